@@ -1,0 +1,45 @@
+# Every target sets up what it needs by itself; a fresh machine needs Python >= 3.11 and a network to PyPI.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+DATA ?=
+CATALOGUE ?=
+export FLWR_TELEMETRY_ENABLED := 0
+export FLWR_DISABLE_UPDATE_CHECK := 1
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: dev demo test lint bench protos clean
+dev: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: dev
+	$(BIN)/fedscore demo $(if $(DATA),--data '$(DATA)') $(if $(CATALOGUE),--catalogue '$(CATALOGUE)')
+
+test: dev
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+	$(BIN)/coverage report --include='federation/*' --fail-under=95
+	$(BIN)/coverage report --include='protocols/*' --fail-under=95
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: dev
+	mkdir -p out/bench
+	$(BIN)/python -m benchmarks training --json out/bench/training.json
+	$(BIN)/python -m benchmarks records --json out/bench/records.json
+	$(BIN)/python -m benchmarks scoring --json out/bench/scoring.json
+
+protos: dev
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. protocols/wire/*.proto
+
+clean:
+	rm -rf out build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

@@ -1,0 +1,1 @@
+"""Who joins a federation: the institution (and, beside it, the regulator)."""

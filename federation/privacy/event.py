@@ -1,0 +1,43 @@
+"""The privacy event: what an accountant needs to know of a release, and nothing else.
+
+>>> event = GaussianEvent(sampling_rate=0.2, noise_multiplier=7.63, steps=5)
+>>> GaussianEvent.from_json(event.to_json()) == event
+True
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from federation.errors import PrivacyError
+
+
+@dataclass(frozen=True, order=True)
+class GaussianEvent:
+    """`steps` Gaussian releases of L2 sensitivity 1 with standard deviation `noise_multiplier`.
+
+    Each step sees every record independently with probability `sampling_rate` (Poisson sampling); 1.0 means all records.
+    Adjacency: add or remove one record.
+    """
+
+    sampling_rate: float
+    noise_multiplier: float
+    steps: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sampling_rate <= 1:
+            raise PrivacyError("event.sampling_rate", got=self.sampling_rate, expected="in (0, 1]")
+        if not 0 < self.noise_multiplier < float("inf"):
+            raise PrivacyError("event.noise_multiplier", got=self.noise_multiplier, expected="a positive number")
+        if self.steps < 1:
+            raise PrivacyError("event.steps", got=self.steps, expected="at least 1")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"mechanism": "gaussian", **asdict(self)}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> GaussianEvent:
+        if value.get("mechanism") != "gaussian":
+            raise PrivacyError("event.mechanism", got=value.get("mechanism"), expected="gaussian")
+        return cls(float(value["sampling_rate"]), float(value["noise_multiplier"]), int(value["steps"]))

@@ -1,0 +1,1 @@
+"""Records in: reading, validation, quarantine, encoding into catalogue cells."""

@@ -1,0 +1,36 @@
+"""The error tree of the protocols.
+
+ProtocolError
+ ├── EncodingError     bytes or a value that has no canonical form
+ ├── SignatureError    a signature, key or signer that is not what was expected
+ ├── MessageError      a message of the wrong version, kind, size or content
+ └── StageError        a message that is in order but arrives at the wrong moment
+"""
+
+from __future__ import annotations
+
+
+class ProtocolError(Exception):
+    """What is wrong (`field`), what was `got` and what was `expected`; safe to show to the other party."""
+
+    def __init__(self, field: str, *, got: object, expected: object) -> None:
+        self.field = field
+        self.got = str(got)
+        self.expected = str(expected)
+        super().__init__(f"{field}: got {self.got}, expected {self.expected}")
+
+
+class EncodingError(ProtocolError):
+    """A value or byte string that has no canonical form."""
+
+
+class SignatureError(ProtocolError):
+    """A signature, key or signer that is not what was expected."""
+
+
+class MessageError(ProtocolError):
+    """A message of the wrong version, kind, size or content."""
+
+
+class StageError(ProtocolError):
+    """A message that is in order but arrives at the wrong moment."""

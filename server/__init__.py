@@ -1,0 +1,1 @@
+"""Who is joined: round driver, membership, checkpoints, models, the Flower SuperLink."""
