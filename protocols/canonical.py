@@ -20,13 +20,13 @@ import rfc8785
 
 from protocols.errors import EncodingError
 
-JSON: TypeAlias = None | bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"]
+JSON: TypeAlias = bool | int | float | str | Sequence["JSON"] | Mapping[str, "JSON"] | None
 
 
 def canonical(value: JSON) -> bytes:
     """RFC 8785 bytes of `value`. Raises EncodingError for NaN, infinities, integers beyond 2^53 and foreign types."""
     try:
-        return rfc8785.dumps(value)  # type: ignore[arg-type]
+        return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, ValueError, TypeError) as error:
         raise EncodingError("value", got=type(error).__name__, expected="a JSON value (RFC 8785)") from error
 
