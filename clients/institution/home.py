@@ -1,0 +1,259 @@
+"""An institution's home: the folder where its settings, keys, ledger and socket live, and nothing of anyone else's.
+
+    home = InstitutionHome.open("/var/lib/fedscore/bank-a")
+    home.name, home.signing_key, home.database_url, home.settings.caps.year
+
+institution.toml is written once by `init` and belongs to people; what enrolment brought (membership.json) and which
+bundles were accepted (bundles.json) belong to the program.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic_settings import SettingsConfigDict
+
+from federation.errors import ConfigurationError
+from federation.runtime.pki import key_fingerprint, new_flower_key, new_tls_key
+from federation.runtime.private_files import private_directory, read_private, write_private, write_public
+from federation.runtime.settings import HexDigest, HomeSettings, Name, parse_settings, read_settings
+from protocols.signing import SigningKey, VerifyingKey
+
+if TYPE_CHECKING:
+    from federation.ledger import Caps
+
+SETTINGS_FILE = "institution.toml"
+_SOCKET_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes
+_BUNDLES = TypeAdapter(tuple[HexDigest, ...])
+
+
+class CapSettings(BaseModel):
+    """How much privacy loss this institution allows: epsilon per run, year and lifetime, all at `delta`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: PositiveFloat = 1.0
+    year: PositiveFloat = 3.0
+    lifetime: PositiveFloat = 10.0
+    delta: float = Field(default=1e-5, gt=0, lt=1e-2)
+
+
+class InstitutionSettings(HomeSettings):
+    """HOME/institution.toml: who this is, what it holds and what it allows."""
+
+    model_config = SettingsConfigDict(env_prefix="FEDSCORE_INSTITUTION_")
+
+    name: Name
+    catalogue: str
+    data: Path
+    features: tuple[str, ...] | None = None
+    nominal_records: PositiveInt
+    holdout: float = Field(default=0.2, ge=0, lt=1)
+    caps: CapSettings = CapSettings()
+    approve_plans: Literal["within_policy", "manual"] = "within_policy"
+    database_url: str | None = None
+
+
+class CoordinatorIdentity(BaseModel):
+    """What enrolment pinned: whose plans this institution considers, and where its node connects."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    key: HexDigest
+    authority: HexDigest
+    enrolment_address: str
+    member_address: str
+    fleet_address: str
+    bundle_hash: str
+
+
+@dataclass(frozen=True)
+class InstitutionHome:
+    """A home that was opened: its settings were valid and its keys were readable by their owner only."""
+
+    path: Path
+    settings: InstitutionSettings
+    signing_key: SigningKey
+
+    @classmethod
+    def create(cls, path: Path | str, settings: str) -> InstitutionHome:
+        """Make the home and its three private keys. `settings` is the text of institution.toml.
+
+        Raises ConfigurationError if there is a home already or the settings are invalid.
+        """
+        home = private_directory(Path(path))
+        if (home / SETTINGS_FILE).exists():
+            raise ConfigurationError(str(home / SETTINGS_FILE), got="an existing home", expected="none")
+        parse_settings(InstitutionSettings, settings, where=SETTINGS_FILE)
+        keys = private_directory(home / "keys")
+        for folder in ("quarantine", "logs"):
+            private_directory(home / folder)
+        private, public = new_flower_key()
+        write_private(keys / "signing.pem", SigningKey.generate().to_pem())
+        write_private(keys / "tls.key", new_tls_key())
+        write_private(keys / "flower_key", private)
+        write_public(keys / "flower_key.pub", public)
+        write_public(home / SETTINGS_FILE, settings.encode(), mode=0o600)
+        return cls.open(home)
+
+    @classmethod
+    def open(cls, path: Path | str) -> InstitutionHome:
+        """Raises ConfigurationError (settings, permissions) or SignatureError (keys)."""
+        home = Path(path).resolve()
+        settings = read_settings(InstitutionSettings, home / SETTINGS_FILE)
+        keys = private_directory(home / "keys")
+        for name in ("tls.key", "flower_key"):
+            read_private(keys / name)
+        return cls(home, settings, SigningKey.from_pem(read_private(keys / "signing.pem")))
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def fingerprint(self) -> str:
+        """What to read out to the coordinator's operator, over a channel that is not this network."""
+        return key_fingerprint(self.signing_key.public)
+
+    @property
+    def keys(self) -> Path:
+        return self.path / "keys"
+
+    @property
+    def database_url(self) -> str:
+        return self.settings.database_url or f"sqlite:///{self.path / 'institution.db'}"
+
+    @property
+    def quarantine(self) -> Path:
+        return self.path / "quarantine"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def data(self) -> Path:
+        """The record file; a relative path is relative to the home."""
+        return self.path / self.settings.data
+
+    @property
+    def catalogue(self) -> str | Path:
+        """What `load_catalogue` takes: a shipped name, or a path relative to the home."""
+        named = self.settings.catalogue
+        return self.path / named if named.endswith(".toml") else named
+
+    @cached_property
+    def socket(self) -> Path:
+        """Where the node listens: HOME/node.sock, or a short path of the same owner where that would be too long."""
+        natural = self.path / "node.sock"
+        if len(os.fsencode(natural)) <= _SOCKET_PATH_LIMIT:
+            return natural
+        folder = private_directory(Path(tempfile.gettempdir()) / f"fedscore-{os.geteuid()}")
+        return folder / f"{hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]}.sock"
+
+    def caps(self) -> Caps:
+        """The caps as the ledger takes them."""
+        from federation.ledger import Caps  # SQLAlchemy and the accountants are not needed to open a home
+
+        return Caps(**self.settings.caps.model_dump())
+
+    def coordinator(self) -> CoordinatorIdentity:
+        """The coordinator that admitted this institution. Raises ConfigurationError before enrolment."""
+        file = self.path / "membership.json"
+        try:
+            return CoordinatorIdentity.model_validate_json(file.read_bytes())
+        except FileNotFoundError as error:
+            raise ConfigurationError(str(file), got="none", expected="a finished enrolment") from error
+        except ValidationError as error:
+            raise ConfigurationError(str(file), got="an unreadable file", expected="what enrolment wrote") from error
+
+    @property
+    def coordinator_key(self) -> VerifyingKey:
+        """The key under which plans and requests must be signed. Raises ConfigurationError before enrolment."""
+        return VerifyingKey.from_hex(self.coordinator().key)
+
+    def save_coordinator(self, coordinator: CoordinatorIdentity) -> None:
+        """Pin the coordinator. Raises ConfigurationError if another key or authority is pinned already."""
+        file = self.path / "membership.json"
+        if file.exists():
+            pinned = self.coordinator()
+            if (pinned.key, pinned.authority) != (coordinator.key, coordinator.authority):
+                raise ConfigurationError(str(file), got="another coordinator", expected="the one pinned at enrolment")
+        write_public(file, coordinator.model_dump_json(indent=2).encode(), mode=0o600)
+
+    def save_certificate(self, chain: bytes, authority: bytes) -> None:
+        """Store the member certificate and the pinned authority, PEM."""
+        write_public(self.keys / "ca.crt", authority)
+        write_public(self.keys / "tls.crt", chain)
+
+    @property
+    def allowed_bundles(self) -> frozenset[str]:
+        """SHA-256 of the Flower bundles this institution runs; read anew, so that acceptance needs no restart."""
+        file = self.path / "bundles.json"
+        try:
+            return frozenset(_BUNDLES.validate_json(file.read_bytes()))
+        except FileNotFoundError:
+            return frozenset()
+        except ValidationError as error:
+            raise ConfigurationError(str(file), got="an unreadable list", expected="SHA-256 digests") from error
+
+    def accept_bundle(self, bundle_hash: str) -> None:
+        """Allow one more bundle. Raises ConfigurationError unless `bundle_hash` is a SHA-256 in hexadecimal."""
+        try:
+            accepted = _BUNDLES.validate_python(sorted({*self.allowed_bundles, bundle_hash}))
+        except ValidationError as error:
+            raise ConfigurationError("bundle", got=bundle_hash[:80], expected="64 hexadecimal digits") from error
+        write_public(self.path / "bundles.json", json.dumps(accepted, indent=2).encode(), mode=0o600)
+
+
+def settings_text(
+    *,
+    name: str,
+    catalogue: str,
+    data: Path,
+    nominal_records: int,
+    caps: CapSettings,
+    features: tuple[str, ...] | None = None,
+    holdout: float = 0.2,
+    approve_plans: str = "within_policy",
+    written: datetime,
+) -> str:
+    """The text of a new institution.toml, with the words that explain each key to the person who will edit it."""
+    held = "" if features is None else f"features = {json.dumps(list(features))}\n"
+    return f"""# Settings of {name}, written {written:%Y-%m-%d}. FEDSCORE_INSTITUTION_* in the environment wins over this file.
+name = {json.dumps(name)}
+
+# The data standard of the federation: a shipped catalogue's name, or a .toml file.
+catalogue = {json.dumps(catalogue)}
+
+# The records: CSV, CSV.gz or Parquet. They are read here and go nowhere.
+data = {json.dumps(str(data))}
+
+# Features held, if not all of the catalogue's. Public: the coordinator learns this list.
+{held or '# features = ["..."]' + chr(10)}
+# A rounded number of training records. Public: it sets weights and sampling, never the exact count.
+nominal_records = {nominal_records}
+
+# The share of records kept out of training for this institution's own measurements.
+holdout = {holdout}
+
+# "within_policy" signs a proposed plan that keeps every cap below; "manual" waits for `fedscore institution approve`.
+approve_plans = {json.dumps(approve_plans)}
+
+# Privacy loss allowed, as epsilon at delta. The ledger refuses what would pass one of them.
+[caps]
+run = {caps.run}
+year = {caps.year}
+lifetime = {caps.lifetime}
+delta = {caps.delta!r}
+"""

@@ -1,0 +1,78 @@
+"""Files that hold secrets: written once, owner-only, and refused when anyone else could have read them.
+
+>>> import tempfile
+>>> folder = Path(tempfile.mkdtemp())
+>>> write_private(folder / "key", b"secret")
+>>> read_private(folder / "key")
+b'secret'
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from federation.errors import ConfigurationError
+
+MAX_BYTES = 64 * 2**10  # a key file is small; a large one is not a key
+
+
+def private_directory(path: Path) -> Path:
+    """`path`, made with mode 0700. Raises ConfigurationError if it exists with group or world bits."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _refuse_shared(path, path.stat())
+    return path
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Create `path` with mode 0600 and sync it. Raises ConfigurationError if it exists: a key is never overwritten."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError as error:
+        raise ConfigurationError(
+            str(path), got="an existing file", expected="none: keys are not overwritten"
+        ) from error
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_private(path: Path) -> bytes:
+    """The bytes of a secret file. Raises ConfigurationError if it is missing, a link, too large or readable by others.
+
+    The checks are made on the opened descriptor, so the file cannot be exchanged between check and read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise ConfigurationError(str(path), got=error.strerror, expected="a readable key file") from error
+    with os.fdopen(descriptor, "rb") as file:
+        _refuse_shared(path, os.fstat(file.fileno()))
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ConfigurationError(str(path), got=f"more than {MAX_BYTES} bytes", expected="a key file")
+    return data
+
+
+def write_public(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replace `path` in one step: a reader sees the old bytes or the new ones, never a part."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _refuse_shared(path: Path, status: os.stat_result) -> None:
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        raise ConfigurationError(str(path), got=f"mode {mode:04o}", expected="no permission for group or others")
+    if status.st_uid != os.geteuid():
+        raise ConfigurationError(str(path), got=f"owner {status.st_uid}", expected=f"owner {os.geteuid()}")
