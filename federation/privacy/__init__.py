@@ -1,1 +1,24 @@
-"""Differential privacy: plan, mechanism, accounting, noise. A mechanism and its privacy event come from one object."""
+"""Differential privacy: plan, mechanism, accounting, noise. A mechanism and its privacy event come from one object.
+
+`PrivacyPlan.calibrate(epsilon=1.0, delta=1e-5)` is where to start; `federation.privacy.mechanism` needs torch and is
+imported when a plan builds one.
+"""
+
+from federation.privacy.accounting import Claims, epsilons
+from federation.privacy.event import GaussianEvent
+from federation.privacy.noise import NoiseSource, OsNoise, SeededNoise
+from federation.privacy.plan import PrivacyPlan
+from federation.privacy.records import check_delta, check_enough_records, noise_level
+
+__all__ = [
+    "Claims",
+    "GaussianEvent",
+    "NoiseSource",
+    "OsNoise",
+    "PrivacyPlan",
+    "SeededNoise",
+    "check_delta",
+    "check_enough_records",
+    "epsilons",
+    "noise_level",
+]

@@ -1,0 +1,101 @@
+"""The subsampled Gaussian mechanism, on Opacus' optimiser, made from the same plan as its privacy event.
+
+    mechanism = plan.mechanism(OsNoise())
+    optimizer = mechanism.optimizer(torch.optim.SGD(...), nominal_records=40_000)
+    rows = mechanism.sample(n)            # who takes part in this step
+    ...                                   # p.grad: sum over rows of gradients of norm <= mechanism.clip
+    optimizer.step()                      # one release: noise, division by the public q N, inner step
+
+A mechanism allows exactly the releases its event speaks of and then refuses. The divisor is public: the nominal size
+times the sampling rate, never the number of records that were drawn. An empty draw releases pure noise.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from opacus.optimizers import DPOptimizerFastGradientClipping
+
+from federation.errors import PrivacyError
+from federation.privacy.event import GaussianEvent
+from federation.privacy.noise import NoiseSource
+from federation.privacy.sampling import poisson_sample
+
+_GRID_BITS = 24  # a release is rounded to 2^-24 of its noise (a power of two): its low bits tell nothing of the sum
+
+
+class GaussianMechanism:
+    """`event.steps` releases of a sum whose terms have L2 norm at most `clip`; build it with `PrivacyPlan.mechanism`."""
+
+    def __init__(self, event: GaussianEvent, *, clip: float, noise: NoiseSource) -> None:
+        self.event = event
+        self.clip = clip
+        self.noise = noise
+        self._left = event.steps
+
+    @property
+    def scale(self) -> float:
+        """Standard deviation of the noise on the sum."""
+        return self.event.noise_multiplier * self.clip
+
+    def sample(self, records: int) -> NDArray[np.int64]:
+        """Positions of the records that take part in one step."""
+        return poisson_sample(self.noise, records, self.event.sampling_rate)
+
+    def clip_factors(self, norms: torch.Tensor) -> torch.Tensor:
+        """Factors in (0, 1] that bring gradients of these L2 `norms` to at most `clip`."""
+        return torch.clamp(self.clip / norms, max=1.0).nan_to_num_(nan=0.0)
+
+    def release(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`total` with noise, on a public grid: one of the event's releases.
+
+        Raises PrivacyError when the event's releases are used up.
+        """
+        self.spend_step()
+        return self.add_noise(total)
+
+    def spend_step(self) -> None:
+        """Count one release. Raises PrivacyError when none is left: the event would no longer tell the truth."""
+        if self._left == 0:
+            raise PrivacyError("mechanism.steps", got=self.event.steps + 1, expected=f"at most {self.event.steps}")
+        self._left -= 1
+
+    def add_noise(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
+        noisy = np.asarray(total, dtype=np.float64) + self.noise.gaussian(np.shape(total), self.scale)
+        grid = 2.0 ** (math.floor(math.log2(self.scale)) - _GRID_BITS)
+        rounded: NDArray[np.float64] = np.round(noisy / grid) * grid
+        return rounded
+
+    def optimizer(self, inner: torch.optim.Optimizer, nominal_records: int) -> PrivateOptimizer:
+        """`inner` behind this mechanism, for an institution of `nominal_records` (public)."""
+        return PrivateOptimizer(inner, mechanism=self, nominal_records=nominal_records)
+
+
+class PrivateOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  # Opacus has no types
+    """Opacus' optimiser for gradients that arrive clipped and summed, with our noise and a public divisor.
+
+    Expects in `p.grad` the SUM over the sampled records of gradients of joint L2 norm at most the mechanism's clip.
+    """
+
+    def __init__(self, inner: torch.optim.Optimizer, *, mechanism: GaussianMechanism, nominal_records: int) -> None:
+        if nominal_records < 1:
+            raise PrivacyError("nominal_records", got=nominal_records, expected="at least 1")
+        self.mechanism = mechanism
+        super().__init__(
+            inner,
+            noise_multiplier=mechanism.event.noise_multiplier,
+            max_grad_norm=mechanism.clip,
+            expected_batch_size=mechanism.event.sampling_rate * nominal_records,
+            loss_reduction="mean",
+        )
+
+    def add_noise(self) -> None:
+        """Noise from the mechanism's own source on every parameter's sum: together one release."""
+        self.mechanism.spend_step()
+        for p in self.params:
+            noisy = self.mechanism.add_noise(p.summed_grad.numpy())
+            p.grad = torch.from_numpy(noisy).to(p.dtype).view_as(p)
+            p.summed_grad = None

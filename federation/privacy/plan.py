@@ -1,0 +1,162 @@
+"""The privacy plan: one frozen value from which both the mechanism and its privacy event are made.
+
+>>> plan = PrivacyPlan.calibrate(epsilon=1.0, delta=1e-5)
+>>> round(plan.noise_multiplier, 2), plan.claims().pld <= 1.0
+(7.63, True)
+>>> PrivacyPlan.from_json(plan.to_json()) == plan
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from federation.errors import PrivacyError
+from federation.privacy.accounting import Claims, epsilons
+from federation.privacy.calibration import calibrate_multiplier, evaluation_multiplier
+from federation.privacy.event import GaussianEvent
+
+if TYPE_CHECKING:
+    from federation.privacy.mechanism import GaussianMechanism
+    from federation.privacy.noise import NoiseSource
+
+
+class PrivacyPlan(BaseModel):
+    """What one institution may spend on one run, and how. The unit of protection is one record.
+
+    epsilon, delta         the budget of the WHOLE run, evaluation and spare rounds included
+    sampler                "poisson": every record takes part in a step independently with probability `sampling_rate`;
+                           "full": every record takes part (`sampling_rate` is 1, nothing is amplified)
+    noise_multiplier       standard deviation of the noise on a sum of clipped gradients, over `clip`
+    clip                   largest L2 norm of one record's gradient
+    rounds, spare_rounds   planned, and paid for on top so that a lost round can be run again
+    evaluation_multiplier  noise of the one full-batch evaluation release, its sensitivity being 1; None: no release
+    noise                  "local": every institution adds all the noise its own guarantee needs
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    epsilon: float = Field(gt=0, le=100)
+    delta: float = Field(gt=0, lt=1)
+    adjacency: Literal["add_or_remove_one"] = "add_or_remove_one"
+    sampler: Literal["poisson", "full"] = "poisson"
+    sampling_rate: float = Field(gt=0, le=1)
+    noise_multiplier: float = Field(gt=0, allow_inf_nan=False)
+    clip: float = Field(gt=0, allow_inf_nan=False)
+    steps_per_round: int = Field(ge=1)
+    rounds: int = Field(ge=1)
+    spare_rounds: int = Field(default=0, ge=0)
+    evaluation_multiplier: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    noise: Literal["local"] = "local"
+
+    @model_validator(mode="after")
+    def _sampler_matches_rate(self) -> Self:
+        if (self.sampler == "full") != (self.sampling_rate == 1.0):
+            raise PrivacyError(
+                "privacy.sampler",
+                got=f"{self.sampler} at sampling_rate {self.sampling_rate}",
+                expected="poisson below 1, or full at exactly 1: only Poisson sampling amplifies",
+            )
+        return self
+
+    @classmethod
+    def calibrate(
+        cls,
+        *,
+        epsilon: float,
+        delta: float,
+        rounds: int = 20,
+        steps_per_round: int = 5,
+        sampling_rate: float = 0.2,
+        clip: float = 0.5,
+        spare_rounds: int = 0,
+        evaluation_share: float = 0.0,
+    ) -> PrivacyPlan:
+        """The plan with the least noise whose PLD epsilon is at most `epsilon`, all releases together.
+
+        `evaluation_share` is the part of the Gaussian-DP mu^2 of the budget that the evaluation release takes.
+        Raises PrivacyError for a budget that no noise can keep.
+        """
+        evaluation = evaluation_multiplier(epsilon, delta, evaluation_share)
+        steps = (rounds + spare_rounds) * steps_per_round
+        return _build(
+            cls,
+            {
+                "epsilon": epsilon,
+                "delta": delta,
+                "sampler": "full" if sampling_rate == 1 else "poisson",
+                "sampling_rate": sampling_rate,
+                "noise_multiplier": calibrate_multiplier(epsilon, delta, sampling_rate, steps, evaluation),
+                "clip": clip,
+                "steps_per_round": steps_per_round,
+                "rounds": rounds,
+                "spare_rounds": spare_rounds,
+                "evaluation_multiplier": evaluation,
+            },
+        )
+
+    def round_event(self) -> GaussianEvent:
+        """What one training round costs."""
+        return GaussianEvent(self.sampling_rate, self.noise_multiplier, self.steps_per_round)
+
+    def evaluation_event(self) -> GaussianEvent | None:
+        """What the evaluation release costs; None where the plan has none."""
+        return None if self.evaluation_multiplier is None else GaussianEvent(1.0, self.evaluation_multiplier, 1)
+
+    def events(self) -> tuple[GaussianEvent, ...]:
+        """Everything that the plan may release: planned and spare rounds, and the evaluation."""
+        training = self.steps_per_round * (self.rounds + self.spare_rounds)
+        evaluation = self.evaluation_event()
+        return (
+            GaussianEvent(self.sampling_rate, self.noise_multiplier, training),
+            *(() if evaluation is None else (evaluation,)),
+        )
+
+    def claims(self) -> Claims:
+        """The epsilons of `events()` at the plan's delta."""
+        return epsilons(self.events(), self.delta)
+
+    def check(self) -> None:
+        """Recompute the epsilon instead of believing it. Raises PrivacyError if the plan spends more than it says."""
+        claimed = self.claims().pld
+        if claimed > self.epsilon:
+            raise PrivacyError("privacy.epsilon", got=f"{claimed:.4f} by PLD", expected=f"at most {self.epsilon}")
+
+    def mechanism(self, noise: NoiseSource) -> GaussianMechanism:
+        """The mechanism of one training round; its `event` is `round_event()`."""
+        from federation.privacy.mechanism import GaussianMechanism
+
+        return GaussianMechanism(self.round_event(), clip=self.clip, noise=noise)
+
+    def evaluation(self, noise: NoiseSource) -> GaussianMechanism:
+        """The mechanism of the evaluation release: vectors that one record moves by at most 1 in L2 norm.
+
+        Raises PrivacyError where the plan has no evaluation release.
+        """
+        from federation.privacy.mechanism import GaussianMechanism
+
+        event = self.evaluation_event()
+        if event is None:
+            raise PrivacyError("privacy.evaluation_multiplier", got=None, expected="a plan with an evaluation release")
+        return GaussianMechanism(event, clip=1.0, noise=noise)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for canonical JSON."""
+        return self.model_dump()
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> PrivacyPlan:
+        """The plan in `value`. Raises PrivacyError for an unknown, missing or impossible field."""
+        return _build(cls, value)
+
+
+def _build(cls: type[PrivacyPlan], value: Mapping[str, Any]) -> PrivacyPlan:
+    try:
+        return cls.model_validate(dict(value))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(("privacy", *map(str, first["loc"])))
+        raise PrivacyError(where, got=first["input"], expected=first["msg"]) from None

@@ -1,0 +1,64 @@
+"""Whether a federation has enough records for the budget it asks: public nominal sizes only, never realised counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from federation.errors import PrivacyError, TooFewRecords
+from federation.privacy.accounting import gaussian_mu
+from federation.privacy.calibration import checked_mu
+
+_RELEASES = 30  # gradient releases of the schedule that the noise level refers to
+_CLIP = 0.5
+_USABLE = (5, 2_000)  # institutions, records each: what epsilon 1 at delta 1e-5 was measured to need
+
+
+def noise_level(epsilon: float, delta: float, nominal_records: Sequence[int]) -> float:
+    """Noise of 30 clipped full-batch gradient sums with local noise, per record: .5 sqrt(30 K) / (mu N).
+
+    The one public figure that says how hard a federation's training is: K institutions, N records in all.
+
+    >>> round(noise_level(1.0, 1e-5, [4_800] * 5), 5)
+    0.00095
+    """
+    if not nominal_records or min(nominal_records) < 1:
+        raise PrivacyError("nominal_records", got=list(nominal_records), expected="at least one institution, 1 or more")
+    total = sum(nominal_records)
+    return _CLIP * math.sqrt(_RELEASES * len(nominal_records)) / (checked_mu(epsilon, delta) * total)
+
+
+_LIMIT = noise_level(1.0, 1e-5, [_USABLE[1]] * _USABLE[0])
+
+
+def check_enough_records(epsilon: float, delta: float, nominal_records: Sequence[int], *, force: bool = False) -> None:
+    """Refuse a budget that leaves a model of noise. Raises TooFewRecords with the figures, unless `force`.
+
+    The limit is that of 5 institutions with 2,000 records each at epsilon 1; it moves with mu(epsilon, delta), and
+    with the square root of the number of institutions because each adds its own noise.
+    """
+    level = noise_level(epsilon, delta, nominal_records)
+    if level <= _LIMIT or force:
+        return
+    count, total = len(nominal_records), sum(nominal_records)
+    needed = math.ceil(total * level / _LIMIT)
+    raise TooFewRecords(
+        "nominal_records",
+        got=f"{total} records in {count} institutions at epsilon {epsilon:g}, delta {delta:g} (noise level {level:.4f})",
+        expected=f"at least {needed} records ({math.ceil(needed / count)} an institution), "
+        f"or epsilon {_epsilon_for(level, epsilon, delta)} (noise level at most {_LIMIT:.4f})",
+    )
+
+
+def check_delta(delta: float, nominal_records: Sequence[int]) -> None:
+    """Raises PrivacyError if `delta` exceeds 1 / (10 x the largest nominal size): it could publish someone outright."""
+    largest = max(nominal_records)
+    if delta * 10 * largest > 1 + 1e-9:
+        raise PrivacyError("delta", got=delta, expected=f"at most {1 / (10 * largest):.3g} for {largest} records")
+
+
+def _epsilon_for(level: float, epsilon: float, delta: float) -> str:
+    """The epsilon, in steps of .1, whose noise level would be bearable."""
+    mu = gaussian_mu(epsilon, delta) * level / _LIMIT
+    candidates = (tenths / 10 for tenths in range(math.ceil(epsilon * 10), 1001))
+    return next((f"{e:g}" for e in candidates if gaussian_mu(e, delta) >= mu), "above 100")
