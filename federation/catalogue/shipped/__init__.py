@@ -1,0 +1,1 @@
+"""Catalogues that come with fedscore, as TOML files beside this one."""
