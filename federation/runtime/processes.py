@@ -1,0 +1,243 @@
+"""Child processes that stay up while wanted and leave nothing behind.
+
+    with Supervisor([Child("superlink", command, log=home / "logs" / "superlink.log")]) as supervisor:
+        supervisor.run()          # until SIGINT, SIGTERM or stop()
+
+A child that ends is started again after a pause that doubles while it keeps failing. Each child leads its own process
+group, so that Ctrl-C reaches the supervisor alone, which then stops the children in reverse order: SIGTERM, a grace
+period, SIGKILL, whole groups. Should the supervisor itself be killed, the kernel kills its children (Linux,
+PR_SET_PDEATHSIG); they must therefore be started from a thread that lives as long as they do: the main thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from federation.errors import ConfigurationError, FederationError
+
+Event = Literal["started", "ready", "ended", "stopped"]
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class ProcessError(FederationError):
+    """A child process that did not become ready."""
+
+
+@dataclass(frozen=True)
+class BackOff:
+    """How long to wait before the n-th start in a row, in seconds. A child that lived `steady` starts over at n = 1.
+
+    >>> [BackOff(first=0.5, longest=3.0).pause(failures) for failures in range(5)]
+    [0.0, 0.5, 1.0, 2.0, 3.0]
+    """
+
+    first: float = 0.2
+    longest: float = 5.0
+    steady: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.first <= self.longest:
+            raise ConfigurationError(
+                "back-off", got=f"{self.first} to {self.longest} s", expected="0 < first <= longest"
+            )
+
+    def pause(self, failures: int) -> float:
+        """0 for the first start, then `first`, doubling, at most `longest`."""
+        if failures == 0:
+            return 0.0
+        return float(min(self.first * 2.0 ** min(failures - 1, 60), self.longest))
+
+
+@dataclass(frozen=True)
+class Child:
+    """What to run and how to see that it is ready. Both of its outputs are appended to `log`."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready: Callable[[], bool] = lambda: True
+    grace: float = 3.0
+
+    def __post_init__(self) -> None:
+        if not self.command:
+            raise ConfigurationError(f"process {self.name}", got="an empty command", expected="a program")
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when the thread that made it ends. Call it first thing in the new process."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before we could ask
+        os._exit(1)
+
+
+class _Running:
+    """One child and its present process."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self.process: subprocess.Popen[bytes] | None = None
+        self.failures = 0
+        self.started = 0.0
+        self.due = 0.0
+        self.announced = False
+
+    @property
+    def pid(self) -> int | None:
+        return None if self.process is None else self.process.pid
+
+    def start(self, now: float) -> None:
+        parent = os.getpid()
+        self.child.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.child.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.child.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **self.child.environment},
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(parent),
+            )
+        self.started, self.announced = now, False
+
+    def signal(self, number: int) -> None:
+        """To the whole group: a child's own children go with it."""
+        if self.process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.process.pid, number)
+
+
+class Supervisor:
+    """Keeps `children` running, started in the order given, stopped in reverse."""
+
+    def __init__(
+        self,
+        children: Sequence[Child],
+        *,
+        back_off: BackOff | None = None,
+        on_event: Callable[[str, Event], None] = lambda name, event: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        names = [child.name for child in children]
+        if len(set(names)) != len(names):
+            raise ConfigurationError("processes", got=f"names {names}", expected="different names")
+        self._running = [_Running(child) for child in children]
+        self._back_off = back_off or BackOff()
+        self._on_event = on_event
+        self._clock = clock
+        self._stopping = threading.Event()
+
+    def start(self, *, timeout: float = 60.0) -> None:
+        """Start every child, each after the one before is ready. Raises ProcessError after `timeout` seconds."""
+        deadline = self._clock() + timeout
+        for running in self._running:
+            self._start(running)
+            while not self._is_ready(running):
+                if self._clock() > deadline:
+                    where = f"process {running.child.name}"
+                    raise ProcessError(where, got=f"not ready, see {running.child.log}", expected=f"within {timeout} s")
+                if self._stopping.wait(0.02):
+                    return
+                self._revive(running)
+
+    def poll(self) -> None:
+        """Start again what has ended and is due. Call it often."""
+        for running in self._running:
+            self._revive(running)
+            if not running.announced:
+                self._is_ready(running)
+
+    def run(self, *, every: float = 0.1) -> None:
+        """Poll until `stop`, SIGINT or SIGTERM. Main thread only."""
+        with self._signals():
+            while not self._stopping.wait(every):
+                self.poll()
+
+    def stop(self) -> None:
+        """End every child and all they started, in reverse order; safe to call twice."""
+        self._stopping.set()
+        for running in reversed(self._running):
+            self._stop(running)
+
+    def pids(self) -> dict[str, int]:
+        """The process id of each child that is running now, by name."""
+        return {
+            running.child.name: running.process.pid
+            for running in self._running
+            if running.process is not None and running.process.poll() is None
+        }
+
+    def __enter__(self) -> Self:
+        try:
+            with self._signals():
+                self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _start(self, running: _Running) -> None:
+        running.start(self._clock())
+        self._on_event(running.child.name, "started")
+
+    def _is_ready(self, running: _Running) -> bool:
+        if running.process is None or running.process.poll() is not None or not running.child.ready():
+            return False
+        if not running.announced:
+            running.announced = True
+            self._on_event(running.child.name, "ready")
+        return True
+
+    def _revive(self, running: _Running) -> None:
+        now = self._clock()
+        if running.process is not None and running.process.poll() is not None:
+            running.signal(signal.SIGKILL)  # whatever it left in its group
+            running.process = None
+            running.failures = 1 if now - running.started >= self._back_off.steady else running.failures + 1
+            running.due = now + self._back_off.pause(running.failures)
+            self._on_event(running.child.name, "ended")
+        if running.process is None and now >= running.due and not self._stopping.is_set():
+            self._start(running)
+
+    def _stop(self, running: _Running) -> None:
+        if running.process is None:
+            return
+        running.signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            running.process.wait(running.child.grace)
+        running.signal(signal.SIGKILL)
+        running.process.wait()
+        running.process = None
+        self._on_event(running.child.name, "stopped")
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM ask for a stop; the handlers before are put back."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        wanted = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, lambda *_: self._stopping.set()) for number in wanted}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
