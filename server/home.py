@@ -202,7 +202,7 @@ def settings_text(
     written: datetime,
 ) -> str:
     """The text of a new coordinator.toml; four consecutive ports from `port`."""
-    return f"""# Settings of {name}, written {written:%Y-%m-%d}. FEDSCORE_COORDINATOR_* in the environment wins over this file.
+    return f"""# Settings of {name}, {written:%Y-%m-%d}. The environment (FEDSCORE_COORDINATOR_*) wins over it.
 name = {json.dumps(name)}
 
 # The data standard every member signs up to: a shipped catalogue's name, or a .toml file.

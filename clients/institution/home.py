@@ -230,7 +230,7 @@ def settings_text(
 ) -> str:
     """The text of a new institution.toml, with the words that explain each key to the person who will edit it."""
     held = "" if features is None else f"features = {json.dumps(list(features))}\n"
-    return f"""# Settings of {name}, written {written:%Y-%m-%d}. FEDSCORE_INSTITUTION_* in the environment wins over this file.
+    return f"""# Settings of {name}, {written:%Y-%m-%d}. The environment (FEDSCORE_INSTITUTION_*) wins over it.
 name = {json.dumps(name)}
 
 # The data standard of the federation: a shipped catalogue's name, or a .toml file.

@@ -1,13 +1,23 @@
 """gRPC from a protobuf service descriptor: no generated service code, one way to serve and one to call.
 
-Server:  server.add_generic_rpc_handlers((handlers(training_pb2.DESCRIPTOR.services_by_name["Node"], implementation),))
-Client:  call(channel, descriptor, "Handle", request, timeout=10.0)
+Server:  with serve([handlers(NODE, implementation)], "unix:/run/node.sock") as server: ...
+Client:  with dial("unix:/run/node.sock") as channel: ask(channel, NODE, "Handle", request, timeout=10.0)
 
-`implementation` has one method per RPC, named as in the .proto: (request, grpc.ServicerContext) -> response. Unary only.
+`implementation` has one method per RPC, named as in the .proto: (request, grpc.ServicerContext) -> response. Unary
+only. What an implementation raises on purpose (FederationError, ProtocolError) reaches the caller as a typed refusal;
+whatever else it raises stays in this process's log, and the caller learns that something failed.
 """
 
 from __future__ import annotations
 
+import json
+import logging
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,26 +25,124 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from federation.errors import ConfigurationError, FederationError, Refused
 from protocols.envelope import MAX_BYTES
+from protocols.errors import ProtocolError
 
 # A little above the largest envelope; gRPC's own 4 MiB would stop large models.
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_BYTES + 2**16),
     ("grpc.max_send_message_length", MAX_BYTES + 2**16),
 )
+# Two servers on one port would share its calls; a peer that dawdles over its handshake is dropped.
+_SERVER_OPTIONS = (("grpc.so_reuseport", 0), ("grpc.server_handshake_timeout_ms", 10_000))
+_CONCURRENT_CALLS = 64
+_log = logging.getLogger(__name__)
+
+
+class Unreachable(FederationError):  # noqa: N818 (the name is what the caller reads)
+    """No answer: the party is away, too slow, or not the one its certificate should name."""
 
 
 def handlers(service: ServiceDescriptor, implementation: object) -> grpc.GenericRpcHandler:
     """Handlers for every method of `service`. Raises AttributeError if `implementation` lacks one."""
     methods = {
         method.name: grpc.unary_unary_rpc_method_handler(
-            getattr(implementation, method.name),
+            _guarded(getattr(implementation, method.name)),
             request_deserializer=GetMessageClass(method.input_type).FromString,
             response_serializer=lambda message: message.SerializeToString(),
         )
         for method in service.methods
     }
     return grpc.method_handlers_generic_handler(service.full_name, methods)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server that listens: its `port` (0 for a Unix socket) and how to end it."""
+
+    server: grpc.Server
+    port: int
+
+    def close(self, *, grace: float = 1.0) -> None:
+        """Stop accepting, give calls in flight `grace` seconds."""
+        self.server.stop(grace).wait()
+
+
+def start(
+    services: Sequence[grpc.GenericRpcHandler],
+    address: str,
+    *,
+    credentials: grpc.ServerCredentials | None = None,
+    workers: int = 8,
+    max_bytes: int = MAX_BYTES + 2**16,
+) -> Served:
+    """Listen on `address` ("host:port", port 0 for any; or "unix:/path"). TLS unless the address is a Unix socket.
+
+    Raises ConfigurationError if the address is taken, or is a network address without credentials.
+    """
+    local = address.startswith("unix:")
+    if credentials is None and not local:
+        raise ConfigurationError(address, got="no TLS credentials", expected="TLS, or a Unix socket")
+    options = (*_SERVER_OPTIONS, *_sized(max_bytes))
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="rpc")
+    server = grpc.server(pool, options=options, maximum_concurrent_rpcs=_CONCURRENT_CALLS)
+    server.add_generic_rpc_handlers(tuple(services))
+    try:
+        port = (
+            server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
+        )
+    except RuntimeError as error:
+        raise ConfigurationError(address, got="an address that cannot be bound", expected="a free one") from error
+    if local:
+        Path(address.removeprefix("unix:")).chmod(0o600)
+    server.start()
+    return Served(server, 0 if local else port)
+
+
+@contextmanager
+def serve(
+    services: Sequence[grpc.GenericRpcHandler],
+    address: str,
+    *,
+    credentials: grpc.ServerCredentials | None = None,
+    workers: int = 8,
+    max_bytes: int = MAX_BYTES + 2**16,
+) -> Iterator[Served]:
+    """As `start`; closed when the block ends."""
+    served = start(services, address, credentials=credentials, workers=workers, max_bytes=max_bytes)
+    try:
+        yield served
+    finally:
+        served.close()
+
+
+def server_tls(key: bytes, chain: bytes, *, client_authority: bytes | None = None) -> grpc.ServerCredentials:
+    """TLS for a server (PEM); with `client_authority`, clients must show a certificate that it issued."""
+    return grpc.ssl_server_credentials(
+        [(key, chain)], root_certificates=client_authority, require_client_auth=client_authority is not None
+    )
+
+
+def client_tls(authority: bytes, *, key: bytes | None = None, chain: bytes | None = None) -> grpc.ChannelCredentials:
+    """TLS for a client that trusts `authority` (PEM) and nobody else; with `key` and `chain`, mutual."""
+    return grpc.ssl_channel_credentials(root_certificates=authority, private_key=key, certificate_chain=chain)
+
+
+@contextmanager
+def dial(
+    address: str, *, credentials: grpc.ChannelCredentials | None = None, max_bytes: int = MAX_BYTES + 2**16
+) -> Iterator[grpc.Channel]:
+    """A channel to `address`, closed at the end. Raises ConfigurationError for a network address without TLS."""
+    options = _sized(max_bytes)
+    if credentials is not None:
+        channel = grpc.secure_channel(address, credentials, options=options)
+    elif address.startswith("unix:"):
+        channel = grpc.insecure_channel(address, options=options)
+    else:
+        raise ConfigurationError(address, got="no TLS credentials", expected="TLS, or a Unix socket")
+    with channel:
+        yield channel
 
 
 def call(channel: grpc.Channel, service: ServiceDescriptor, method: str, request: Message, *, timeout: float) -> Any:
@@ -46,3 +154,64 @@ def call(channel: grpc.Channel, service: ServiceDescriptor, method: str, request
         response_deserializer=output.FromString,
     )
     return invoke(request, timeout=timeout)
+
+
+def ask(channel: grpc.Channel, service: ServiceDescriptor, method: str, request: Message, *, timeout: float) -> Any:
+    """As `call`, with errors of this house: Refused (what the other party objects to) or Unreachable."""
+    try:
+        return call(channel, service, method, request, timeout=timeout)
+    except grpc.RpcError as error:
+        refusal = _read_refusal(error.details())
+        if refusal is not None:
+            raise refusal from error
+        where = f"{service.name}.{method}"
+        raise Unreachable(where, got=error.code().name.lower(), expected=f"an answer within {timeout:g} s") from error
+
+
+def peer_certificate(context: grpc.ServicerContext) -> bytes:
+    """The PEM certificate the caller showed under mutual TLS; empty if none."""
+    pem: Sequence[bytes] = context.auth_context().get("x509_pem_cert", ())
+    return pem[0] if pem else b""
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A TCP port that was free a moment ago; for tests and demonstrations on one machine."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _guarded(method: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
+    def guarded(request: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return method(request, context)
+        except (FederationError, ProtocolError) as error:
+            status, refusal = grpc.StatusCode.FAILED_PRECONDITION, _write_refusal(error)
+        except Exception:
+            _log.exception("%s failed", method.__name__)
+            status, refusal = grpc.StatusCode.INTERNAL, "internal"
+        # Outside the try: abort works by raising.
+        context.abort(status, refusal)
+        raise AssertionError("abort returned")  # pragma: no cover - it never does
+
+    return guarded
+
+
+def _write_refusal(error: FederationError | ProtocolError) -> str:
+    where = error.field if isinstance(error, ProtocolError) else error.where
+    code = error.code if isinstance(error, Refused) else "invalid"
+    parts = {"code": code, "where": where, "got": error.got, "expected": error.expected}
+    return json.dumps({key: str(value)[:200] for key, value in parts.items()})
+
+
+def _read_refusal(details: str | None) -> Refused | None:
+    try:
+        parts = json.loads(details or "")
+        code, where, got, expected = (str(parts[key])[:200] for key in ("code", "where", "got", "expected"))
+    except (ValueError, TypeError, KeyError):
+        return None
+    return Refused(code, where, got=got, expected=expected)
+
+
+def _sized(max_bytes: int) -> tuple[tuple[str, int], ...]:
+    return (("grpc.max_receive_message_length", max_bytes), ("grpc.max_send_message_length", max_bytes))
