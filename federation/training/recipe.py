@@ -1,0 +1,71 @@
+"""How a model is trained: fixed in the signed plan, the same for every member.
+
+>>> recipe = Recipe(learning_rate=11.6)
+>>> Recipe.from_json(recipe.to_json()) == recipe
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from federation.errors import ConfigurationError
+from federation.privacy import PrivacyPlan, noise_level
+
+if TYPE_CHECKING:
+    from federation.catalogue import Catalogue
+
+_QUIET = 1e-3  # noise level under which steps may be longer
+
+
+class Recipe(BaseModel):
+    """Model family and local optimiser (SGD, momentum reset every round).
+
+    family         "additive": logistic regression on the embedding, an exact scorecard; "mlp": a network on it
+    hidden         widths of the network's hidden layers; empty for the additive family
+    learning_rate  of the mean clipped gradient
+    average_last   the published model is the mean of this many last rounds
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    family: Literal["additive", "mlp"] = "additive"
+    hidden: tuple[int, ...] = Field(default=(), strict=False)
+    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    momentum: float = Field(default=0.5, ge=0, lt=1)
+    average_last: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _layers_fit_the_family(self) -> Self:
+        if (self.family == "mlp") != bool(self.hidden) or any(not 1 <= width <= 1024 for width in self.hidden):
+            raise ConfigurationError(
+                "recipe.hidden", got=list(self.hidden), expected="widths of 1 to 1024 for an mlp, none for additive"
+            )
+        return self
+
+    @classmethod
+    def default(cls, catalogue: Catalogue, privacy: PrivacyPlan, nominal_records: Sequence[int]) -> Recipe:
+        """The additive recipe with the learning rate that fits the noise: from public figures only.
+
+        In units of L = 1 / (pi (1 - pi)), the inverse curvature of the logistic loss at the catalogue's base rate pi.
+        """
+        curvature = catalogue.base_rate * (1 - catalogue.base_rate)
+        quiet = noise_level(privacy.epsilon, privacy.delta, nominal_records) < _QUIET
+        return cls(learning_rate=(5.0 if quiet else 2.0) / curvature)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for canonical JSON."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Recipe:
+        """The recipe in `value`. Raises ConfigurationError for an unknown, missing or impossible field."""
+        try:
+            return cls.model_validate(dict(value))
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(("recipe", *map(str, first["loc"])))
+            raise ConfigurationError(where, got=first["input"], expected=first["msg"]) from None
