@@ -1,8 +1,8 @@
 """One owner's records dealt out to make-believe institutions: a holdout, and an even or a skewed split.
 
 `skewed` differs in three ways at once, as real members do: in size (shares fall geometrically, none above 40%, so that
-a delta of 1e-5 stays below 1 / (10 x nominal) up to 25,000 records), in default rate (each institution draws bad records
-with other odds) and in mix (each leans towards another end of a random direction of the features).
+a delta of 1e-5 stays below 1 / (10 x nominal) up to 25,000 records), in default rate (each institution draws bads with
+other odds) and in mix (each leans towards another end of a random direction of the features).
 
 >>> nominal_sizes(10_000, 5, "even")
 (2000, 2000, 2000, 2000, 2000)
@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
 
 from federation.errors import ConfigurationError
 from federation.records.encoded import Encoded
@@ -68,13 +69,11 @@ def _shares(institutions: int, split: Split) -> NDArray[np.float64]:
     return np.asarray(shares)
 
 
-def holdout(target: NDArray[np.uint8], fraction: float, rng: np.random.Generator) -> tuple[Indices, Indices]:
-    """(train, test) positions, stratified: each class gives `fraction` of its records to the test, rounded."""
-    test = np.zeros(len(target), dtype=bool)
-    for value in (0, 1):
-        positions = np.flatnonzero(target == value)
-        test[rng.permutation(positions)[: round(fraction * len(positions))]] = True
-    return np.flatnonzero(~test), np.flatnonzero(test)
+def holdout(target: NDArray[np.uint8], fraction: float, seed: int) -> tuple[Indices, Indices]:
+    """(train, test) positions in rising order, stratified by outcome: scikit-learn's split of that seed."""
+    positions = np.arange(len(target), dtype=np.int64)
+    train, test = train_test_split(positions, test_size=fraction, random_state=seed, stratify=target)
+    return np.sort(train), np.sort(test)
 
 
 def partition(records: Encoded, institutions: int, split: Split, rng: np.random.Generator) -> Parts:
