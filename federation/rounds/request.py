@@ -1,0 +1,93 @@
+"""What a round request must satisfy before a node looks at its budget. Pure; the order of steps is the protocol's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from federation.errors import ConfigurationError, Refused
+from federation.rounds.averaging import F32, model_from_bytes, model_hash
+from federation.rounds.plan import TrainingPlan
+from federation.rounds.refusals import Code, refused
+from federation.rounds.signed_plan import SignedPlan
+from protocols.signing import VerifyingKey
+from protocols.wire.training_pb2 import Phase, RoundRequest
+
+
+@dataclass(frozen=True)
+class CheckedRequest:
+    """A request that its plan allows: phase, round, model float32 [d] and the model's hash."""
+
+    plan: TrainingPlan
+    phase: Phase
+    round: int
+    model: F32 = field(repr=False)
+    model_hash: bytes
+
+    @property
+    def phase_name(self) -> str:
+        """ "train" or "evaluate", as in the ledger."""
+        return Phase.Name(self.phase).lower()
+
+
+def open_signed_plan(data: bytes, plan_hash: bytes) -> SignedPlan:
+    """The verified signed plan. Raises Refused: unreadable, wrong_plan, unsigned_plan."""
+    try:
+        signed = SignedPlan.read(data)
+    except ConfigurationError as error:
+        raise refused(Code.UNREADABLE, error) from error
+    if signed.plan.hash != plan_hash.hex():
+        raise Refused(Code.WRONG_PLAN, "request.plan_hash", got=plan_hash.hex()[:64], expected=signed.plan.hash)
+    signed.verify()
+    return signed
+
+
+def check_plan_for(plan: TrainingPlan, institution: str, key: VerifyingKey, coordinator: VerifyingKey) -> None:
+    """Raises Refused(wrong_plan, not_a_member) unless the plan is `coordinator`'s and names `institution` and `key`."""
+    if plan.coordinator != coordinator.hex:
+        raise Refused(Code.WRONG_PLAN, "plan.coordinator", got="another key", expected=f"key {coordinator.key_id}")
+    member = plan.member(institution)
+    if member is None or member.key != key.hex:
+        got = "no such member" if member is None else "another key"
+        raise Refused(Code.NOT_A_MEMBER, f"plan.members.{institution}", got=got, expected=f"key {key.key_id}")
+
+
+def check_request(
+    request: RoundRequest, plan: TrainingPlan, *, catalogue_hash: str, size: int, now: float
+) -> CheckedRequest:
+    """The request as its plan allows it; `now` is Unix time (s), `size` the number of parameters. Raises Refused:
+
+    1. the plan has not expired                                       plan_expired
+    2. the plan's catalogue is the institution's own                  wrong_catalogue
+    3. the phase is one the plan has, the round is one of its rounds  wrong_round
+    4. the model has the size of the recipe and is finite             wrong_shape, not_finite
+    5. the deadline is still to come                                  late
+    """
+    if now >= plan.expires:
+        raise Refused(Code.PLAN_EXPIRED, "plan.expires", got=int(now), expected=f"before {plan.expires}")
+    if plan.catalogue.hash != catalogue_hash:
+        raise Refused(Code.WRONG_CATALOGUE, "plan.catalogue.hash", got=plan.catalogue.hash, expected=catalogue_hash)
+    _check_round(request, plan)
+    model = check_model(request.model, size)
+    if request.deadline_ms <= now * 1000:
+        raise Refused(
+            Code.LATE, "request.deadline_ms", got=f"{now * 1000 - request.deadline_ms:.0f} ms late", expected="in time"
+        )
+    return CheckedRequest(plan, request.phase, request.round, model, model_hash(request.model))
+
+
+def check_model(data: bytes, size: int) -> F32:
+    """float32 [size]. Raises Refused: wrong_shape, not_finite."""
+    return model_from_bytes(data, size)
+
+
+def _check_round(request: RoundRequest, plan: TrainingPlan) -> None:
+    if request.phase == Phase.TRAIN:
+        if not 1 <= request.round <= plan.rounds:
+            raise Refused(Code.WRONG_ROUND, "request.round", got=request.round, expected=f"1 to {plan.rounds}")
+    elif request.phase == Phase.EVALUATE:
+        if plan.privacy.evaluation_multiplier is None:
+            raise Refused(Code.WRONG_ROUND, "request.phase", got="EVALUATE", expected="a plan with an evaluation")
+        if request.round != 0:
+            raise Refused(Code.WRONG_ROUND, "request.round", got=request.round, expected="0 for EVALUATE")
+    else:
+        raise Refused(Code.WRONG_ROUND, "request.phase", got=int(request.phase), expected="TRAIN or EVALUATE")

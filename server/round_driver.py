@@ -1,0 +1,253 @@
+"""The round driver: carries a plan from proposal to published model over a Flower Grid.
+
+    driver = RoundDriver(grid, plan, store, key, initial=initial_parameters(catalogue, plan.recipe), ...)
+    model = driver.run()
+
+It trusts no message: every answer is signed by the institution the plan names and is checked before it is averaged
+(`federation.rounds.check_reply`). After each round one checkpoint is written; whatever dies, the next driver goes on
+from it, and nodes answer a repeated question with the bytes they stored.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from federation.errors import ConfigurationError
+from federation.models import PublishedEvaluation, PublishedModel
+from federation.rounds.approvals import Approvals
+from federation.rounds.averaging import F32, model_hash, model_to_bytes
+from federation.rounds.collection import Collection
+from federation.rounds.plan import TrainingPlan
+from federation.rounds.progress import Checkpoint
+from federation.rounds.refusals import RunFailed
+from federation.rounds.reply import Expected, Update
+from federation.rounds.signed_plan import SignedPlan
+from protocols.canonical import digest
+from protocols.envelope import seal
+from protocols.signing import SigningKey
+from protocols.wire.training_pb2 import Phase, PlanProposal, RoundRequest
+from server.assembly import Assembly, Pace
+from server.checkpoint_store import CHECKPOINT, EVALUATION, MODEL, SIGNED_PLAN, CheckpointStore
+from server.exchange import Exchange
+
+if TYPE_CHECKING:
+    from flwr.serverapp import Grid
+
+REQUEST_LABEL = "fedscore/v1/request"
+OnEvent = Callable[[dict[str, Any]], None]
+
+
+def _ignore(_event: dict[str, Any]) -> None:
+    return None
+
+
+class RoundDriver:
+    """One run. `evaluation_size`: the length of the evaluation vector, where the plan has an evaluation.
+
+    `attempts`: how often a round without quorum is tried. `approval_s`: how long members may take to approve (s).
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        plan: TrainingPlan,
+        store: CheckpointStore,
+        key: SigningKey,
+        *,
+        initial: F32,
+        evaluation_size: int | None = None,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        on_event: OnEvent = _ignore,
+        attempts: int = 3,
+        approval_s: float = 600.0,
+    ) -> None:
+        if plan.coordinator != key.public.hex:
+            raise ConfigurationError("plan.coordinator", got=plan.coordinator, expected=key.public.hex)
+        if plan.privacy.evaluation_multiplier is not None and not evaluation_size:
+            raise ConfigurationError("evaluation_size", got=evaluation_size, expected="the evaluation's length")
+        self._plan, self._store, self._key = plan, store, key
+        self._initial, self._evaluation_size = initial, evaluation_size or 0
+        self._clock, self._on_event = clock, on_event
+        self._attempts, self._approval_s = attempts, approval_s
+        self._assembly = Assembly(
+            Exchange(grid, clock),
+            plan,
+            key,
+            pace=pace or Pace(),
+            clock=clock,
+            sleep=sleep,
+            report=self._event,
+        )
+
+    def run(self) -> PublishedModel:
+        """The published model. Raises RunFailed; whatever was finished before stays and is not asked for again.
+
+        1. every member's approval of the plan            signed_plan.json
+        2. each round: ask, check, average                checkpoint.json
+        3. publish the mean of the last models            model.json
+        4. the evaluation, if the plan has one            evaluation.json
+        """
+        try:
+            signed = self._signed_plan()
+            checkpoint = self._resume()
+            while checkpoint.round < self._plan.rounds:
+                checkpoint = self._round(signed, checkpoint)
+            model = PublishedModel.publish(signed, checkpoint, self._key)
+            self._store.write(MODEL, model)
+            self._evaluate(signed, model)
+        except RunFailed as failure:
+            self._event({"event": "failed", "where": failure.where, "got": failure.got, "expected": failure.expected})
+            raise
+        self._event({"event": "done", "model": model.hash})
+        return model
+
+    def _signed_plan(self) -> SignedPlan:
+        stored = self._store.signed_plan()
+        if stored is not None:
+            if stored.plan.hash != self._plan.hash:
+                raise ConfigurationError(SIGNED_PLAN, got=stored.plan.hash, expected=self._plan.hash)
+            stored.verify()
+            return stored
+        proposal = seal(PlanProposal(plan=self._plan.canonical()), self._key)
+        approvals = Approvals(self._plan, digest(REQUEST_LABEL, proposal))
+        start = self._clock()
+        self._assembly.gather(approvals, proposal, start + self._approval_s, "plan")
+        self._require("plan.approvals", approvals, len(self._plan.members))
+        signed = SignedPlan.sign(self._plan, approvals.accepted, self._key)
+        self._store.write(SIGNED_PLAN, signed)
+        self._event({"event": "approved", "plan": self._plan.hash, "seconds": round(self._clock() - start, 3)})
+        return signed
+
+    def _resume(self) -> Checkpoint:
+        stored = self._store.checkpoint()
+        if stored is None:
+            return Checkpoint.start(self._plan, self._initial)
+        checkpoint = stored.check(self._plan, self._initial.size)
+        self._event({"event": "resumed", "round": checkpoint.round})
+        return checkpoint
+
+    def _round(self, signed: SignedPlan, checkpoint: Checkpoint) -> Checkpoint:
+        number, start = checkpoint.round + 1, self._clock()
+        norm = self._plan.max_update_norm
+        updates = self._ask(signed, Phase.TRAIN, number, checkpoint.model_bytes, self._initial.size, norm)
+        advanced = checkpoint.advance(self._plan, updates)
+        if not np.isfinite(advanced.parameters).all():
+            raise RunFailed(f"round {number}", got="an average beyond float32", expected="finite parameters")
+        self._store.write(CHECKPOINT, advanced)
+        self._event({"event": "averaged", "round": number, "seconds": round(self._clock() - start, 3)})
+        return advanced
+
+    def _evaluate(self, signed: SignedPlan, model: PublishedModel) -> None:
+        multiplier = self._plan.privacy.evaluation_multiplier
+        if multiplier is None or self._store.evaluation() is not None:
+            return
+        data = model_to_bytes(model.vector)
+        bound = evaluation_norm(self._plan, self._evaluation_size)
+        updates = self._ask(signed, Phase.EVALUATE, 0, data, self._evaluation_size, bound)
+        self._store.write(EVALUATION, PublishedEvaluation.publish(self._plan, data, updates, self._key))
+        self._event({"event": "evaluated", "institutions": sorted(updates)})
+
+    def _ask(
+        self, signed: SignedPlan, phase: Phase, number: int, model: bytes, size: int, norm: float
+    ) -> dict[str, Update]:
+        """The answers of at least a quorum. Raises RunFailed, with everyone's state, after the last attempt."""
+        for attempt in range(1, self._attempts + 1):
+            collection = self._attempt(signed, phase, number, attempt, model, size, norm)
+            if collection.quorate:
+                return collection.accepted
+        self._require(f"round {number} ({Phase.Name(phase)})", collection, self._plan.quorum)
+        raise AssertionError("unreachable")  # pragma: no cover
+
+    def _attempt(
+        self,
+        signed: SignedPlan,
+        phase: Phase,
+        number: int,
+        attempt: int,
+        model: bytes,
+        size: int,
+        norm: float,
+    ) -> Collection:
+        start = self._clock()
+        deadline = start + self._plan.round_deadline_s
+        request = RoundRequest(
+            signed_plan=signed.canonical(),
+            plan_hash=bytes.fromhex(self._plan.hash),
+            phase=phase,
+            round=number,
+            model=model,
+            deadline_ms=int(deadline * 1000),
+        )
+        envelope = seal(request, self._key)
+        expected = Expected(
+            self._plan, phase, number, model_hash(model), digest(REQUEST_LABEL, envelope), size=size, max_norm=norm
+        )
+        collection = Collection(expected)
+        self._assembly.gather(collection, envelope, deadline, f"{Phase.Name(phase).lower()}-{number}")
+        self._event(
+            {
+                "event": "round",
+                "phase": Phase.Name(phase).lower(),
+                "round": number,
+                "rounds": self._plan.rounds,
+                "attempt": attempt,
+                "seconds": round(self._clock() - start, 3),
+                "accepted": sorted(collection.accepted),
+                "refused": dict(sorted(collection.refused.items())),
+                "silent": sorted(collection.waiting),
+            }
+        )
+        return collection
+
+    def _require(self, where: str, question: Approvals | Collection, needed: int) -> None:
+        if len(question.accepted) >= needed:
+            return
+        missing = [f"{name}: {code}" for name, code in sorted(question.refused.items())]
+        missing += [f"{name}: no answer" for name in sorted(question.waiting)]
+        raise RunFailed(where, got=f"{len(question.accepted)} answers ({', '.join(missing)})", expected=f"{needed}")
+
+    def _event(self, event: dict[str, Any]) -> None:
+        stamped = {"at": round(self._clock(), 3), "run": self._plan.run_id, **event}
+        self._store.append_event(stamped)
+        self._on_event(stamped)
+
+
+def evaluation_norm(plan: TrainingPlan, size: int) -> float:
+    """The L2 norm above which no honest evaluation vector lies: every record moves it by 1, plus the noise's norm."""
+    largest = max(member.nominal_records for member in plan.members)
+    return 4.0 * largest + (plan.privacy.evaluation_multiplier or 0.0) * (math.sqrt(size) + 10.0)
+
+
+def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:
+    """What the ServerApp calls: the run `run` of the coordinator's HOME, from where it stands. Raises RunFailed."""
+    from federation.catalogue import load_catalogue  # the rest of the driver needs no catalogue, hence no torch
+    from federation.evaluation import EvaluationSpec
+    from federation.training import initial_parameters
+    from server.home import CoordinatorHome
+
+    opened = CoordinatorHome.open(home)
+    store = CheckpointStore(opened.run(run))
+    plan = store.plan()
+    if plan is None:
+        raise ConfigurationError(str(store.folder), got="no plan.json", expected="a run prepared by `train`")
+    catalogue = load_catalogue(opened.catalogue)
+    if catalogue.hash != plan.catalogue.hash:
+        raise ConfigurationError("catalogue.hash", got=catalogue.hash, expected=plan.catalogue.hash)
+    evaluated = plan.privacy.evaluation_multiplier is not None
+    driver = RoundDriver(
+        grid,
+        plan,
+        store,
+        opened.signing_key,
+        initial=initial_parameters(catalogue, plan.recipe),
+        evaluation_size=EvaluationSpec.from_catalogue(catalogue).size if evaluated else None,
+    )
+    return driver.run()
