@@ -1,0 +1,189 @@
+"""The book: what the entries of one ledger add up to, and every rule that they must obey. Pure.
+
+The same fold serves the running ledger (what is spent, what is open, where the chain ends) and its verification: an
+entry is either next in the book or an error that names it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+from federation.errors import LedgerError
+from federation.ledger.budget import Accountant, Amount, Caps, Charges, Scope, measure, mechanism
+from federation.ledger.entries import LABEL, Entry, Kind, SignedEntry, genesis
+from federation.ledger.release import Release, Slot
+from protocols.canonical import digest
+from protocols.errors import SignatureError
+from protocols.signing import VerifyingKey
+
+Account = tuple[Scope, str]  # a scope and which run or year
+AGREEMENT = 0.02  # what two versions of an accountant may differ by when amounts are recomputed
+
+
+def keys_of(run_id: str, time: datetime) -> dict[Scope, str]:
+    """Which account of each scope a reservation at `time` (UTC) is charged to."""
+    return {Scope.RUN: run_id, Scope.YEAR: f"{time.year:04d}", Scope.LIFETIME: ""}
+
+
+class Book:
+    """Folds entries in order. `accountant`: recompute every amount too (as slow as accounting is)."""
+
+    def __init__(self, institution: str, key: VerifyingKey, accountant: Accountant | None = None) -> None:
+        self.institution = institution
+        self.key = key
+        self.head = genesis(institution)
+        self.length = 0
+        self.time: datetime | None = None
+        self.open: dict[str, SignedEntry] = {}  # reserve entries without an outcome, by hash
+        self.refused: dict[tuple[str, str], SignedEntry] = {}  # by request hash and code
+        self.answered: dict[tuple[Slot, str], str] = {}  # hash of the spend, by slot and model hash
+        self._accountant = accountant
+        self._charges: dict[Account, Counter[tuple[float, float]]] = {}
+        self._amounts: dict[tuple[Scope, str, float], Amount] = {}
+        self._attempts: Counter[Slot] = Counter()
+        self._run_delta: dict[str, float] = {}
+
+    def charges(self, scope: Scope, key: str) -> Charges:
+        """All that counts as spent: reserved and open, spent, failed and unknown."""
+        return self._charges.get((scope, key), Counter())
+
+    def amount(self, scope: Scope, key: str, delta: float, cap: float) -> Amount:
+        """The recorded cumulative amount; zero before the first charge."""
+        zero = Amount(scope, key, delta, cap)
+        return zero.at_least(self._amounts.get((scope, key, delta), zero))
+
+    def standing(self, keys: Mapping[Scope, str], caps: Caps, run_delta: float) -> tuple[Amount, ...]:
+        """The recorded amounts of the scopes in `keys`, beside today's caps."""
+        return tuple(
+            self.amount(scope, key, run_delta if scope is Scope.RUN else caps.delta, caps.of(scope))
+            for scope, key in keys.items()
+        )
+
+    def run_delta(self, run_id: str) -> float | None:
+        """The delta a run is measured at: that of its last reservation."""
+        return self._run_delta.get(run_id)
+
+    def next_attempt(self, slot: Slot) -> int:
+        return self._attempts[slot] + 1
+
+    def open_for(self, slot: Slot) -> SignedEntry | None:
+        """The open reservation of a slot, if there is one."""
+        return next((s for s in self.open.values() if s.entry.release and s.entry.release.slot == slot), None)
+
+    def append(self, signed: SignedEntry) -> None:
+        """Verify that `signed` is the next entry and take it in. Raises LedgerError naming the entry and the rule."""
+        entry = signed.entry
+        # 1. Its place: numbered without gaps, pointing back to the entry before it, in the chain of this institution.
+        self._check(entry, "sequence", entry.sequence, self.length + 1)
+        self._check(entry, "institution", entry.institution, self.institution)
+        self._check(entry, "previous", entry.previous, self.head)
+        # 2. Its hash is that of its canonical text, and this institution's key signed it.
+        self._check_signature(signed)
+        # 3. Time does not run backwards.
+        if self.time is not None and entry.time < self.time:
+            raise self._wrong(entry, "time", entry.time.isoformat(), f"not before {self.time.isoformat()}")
+        # 4. The rule of its kind: what is charged once stays charged, and nothing else is.
+        {
+            Kind.RESERVE: self._reserve,
+            Kind.SPEND: self._close,
+            Kind.UNKNOWN: self._close,
+            Kind.REFUSE: self._refuse,
+        }[entry.kind](signed)
+        self.head, self.length, self.time = signed.hash, entry.sequence, entry.time
+
+    def _reserve(self, signed: SignedEntry) -> None:
+        entry, release = signed.entry, self._release_of(signed.entry)
+        # a. One reservation of a slot is open at a time, attempts are numbered from 1.
+        if self.open_for(release.slot):
+            raise self._wrong(entry, "release", "a second open reservation of a round", "one at a time")
+        self._check(entry, "release.attempt", release.attempt, self.next_attempt(release.slot))
+        # b. It is charged to this run, this year and the lifetime, within each cap, and no amount decreases.
+        keys = keys_of(release.run_id, entry.time)
+        self._check(entry, "amounts", {a.scope: a.key for a in entry.amounts}, keys)
+        for amount in entry.amounts:
+            if not amount.holds:
+                raise self._wrong(entry, f"amounts.{amount.scope}", amount.pld, f"at most the cap {amount.cap}")
+            self._check_growth(entry, amount)
+        for scope, key in keys.items():
+            self._charges.setdefault((scope, key), Counter())[mechanism(release.event)] += release.event.steps
+        # c. Recomputed from the mechanisms charged so far, each amount is what the entry says.
+        self._recompute(entry)
+        for amount in entry.amounts:
+            self._amounts[amount.scope, amount.key, amount.delta] = amount
+        self._attempts[release.slot] += 1
+        self._run_delta[release.run_id] = release.delta
+        self.open[signed.hash] = signed
+
+    def _close(self, signed: SignedEntry) -> None:
+        entry, release = signed.entry, self._release_of(signed.entry)
+        # a. It closes exactly one reservation, which is open, and repeats its release.
+        reserved = self.open.get(entry.reservation or "")
+        if reserved is None:
+            raise self._wrong(entry, "reservation", entry.reservation, "an open reservation")
+        self._check(entry, "release", release, reserved.entry.release)
+        # b. It handed out one update, or failed, or nobody knows; nothing is given back.
+        outcome = (entry.update_hash is not None, entry.error is not None)
+        allowed = [(False, False)] if entry.kind is Kind.UNKNOWN else [(True, False), (False, True)]
+        if outcome not in allowed:
+            raise self._wrong(entry, "update_hash, error", outcome, f"one of {allowed}")
+        self._check_standing(entry)
+        if entry.update_hash is not None:
+            self.answered[release.slot, release.model_hash] = signed.hash
+        del self.open[reserved.hash]
+
+    def _refuse(self, signed: SignedEntry) -> None:
+        entry = signed.entry
+        # a. It says why, and neither charges nor hands out anything.
+        if entry.refusal is None:
+            raise self._wrong(entry, "refusal", "none", "the reason")
+        outcome = (entry.reservation, entry.update_hash, entry.error)
+        self._check(entry, "reservation, update_hash, error", outcome, (None, None, None))
+        self._check_standing(entry)
+        # b. Where a cap was the reason, the cap would really have been passed.
+        asked = entry.refusal.asked
+        if asked is not None and asked.holds:
+            raise self._wrong(entry, "refusal.asked", asked.pld, f"more than the cap {asked.cap}")
+        if entry.refusal.request_hash:
+            self.refused[entry.refusal.request_hash, entry.refusal.code] = signed
+
+    def _release_of(self, entry: Entry) -> Release:
+        if entry.release is None or entry.refusal is not None:
+            raise self._wrong(entry, "release", "none, or a refusal beside it", "a release")
+        return entry.release
+
+    def _check_signature(self, signed: SignedEntry) -> None:
+        data = signed.text.encode()
+        self._check(signed.entry, "hash", signed.hash, digest(LABEL, data).hex())
+        self._check(signed.entry, "key_id", signed.entry.key_id, self.key.key_id)
+        try:
+            self.key.verify(LABEL, data, signed.signature)
+        except SignatureError as error:
+            raise self._wrong(signed.entry, "signature", error.got, error.expected) from error
+
+    def _check_growth(self, entry: Entry, amount: Amount) -> None:
+        earlier = self.amount(amount.scope, amount.key, amount.delta, amount.cap)
+        if amount.at_least(earlier) != amount:
+            raise self._wrong(entry, f"amounts.{amount.scope}", amount.pld, f"not less than {earlier.pld}")
+
+    def _check_standing(self, entry: Entry) -> None:
+        for amount in entry.amounts:
+            standing = self.amount(amount.scope, amount.key, amount.delta, amount.cap)
+            self._check(entry, f"amounts.{amount.scope}", amount, standing)
+
+    def _recompute(self, entry: Entry) -> None:
+        if self._accountant is None:
+            return
+        for amount in entry.amounts:
+            charges = self.charges(amount.scope, amount.key)
+            again = measure(amount.scope, amount.key, charges, None, amount.cap, amount.delta, self._accountant)
+            if abs(again.pld - amount.pld) > AGREEMENT:
+                raise self._wrong(entry, f"amounts.{amount.scope}.pld", amount.pld, f"{again.pld} (recomputed)")
+
+    def _check(self, entry: Entry, field: str, got: object, expected: object) -> None:
+        if got != expected:
+            raise self._wrong(entry, field, got, expected)
+
+    def _wrong(self, entry: Entry, field: str, got: object, expected: object) -> LedgerError:
+        return LedgerError(f"entry {entry.sequence}: {field}", got=got, expected=expected)

@@ -1,0 +1,163 @@
+"""Ledger entries: canonical (RFC 8785), hash-chained, signed by the institution. Pure.
+
+An entry's hash is digest("fedscore/v1/ledger-entry", canonical bytes); the signature (Ed25519, RFC 8032) is over that
+hash. The first entry's `previous` is a hash of the institution's name, so a chain cannot be passed off as another's.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from federation.errors import FederationError, LedgerError
+from federation.ledger.budget import Amount, Scope
+from federation.ledger.release import Release
+from protocols.canonical import canonical, digest
+from protocols.signing import SigningKey
+
+VERSION = 1
+LABEL = "fedscore/v1/ledger-entry"
+TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
+_TEXT_LIMIT = 200
+
+
+class Kind(StrEnum):
+    RESERVE = "reserve"  # charged, before any record is touched
+    SPEND = "spend"  # the work is done: an update was handed out, or it failed with an error
+    UNKNOWN = "unknown"  # reserved, outcome lost in a crash: stays charged
+    REFUSE = "refuse"  # nothing was computed, nothing charged
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing was computed. `asked` is the amount a release would have reached, when a cap was the reason."""
+
+    code: str
+    where: str
+    got: str
+    expected: str
+    request_hash: str = ""
+    run_id: str = ""
+    asked: Amount | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("code", "where", "got", "expected", "request_hash", "run_id"):
+            object.__setattr__(self, name, str(getattr(self, name))[:_TEXT_LIMIT])
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.__dict__, "asked": self.asked.to_json() if self.asked else None}
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Refusal:
+        asked = value["asked"]
+        return cls(**{**value, "asked": None if asked is None else Amount.from_json(asked)})
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an entry is about, as far as its kind has it."""
+
+    release: Release | None = None
+    reservation: str | None = None
+    update_hash: str | None = None
+    error: str | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger, as signed.
+
+    `previous` and `reservation` are entry hashes (hex), `update_hash` that of what was handed out, `key_id` the
+    signer's, `error` a code when the work failed, `time` is UTC. `amounts` are cumulative, after this entry, one per
+    scope. A spend without an update failed; an unknown has neither update nor error.
+    """
+
+    sequence: int
+    previous: str
+    institution: str
+    time: datetime
+    kind: Kind
+    amounts: tuple[Amount, ...]
+    key_id: str
+    code_version: str
+    release: Release | None = None
+    reservation: str | None = None
+    update_hash: str | None = None
+    error: str | None = None
+    refusal: Refusal | None = None
+
+    def amount(self, scope: Scope) -> Amount | None:
+        """The cumulative amount of `scope` after this entry; None where the entry has no such scope."""
+        return next((amount for amount in self.amounts if amount.scope is scope), None)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **self.__dict__,
+            "version": VERSION,
+            "time": format_time(self.time),
+            "kind": self.kind.value,
+            "amounts": [amount.to_json() for amount in self.amounts],
+            "release": self.release.to_json() if self.release else None,
+            "refusal": self.refusal.to_json() if self.refusal else None,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Entry:
+        fields = dict(value)
+        if fields.pop("version") != VERSION:
+            raise LedgerError("entry.version", got=value["version"], expected=VERSION)
+        fields["time"] = parse_time(fields["time"])
+        fields["kind"] = Kind(fields["kind"])
+        fields["amounts"] = tuple(Amount.from_json(amount) for amount in fields["amounts"])
+        fields["release"] = Release.from_json(fields["release"]) if fields["release"] else None
+        fields["refusal"] = Refusal.from_json(fields["refusal"]) if fields["refusal"] else None
+        return cls(**fields)
+
+
+@dataclass(frozen=True)
+class SignedEntry:
+    """An entry with its hash (hex), its signature (64 bytes) and the canonical text both are over."""
+
+    entry: Entry
+    hash: str
+    signature: bytes
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """One line of an export: the entry, its hash and its signature."""
+        return {"entry": self.entry.to_json(), "hash": self.hash, "signature": self.signature.hex()}
+
+
+def sign_entry(entry: Entry, key: SigningKey) -> SignedEntry:
+    data = canonical(entry.to_json())
+    return SignedEntry(entry, digest(LABEL, data).hex(), key.sign(LABEL, data), data.decode())
+
+
+def read_entry(text: str, hash: str, signature: bytes) -> SignedEntry:
+    """The stored entry, NOT yet verified. Raises LedgerError where the text is not canonical or no entry."""
+    try:
+        entry = Entry.from_json(json.loads(text))
+        data = canonical(entry.to_json())
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, FederationError) as error:
+        raise LedgerError("entry", got=f"no entry ({type(error).__name__})", expected="a ledger entry") from error
+    if data != text.encode():
+        raise LedgerError("entry", got="text that is not canonical", expected="RFC 8785")
+    return SignedEntry(entry, hash, signature, text)
+
+
+def genesis(institution: str) -> str:
+    """What the first entry points back to."""
+    return digest("fedscore/v1/ledger-genesis", institution.encode()).hex()
+
+
+def format_time(time: datetime) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return time.astimezone(UTC).strftime(TIME)
+
+
+def parse_time(text: str) -> datetime:
+    return datetime.strptime(text, TIME).replace(tzinfo=UTC)

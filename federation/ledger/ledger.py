@@ -1,0 +1,264 @@
+"""The budget gate: nothing is computed from records before its privacy cost is written down, signed and on disk.
+
+>>> from federation.ledger import Caps, Ledger
+>>> from protocols.signing import SigningKey
+>>> caps = Caps(run=1.0, year=2.0, lifetime=4.0, delta=1e-5)
+>>> ledger = Ledger.in_memory(institution="bank-a", key=SigningKey.generate(), caps=caps)
+>>> ledger.verify().entries
+0
+
+A release is reserved before the first record is touched, and spent after. What is reserved counts as spent from then
+on, whether the work succeeds, fails, or is lost in a crash; nothing is ever given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from federation.errors import BudgetExceeded, LedgerError
+from federation.ledger import store
+from federation.ledger.book import Book, keys_of
+from federation.ledger.budget import Accountant, Amount, Caps, Epsilons, Scope, breach, weigh
+from federation.ledger.entries import Content, Kind, Refusal, SignedEntry
+from federation.ledger.journal import Journal, Page
+from federation.ledger.release import Phase, Release, Reservation
+from federation.privacy.event import GaussianEvent
+from federation.runtime.database import open_engine
+from protocols.signing import SigningKey
+
+Clock = Callable[[], datetime]
+BUDGET_EXCEEDED = "budget_exceeded"  # the code of the one refusal that the ledger itself makes
+
+
+def utc_now() -> datetime:
+    """The system's clock; a ledger takes its clock as an argument."""
+    return datetime.now(UTC)
+
+
+def published_accountant(events: Sequence[GaussianEvent], delta: float) -> Epsilons:
+    """`federation.privacy.epsilons`, imported when first asked: who only reads a ledger needs no accountant."""
+    from federation.privacy import epsilons
+
+    return epsilons(events, delta)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `verify` went through: number of entries, hash of the last one, reservations without an outcome yet."""
+
+    entries: int
+    head: str
+    open: int
+
+
+class Ledger:
+    """One institution's ledger. Thread-safe; several processes may share the database (see docs/ledger.md)."""
+
+    def __init__(self, journal: Journal, key: SigningKey, caps: Caps, clock: Clock, accountant: Accountant) -> None:
+        self.institution = journal.institution
+        self.caps = caps
+        self._journal = journal
+        self._key = key
+        self._clock = clock
+        self._accountant = accountant
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        institution: str,
+        key: SigningKey,
+        caps: Caps,
+        clock: Clock = utc_now,
+        accountant: Accountant = published_accountant,
+    ) -> Ledger:
+        """Migrate the database at `url`, verify the whole chain, close what a crash left open (`recover`).
+
+        `clock` answers with aware datetimes. Raises LedgerError where the database cannot be used or an entry does
+        not verify, ConfigurationError for a URL that is neither SQLite nor PostgreSQL.
+        """
+        engine = open_engine(url)
+        store.prepare(engine)
+        ledger = cls(Journal(engine, institution, key), key, caps, clock, accountant)
+        ledger.recover()
+        return ledger
+
+    @classmethod
+    def in_memory(
+        cls,
+        *,
+        institution: str,
+        key: SigningKey,
+        caps: Caps,
+        clock: Clock = utc_now,
+        accountant: Accountant = published_accountant,
+    ) -> Ledger:
+        """A ledger that dies with the process: for back-tests and tests, under the same rules."""
+        return cls.open("sqlite://", institution=institution, key=key, caps=caps, clock=clock, accountant=accountant)
+
+    def reserve(self, release: Release) -> Reservation:
+        """Charge `release` to its run, year and lifetime; only then may a record be touched.
+
+        Raises BudgetExceeded (recorded, nothing charged) naming the scope, what was asked, what is spent and the cap;
+        LedgerError where the release is under way or answered already, or measured at a delta above the caps'.
+        """
+        refusal: Refusal | None = None
+        # 1. The ledger is locked against threads and processes; the book has every entry that anybody has written.
+        with self._journal.transaction() as page:
+            # 2. This very release is neither under way nor answered: an answer is repeated from its stored bytes.
+            _check_unanswered(page.book, release)
+            # 3. It is the next attempt of its round: a repetition is a new charge, never a correction.
+            numbered = self._numbered(page.book, release)
+            # 4. What each scope would have spent after it, from all ever charged, whatever became of it.
+            now = self._now(page.book)
+            keys = keys_of(release.run_id, now)
+            spent = {scope: page.book.charges(scope, key) for scope, key in keys.items()}
+            asked = weigh(spent, release.event, keys, self.caps, release.delta, self._accountant)
+            standing = page.book.standing(keys, self.caps, release.delta)
+            passed = breach(asked)
+            if passed is None:
+                # 5. Within every cap: the charge is signed and appended, and on disk when the lock is given back.
+                amounts = [new.at_least(old) for new, old in zip(asked, standing, strict=True)]
+                signed = page.append(Kind.RESERVE, now, amounts, Content(numbered))
+            else:
+                # 6. A cap would be passed: the refusal is recorded in its place, and nothing is charged.
+                refusal = over_cap(passed, standing, release.run_id)
+                signed = page.append(Kind.REFUSE, now, standing, Content(numbered, refusal=refusal))
+        # 7. Only who holds a reservation may compute.
+        if refusal is not None:
+            raise BudgetExceeded(refusal.where, got=refusal.got, expected=refusal.expected)
+        return Reservation(signed.entry.sequence, signed.hash, numbered)
+
+    def spend(self, reservation: Reservation, update_hash: str, reply: bytes) -> SignedEntry:
+        """Record that the work was done; `reply` may leave when this returns, and is kept for whoever asks again.
+
+        Raises LedgerError if the reservation is closed already, as when a process that started later took it for lost:
+        then nothing may leave.
+        """
+        with self._journal.transaction() as page:
+            signed = self._close(page, Kind.SPEND, reservation.entry_hash, update_hash=update_hash)
+            store.keep_reply(page.connection, reservation.release, signed.hash, reply)
+        return signed
+
+    def fail(self, reservation: Reservation, code: str) -> SignedEntry:
+        """Record that the work failed with an error `code`; the charge stays, and the round may be tried again."""
+        with self._journal.transaction() as page:
+            return self._close(page, Kind.SPEND, reservation.entry_hash, error=code)
+
+    def refuse(
+        self, code: str, where: str, *, got: object, expected: object, request_hash: str = "", run_id: str = ""
+    ) -> SignedEntry:
+        """Record a refused request of any kind; the same request refused for the same reason is recorded once."""
+        refusal = Refusal(code, where, str(got), str(expected), request_hash, run_id)
+        with self._journal.transaction() as page:
+            known = page.book.refused.get((refusal.request_hash, refusal.code))
+            if known is not None:
+                return known
+            now = self._now(page.book)
+            standing = page.book.standing(
+                _keys_named(refusal.run_id, now), self.caps, self._run_delta(page.book, run_id)
+            )
+            return page.append(Kind.REFUSE, now, standing, Content(refusal=refusal))
+
+    def recover(self) -> int:
+        """Close every reservation without an outcome as `unknown` (it stays charged); how many there were."""
+        with self._journal.transaction() as page:
+            lost = list(page.book.open)
+            for entry_hash in lost:
+                self._close(page, Kind.UNKNOWN, entry_hash)
+        return len(lost)
+
+    def stored_reply(self, run_id: str, phase: Phase, round: int, model_hash: str) -> bytes | None:
+        """The bytes that answered this release before, to be sent again as they are; None if it was never answered."""
+        with self._journal.reading() as connection:
+            return store.find_reply(connection, (run_id, phase, round), model_hash)
+
+    def entries(self) -> tuple[SignedEntry, ...]:
+        """All entries, oldest first."""
+        with self._journal.reading() as connection:
+            return tuple(store.read_since(connection, 0))
+
+    def claims(self, scope: Scope | str, key: str | None = None) -> Amount:
+        """The recorded epsilons of run `key`, of year `key` (default: this year), or of the lifetime.
+
+        Raises LedgerError for a run without its id.
+        """
+        scope = Scope(scope)
+        if scope is Scope.RUN and not key:
+            raise LedgerError("claims.key", got=key, expected="a run id")
+        with self._journal.transaction() as page:
+            account = key if scope is not Scope.LIFETIME and key else keys_of("", self._now(page.book))[scope]
+            delta = self._run_delta(page.book, account) if scope is Scope.RUN else self.caps.delta
+            return page.book.amount(scope, account, delta, self.caps.of(scope))
+
+    def verify(self, *, recompute: bool = False) -> Verification:
+        """Re-check the whole chain as it is stored: order, hashes, signatures, amounts, caps, refusals, replies.
+
+        `recompute` also repeats the accounting of every reservation. Raises LedgerError naming the first bad entry.
+        """
+        book = Book(self.institution, self._key.public, self._accountant if recompute else None)
+        with self._journal.reading() as connection:
+            store.fold(connection, book)
+            store.check_replies(connection, book)
+        return Verification(book.length, book.head, len(book.open))
+
+    @property
+    def head(self) -> str:
+        """The hash (hex) of the last entry; of the institution's name while there is none."""
+        with self._journal.transaction() as page:
+            return page.book.head
+
+    def close(self) -> None:
+        """Give the database back; a closed ledger opens it again when used."""
+        self._journal.close()
+
+    def _close(
+        self, page: Page, kind: Kind, entry_hash: str, update_hash: str | None = None, error: str | None = None
+    ) -> SignedEntry:
+        reserved = page.book.open.get(entry_hash)
+        if reserved is None or reserved.entry.release is None:
+            raise LedgerError("reservation", got="one that is closed or unknown", expected="an open reservation")
+        release = reserved.entry.release
+        standing = [page.book.amount(a.scope, a.key, a.delta, a.cap) for a in reserved.entry.amounts]
+        content = Content(release, entry_hash, update_hash, error)
+        return page.append(kind, self._now(page.book), standing, content)
+
+    def _numbered(self, book: Book, release: Release) -> Release:
+        attempt = book.next_attempt(release.slot)
+        if release.attempt not in (0, attempt):
+            raise LedgerError("release.attempt", got=release.attempt, expected=attempt)
+        if release.delta > self.caps.delta:
+            raise LedgerError("release.delta", got=release.delta, expected=f"at most {self.caps.delta}")
+        return release.numbered(attempt)
+
+    def _now(self, book: Book) -> datetime:
+        """The clock's time, but never before the last entry's: a clock set back cannot reopen a year."""
+        now = self._clock().astimezone(UTC)
+        return now if book.time is None else max(now, book.time)
+
+    def _run_delta(self, book: Book, run_id: str) -> float:
+        return book.run_delta(run_id) or self.caps.delta
+
+
+def over_cap(asked: Amount, standing: Sequence[Amount], run_id: str) -> Refusal:
+    """The refusal of a release that would have brought a scope to `asked`."""
+    spent = next(amount.pld for amount in standing if amount.scope is asked.scope)
+    got = f"epsilon {asked.pld:.6f} (PLD, delta {asked.delta:g}) after this release"
+    expected = f"at most {asked.cap:g} ({spent:.6f} spent)"
+    return Refusal(BUDGET_EXCEEDED, f"budget.{asked.scope}", got, expected, run_id=run_id, asked=asked)
+
+
+def _check_unanswered(book: Book, release: Release) -> None:
+    if book.open_for(release.slot):
+        raise LedgerError(
+            "release", got="one whose round is under way", expected="one reservation of a round at a time"
+        )
+    if (release.slot, release.model_hash) in book.answered:
+        raise LedgerError("release", got="one that is answered already", expected="its stored reply to be sent again")
+
+
+def _keys_named(run_id: str, now: datetime) -> dict[Scope, str]:
+    return {scope: key for scope, key in keys_of(run_id, now).items() if run_id or scope is not Scope.RUN}

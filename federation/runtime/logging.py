@@ -1,0 +1,156 @@
+"""Structured logs that cannot tell on anybody: one JSON object a line, of what is known to be harmless.
+
+>>> import sys
+>>> configure(stream=sys.stdout, clock=lambda: 0.0)
+>>> get_logger("node").info("round trained", round=3, subject="ABC-123")  # doctest: +ELLIPSIS
+{"time":"1970-01-01T00:00:00.000Z",...,"event":"round trained","round":3,"subject":"[redacted]"}
+
+What is logged is an event (a constant lower-case phrase) and named fields. A field that is not on the list below is
+redacted whatever it holds; an event that is not such a phrase, a formatted message, and any message of another library
+are replaced by the place in the code they come from. An error is its type and that place: messages of errors quote the
+values that caused them. Nothing is written about the arguments of functions.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, TextIO
+
+from federation.errors import FederationError
+
+ROOT = "fedscore"
+REDACTED = "[redacted]"
+# Names of fields whose values never come from a record or a key. To add one is to promise that.
+FIELDS = frozenset(
+    (
+        *("attempt", "attempts", "bytes", "catalogue_hash", "code", "count", "deadline_ms", "entry_hash", "epsilon"),
+        *("exit_code", "good", "institution", "key_id", "kind", "members", "model_hash", "phase", "pid", "plan_hash"),
+        *("port", "quarantined", "quorum", "request_hash", "reservation", "round", "rounds", "run_id", "seconds"),
+        *("signer", "state", "update_hash", "version"),
+    )
+)
+_EVENT = re.compile(r"[a-z]+(?:[ ,'-]{1,2}[a-z]+){0,11}")
+_SAFE_TEXT = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
+_MAX_BYTES = 10 * 2**20
+_EXTRA = "fedscore_fields"
+
+
+class EventLogger:
+    """Logs events with named fields; made by `get_logger`."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+
+    def debug(self, event: str, /, **fields: object) -> None:
+        self._log(logging.DEBUG, event, fields, None)
+
+    def info(self, event: str, /, **fields: object) -> None:
+        self._log(logging.INFO, event, fields, None)
+
+    def warning(self, event: str, /, **fields: object) -> None:
+        self._log(logging.WARNING, event, fields, None)
+
+    def error(self, event: str, /, *, error: BaseException | None = None, **fields: object) -> None:
+        """`error` is written as its type, where it was raised and, for a FederationError, its class of fault."""
+        self._log(logging.ERROR, event, fields, error)
+
+    def _log(self, level: int, event: str, fields: Mapping[str, object], error: BaseException | None) -> None:
+        self._logger.log(level, "%s", event, exc_info=error, extra={_EXTRA: (event, dict(fields))}, stacklevel=3)
+
+
+def get_logger(name: str) -> EventLogger:
+    """The logger of one part of the program ("node", "ledger"), under the project's own root."""
+    return EventLogger(logging.getLogger(f"{ROOT}.{name}"))
+
+
+def configure(
+    *,
+    stream: TextIO | None = None,
+    path: Path | None = None,
+    level: str = "INFO",
+    clock: Callable[[], float] = time.time,
+) -> None:
+    """Send every log of this process, other libraries' included, to `stream` and to the rotating file `path`.
+
+    Replaces what was configured before. The file is readable by its owner only.
+    """
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        if isinstance(handler.formatter, RedactingFormatter):
+            root.removeHandler(handler)
+            handler.close()
+    for handler in _handlers(stream, path):
+        handler.setFormatter(RedactingFormatter(clock))
+        root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger(ROOT).setLevel(level)
+
+
+def _handlers(stream: TextIO | None, path: Path | None) -> list[logging.Handler]:
+    handlers: list[logging.Handler] = []
+    if stream is not None:
+        handlers.append(logging.StreamHandler(stream))
+    if path is not None:
+        path.touch(mode=0o600, exist_ok=True)
+        handlers.append(RotatingFileHandler(path, maxBytes=_MAX_BYTES, backupCount=5, encoding="utf-8"))
+    return handlers
+
+
+class RedactingFormatter(logging.Formatter):
+    """One JSON line of a log record, of harmless fields only."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": _time(self._clock()),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        event, fields = getattr(record, _EXTRA, (None, {}))
+        if isinstance(event, str) and _EVENT.fullmatch(event):
+            line["event"] = event
+        else:
+            line["event"] = f"message at {record.module}.{record.funcName}:{record.lineno}"
+        line.update({name: _field(name, value) for name, value in fields.items() if name not in line})
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = _error(record.exc_info[1])
+        return json.dumps(line, separators=(",", ":"), allow_nan=False)
+
+
+def _field(name: str, value: object) -> object:
+    if name not in FIELDS or not name.isidentifier():
+        return REDACTED
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else str(value)
+    text = str(value) if isinstance(value, str) else REDACTED
+    return text if _SAFE_TEXT.fullmatch(text) else REDACTED
+
+
+def _error(error: BaseException) -> dict[str, Any]:
+    frames = traceback.extract_tb(error.__traceback__)
+    described: dict[str, Any] = {"type": type(error).__name__}
+    if frames:
+        described["at"] = [f"{Path(frame.filename).stem}.{frame.name}:{frame.lineno}" for frame in frames[-5:]]
+    if isinstance(error, FederationError):
+        described["federation"] = True
+    cause = error.__cause__ or error.__context__
+    if cause is not None:
+        described["cause"] = type(cause).__name__
+    return described
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
