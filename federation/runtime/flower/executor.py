@@ -1,0 +1,139 @@
+"""Starts the thin apps: takes a task from a SuperLink or SuperNode here, forks, lets Flower's own runner work.
+
+    python -m federation.runtime.flower.executor '{"app": "client", "runtime": "127.0.0.1:9101", ...}'
+
+In place of Flower's `flower-superexec`, for three reasons: it takes one kind of task and no other; a fork of a process
+that has Flower loaded starts at once where a new interpreter needs .7 s of CPU; and when an app dies without a word,
+its task is reported as failed at once instead of after a minute without heartbeat. Runs one thread only, so that
+forking is safe and the children can ask the kernel to die with it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, cast
+
+import httpx
+from flwr.common.constant import SubStatus
+from flwr.proto.runtime_pb2 import AcquireTaskRequest, PushTaskOutputRequest
+from flwr.supercore.constant import TaskType
+from flwr.supercore.interceptors import (
+    RuntimeTokenHttpInterceptor,
+    RuntimeVersionHttpInterceptor,
+    SuperExecAuthHttpInterceptor,
+)
+from flwr.supercore.protobuf.client import ProtobufClientInterceptor
+from flwr.supercore.runtime import RuntimeHttpClient
+
+from federation.runtime.flower.launch import ExecutorLaunch
+from federation.runtime.flower.tuning import shorten_object_waits
+from federation.runtime.private_files import read_private
+from federation.runtime.processes import die_with_parent
+
+TASKS: Final = {"server": TaskType.SERVER_APP, "client": TaskType.CLIENT_APP}
+RUNNERS: Final = {
+    "server": ("flwr.superlink.cli.flwr_serverapp", "flwr_serverapp"),
+    "client": ("flwr.supernode.cli.flwr_clientapp", "flwr_clientapp"),
+}
+ACQUIRE: Final = "/flwr.proto.Runtime/AcquireTask"
+_log = logging.getLogger(__name__)
+
+
+class Executor:
+    """The apps that are running, by process id, and the token of the task each works on."""
+
+    def __init__(self, launch: ExecutorLaunch, run: Callable[[], None]) -> None:
+        self._launch = launch
+        self._run = run
+        self._tokens: dict[int, str] = {}
+        secret = SuperExecAuthHttpInterceptor(
+            master_secret=read_private(launch.executor_secret), protected_methods={ACQUIRE}
+        )
+        self._client = self._connect(secret)
+
+    def step(self) -> None:
+        """Report what died, take at most one task. A runtime that is away is asked again at the next step."""
+        self._reap()
+        with suppress(httpx.HTTPError):
+            answer = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=[TASKS[self._launch.app]]))
+            if answer.token:
+                self._fork(answer.token)
+
+    def _fork(self, token: str) -> None:
+        parent = os.getpid()
+        if (child := os.fork()) != 0:
+            self._tokens[child] = token
+            return
+        status = 1
+        try:
+            die_with_parent(parent)
+            sys.argv = [RUNNERS[self._launch.app][1], *self._arguments(token)]
+            self._run()
+            status = 0
+        except SystemExit as error:
+            status = error.code if isinstance(error.code, int) else int(error.code is not None)
+        except BaseException:
+            _log.exception("the app's runner failed")
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+
+    def _arguments(self, token: str) -> list[str]:
+        authority = self._launch.authority
+        security = ["--insecure"] if authority is None else ["--root-certificates", str(authority)]
+        return ["--runtime-api-address", self._launch.runtime, "--token", token, *security]
+
+    def _reap(self) -> None:
+        for child in list(self._tokens):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                token = self._tokens.pop(child)
+                if status != 0:
+                    self._report(token)
+
+    def _report(self, token: str) -> None:
+        """Fail the task of an app that ended badly. If it could still say so itself, the token is spent already.
+
+        A half-installed bundle would be taken for an installed one by the next app: remove what is installed.
+        """
+        shutil.rmtree(Path(os.environ["FLWR_HOME"]) / "apps", ignore_errors=True)
+        with suppress(httpx.HTTPError), self._connect(RuntimeTokenHttpInterceptor(token)) as client:
+            client.PushTaskOutput(PushTaskOutputRequest(sub_status=SubStatus.FAILED, details="the app ended early"))
+
+    def _connect(self, credential: ProtobufClientInterceptor) -> RuntimeHttpClient:
+        authority = self._launch.authority
+        return RuntimeHttpClient.from_server_address(
+            server_address=self._launch.runtime,
+            insecure=authority is None,
+            root_certificates=None if authority is None else authority.read_bytes(),
+            interceptors=[RuntimeVersionHttpInterceptor(component_name="SuperExec"), credential],
+        )
+
+
+def serve(launch: ExecutorLaunch) -> None:
+    """Serve until killed. Raises ConfigurationError for a readable secret."""
+    shutil.rmtree(Path(os.environ["FLWR_HOME"]) / "apps", ignore_errors=True)
+    shorten_object_waits()
+    module, name = RUNNERS[launch.app]
+    executor = Executor(launch, cast(Callable[[], None], getattr(importlib.import_module(module), name)))
+    while True:
+        executor.step()
+        time.sleep(launch.poll)
+
+
+def main() -> None:
+    """The process' entry: the launch as JSON in the only argument."""
+    serve(ExecutorLaunch.model_validate_json(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What each of Flower's processes is given: one frozen value per process, passed as JSON, naming secrets by file.
+
+command = launch.command("federation.runtime.flower.superlink", SuperLinkLaunch(...))
+environment = launch.environment(home / "flower" / "superlink")
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from federation.runtime.private_files import private_directory
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+LOOPBACK = "127.0.0.1"
+
+
+class _Launch(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SuperLinkLaunch(_Launch):
+    """`bind`:`port` is for nodes only; `operator_port` is on loopback only and asks for `operator_token`."""
+
+    bind: str
+    port: Port
+    operator_port: Port
+    database: Path
+    certificate: Path
+    key: Path
+    authority: Path
+    operator_token: Path
+    executor_secret: Path
+
+
+class SuperNodeLaunch(_Launch):
+    """`superlink` is HOST:PORT. `idle` is how long to wait between two questions for work, in seconds."""
+
+    superlink: str
+    authority: Path
+    node_key: Path
+    node_socket: Path
+    port: Port
+    executor_secret: Path
+    state: Path
+    idle: float = Field(default=0.5, ge=0.05, le=10)
+
+
+class ExecutorLaunch(_Launch):
+    """Starts apps of one kind for the SuperLink or SuperNode at `runtime` (HOST:PORT on this machine)."""
+
+    app: Literal["server", "client"]
+    runtime: str
+    authority: Path | None
+    executor_secret: Path
+    poll: float = Field(default=0.2, ge=0.02, le=10)
+
+
+def command(module: str, launch: BaseModel) -> tuple[str, ...]:
+    """How to run `module`, whose `main` takes the launch as JSON in its only argument."""
+    return (sys.executable, "-m", module, launch.model_dump_json())
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """No telemetry, no look for updates, no installation of what a bundle asks for, Flower's own files in `folder`.
+
+    One OpenMP thread: an app is forked, and OpenMP's threads do not survive a fork.
+    """
+    return {
+        "FLWR_HOME": str(private_directory(folder)),
+        "FLWR_TELEMETRY_ENABLED": "0",
+        "FLWR_DISABLE_UPDATE_CHECK": "1",
+        "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def listens(host: str, port: int) -> bool:
+    """Whether someone accepts connections there: a readiness probe."""
+    try:
+        with socket.create_connection((host, port), timeout=0.5):
+            return True
+    except OSError:
+        return False

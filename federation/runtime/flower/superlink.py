@@ -1,0 +1,74 @@
+"""The SuperLink process: Flower's own, behind the guard, on two ports of one server.
+
+python -m federation.runtime.flower.superlink '{"bind": "0.0.0.0", "port": 9092, ...}'
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from contextlib import ExitStack
+
+import uvicorn
+from flwr.superlink.cli.flower_superlink import SuperLinkLifespan, _parse_superlink_lifespan_config
+from flwr.superlink.config_loader import SuperLinkLifespanConfig
+from flwr.superlink.main import create_app
+
+from federation.runtime.flower.guard import Guard, OperatorOnly
+from federation.runtime.flower.launch import LOOPBACK, SuperLinkLaunch
+from federation.runtime.private_files import read_private
+
+
+def serve(launch: SuperLinkLaunch) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OSError if a port is taken, ConfigurationError for a readable secret."""
+    config = configuration(launch)
+    application = Guard(create_app(config, SuperLinkLifespan), operator_port=launch.operator_port)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            application,
+            ssl_certfile=launch.certificate,
+            ssl_keyfile=launch.key,
+            ws="none",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    with ExitStack() as stack:
+        addresses = (launch.bind, launch.port), (LOOPBACK, launch.operator_port)
+        server.run(sockets=[stack.enter_context(_listen(*address)) for address in addresses])
+
+
+def configuration(launch: SuperLinkLaunch) -> SuperLinkLifespanConfig:
+    """Flower's own configuration, as its command line would make it, with the operator's token required."""
+    sys.argv = ["flower-superlink", *arguments(launch)]
+    config = _parse_superlink_lifespan_config()
+    config.authn_plugin = OperatorOnly(read_private(launch.operator_token).decode())
+    return config
+
+
+def arguments(launch: SuperLinkLaunch) -> list[str]:
+    """Flower's documented options. The apps run outside (`process`), so that taking one over needs the secret."""
+    read_private(launch.executor_secret)
+    return [
+        *("--host", launch.bind, "--port", str(launch.port), "--database", str(launch.database)),
+        *("--ssl-ca-certfile", str(launch.authority), "--ssl-certfile", str(launch.certificate)),
+        *("--ssl-keyfile", str(launch.key), "--isolation", "process"),
+        *("--superexec-auth-secret-file", str(launch.executor_secret)),
+        *("--enable-supernode-auth", "--disable-runtime-dependency-installation"),
+    ]
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=512)
+
+
+def main() -> None:
+    """The process' entry: the launch as JSON in the only argument."""
+    serve(SuperLinkLaunch.model_validate_json(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
