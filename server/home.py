@@ -145,6 +145,10 @@ class CoordinatorHome:
         """The local address the services listen on."""
         return self.settings.bind or self.settings.host
 
+    def listen(self, port: int) -> str:
+        """The local address of one of the services: bind:port."""
+        return address(self.bind, port)
+
     @property
     def enrolment_address(self) -> str:
         return address(self.settings.host, self.settings.enrolment_port)

@@ -1,0 +1,1 @@
+"""The schema of the coordinator's membership, revision by revision."""
