@@ -1,0 +1,119 @@
+"""`fedscore`: one command for every role, found through entry points and loaded only when it is used.
+
+    fedscore --help                 what is there, read from the modules' docstrings, nothing imported
+    fedscore coordinator train ...  imports the coordinator's commands and nothing of the others
+
+A role's package announces a typer app in the entry-point group "fedscore.commands". A role that is not installed, or
+does not load, is told when it is asked for and never stands in the way of the others.
+
+Exit codes: 0 done, 1 refused or invalid (one line says where, got, expected), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from importlib import metadata
+from importlib.metadata import EntryPoint
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from federation.errors import FederationError
+from protocols.errors import ProtocolError
+
+GROUP = "fedscore.commands"
+
+
+class Roles(TyperGroup):
+    """A click group whose commands are the installed roles."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({entry.name for entry in metadata.entry_points(group=GROUP)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A stand-in that knows the role's name and summary: what help and completion need."""
+        entry = find(cmd_name)
+        return None if entry is None else click.Command(cmd_name, short_help=summary(entry.module) or "(not installed)")
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The role's real command, once it is clear that it will run."""
+        name, command, rest = super().resolve_command(ctx, args)
+        entry = find(name) if name else None
+        return name, load(entry) if entry else command, rest
+
+
+def find(name: str) -> EntryPoint | None:
+    """The entry point of the role `name`, None if nobody announces it."""
+    found = [entry for entry in metadata.entry_points(group=GROUP) if entry.name == name]
+    return found[0] if found else None
+
+
+def load(entry: EntryPoint) -> click.Command:
+    """The command behind `entry`. Raises click.ClickException if its module is missing or does not load."""
+    try:
+        app = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise click.ClickException(f"{entry.name} is not available: {error}") from error
+    command = typer.main.get_command(app)
+    command.name = entry.name
+    return command
+
+
+def summary(module: str) -> str:
+    """The first line of a module's docstring, found without importing it; empty if there is no such file.
+
+    >>> summary("federation.cli")
+    'one command for every role, found through entry points and loaded only when it is used.'
+    """
+    package, *inner = module.split(".")
+    spec = find_spec(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        file = Path(folder, *inner).with_suffix(".py")
+        if file.is_file():
+            text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+            return re.sub(r"^`[^`]*`:\s*", "", text.partition("\n")[0])
+    return ""
+
+
+app = typer.Typer(
+    cls=Roles,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Privacy-preserving federated credit scoring: private training, private scores, one trail of proof.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fedscore {metadata.version('fedscore')}")
+        raise typer.Exit
+
+
+@app.callback()
+def roles(
+    version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Privacy-preserving federated credit scoring: private training, private scores, one trail of proof."""
+
+
+def main() -> None:
+    """The entry point of the `fedscore` script. Exits with 0, 1 or 2; see the module."""
+    try:
+        typer.main.get_command(app)(prog_name="fedscore")
+    except (FederationError, ProtocolError) as error:
+        typer.echo(f"fedscore: {type(error).__name__}: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
