@@ -95,9 +95,11 @@ class Book:
 
     def _reserve(self, signed: SignedEntry) -> None:
         entry, release = signed.entry, self._release_of(signed.entry)
-        # a. One reservation of a slot is open at a time, attempts are numbered from 1.
+        # a. Its round is neither under way nor answered for this model; attempts are numbered from 1.
         if self.open_for(release.slot):
-            raise self._wrong(entry, "release", "a second open reservation of a round", "one at a time")
+            raise self._wrong(entry, "release", "one whose round is under way", "one reservation at a time")
+        if (release.slot, release.model_hash) in self.answered:
+            raise self._wrong(entry, "release", "one that is answered already", "its reply to be sent again")
         self._check(entry, "release.attempt", release.attempt, self.next_attempt(release.slot))
         # b. It is charged to this run, this year and the lifetime, within each cap, and no amount decreases.
         keys = keys_of(release.run_id, entry.time)

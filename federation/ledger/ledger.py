@@ -158,9 +158,8 @@ class Ledger:
             if known is not None:
                 return known
             now = self._now(page.book)
-            standing = page.book.standing(
-                _keys_named(refusal.run_id, now), self.caps, self._run_delta(page.book, run_id)
-            )
+            keys, run_delta = _keys_named(refusal.run_id, now), self._run_delta(page.book, refusal.run_id)
+            standing = page.book.standing(keys, self.caps, run_delta)
             return page.append(Kind.REFUSE, now, standing, Content(refusal=refusal))
 
     def recover(self) -> int:

@@ -30,7 +30,7 @@ _WRITE = "fedscore_write"
 
 
 def open_engine(url: str) -> Engine:
-    """An engine for `url` (SQLAlchemy form): SQLite, or PostgreSQL by an installed driver. Raises ConfigurationError."""
+    """An engine for `url` (SQLAlchemy form): SQLite, or PostgreSQL by its driver. Raises ConfigurationError."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite":

@@ -1,0 +1,141 @@
+"""`fedscore institution ledger`: what this institution has spent of its privacy, for people and for machines."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clients.institution.home import InstitutionHome
+from federation.errors import FederationError
+from federation.ledger.audit import read_ledger
+from federation.ledger.budget import Amount, Caps, Scope
+from federation.ledger.ledger import published_accountant
+from federation.ledger.summary import RefusalLine, RunLine, Summary, summarise
+from federation.privacy.event import GaussianEvent
+from protocols.errors import ProtocolError
+from protocols.signing import VerifyingKey
+
+app = typer.Typer(
+    help="The privacy ledger: what was spent, what is left, what was refused.", invoke_without_command=True
+)
+
+
+@app.callback()
+def ledger(
+    home: Annotated[Path, typer.Option(help="The institution's home.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Repeat the accounting of every entry too.")] = False,
+    scope: Annotated[Scope | None, typer.Option(help="Only the amounts of this scope.")] = None,
+) -> None:
+    """Show the ledger. Order, hashes, signatures and amounts are verified whenever it is read.
+
+    Exit code 1: there is no ledger, or an entry does not verify; the entry is named.
+    """
+    try:
+        opened = InstitutionHome.open(home)
+        summary = read_summary(
+            opened.database_url,
+            institution=opened.name,
+            key=opened.signing_key.public,
+            caps=opened.caps(),
+            now=datetime.now(UTC),
+            recompute=verify,
+        )
+    except (FederationError, ProtocolError) as error:
+        Console(stderr=True).print(f"[red]ledger:[/red] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        typer.echo(json.dumps({**_selected(summary, scope), "verified": True, "recomputed": verify}))
+    else:
+        show(summary, Console(), scope=scope, recomputed=verify)
+
+
+def read_summary(
+    database_url: str, *, institution: str, key: VerifyingKey, caps: Caps, now: datetime, recompute: bool = False
+) -> Summary:
+    """Read and verify the ledger at `database_url`, without writing. Raises LedgerError naming the entry at fault."""
+    accountant = published_accountant if recompute else None
+    reading = read_ledger(database_url, institution=institution, key=key, accountant=accountant)
+    head = reading.book.head
+    return summarise(reading.entries, institution=institution, key_id=key.key_id, head=head, caps=caps, now=now)
+
+
+def show(summary: Summary, console: Console, *, scope: Scope | None = None, recomputed: bool = False) -> None:
+    """Print `summary` as tables for people."""
+    console.print(
+        f"[bold]Privacy ledger of {escape(summary.institution)}[/bold], {summary.entries} entries, all verified"
+    )
+    if recomputed:
+        console.print("The accounting of every entry was repeated and agrees.")
+    if summary.runs:
+        console.print(_runs_table(summary.runs))
+    console.print(_amounts_table([a for a in summary.amounts if scope in (None, a.scope)]))
+    if summary.refusals:
+        console.print(_refusals_table(summary.refusals))
+    console.print(f"Epsilon is for {summary.unit}; adjacency: {summary.adjacency.replace('_', ' ')}.")
+    console.print("Caps are kept with PLD; PRV's upper bound is the figure to publish; RDP is a third opinion.")
+    console.print(f"Signed by key {summary.key_id}; last entry {summary.head}", soft_wrap=True)
+
+
+def _selected(summary: Summary, scope: Scope | None) -> dict[str, object]:
+    document = summary.to_json()
+    if scope is not None:
+        document["amounts"] = [amount for amount in document["amounts"] if amount["scope"] == scope]
+    return document
+
+
+def _runs_table(runs: tuple[RunLine, ...]) -> Table:
+    columns = ("date", "run", "phase", "rounds", "releases", "not answered", "mechanism of one release", "data")
+    table = _table("Releases", *columns)
+    for line in runs:
+        days = {f"{line.first:%Y-%m-%d}": None, f"{line.last:%Y-%m-%d}": None}
+        data = f"{line.nominal_records:,} {line.vintage}".strip()
+        rounds = "-".join(str(number) for number in dict.fromkeys(line.rounds))
+        counts = (str(line.reserved), _not_answered(line))
+        table.add_row(" to ".join(days), escape(line.run_id), line.phase, rounds, *counts, mechanism(line.event), data)
+    return table
+
+
+def _not_answered(line: RunLine) -> str:
+    still_open = line.reserved - line.answered - line.failed - line.unknown
+    counts = {"failed": line.failed, "lost": line.unknown, "open": still_open}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "-"
+
+
+def mechanism(event: GaussianEvent) -> str:
+    """A Gaussian event in words."""
+    sampling = "full batch" if event.sampling_rate == 1 else f"Poisson q={event.sampling_rate:g}"
+    return f"Gaussian {event.noise_multiplier:.4g} x clip, {sampling}, {event.steps} steps"
+
+
+def _amounts_table(amounts: list[Amount]) -> Table:
+    table = _table("Epsilon spent", "scope", "", "PLD", "PRV", "RDP", "delta", "cap", "left")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for a in amounts:
+        figures = (f"{value:.4f}" for value in (a.pld, a.prv, a.rdp))
+        style = "red" if a.remaining == 0 else None
+        table.add_row(a.scope, escape(a.key), *figures, f"{a.delta:g}", f"{a.cap:g}", f"{a.remaining:.4f}", style=style)
+    return table
+
+
+def _refusals_table(refusals: tuple[RefusalLine, ...]) -> Table:
+    table = _table("Refused: nothing was computed", "time", "run", "reason", "where", "got", "expected")
+    for line in refusals:
+        texts = (line.run_id, line.code, line.where, line.got, line.expected)
+        table.add_row(f"{line.time:%Y-%m-%d %H:%M}", *(escape(text) for text in texts))
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
