@@ -142,11 +142,10 @@ def _run_amount(entry: Entry, release: Release) -> Amount:
 
 
 def _amounts(entries: list[Entry], caps: Caps, now: datetime) -> tuple[Amount, ...]:
-    """The last amount of every run, year and the lifetime, this year's and the lifetime's even where nothing is spent."""
-    year, lifetime = Amount(Scope.YEAR, f"{now.year:04d}", caps.delta, 0.0), Amount(Scope.LIFETIME, "", caps.delta, 0.0)
-    latest = {(a.scope, a.key): a for entry in entries for a in entry.amounts}
-    for zero in (year, lifetime):
-        latest.setdefault((zero.scope, zero.key), zero)
+    """The last amount of every run and year that was charged, and of this year and the lifetime in any case."""
+    latest = {(a.scope, a.key): a for entry in entries for a in entry.amounts if a.pld > 0}
+    for scope, key in ((Scope.YEAR, f"{now.year:04d}"), (Scope.LIFETIME, "")):
+        latest.setdefault((scope, key), Amount(scope, key, caps.delta, caps.of(scope)))
     order = list(Scope)
     capped = [replace(amount, cap=caps.of(amount.scope)) for amount in latest.values()]
     return tuple(sorted(capped, key=lambda amount: (order.index(amount.scope), amount.key)))
