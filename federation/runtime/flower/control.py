@@ -32,7 +32,11 @@ T = TypeVar("T")
 
 
 class ControlError(FederationError):
-    """A Control call that was refused, or a SuperLink that does not answer (`got` starts with "no answer")."""
+    """A Control call that was refused, or, where `away`, a SuperLink that does not answer."""
+
+    def __init__(self, *, got: str, expected: str, away: bool = False) -> None:
+        super().__init__("control", got=got, expected=expected)
+        self.away = away
 
 
 class RunState(StrEnum):
@@ -104,7 +108,7 @@ class Control:
         request = control_pb2.StartRunRequest(fab=fab, override_config=user_config_to_proto(dict(config)))
         number = int(_mapped(lambda: self._client.StartRun(request)).run_id)
         if number == 0:
-            raise ControlError("run", got="no run id", expected="a bundle within Flower's size limit")
+            raise ControlError(got="no run id", expected="a bundle within Flower's size limit")
         return number
 
     def status(self, number: int) -> RunState:
@@ -155,6 +159,6 @@ def _errors() -> Iterator[None]:
     except httpx.HTTPStatusError as error:
         flower = FlowerError.from_json(error.response.text)
         got = f"HTTP {error.response.status_code}" if flower is None else f"{ApiErrorCode(flower.code).name.lower()}"
-        raise ControlError("control", got=got, expected="an admitted call") from error
+        raise ControlError(got=got, expected="an admitted call") from error
     except (httpx.TransportError, ValueError) as error:
-        raise ControlError("control", got=f"no answer ({type(error).__name__})", expected="a SuperLink") from error
+        raise ControlError(got=f"no answer ({type(error).__name__})", expected="a SuperLink", away=True) from error

@@ -43,5 +43,7 @@ def ask(socket: str, envelope: bytes, seconds: float) -> bytes:
 
 
 def reply(message: Message, envelope: bytes, code: str) -> Message:
-    entries: dict[str, bytes | str] = {"envelope": envelope, "code": code} if code else {"envelope": envelope}
-    return Message(RecordDict({"fedscore": ConfigRecord(entries)}), reply_to=message)
+    record = ConfigRecord({"envelope": envelope})
+    if code:
+        record["code"] = code
+    return Message(RecordDict({"fedscore": record}), reply_to=message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -13,7 +14,13 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Drive the run named in the run configuration, in the home of the coordinator that launched this process."""
+    """Drive the run named in the run configuration, in the home of the coordinator that launched this process.
+
+    One driver per run at a time: one that was given up may still be about to write its last checkpoint.
+    """
     from server.round_driver import drive
 
-    drive(grid, run=str(context.run_config["run"]), home=Path(os.environ["FEDSCORE_COORDINATOR_HOME"]))
+    run, home = str(context.run_config["run"]), Path(os.environ["FEDSCORE_COORDINATOR_HOME"])
+    with (home / "runs" / run / "driver.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        drive(grid, run=run, home=home)

@@ -1,0 +1,97 @@
+"""An institution's end of the training plane: its SuperNode and the executor of the thin app.
+
+    with Supervisor([*node, *children(home)]) as supervisor:
+        supervisor.run()
+
+The SuperNode connects outwards only; its own interface and the executor meet on loopback. What it may run is in the
+home's list of allowed bundles, read anew for every run; a bundle that is not on it is refused and recorded in the ledger.
+"""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sys
+from pathlib import Path
+
+from clients.institution.home import InstitutionHome
+from federation.runtime.flower import supernode
+from federation.runtime.flower.launch import LOOPBACK, ExecutorLaunch, SuperNodeLaunch, command, environment, listens
+from federation.runtime.private_files import write_private
+from federation.runtime.processes import Child
+
+REFUSED = "bundle_not_allowed"
+
+
+def children(home: InstitutionHome) -> tuple[Child, Child]:
+    """The SuperNode and its executor. Raises ConfigurationError before enrolment."""
+    port = _free_port()
+    launch = SuperNodeLaunch(
+        superlink=home.coordinator().fleet_address,
+        authority=home.keys / "ca.crt",
+        node_key=home.keys / "flower_key",
+        node_socket=home.socket,
+        port=port,
+        executor_secret=_secret(home.keys / "executor.secret"),
+        state=home.path / "flower_node_id",
+    )
+    executor = ExecutorLaunch(
+        app="client", runtime=f"{LOOPBACK}:{port}", authority=None, executor_secret=launch.executor_secret
+    )
+    folder = environment(home.path / "flower")
+    return (
+        Child(
+            "supernode",
+            (sys.executable, "-m", "clients.institution.supernode", str(home.path), launch.model_dump_json()),
+            home.logs / "supernode.log",
+            folder,
+            ready=lambda: listens(LOOPBACK, port),
+        ),
+        Child(
+            "thin-app",
+            command("federation.runtime.flower.executor", executor.model_copy(update={"poll": 0.1})),
+            home.logs / "thin-app.log",
+            folder,
+        ),
+    )
+
+
+def record_refusal(home: InstitutionHome, bundle_hash: str) -> None:
+    """Write into the ledger that a bundle was refused; nothing ran, nothing is charged.
+
+    The node process has the ledger open. Its `recover` takes open reservations for lost, so it is not run here.
+    """
+    from federation.ledger.journal import Journal  # not needed, with all it imports, until something is refused
+    from federation.ledger.ledger import Ledger, published_accountant, utc_now
+    from federation.runtime.database import open_engine
+
+    journal = Journal(open_engine(home.database_url), home.name, home.signing_key)
+    ledger = Ledger(journal, home.signing_key, home.caps(), utc_now, published_accountant)
+    ledger.refuse(REFUSED, "bundle", got=bundle_hash, expected="an allowed bundle", request_hash=bundle_hash)
+    ledger.close()
+
+
+def main() -> None:
+    """The SuperNode process' entry: the home and the launch as JSON."""
+    home = InstitutionHome.open(sys.argv[1])
+    supernode.serve(
+        SuperNodeLaunch.model_validate_json(sys.argv[2]),
+        allowed=lambda: home.allowed_bundles,
+        on_refused=lambda bundle_hash: record_refusal(home, bundle_hash),
+    )
+
+
+def _secret(file: Path) -> Path:
+    if not file.exists():
+        write_private(file, secrets.token_hex(32).encode())
+    return file
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main()
