@@ -185,7 +185,8 @@ class CoordinatorHome:
         if file.exists() and load_certificate(file.read_bytes()).not_valid_after_utc - now > left:
             return False
         request = signing_request(read_private(self.keys / "tls.key"), self.settings.host)
-        hosts = (self.settings.host, *self.settings.extra_hosts)
+        # 127.0.0.1 always: the coordinator's own processes meet there under the same certificate.
+        hosts = tuple(dict.fromkeys((self.settings.host, *self.settings.extra_hosts, "127.0.0.1")))
         write_public(file, self.authority().sign_server(request, hosts, now))
         return True
 
