@@ -27,8 +27,8 @@ from federation.rounds.plan import TrainingPlan
 from federation.rounds.progress import Checkpoint
 from federation.rounds.refusals import RunFailed
 from federation.rounds.reply import Expected, Update
+from federation.rounds.request import request_hash
 from federation.rounds.signed_plan import SignedPlan
-from protocols.canonical import digest
 from protocols.envelope import seal
 from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import Phase, PlanProposal, RoundRequest
@@ -39,7 +39,6 @@ from server.exchange import Exchange
 if TYPE_CHECKING:
     from flwr.serverapp import Grid
 
-REQUEST_LABEL = "fedscore/v1/request"
 OnEvent = Callable[[dict[str, Any]], None]
 
 
@@ -117,7 +116,7 @@ class RoundDriver:
             stored.verify()
             return stored
         proposal = seal(PlanProposal(plan=self._plan.canonical()), self._key)
-        approvals = Approvals(self._plan, digest(REQUEST_LABEL, proposal))
+        approvals = Approvals(self._plan, request_hash(proposal))
         start = self._clock()
         self._assembly.gather(approvals, proposal, start + self._approval_s, "plan")
         self._require("plan.approvals", approvals, len(self._plan.members))
@@ -188,7 +187,7 @@ class RoundDriver:
         )
         envelope = seal(request, self._key)
         expected = Expected(
-            self._plan, phase, number, model_hash(model), digest(REQUEST_LABEL, envelope), size=size, max_norm=norm
+            self._plan, phase, number, model_hash(model), request_hash(envelope), size=size, max_norm=norm
         )
         collection = Collection(expected)
         self._assembly.gather(collection, envelope, deadline, f"{Phase.Name(phase).lower()}-{number}")

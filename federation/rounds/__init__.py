@@ -12,7 +12,7 @@ from federation.rounds.plan import PLAN_LABEL, CatalogueRef, Member, TrainingPla
 from federation.rounds.progress import Checkpoint, RoundRecord
 from federation.rounds.refusals import Code, RunFailed
 from federation.rounds.reply import Expected, Update, check_reply
-from federation.rounds.request import CheckedRequest, check_model, check_request
+from federation.rounds.request import CheckedRequest, check_request, request_hash
 from federation.rounds.signed_plan import SignedPlan, approve
 
 __all__ = [
@@ -31,11 +31,11 @@ __all__ = [
     "Update",
     "approve",
     "average",
-    "check_model",
     "check_reply",
     "check_request",
     "model_from_bytes",
     "model_hash",
     "model_to_bytes",
+    "request_hash",
     "update_hash",
 ]

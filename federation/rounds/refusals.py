@@ -46,6 +46,10 @@ class Code(StrEnum):
     REFUSED = "refused"  # the node refused; its own code is told beside this one
 
 
+# Codes of requests of which nobody is known to be the sender.
+UNPROVEN = frozenset({Code.UNREADABLE, Code.UNSIGNED, Code.WRONGLY_SIGNED, Code.UNKNOWN_KIND})
+
+
 class RunFailed(FederationError):  # noqa: N818 (the name is what the operator reads)
     """A run that cannot go on: who or what is missing, after every attempt the plan allows."""
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from federation.errors import ConfigurationError, Refused
 from federation.rounds.averaging import F32, model_from_bytes, model_hash
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.refusals import Code, refused
 from federation.rounds.signed_plan import SignedPlan
+from protocols.canonical import digest
 from protocols.signing import VerifyingKey
 from protocols.wire.training_pb2 import Phase, RoundRequest
+
+REQUEST_LABEL = "fedscore/v1/request"
+
+
+def request_hash(envelope: bytes) -> bytes:
+    """32 bytes: what a refusal names the request by."""
+    return digest(REQUEST_LABEL, envelope)
 
 
 @dataclass(frozen=True)
@@ -24,9 +33,9 @@ class CheckedRequest:
     model_hash: bytes
 
     @property
-    def phase_name(self) -> str:
+    def phase_name(self) -> Literal["train", "evaluate"]:
         """ "train" or "evaluate", as in the ledger."""
-        return Phase.Name(self.phase).lower()
+        return "train" if self.phase == Phase.TRAIN else "evaluate"
 
 
 def open_signed_plan(data: bytes, plan_hash: bytes) -> SignedPlan:
@@ -51,33 +60,22 @@ def check_plan_for(plan: TrainingPlan, institution: str, key: VerifyingKey, coor
         raise Refused(Code.NOT_A_MEMBER, f"plan.members.{institution}", got=got, expected=f"key {key.key_id}")
 
 
-def check_request(
-    request: RoundRequest, plan: TrainingPlan, *, catalogue_hash: str, size: int, now: float
-) -> CheckedRequest:
+def check_request(request: RoundRequest, plan: TrainingPlan, *, size: int, now: float) -> CheckedRequest:
     """The request as its plan allows it; `now` is Unix time (s), `size` the number of parameters. Raises Refused:
 
     1. the plan has not expired                                       plan_expired
-    2. the plan's catalogue is the institution's own                  wrong_catalogue
-    3. the phase is one the plan has, the round is one of its rounds  wrong_round
-    4. the model has the size of the recipe and is finite             wrong_shape, not_finite
-    5. the deadline is still to come                                  late
+    2. the phase is one the plan has, the round is one of its rounds  wrong_round
+    3. the model has the size of the recipe and is finite             wrong_shape, not_finite
+    4. the deadline is still to come                                  late
     """
     if now >= plan.expires:
-        raise Refused(Code.PLAN_EXPIRED, "plan.expires", got=int(now), expected=f"before {plan.expires}")
-    if plan.catalogue.hash != catalogue_hash:
-        raise Refused(Code.WRONG_CATALOGUE, "plan.catalogue.hash", got=plan.catalogue.hash, expected=catalogue_hash)
+        raise Refused(Code.PLAN_EXPIRED, "plan.expires", got=plan.expires, expected=f"after {int(now)}")
     _check_round(request, plan)
-    model = check_model(request.model, size)
+    model = model_from_bytes(request.model, size)
     if request.deadline_ms <= now * 1000:
-        raise Refused(
-            Code.LATE, "request.deadline_ms", got=f"{now * 1000 - request.deadline_ms:.0f} ms late", expected="in time"
-        )
+        late = f"{now * 1000 - request.deadline_ms:.0f} ms late"
+        raise Refused(Code.LATE, "request.deadline_ms", got=late, expected="before the deadline")
     return CheckedRequest(plan, request.phase, request.round, model, model_hash(request.model))
-
-
-def check_model(data: bytes, size: int) -> F32:
-    """float32 [size]. Raises Refused: wrong_shape, not_finite."""
-    return model_from_bytes(data, size)
 
 
 def _check_round(request: RoundRequest, plan: TrainingPlan) -> None:

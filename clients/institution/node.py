@@ -1,0 +1,290 @@
+"""The institution's node: the only place where data, keys and budget meet, and the gate in front of them.
+
+    node = Node("bank-a", key, coordinator_key, ledger=ledger, computation=computation, policy=policy, plans=plans, ...)
+    reply = node.handle(envelope)          # bytes in, bytes out; never raises
+
+Whoever can reach the node can ask. It computes only for a plan that every member has signed, itself included, within
+that plan's rounds and its own caps, once per round; the answer is kept and repeated as it is. Everything else is
+answered with a typed refusal and recorded in the ledger.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from logging import getLogger
+from threading import Lock
+
+import numpy as np
+
+from clients.institution.plan_store import Decision, PlanStore
+from clients.institution.policy import Policy, check_policy
+from clients.institution.refusal_log import RefusalLog
+from clients.institution.training import Computation
+from federation.errors import BudgetExceeded, ConfigurationError, FederationError, Refused
+from federation.ledger import Kind, Ledger, Release, Reservation
+from federation.ledger.release import Phase as LedgerPhase
+from federation.rounds import (
+    CheckedRequest,
+    Code,
+    SignedPlan,
+    TrainingPlan,
+    approve,
+    check_request,
+    request_hash,
+    update_hash,
+)
+from federation.rounds.averaging import F32, model_to_bytes
+from federation.rounds.refusals import refused, signature_code
+from federation.rounds.request import check_plan_for, open_signed_plan
+from protocols.envelope import read_envelope, seal, verify_envelope
+from protocols.errors import ProtocolError
+from protocols.signing import SigningKey, VerifyingKey
+from protocols.wire.training_pb2 import (
+    Envelope,
+    HelloReply,
+    HelloRequest,
+    Phase,
+    PlanApproval,
+    PlanProposal,
+    Refusal,
+    RoundReply,
+    RoundRequest,
+)
+
+_log = getLogger(__name__)
+_CHALLENGE_BYTES = 32
+
+
+class Node:
+    """One request at a time. `clock` is Unix time (s).
+
+    Raises ConfigurationError at construction for a noise source that another party could reproduce, unless
+    `backtest=True` says that all records are one owner's own.
+    """
+
+    def __init__(
+        self,
+        institution: str,
+        key: SigningKey,
+        coordinator: VerifyingKey,
+        *,
+        ledger: Ledger,
+        computation: Computation,
+        policy: Policy,
+        plans: PlanStore,
+        clock: Callable[[], float] = time.time,
+        backtest: bool = False,
+    ) -> None:
+        if not computation.noise.secure and not backtest:
+            raise ConfigurationError("noise", got="reproducible noise", expected="the operating system's generator")
+        self.institution = institution
+        self._key, self._coordinator = key, coordinator
+        self._ledger, self._computation = ledger, computation
+        self._policy, self._plans, self._clock = policy, plans, clock
+        self._refusals = RefusalLog(ledger, clock)
+        self._lock = Lock()
+        self._opened = lru_cache(maxsize=4)(open_signed_plan)
+        self._answers: dict[str, Callable[[Envelope], bytes]] = {
+            "HelloRequest": self._hello,
+            "PlanProposal": self._proposal,
+            "RoundRequest": self._round,
+        }
+
+    def handle(self, envelope: bytes) -> bytes:
+        """The signed answer to a signed request: HelloReply, PlanApproval, RoundReply or Refusal. Never raises."""
+        with self._lock:
+            try:
+                return self._answer(envelope)
+            except Refused as refusal:
+                return self._refuse(refusal, envelope)
+            except Exception as error:  # whatever goes wrong here stays here
+                _log.exception("a request failed")
+                kind = type(error).__name__
+                return self._refuse(Refused(Code.INTERNAL, "node", got=kind, expected="an answer"), envelope)
+
+    def _answer(self, data: bytes) -> bytes:
+        # 1. The bytes are an envelope of a kind that a node answers.
+        # 2. It is signed by the coordinator whose key was pinned at enrolment (in `_open`).
+        try:
+            envelope = read_envelope(data)
+            answer = self._answers.get(envelope.kind)
+            if answer is None:
+                raise Refused(Code.UNKNOWN_KIND, "envelope.kind", got=envelope.kind[:64], expected="a request")
+            return answer(envelope)
+        except ProtocolError as error:
+            raise refused(signature_code(error), error) from error
+
+    def _hello(self, envelope: Envelope) -> bytes:
+        request = verify_envelope(envelope, HelloRequest, self._coordinator)
+        if len(request.challenge) != _CHALLENGE_BYTES:
+            got = f"{len(request.challenge)} bytes"
+            raise Refused(Code.UNREADABLE, "hello.challenge", got=got, expected=f"{_CHALLENGE_BYTES} bytes")
+        return seal(HelloReply(institution=self.institution, challenge=request.challenge), self._key)
+
+    def _proposal(self, envelope: Envelope) -> bytes:
+        request = verify_envelope(envelope, PlanProposal, self._coordinator)
+        try:
+            plan = TrainingPlan.read(request.plan)
+        except ConfigurationError as error:
+            raise refused(Code.UNREADABLE, error) from error
+        self._consider(plan)
+        approval = approve(plan, self._key)
+        message = PlanApproval(institution=self.institution, plan_hash=bytes.fromhex(plan.hash), approval=approval)
+        return seal(message, self._key)
+
+    def _consider(self, plan: TrainingPlan) -> None:
+        """Returns if the institution approves of `plan`; raises Refused."""
+        # 1. It is this coordinator's, on this institution's catalogue, and names this institution and its key.
+        self._check_plan(plan)
+        # 2. It keeps the institution's policy and caps.
+        member = plan.by_name[self.institution]
+        check_policy(plan, member, self._policy, self._ledger.caps, now=self._clock())
+        # 3. Its run has no other plan.
+        other = self._plans.approved_of_run(plan.run_id)
+        if other not in (None, plan.hash):
+            raise Refused(Code.OUTSIDE_POLICY, "plan.run_id", got="a second plan for a run", expected="one plan a run")
+        # 4. A person has decided, where the institution wants that.
+        self._require(self._decide(plan))
+
+    def _decide(self, plan: TrainingPlan) -> Decision:
+        known = self._plans.decision(plan.hash)
+        if known is None:
+            known = Decision.PENDING if self._policy.approval == "manual" else Decision.APPROVED
+            self._plans.propose(plan, known)
+        return known
+
+    def _round(self, envelope: Envelope) -> bytes:
+        request = verify_envelope(envelope, RoundRequest, self._coordinator)
+        # 3. The plan is whole: its hash is the one named, every member and the coordinator have signed it.
+        signed = self._opened(bytes(request.signed_plan), bytes(request.plan_hash))
+        self._check_plan(signed.plan)
+        # 4. This institution approved it earlier, and has not thought otherwise since.
+        self._require_approved(signed)
+        # 5. Not expired, phase and round in the plan, model of the right size and finite, deadline still to come.
+        size = self._computation.size(signed.plan.recipe)
+        checked = check_request(request, signed.plan, size=size, now=self._clock())
+        # 6. The same round for the same model: the very same bytes, and nothing is spent.
+        stored = self._ledger.stored_reply(*self._slot(checked), checked.model_hash.hex())
+        if stored is not None:
+            return stored
+        # 7. The same round for another model would cancel the noise of the first: never.
+        # 8. No more attempts than the plan paid for.
+        self._check_attempts(checked)
+        # 9. The budget is reserved, signed and on disk before a record is touched.
+        reservation = self._reserve(checked)
+        # 10. Compute, keep the answer with its spend, then answer.
+        return self._release(checked, reservation)
+
+    def _check_plan(self, plan: TrainingPlan) -> None:
+        check_plan_for(plan, self.institution, self._key.public, self._coordinator)
+        catalogue = self._computation.catalogue
+        if plan.catalogue.hash != catalogue.hash:
+            raise Refused(Code.WRONG_CATALOGUE, "plan.catalogue.hash", got=plan.catalogue.hash, expected=catalogue.hash)
+
+    def _require_approved(self, signed: SignedPlan) -> None:
+        decision = self._plans.decision(signed.plan.hash)
+        if decision is None:
+            raise Refused(Code.NOT_APPROVED, "plan", got="never proposed here", expected="a plan approved here")
+        self._require(decision)
+        if signed.plan.bundle_hash not in self._policy.bundles():
+            raise Refused(
+                Code.WRONG_BUNDLE, "plan.bundle_hash", got=signed.plan.bundle_hash, expected="one allowed here"
+            )
+
+    def _require(self, decision: Decision) -> None:
+        if decision is Decision.PENDING:
+            raise Refused(Code.APPROVAL_PENDING, "plan", got="no decision yet", expected="a person's approval")
+        if decision is Decision.REJECTED:
+            raise Refused(Code.NOT_APPROVED, "plan", got="rejected", expected="a plan approved here")
+
+    def _slot(self, checked: CheckedRequest) -> tuple[str, LedgerPhase, int]:
+        return checked.plan.run_id, checked.phase_name, checked.round
+
+    def _check_attempts(self, checked: CheckedRequest) -> None:
+        run_id, phase, number = self._slot(checked)
+        entries = [signed.entry for signed in self._ledger.entries() if signed.entry.release]
+        of_phase = [
+            (e, e.release) for e in entries if e.release and (e.release.run_id, e.release.phase) == (run_id, phase)
+        ]
+        if any(e.update_hash is not None and release.round == number for e, release in of_phase):
+            raise Refused(Code.ANOTHER_MODEL, "request.model", got="a second model", expected="one model a round")
+        allowed = checked.plan.rounds + checked.plan.privacy.spare_rounds if phase == "train" else 1
+        used = sum(e.kind is Kind.RESERVE for e, _ in of_phase)
+        if used >= allowed:
+            raise Refused(
+                Code.ATTEMPTS_SPENT, "request.round", got=f"attempt {used + 1}", expected=f"at most {allowed}"
+            )
+
+    def _reserve(self, checked: CheckedRequest) -> Reservation:
+        plan = checked.plan
+        event = plan.privacy.round_event() if checked.phase == Phase.TRAIN else plan.privacy.evaluation_event()
+        if event is None:  # pragma: no cover - check_request has refused it
+            raise Refused(Code.WRONG_ROUND, "request.phase", got="EVALUATE", expected="a plan with an evaluation")
+        release = Release(
+            run_id=plan.run_id,
+            phase=checked.phase_name,
+            round=checked.round,
+            event=event,
+            delta=plan.privacy.delta,
+            plan_hash=plan.hash,
+            catalogue_hash=plan.catalogue.hash,
+            model_hash=checked.model_hash.hex(),
+            nominal_records=self._policy.nominal_records,
+            vintage=self._policy.vintage,
+            family=plan.recipe.family,
+        )
+        try:
+            return self._ledger.reserve(release)
+        except BudgetExceeded as error:
+            raise refused(Code.BUDGET_EXCEEDED, error) from error
+
+    def _release(self, checked: CheckedRequest, reservation: Reservation) -> bytes:
+        try:
+            update = self._compute(checked)
+        except Exception:
+            self._ledger.fail(reservation, Code.INTERNAL)
+            raise
+        data = model_to_bytes(update)
+        reply = RoundReply(
+            institution=self.institution,
+            plan_hash=bytes.fromhex(checked.plan.hash),
+            phase=checked.phase,
+            round=checked.round,
+            model_hash=checked.model_hash,
+            update=data,
+            reservation_hash=bytes.fromhex(reservation.entry_hash),
+        )
+        sealed = seal(reply, self._key)
+        self._ledger.spend(reservation, update_hash(data).hex(), sealed)
+        return sealed
+
+    def _compute(self, checked: CheckedRequest) -> F32:
+        if checked.phase == Phase.TRAIN:
+            nominal = self._policy.nominal_records
+            update = self._computation.train(checked.plan, nominal, checked.model)
+        else:
+            update = self._computation.evaluate(checked.plan, checked.model)
+        if not np.isfinite(update).all():
+            raise FederationError("update", got="NaN or infinity", expected="finite numbers")
+        return update
+
+    def _refuse(self, refusal: Refused, envelope: bytes) -> bytes:
+        name = request_hash(envelope)
+        if refusal.code != Code.BUDGET_EXCEEDED:  # that one the ledger recorded itself
+            self._refusals.record(refusal, name.hex())
+        message = Refusal(
+            institution=self.institution,
+            code=str(refusal.code),
+            field=printable(refusal.where),
+            got=printable(refusal.got),
+            expected=printable(refusal.expected),
+            request_hash=name,
+        )
+        return seal(message, self._key)
+
+
+def printable(text: str) -> str:
+    """At most 200 characters, none of which could upset a terminal, a log or a protobuf string."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])

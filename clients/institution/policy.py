@@ -1,0 +1,64 @@
+"""What an institution agrees to before it puts its name under a plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from federation.errors import FederationError, PrivacyError, Refused
+from federation.ledger import Caps
+from federation.privacy import check_delta
+from federation.rounds import Code, Member, TrainingPlan
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The institution's own settings, beside the caps of its ledger.
+
+    nominal_records  the public size it goes by; a plan that states another one is refused
+    bundles          answers the SHA-256 (hex) of the Flower bundles it runs, as they are now
+    features         the features it holds, None for all of the catalogue's
+    approval         "within_policy" signs what keeps every rule; "manual" waits for a person
+    vintage          which data this is, for the ledger: a label such as "2025-12", never a count
+    """
+
+    nominal_records: int
+    bundles: Callable[[], frozenset[str]]
+    features: tuple[str, ...] | None = None
+    approval: Literal["within_policy", "manual"] = "within_policy"
+    vintage: str = "current"
+
+
+def check_policy(plan: TrainingPlan, member: Member, policy: Policy, caps: Caps, *, now: float) -> None:
+    """Raises Refused unless
+
+    1. the plan has not expired                                              plan_expired
+    2. its bundle is one that this institution allows                        wrong_bundle
+    3. its size and features of this institution are the institution's own   outside_policy
+    4. its budget is within the caps, its delta fits the size                outside_policy
+    5. it spends no more than it says, recomputed                            outside_policy
+    """
+    if now >= plan.expires:
+        raise Refused(Code.PLAN_EXPIRED, "plan.expires", got=plan.expires, expected=f"after {int(now)}")
+    if plan.bundle_hash not in policy.bundles():
+        raise Refused(Code.WRONG_BUNDLE, "plan.bundle_hash", got=plan.bundle_hash, expected="a bundle allowed here")
+    if member.nominal_records != policy.nominal_records:
+        raise _outside("plan.members.nominal_records", member.nominal_records, policy.nominal_records)
+    if policy.features is not None and set(member.features) != set(policy.features):
+        raise _outside("plan.members.features", len(member.features), f"the {len(policy.features)} held here")
+    if plan.privacy.epsilon > caps.run:
+        raise _outside("plan.privacy.epsilon", plan.privacy.epsilon, f"at most {caps.run}")
+    if plan.privacy.delta > caps.delta:
+        raise _outside("plan.privacy.delta", plan.privacy.delta, f"at most {caps.delta}")
+    try:
+        check_delta(plan.privacy.delta, [policy.nominal_records])
+        plan.privacy.check()
+    except PrivacyError as error:
+        raise _outside(f"plan.{error.where}", error.got, error.expected) from error
+    except FederationError as error:
+        raise _outside("plan.privacy", type(error).__name__, "a plan whose epsilon can be computed") from error
+
+
+def _outside(where: str, got: object, expected: object) -> Refused:
+    return Refused(Code.OUTSIDE_POLICY, where, got=got, expected=expected)

@@ -1,0 +1,47 @@
+"""The two things a node ever computes for others: a private training step, and a private evaluation vector."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from federation.catalogue import Catalogue
+from federation.errors import RecordsError
+from federation.evaluation import EvaluationSpec
+from federation.privacy import NoiseSource
+from federation.records.encoded import Encoded
+from federation.rounds import TrainingPlan
+from federation.rounds.averaging import F32
+from federation.training import Recipe, Trainer, initial_parameters, logits
+
+
+class Computation:
+    """Holds the records. What its methods return is noisy already and may leave.
+
+    `training` and `holdout` are disjoint in subjects: one is trained on, the other measured.
+    """
+
+    def __init__(self, catalogue: Catalogue, training: Encoded, holdout: Encoded, noise: NoiseSource) -> None:
+        for name, records in (("training", training), ("holdout", holdout)):
+            if records.target is None:
+                raise RecordsError(f"{name}.target", got="none", expected="an outcome for every record")
+        self.catalogue, self.noise = catalogue, noise
+        self._training, self._holdout = training, holdout
+        self._size = lru_cache(maxsize=8)(lambda recipe: int(initial_parameters(catalogue, recipe).size))
+
+    def size(self, recipe: Recipe) -> int:
+        """d, the number of parameters of a model under `recipe`."""
+        return self._size(recipe)
+
+    def train(self, plan: TrainingPlan, nominal_records: int, model: F32) -> F32:
+        """float32 [d]: the change of one round under `plan`; costs `plan.privacy.round_event()`."""
+        trainer = Trainer(self.catalogue, plan.recipe, plan.privacy, nominal_records, self.noise)
+        return trainer.round(model, self._training)
+
+    def evaluate(self, plan: TrainingPlan, model: F32) -> F32:
+        """float32 [m]: noisy histograms of the holdout; costs `plan.privacy.evaluation_event()`."""
+        spec = EvaluationSpec.from_catalogue(self.catalogue)
+        scores = logits(self.catalogue, plan.recipe, model, self._holdout.codes)
+        noisy = plan.privacy.evaluation(self.noise).release(spec.counts(scores, self._holdout))
+        return noisy.astype(np.float32)

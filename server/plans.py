@@ -1,0 +1,113 @@
+"""From a roster and a catalogue to the plan that everybody is asked to sign. Pure, but for the accountants' CPU.
+
+plan = build_plan(roster, load_catalogue("taiwan"), PlanOptions(run_id="2030-spring", ...))
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from federation.catalogue import Catalogue
+from federation.privacy import PrivacyPlan, check_delta, check_enough_records
+from federation.rounds import CatalogueRef, Member, TrainingPlan
+from federation.training import Recipe, initial_parameters
+
+WEEK_S = 7 * 86_400
+MIN_BATCH = 1.0
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What the coordinator's operator chooses; everything else follows from roster and catalogue.
+
+    coordinator       the coordinator's signing key (hex)
+    now               Unix time (s); the plan expires `lifetime_s` later
+    delta             None: 1 / (10 x the largest nominal size), at most 1e-5
+    evaluation_share  of the budget's mu^2 that the evaluation release takes; 0 for none
+    spare_rounds      paid for on top, so that a node killed in a round can do it again
+    quorum            None: all members but one, at least 2 where there are 2
+    recipe            None: the default recipe for this budget and these sizes
+    force             go on with too few records
+    """
+
+    run_id: str
+    coordinator: str
+    bundle_hash: str
+    now: float
+    epsilon: float = 1.0
+    delta: float | None = None
+    rounds: int = 20
+    steps_per_round: int = 5
+    sampling_rate: float = 0.2
+    clip: float = 0.5
+    spare_rounds: int = 2
+    evaluation_share: float = 0.05
+    quorum: int | None = None
+    round_deadline_s: float = 120.0
+    lifetime_s: float = WEEK_S
+    recipe: Recipe | None = None
+    force: bool = False
+
+
+def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOptions) -> TrainingPlan:
+    """The plan, unsigned.
+
+    Raises PrivacyError (delta too large for a member's nominal size), TooFewRecords (the figures in it) unless forced,
+    ConfigurationError (names, keys, quorum).
+    """
+    members = tuple(sorted(roster, key=lambda member: member.institution))
+    sizes = [member.nominal_records for member in members]
+    delta = options.delta if options.delta is not None else default_delta(sizes)
+    check_delta(delta, sizes)
+    check_enough_records(options.epsilon, delta, sizes, force=options.force)
+    privacy = PrivacyPlan.calibrate(
+        epsilon=options.epsilon,
+        delta=delta,
+        rounds=options.rounds,
+        steps_per_round=options.steps_per_round,
+        sampling_rate=options.sampling_rate,
+        clip=options.clip,
+        spare_rounds=options.spare_rounds,
+        evaluation_share=options.evaluation_share,
+    )
+    recipe = options.recipe or Recipe.default(catalogue, privacy, sizes)
+    dimension = int(initial_parameters(catalogue, recipe).size)
+    return TrainingPlan(
+        run_id=options.run_id,
+        catalogue=CatalogueRef(name=catalogue.name, version=catalogue.version, hash=catalogue.hash),
+        recipe=recipe,
+        privacy=privacy,
+        members=members,
+        coordinator=options.coordinator,
+        quorum=options.quorum if options.quorum is not None else default_quorum(len(members)),
+        round_deadline_s=options.round_deadline_s,
+        bundle_hash=options.bundle_hash,
+        max_update_norm=update_norm_bound(recipe, privacy, min(sizes), dimension),
+        expires=int(options.now + options.lifetime_s),
+    )
+
+
+def default_delta(sizes: Sequence[int]) -> float:
+    """1e-5, or 1 / (10 x the largest nominal size) where that is less."""
+    return min(1e-5, 1 / (10 * max(sizes)))
+
+
+def default_quorum(members: int) -> int:
+    """All but one, at least 2 of 2 or 3; the only one of 1."""
+    return min(members, max(2, members - 1))
+
+
+def update_norm_bound(recipe: Recipe, privacy: PrivacyPlan, smallest: int, dimension: int) -> float:
+    """An L2 norm that no honest update exceeds, from public figures only.
+
+    A step moves by lr x (|sum of clipped gradients| + |noise|) / (q N). The sum is at most clip x the realised batch,
+    taken as at most 4 q N (an institution may hold more than its nominal size says); the noise's norm is at most
+    clip x sigma x (sqrt(d) + 8), but for a probability below 1e-14 (concentration of the chi distribution). With
+    momentum m, T steps add up to at most T / (1 - m) of one.
+    """
+    batch = max(privacy.sampling_rate * smallest, MIN_BATCH)
+    noise = privacy.noise_multiplier * (math.sqrt(dimension) + 8.0)
+    one_step = recipe.learning_rate * privacy.clip * (4.0 * batch + noise) / batch
+    return one_step * privacy.steps_per_round / (1.0 - recipe.momentum)
