@@ -108,7 +108,7 @@ class EvaluationTables:
 
     @cached_property
     def metrics(self) -> dict[str, Estimate]:
-        """auc, ks, gini, brier, ece and bad_rate, each with its standard error; ece_floor: see `ece_floor`."""
+        """auc, ks, gini, brier, ece and bad_rate, each with its standard error."""
         names = {
             "auc": histograms.auc,
             "ks": histograms.ks,
@@ -119,10 +119,12 @@ class EvaluationTables:
         }
         reason = self.too_few
         if reason is not None:
-            return dict.fromkeys((*names, "ece_floor"), Estimate.suppressed(reason))
+            return dict.fromkeys(names, Estimate.suppressed(reason))
         draws = self.score_draws
-        figures = {name: draws.estimate(float(of(self.score_counts)), of) for name, of in names.items()}
-        return figures | {"ece_floor": Estimate(self.ece_floor)}
+        least = {"gini": -1.0}
+        return {
+            name: draws.estimate(float(of(self.score_counts)), of, least.get(name, 0.0)) for name, of in names.items()
+        }
 
     @cached_property
     def _starts(self) -> NDArray[np.int64]:
@@ -130,14 +132,6 @@ class EvaluationTables:
 
     def _ece(self, counts: Floats) -> Floats:
         return histograms.ece(counts, self.scores.predicted, self._starts)
-
-    @property
-    def ece_floor(self) -> float:
-        """The ECE that noise alone would show, on average, of a perfectly calibrated model: read ECE against it."""
-        drift = self.score_draws.noise - self.score_counts
-        per_bin = self.score_counts.sum(axis=-1)
-        perfect = np.stack([per_bin * (1 - self.scores.predicted), per_bin * self.scores.predicted], axis=-1)
-        return float(self._ece(perfect + drift).mean())
 
     def calibration(self) -> tuple[CalibrationPoint, ...]:
         """Points with enough records, by rising risk; standard errors include the privacy noise."""

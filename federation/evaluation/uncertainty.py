@@ -63,12 +63,19 @@ class Draws:
     noise: Floats
     sampling: Floats
 
-    def estimate(self, value: float, statistic: Statistic) -> Estimate:
-        """`value` with the spread of `statistic` over the draws."""
-        if not math.isfinite(value):
+    def estimate(self, value: float, statistic: Statistic, least: float = 0.0) -> Estimate:
+        """`value` without the bias that the noise gives `statistic`, within [least, 1], and the spread over the draws.
+
+        The bias is estimated by the bootstrap (Efron and Tibshirani, 1993, chapter 10): the mean over noisy copies of
+        the published histogram, minus the figure of the published histogram itself.
+        """
+        noisy = statistic(self.noise)
+        noisy = noisy[np.isfinite(noisy)]
+        if not math.isfinite(value) or not noisy.size:
             return Estimate.suppressed("not defined: one of the classes is empty")
-        noise = _spread(statistic(self.noise))
-        return Estimate(value, math.hypot(noise, _spread(statistic(self.sampling))), noise)
+        corrected = float(np.clip(2 * value - noisy.mean(), least, 1.0))
+        noise = _spread(noisy)
+        return Estimate(corrected, math.hypot(noise, _spread(statistic(self.sampling))), noise)
 
 
 def gaussian(generator: np.random.Generator, counts: Floats, sd: float) -> Floats:
