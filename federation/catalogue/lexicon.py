@@ -54,8 +54,11 @@ _TERMS: dict[Category, str] = {
 _HARMLESS = "financial health, face value, face amount, account conduct, conduct of account, conduct of the account"
 # Left alone with "age", these words still say how old the person is.
 _AGE_FILLERS = frozenset(
-    "a in of the at on year yr month current group band bracket bin range class category applicant borrower client"
-    " customer person subject holder cardholder debtor individual consumer log squared".split()
+    re.findall(
+        r"\w+",
+        "a in of the at on year yr month current group band bracket bin range class category applicant borrower client"
+        " customer person subject holder cardholder debtor individual consumer log squared",
+    )
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import tomllib
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ def load_catalogue(name_or_path: str | Path) -> Catalogue:
     return parse_catalogue(path.read_bytes(), source=str(path))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _shipped(name: str) -> Catalogue:
     data = (files("federation.catalogue.shipped") / f"{name}.toml").read_bytes()
     return parse_catalogue(data, source=f"{name}.toml")

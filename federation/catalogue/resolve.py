@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from federation.catalogue.categories import UNKNOWN_GROUP, Dimension, Role
 from federation.catalogue.document import Column, Document, FeatureSpec, ProtectedSpec, Value
 from federation.catalogue.values import Catalogue, Feature, Protected
@@ -70,7 +72,7 @@ def _category_label(column: Column, group: tuple[Value, ...]) -> str:
 def _protected(spec: ProtectedSpec) -> Protected:
     if spec.edges:
         names = [f"{edge:g}" for edge in spec.edges]
-        between = [f"{low} to < {high}" for low, high in zip(names, names[1:], strict=False)]
+        between = [f"{low} to < {high}" for low, high in pairwise(names)]
         labels = [f"< {names[0]}", *between, f">= {names[-1]}"]
     else:
         labels = [group.label for group in spec.groups]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
-from federation.catalogue.categories import ALLOWED_CATEGORIES, Category, Kind, Role
+from federation.catalogue.categories import ALLOWED_CATEGORIES, Category, Dimension, Kind, Role
 from federation.catalogue.document import Column, Derived, Document, FeatureSpec, ProtectedSpec, Sum, Value
 from federation.catalogue.lexicon import find_sensitive
 from federation.errors import CatalogueError
@@ -111,6 +112,7 @@ def _check_record_columns(document: Document) -> None:
         _require(
             column.category is Category.IDENTIFIER, "catalogue.subject", column.category, "a column of identifiers"
         )
+        _require(not column.numeric, "catalogue.subject", column.type, "a text column: identifiers are not numbers")
     column = _column_of(document, target.column, "target.column", Role.RECORD)
     _require(column.category is Category.OUTCOME, "target.column", column.category, "a column with an outcome")
     for key, values in (("bad", target.bad), ("good", target.good)):
@@ -174,7 +176,7 @@ def _check_feature(document: Document, where: str, spec: FeatureSpec) -> None:
 
 
 def _check_edges(where: str, edges: Sequence[float]) -> None:
-    rising = all(a < b for a, b in zip(edges, edges[1:], strict=False))
+    rising = all(a < b for a, b in pairwise(edges))
     _require(rising, where, list(edges), "edges that rise strictly")
 
 
@@ -230,9 +232,10 @@ def _check_weights(document: Document) -> None:
     total = math.fsum(document.dimension_weights.values())
     _require(abs(total - 1) < 1e-9, "dimension_weights", f"a sum of {total:g}", "five weights with sum 1")
     used = {spec.dimension for spec in document.features}
-    for dimension in used:
+    for dimension in Dimension:
         weight = document.dimension_weights.get(dimension, 0)
-        _require(weight > 0, f"dimension_weights.{dimension}", weight, "a positive weight: features belong to it")
+        expected = "a positive weight: features belong to it" if dimension in used else "0: no feature belongs to it"
+        _require((weight > 0) == (dimension in used), f"dimension_weights.{dimension}", weight, expected)
 
 
 # ------------------------------------------------------------------------------------------------------------- lexicon

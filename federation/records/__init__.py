@@ -1,1 +1,20 @@
 """Records in: reading, validation, quarantine, encoding into catalogue cells."""
+
+from federation.records.encode import encode
+from federation.records.encoded import Encoded
+from federation.records.load import load_records, write_quarantine
+from federation.records.report import Finding, Validated, ValidationReport
+from federation.records.table import read_table
+from federation.records.validate import validate
+
+__all__ = [
+    "Encoded",
+    "Finding",
+    "Validated",
+    "ValidationReport",
+    "encode",
+    "load_records",
+    "read_table",
+    "validate",
+    "write_quarantine",
+]

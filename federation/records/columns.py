@@ -1,0 +1,145 @@
+"""One column against its declaration: typed values, and which rows break which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from federation.catalogue import Column, Value
+from federation.errors import RecordsError
+
+Mask = NDArray[np.bool_]
+
+RULE_TYPE = "type"
+RULE_RANGE = "range"
+RULE_ALLOWED = "allowed values"
+RULE_REQUIRED = "required"
+RULE_TARGET = "target"
+RULE_DUPLICATE = "duplicate subject"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """`values`: Float64 or String, null where missing or of the wrong type. `broken`: rule -> rows that break it."""
+
+    values: pl.Series
+    broken: dict[str, Mask] = field(default_factory=dict)
+
+
+def check_column(name: str, raw: pl.Series, column: Column) -> Checked:
+    """`raw` as the file has it, typed and checked. Raises RecordsError for a column type that has no meaning here."""
+    _refuse_foreign(name, raw)
+    return _check_numbers(raw, column) if column.numeric else _check_text(raw, column)
+
+
+def _refuse_foreign(name: str, raw: pl.Series) -> None:
+    known = raw.dtype.is_numeric() or raw.dtype in (pl.String, pl.Boolean, pl.Categorical, pl.Enum, pl.Null)
+    if not known:
+        raise RecordsError(f"column {name}", got=f"type {raw.dtype}", expected="numbers or text")
+
+
+def _found(rules: Iterator[tuple[str, Mask]]) -> dict[str, Mask]:
+    return {rule: mask for rule, mask in rules if mask.any()}
+
+
+def _bools(series: pl.Series) -> Mask:
+    mask: Mask = series.fill_null(False).to_numpy()
+    return mask
+
+
+def as_stored(values: Sequence[Value], series: pl.Series) -> list[float] | list[str]:
+    """Values of the catalogue as a checked column holds them."""
+    return [str(value) for value in values] if series.dtype == pl.String else [float(value) for value in values]
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+def _check_numbers(raw: pl.Series, column: Column) -> Checked:
+    values, wrong = _numbers(raw, column.missing)
+    numeric_missing = [float(code) for code in column.missing if not isinstance(code, str)]
+    for code in numeric_missing:
+        values[values == code] = np.nan
+    broken = _found(_number_rules(values, wrong, column))
+    return Checked(pl.Series(raw.name, values, nan_to_null=True), broken)
+
+
+def _numbers(raw: pl.Series, missing: tuple[Value, ...]) -> tuple[NDArray[np.float64], Mask]:
+    """Float64 with NaN for missing, and the rows whose text is no finite number."""
+    if raw.dtype.is_numeric() or raw.dtype in (pl.Boolean, pl.Null):
+        values = raw.cast(pl.Float64).to_numpy(writable=True)
+        wrong = np.isinf(values)
+    else:
+        text = raw.cast(pl.String)
+        values = text.cast(pl.Float64, strict=False).to_numpy(writable=True)
+        wrong = ~np.isfinite(values) & _bools(text.is_not_null())
+        if wrong.any():
+            _second_reading(text, values, wrong, missing)
+    values[wrong] = np.nan
+    return values, wrong
+
+
+def _second_reading(text: pl.Series, values: NDArray[np.float64], wrong: Mask, missing: tuple[Value, ...]) -> None:
+    """Blank text and text codes are missing; spaces around a number are harmless. Corrects both arrays in place."""
+    rows = np.flatnonzero(wrong)
+    stripped = text.gather(rows).str.strip_chars()
+    again = stripped.cast(pl.Float64, strict=False).to_numpy()
+    codes = ["", *(code for code in missing if isinstance(code, str))]
+    blank = _bools(stripped.is_in(codes))
+    values[rows] = np.where(blank, np.nan, again)
+    wrong[rows] = ~blank & ~np.isfinite(again)
+
+
+def _number_rules(values: NDArray[np.float64], wrong: Mask, column: Column) -> Iterator[tuple[str, Mask]]:
+    yield RULE_TYPE, wrong | _fractions(values, column)
+    special = [float(item.code) for item in column.special]
+    yield RULE_RANGE, _unless(special, values, _outside(values, column))
+    if column.allowed:
+        known = np.isnan(values)
+        for value in column.allowed:
+            known |= values == float(value)
+        yield RULE_ALLOWED, _unless(special, values, ~known)
+    if column.required:
+        yield RULE_REQUIRED, np.isnan(values) & ~wrong
+
+
+def _fractions(values: NDArray[np.float64], column: Column) -> Mask:
+    if column.type != "integer":
+        return np.zeros(len(values), dtype=bool)
+    fractions: Mask = (np.floor(values) != values) & ~np.isnan(values)
+    return fractions
+
+
+def _outside(values: NDArray[np.float64], column: Column) -> Mask:
+    outside = np.zeros(len(values), dtype=bool)
+    if column.min is not None:
+        outside |= values < column.min
+    if column.max is not None:
+        outside |= values > column.max
+    return outside
+
+
+def _unless(special: list[float], values: NDArray[np.float64], mask: Mask) -> Mask:
+    for code in special:
+        if mask.any():
+            mask &= values != code
+    return mask
+
+
+# ---------------------------------------------------------------------------------------------------------------- text
+def _check_text(raw: pl.Series, column: Column) -> Checked:
+    text = raw.cast(pl.String).str.strip_chars()
+    absent = text.is_in(["", *map(str, column.missing)]).fill_null(True)
+    if absent.any():
+        text = text.set(absent, None)
+    return Checked(text, _found(_text_rules(text, column)))
+
+
+def _text_rules(text: pl.Series, column: Column) -> Iterator[tuple[str, Mask]]:
+    if column.allowed:
+        known = [*map(str, column.allowed), *(str(item.code) for item in column.special)]
+        yield RULE_ALLOWED, _bools(~text.is_in(known))
+    if column.required:
+        yield RULE_REQUIRED, text.is_null().to_numpy()
