@@ -102,8 +102,8 @@ def _write(out: Path | None, document: dict[str, Any]) -> None:
 
 def _table(document: dict[str, Any]) -> Table:
     table = Table(title=f"{document['catalogue']['name']}: {document['records']['test']:,} test records")
-    table.add_column("model")
-    for heading in ("AUC", "KS", "calibration error"):
+    table.add_column("model", no_wrap=True)
+    for heading in ("AUC", "KS", "ECE"):
         table.add_column(heading, justify="right")
     for model, label in _LABELS.items():
         cells = [_cell(document[figure][model]) for figure in ("auc", "ks", "ece")]
