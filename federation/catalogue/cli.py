@@ -1,0 +1,137 @@
+"""`fedscore catalogue`: check a catalogue, try a data file against it, read what one says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from federation.catalogue.categories import Dimension
+from federation.catalogue.describe import describe
+from federation.catalogue.load import load_catalogue, shipped_catalogues
+from federation.catalogue.values import Catalogue
+from federation.errors import FederationError
+from federation.records import Validated, ValidationReport, encode, read_table, validate, write_quarantine
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check, list and describe catalogues.")
+
+NameOrFile = Annotated[str, typer.Argument(help="A shipped catalogue's name or a TOML file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_catalogues(as_json: AsJson = False) -> None:
+    """The catalogues that come with fedscore."""
+    found = [load_catalogue(name) for name in shipped_catalogues()]
+    if as_json:
+        _print_json([{"name": c.name, "version": c.version, "title": c.title, "hash": c.hash} for c in found])
+        return
+    table = Table("name", "version", "features", "title", "hash")
+    for catalogue in found:
+        table.add_row(
+            catalogue.name, catalogue.version, str(len(catalogue.features)), catalogue.title, catalogue.hash[:16]
+        )
+    Console().print(table)
+
+
+@app.command("describe")
+def describe_catalogue(name: NameOrFile, as_json: AsJson = False) -> None:
+    """What a catalogue says: purpose, target, features with their cells, protected and prohibited attributes."""
+    catalogue = _load(name, as_json)
+    if as_json:
+        _print_json(describe(catalogue))
+        return
+    _print_catalogue(catalogue)
+
+
+@app.command()
+def check(
+    name: NameOrFile,
+    data: Annotated[Path | None, typer.Option(help="A .csv, .csv.gz or .parquet file to try against it.")] = None,
+    coverage: Annotated[str | None, typer.Option(help="Features held, separated by commas; default: all.")] = None,
+    require_target: Annotated[bool, typer.Option("--target/--no-target", help="Whether outcomes are needed.")] = True,
+    quarantine: Annotated[Path | None, typer.Option(help="Write bad rows to this CSV file.")] = None,
+    show_values: Annotated[bool, typer.Option(help="Show values of bad rows. They are personal data.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check a catalogue and, with --data, a file against it. Exit code 1 where either is refused."""
+    catalogue = _load(name, as_json)
+    report = None
+    if data is not None:
+        try:
+            held = None if coverage is None else [part.strip() for part in coverage.split(",") if part.strip()]
+            checked = validate(read_table(data), catalogue, require_target=require_target, coverage=held)
+            encode(checked.good, catalogue, coverage=held)
+        except FederationError as error:
+            raise _refuse(error, as_json) from None
+        report = checked.report
+        _write(checked, quarantine)
+    _show_check(catalogue, report, as_json=as_json, show_values=show_values)
+
+
+def _write(checked: Validated, quarantine: Path | None) -> None:
+    if quarantine is not None and checked.quarantine.height:
+        write_quarantine(checked.quarantine, quarantine)
+
+
+def _load(name: str, as_json: bool) -> Catalogue:
+    try:
+        return load_catalogue(name)
+    except FederationError as error:
+        raise _refuse(error, as_json) from None
+
+
+def _refuse(error: FederationError, as_json: bool) -> typer.Exit:
+    if as_json:
+        _print_json({"ok": False, "where": error.where, "got": error.got, "expected": error.expected})
+    else:
+        typer.echo(f"refused: {error}", err=True)
+    return typer.Exit(1)
+
+
+def _print_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _show_check(catalogue: Catalogue, report: ValidationReport | None, *, as_json: bool, show_values: bool) -> None:
+    if as_json:
+        content: dict[str, object] = {"ok": True, "name": catalogue.name, "hash": catalogue.hash}
+        _print_json(content if report is None else {**content, "data": report.as_dict(show_values=show_values)})
+        return
+    typer.echo(f"{catalogue.name} {catalogue.version} holds: {len(catalogue.features)} features, hash {catalogue.hash}")
+    if report is not None:
+        _print_report(report, show_values)
+
+
+def _print_report(report: ValidationReport, show_values: bool) -> None:
+    typer.echo(f"rows: {report.rows_read} read, {report.rows_good} good, {report.rows_quarantined} quarantined")
+    for (column, rule), rows in report.broken.items():
+        typer.echo(f"  {column}: {rule}: {rows} rows")
+    for item in report.examples:
+        shown = f": {item.value!r}" if show_values else ""
+        typer.echo(f"  row {item.row}, {item.column}: {item.rule}{shown}")
+    if report.missing:
+        typer.echo("missing: " + ", ".join(f"{column} {rows}" for column, rows in report.missing.items()))
+    if report.ignored:
+        typer.echo("ignored columns: " + ", ".join(report.ignored))
+
+
+def _print_catalogue(catalogue: Catalogue) -> None:
+    console = Console()
+    console.print(f"[bold]{catalogue.name} {catalogue.version}[/bold]  {catalogue.title}")
+    console.print(f"hash {catalogue.hash}")
+    console.print(f"purpose: {catalogue.purpose}; kept for {catalogue.retention_years} years")
+    console.print(f"bad: {catalogue.target.definition} (public base rate {catalogue.base_rate:g})")
+    weights = [f"{dim} {catalogue.dimension_weights[dim]:g}" for dim in Dimension]
+    console.print(f"weights: {', '.join(weights)}")
+    table = Table("feature", "title", "dimension", "reason", "kind", "cells")
+    for feature in catalogue.features:
+        cells = str(feature.n_cells)
+        table.add_row(feature.name, feature.title, str(feature.dimension), feature.reason, str(feature.kind), cells)
+    console.print(table)
+    console.print(f"protected: {', '.join(item.name for item in catalogue.protected) or 'none'}")
+    console.print(f"prohibited: {', '.join(catalogue.prohibited) or 'none'}")
