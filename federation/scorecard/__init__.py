@@ -7,6 +7,7 @@ scores.subject(0).to_json()
 """
 
 from federation.scorecard.card import DIMENSIONS, Scorecard, score_logits
+from federation.scorecard.published import Scorer
 from federation.scorecard.scaling import BANDS, Band, Scaling
 from federation.scorecard.scores import Coverage, Outcome, Scores, SubjectScore
 
@@ -18,6 +19,7 @@ __all__ = [
     "Outcome",
     "Scaling",
     "Scorecard",
+    "Scorer",
     "Scores",
     "SubjectScore",
     "score_logits",

@@ -133,6 +133,10 @@ class Scores:
         """Subjects per outcome."""
         return {outcome.label: int(np.count_nonzero(self.outcome == outcome)) for outcome in Outcome}
 
+    def band_counts(self) -> dict[str, int]:
+        """Scored subjects per band, lowest band first."""
+        return {band.name: int(np.count_nonzero(self.band == i)) for i, band in enumerate(self.scaling.bands)}
+
     def subject(self, index: int, name: str | None = None) -> SubjectScore:
         """The subject in row `index` as a value of its own."""
         outcome = Outcome(int(self.outcome[index]))
