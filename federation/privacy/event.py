@@ -17,7 +17,7 @@ from federation.errors import PrivacyError
 class GaussianEvent:
     """`steps` Gaussian releases of L2 sensitivity 1 with standard deviation `noise_multiplier`.
 
-    Each step sees every record independently with probability `sampling_rate` (Poisson sampling); 1.0 means all records.
+    Each step sees every record independently with probability `sampling_rate` (Poisson sampling); 1.0: all records.
     Adjacency: add or remove one record.
     """
 

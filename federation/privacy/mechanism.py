@@ -28,7 +28,7 @@ _GRID_BITS = 24  # a release is rounded to 2^-24 of its noise (a power of two): 
 
 
 class GaussianMechanism:
-    """`event.steps` releases of a sum whose terms have L2 norm at most `clip`; build it with `PrivacyPlan.mechanism`."""
+    """`event.steps` releases of a sum of terms of L2 norm at most `clip`; `PrivacyPlan.mechanism` builds it."""
 
     def __init__(self, event: GaussianEvent, *, clip: float, noise: NoiseSource) -> None:
         self.event = event

@@ -51,10 +51,7 @@ class OsNoise:
 
     def uniform(self, size: int) -> NDArray[np.float64]:
         """Midpoints of 2^52 equal cells of (0, 1): never 0, never 1."""
-        values = (_words(size) >> np.uint64(64 - _BITS)).astype(np.float64)
-        values += 0.5
-        values *= 2.0**-_BITS
-        return values
+        return _midpoints((_words(size) >> np.uint64(64 - _BITS)).astype(np.float64))
 
 
 class SeededNoise:
@@ -67,11 +64,20 @@ class SeededNoise:
 
     def gaussian(self, shape: Sequence[int], scale: float) -> NDArray[np.float64]:
         """Independent normal values of mean 0 and standard deviation `scale`."""
-        return self._generator.standard_normal(tuple(shape)) * scale
+        values = self._generator.standard_normal(tuple(shape))
+        values *= scale
+        return values
 
     def uniform(self, size: int) -> NDArray[np.float64]:
         """Independent values in (0, 1)."""
-        return (self._generator.integers(0, 2**_BITS, size) + 0.5) * 2.0**-_BITS
+        values = self._generator.integers(0, 2**_BITS, size).astype(np.float64)
+        return _midpoints(values)
+
+
+def _midpoints(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    cells += 0.5
+    cells *= 2.0**-_BITS
+    return cells
 
 
 def _words(count: int) -> NDArray[np.uint64]:

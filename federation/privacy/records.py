@@ -44,7 +44,8 @@ def check_enough_records(epsilon: float, delta: float, nominal_records: Sequence
     needed = math.ceil(total * level / _LIMIT)
     raise TooFewRecords(
         "nominal_records",
-        got=f"{total} records in {count} institutions at epsilon {epsilon:g}, delta {delta:g} (noise level {level:.4f})",
+        got=f"{total} records in {count} institutions at epsilon {epsilon:g}, delta {delta:g} "
+        f"(noise level {level:.4f})",
         expected=f"at least {needed} records ({math.ceil(needed / count)} an institution), "
         f"or epsilon {_epsilon_for(level, epsilon, delta)} (noise level at most {_LIMIT:.4f})",
     )

@@ -1,9 +1,14 @@
 """The smooth one-hot embedding: public, fixed by the catalogue, of norm exactly 1 for a record with every feature.
 
-Ordered bins i, j of one feature share strength: K_ij = .8 exp(-|i - j| / 4) + .2 [i = j]. Special codes, the missing
-cell and the categories of a nominal feature share nothing. A cell's embedding is its row of the symmetric square root
-of K, over the root of the number of features, so a record's gradient of the logistic loss has norm at most
-|sigma(z) - y|. The symmetric root is unique: two members cannot differ by the sign of an eigenvector.
+Ordered bins i, j of one feature share strength: K_ij = .8 exp(-|i - j| / 4) + .2 [i = j]. Most of what all bins share
+is taken out, because the public intercept already says it: with v = 1 / (1' K^-1 1), the squared norm of the centre of
+the ball that the bins lie on, C = (K - v) / (1 - v) are the same points seen from that centre, again of norm 1, and
+(C + .1) / 1.1 leaves the little by which a member's level may differ. Special codes, the missing cell and the
+categories of a nominal feature share nothing.
+
+A cell's embedding is its row of the symmetric square root of that kernel, over the root of the number of features, so
+a record's gradient of the logistic loss has norm at most |sigma(z) - y|. The symmetric root is unique: two members
+cannot differ by the sign of an eigenvector.
 """
 
 from __future__ import annotations
@@ -23,16 +28,24 @@ if TYPE_CHECKING:
 
 _SHARED = 0.8
 _REACH = 4.0  # bins
+_LEVEL = 0.1
 
 
 def kernel(feature: Feature) -> NDArray[np.float64]:
-    """K of one feature, float64 [n_cells, n_cells], ones on the diagonal."""
+    """Inner products of the cells of one feature, float64 [n_cells, n_cells], ones on the diagonal."""
     full = np.eye(feature.n_cells)
-    if feature.kind == "ordinal":
-        bins = np.arange(feature.n_ordered)
-        near = _SHARED * np.exp(-np.abs(bins[:, None] - bins) / _REACH)
-        full[: len(bins), : len(bins)] = near + (1 - _SHARED) * np.eye(len(bins))
+    if feature.kind == "ordinal" and feature.n_ordered > 1:
+        full[: feature.n_ordered, : feature.n_ordered] = (_centred(feature.n_ordered) + _LEVEL) / (1 + _LEVEL)
     return full
+
+
+def _centred(n: int) -> NDArray[np.float64]:
+    """n neighbouring points of norm 1, seen from the centre of their enclosing ball and scaled back to norm 1."""
+    bins = np.arange(n)
+    smooth = _SHARED * np.exp(-np.abs(bins[:, None] - bins) / _REACH) + (1 - _SHARED) * np.eye(n)
+    centre = 1 / float(np.linalg.solve(smooth, np.ones(n)).sum())
+    centred: NDArray[np.float64] = (smooth - centre) / (1 - centre)
+    return centred
 
 
 def symmetric_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,6 +14,6 @@ from federation.privacy.mechanism import GaussianMechanism
 def clipped_residuals(
     logits: torch.Tensor, target: torch.Tensor, norms: torch.Tensor, mechanism: GaussianMechanism
 ) -> torch.Tensor:
-    """(sigma(z) - y) scaled so that its product with an input of L2 norm `norms` has norm at most the clip; [n] each."""
+    """sigma(z) - y, scaled so that its product with an input of L2 norm `norms` is within the clip; [n] each."""
     residuals = torch.sigmoid(logits) - target
     return residuals * mechanism.clip_factors(residuals.abs() * norms)

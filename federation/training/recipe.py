@@ -18,7 +18,7 @@ from federation.privacy import PrivacyPlan, noise_level
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
 
-_QUIET = 1e-3  # noise level under which steps may be longer
+_QUIET = 5e-4  # noise level under which steps may be longer
 
 
 class Recipe(BaseModel):
@@ -54,7 +54,7 @@ class Recipe(BaseModel):
         """
         curvature = catalogue.base_rate * (1 - catalogue.base_rate)
         quiet = noise_level(privacy.epsilon, privacy.delta, nominal_records) < _QUIET
-        return cls(learning_rate=(5.0 if quiet else 2.0) / curvature)
+        return cls(learning_rate=(4.0 if quiet else 2.0) / curvature)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for canonical JSON."""
