@@ -1,0 +1,315 @@
+"""reserve, spend, fail, refuse, recover: what the gate lets through and what it remembers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ledger_samples import (
+    CAPS,
+    INSTITUTION,
+    KEY,
+    NOW,
+    SettableClock,
+    adding,
+    answer,
+    event,
+    memory_ledger,
+    model_hash,
+    release,
+    update_hash,
+)
+
+from federation.errors import BudgetExceeded, LedgerError
+from federation.ledger import Caps, Kind, Ledger, Release, Scope
+from federation.privacy.event import GaussianEvent
+
+
+def test_a_release_is_charged_when_it_is_reserved_not_when_it_is_spent() -> None:
+    ledger = memory_ledger()
+    ledger.reserve(release(1, cost=3))
+    assert [signed.entry.kind for signed in ledger.entries()] == [Kind.RESERVE]
+    assert {scope: ledger.claims(scope, "run-1" if scope == "run" else None).pld for scope in Scope} == {
+        Scope.RUN: 3,
+        Scope.YEAR: 3,
+        Scope.LIFETIME: 3,
+    }
+
+
+def test_spend_keeps_the_reply_for_whoever_asks_again() -> None:
+    ledger = memory_ledger()
+    reply = answer(ledger, release(4))
+    assert ledger.stored_reply("run-1", "train", 4, model_hash(4)) == reply
+    assert ledger.stored_reply("run-1", "train", 4, model_hash(5)) is None
+    assert ledger.stored_reply("run-1", "evaluate", 4, model_hash(4)) is None
+
+
+def test_an_answered_release_cannot_be_reserved_again() -> None:
+    ledger = memory_ledger()
+    answer(ledger, release(1))
+    with pytest.raises(LedgerError, match="stored reply"):
+        ledger.reserve(release(1))
+    assert ledger.claims("lifetime").pld == 1
+
+
+def test_a_round_under_way_cannot_be_reserved_again() -> None:
+    ledger = memory_ledger()
+    ledger.reserve(release(1))
+    with pytest.raises(LedgerError, match="under way"):
+        ledger.reserve(release(1, model_hash="c" * 64))
+
+
+@pytest.mark.parametrize(("scope", "caps"), [("run", (4, 9, 9)), ("year", (9, 4, 9)), ("lifetime", (9, 9, 4))])
+def test_a_cap_that_would_be_passed_is_named_recorded_and_nothing_is_charged(
+    scope: str, caps: tuple[float, float, float]
+) -> None:
+    ledger = memory_ledger(Caps(*caps, delta=1e-5))
+    answer(ledger, release(1, cost=3))
+    with pytest.raises(BudgetExceeded) as caught:
+        ledger.reserve(release(2, cost=2))
+    assert caught.value.where == f"budget.{scope}"
+    assert "5.000000" in caught.value.got
+    assert caught.value.expected == "at most 4 (3.000000 spent)"
+    refused = ledger.entries()[-1].entry
+    assert refused.kind is Kind.REFUSE
+    assert refused.release == release(2, cost=2, attempt=1)
+    assert refused.refusal is not None
+    assert refused.refusal.asked is not None
+    assert (refused.refusal.asked.scope, refused.refusal.asked.pld, refused.refusal.asked.cap) == (scope, 5, 4)
+    assert ledger.claims("lifetime").pld == 3
+    answer(ledger, release(2, cost=1))
+    ledger.verify(recompute=True)
+
+
+def test_a_cap_may_be_reached_exactly() -> None:
+    ledger = memory_ledger(Caps(3, 9, 9, delta=1e-5))
+    answer(ledger, release(1, cost=3))
+    assert ledger.claims("run", "run-1").remaining == 0
+
+
+def test_work_that_failed_stays_charged_and_the_round_may_be_tried_again() -> None:
+    ledger = memory_ledger()
+    ledger.fail(ledger.reserve(release(1)), "internal")
+    second = ledger.reserve(release(1))
+    assert second.release.attempt == 2
+    assert ledger.entries()[1].entry.error == "internal"
+    assert ledger.claims("run", "run-1").pld == 2
+
+
+def test_what_a_crash_left_open_becomes_unknown_and_stays_charged() -> None:
+    ledger = memory_ledger()
+    lost = ledger.reserve(release(1))
+    assert ledger.recover() == 1
+    assert ledger.entries()[-1].entry.kind is Kind.UNKNOWN
+    assert ledger.entries()[-1].entry.reservation == lost.entry_hash
+    assert ledger.claims("lifetime").pld == 1
+    with pytest.raises(LedgerError, match="open reservation"):
+        ledger.spend(lost, update_hash(1), b"late")
+    assert ledger.stored_reply("run-1", "train", 1, model_hash(1)) is None
+    assert ledger.reserve(release(1)).release.attempt == 2
+    assert ledger.recover() == 1
+
+
+def test_a_reservation_is_closed_once() -> None:
+    ledger = memory_ledger()
+    reservation = ledger.reserve(release(1))
+    ledger.spend(reservation, update_hash(1), b"reply")
+    for close in (lambda: ledger.spend(reservation, update_hash(1), b"reply"), lambda: ledger.fail(reservation, "x")):
+        with pytest.raises(LedgerError, match="open reservation"):
+            close()
+
+
+def test_attempts_are_numbered_by_the_ledger() -> None:
+    ledger = memory_ledger()
+    with pytest.raises(LedgerError, match="attempt: got 2, expected 1"):
+        ledger.reserve(release(1, attempt=2))
+    assert ledger.reserve(release(1, attempt=1)).release.attempt == 1
+
+
+def test_a_delta_above_the_caps_is_refused_and_a_smaller_one_measured_at_its_own() -> None:
+    ledger = memory_ledger()
+    with pytest.raises(LedgerError, match=r"release\.delta"):
+        ledger.reserve(release(1, delta=1e-4))
+    ledger.reserve(release(1, delta=1e-6))
+    assert ledger.claims("run", "run-1").delta == 1e-6
+    assert ledger.claims("lifetime").delta == 1e-5
+    assert ledger.claims("run", "run-1").pld == 1
+
+
+def test_the_year_is_that_of_the_reservation_in_utc() -> None:
+    clock = SettableClock(datetime(2025, 12, 31, 23, 59, 50, tzinfo=UTC))
+    ledger = memory_ledger(clock=clock)
+    last = ledger.reserve(release(1, cost=5))
+    clock.now = datetime(2026, 1, 1, tzinfo=UTC)
+    ledger.spend(last, update_hash(1), b"reply")
+    assert ledger.claims("year").pld == 0
+    assert ledger.claims("year", "2025").pld == 5
+    answer(ledger, release(2, cost=2))
+    assert ledger.claims("year").pld == 2
+    assert ledger.claims("lifetime").pld == 7
+    ledger.verify(recompute=True)
+
+
+def test_a_clock_set_back_reopens_no_year() -> None:
+    clock = SettableClock(datetime(2026, 1, 1, tzinfo=UTC))
+    ledger = memory_ledger(clock=clock)
+    answer(ledger, release(1))
+    clock.now = datetime(2025, 1, 1, tzinfo=UTC)
+    answer(ledger, release(2))
+    times = [signed.entry.time for signed in ledger.entries()]
+    assert times == sorted(times)
+    assert ledger.claims("year", "2026").pld == 2
+
+
+def test_claims_of_a_run_need_its_id() -> None:
+    with pytest.raises(LedgerError, match="a run id"):
+        memory_ledger().claims("run")
+
+
+def test_refused_requests_are_recorded_once_each() -> None:
+    ledger = memory_ledger()
+    answer(ledger, release(1))
+    first = ledger.refuse("wrong_bundle", "bundle", got="f" * 300, expected="listed", request_hash="d" * 64)
+    again = ledger.refuse("wrong_bundle", "bundle", got="f" * 300, expected="listed", request_hash="d" * 64)
+    other = ledger.refuse("late", "deadline", got=1, expected=2, run_id="run-1")
+    assert first == again
+    assert first.entry.refusal is not None
+    assert len(first.entry.refusal.got) == 200
+    assert other.entry.amount(Scope.RUN) == ledger.claims("run", "run-1")
+    assert first.entry.amount(Scope.RUN) is None
+    assert ledger.verify().entries == 4
+
+
+def test_an_accountant_that_fails_reserves_nothing() -> None:
+    def broken(events: object, delta: float) -> object:
+        raise MemoryError
+
+    ledger = Ledger.in_memory(institution=INSTITUTION, key=KEY, caps=CAPS, accountant=broken)  # type: ignore[arg-type]
+    with pytest.raises(MemoryError):
+        ledger.reserve(release(1))
+    assert ledger.entries() == ()
+
+
+@pytest.mark.parametrize("figure", [float("inf"), float("nan")])
+def test_an_accountant_without_an_answer_stays_outside_every_cap(figure: float) -> None:
+    def blind(events: object, delta: float) -> object:
+        return adding([], delta).__class__(figure, figure, figure)
+
+    ledger = Ledger.in_memory(institution=INSTITUTION, key=KEY, caps=CAPS, accountant=blind)  # type: ignore[arg-type]
+    with pytest.raises(BudgetExceeded, match="epsilon inf"):
+        ledger.reserve(release(1))
+    refusal = ledger.entries()[0].entry.to_json()["refusal"]
+    assert refusal["asked"]["pld"] is None
+    assert ledger.verify().entries == 1
+
+
+def test_recorded_amounts_ignore_an_accountant_that_wavers() -> None:
+    readings = iter([2.0, 2.0, 2.0, 1.999, 1.999, 1.999])
+
+    def wavering(events: object, delta: float) -> object:
+        value = next(readings)
+        return adding([], delta).__class__(value, value, value)
+
+    ledger = Ledger.in_memory(institution=INSTITUTION, key=KEY, caps=CAPS, accountant=wavering)  # type: ignore[arg-type]
+    answer(ledger, release(1))
+    answer(ledger, release(2))
+    assert ledger.claims("lifetime").pld == 2.0
+    assert ledger.verify().entries == 4
+
+
+def test_under_the_published_accountants_a_run_reads_what_its_plan_claims() -> None:
+    ledger = Ledger.in_memory(institution=INSTITUTION, key=KEY, caps=Caps(1.0, 2.0, 3.0, 1e-5), clock=lambda: NOW)
+    step = GaussianEvent(sampling_rate=0.2, noise_multiplier=7.63, steps=50)
+    for round in (1, 2):
+        answer(ledger, release(round, event=step))
+    run = ledger.claims("run", "run-1")
+    assert run.pld == pytest.approx(1.0, abs=2e-3)
+    assert run.pld <= run.prv <= run.rdp
+    with pytest.raises(BudgetExceeded, match=r"budget\.run"):
+        ledger.reserve(release(3, event=GaussianEvent(0.2, 7.63, 1)))
+    assert ledger.verify(recompute=True).entries == 5
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"run_id": ""},
+        {"run_id": "a b"},
+        {"run_id": "x" * 129},
+        {"phase": "audit"},
+        {"round": -1},
+        {"attempt": -1},
+        {"delta": 0.0},
+        {"delta": 1.0},
+        {"nominal_records": 0},
+        {"plan_hash": "a" * 63},
+        {"model_hash": "A" * 64},
+        {"catalogue_hash": "g" * 64},
+        {"adjacency": "replace_one"},
+    ],
+)
+def test_a_release_out_of_range_is_refused_by_name(changes: dict[str, object]) -> None:
+    with pytest.raises(LedgerError, match=f"release.{next(iter(changes))}"):
+        release(**changes)  # type: ignore[arg-type]
+
+
+OPERATION = st.tuples(
+    st.sampled_from(["answer", "fail", "crash", "refuse", "leave"]),
+    st.integers(1, 3),  # run
+    st.integers(1, 3),  # round
+    st.integers(1, 4),  # cost
+    st.booleans(),  # a year later
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(OPERATION, max_size=25))
+def test_whatever_happens_the_book_holds(operations: list[tuple[str, int, int, int, bool]]) -> None:
+    clock = SettableClock()
+    ledger = memory_ledger(Caps(8, 12, 20, delta=1e-5), clock)
+    granted = 0
+    for number, (operation, run, round, cost, later) in enumerate(operations):
+        if later:
+            clock.now = clock.now.replace(year=clock.now.year + 1)
+        granted += cost * _operate(ledger, operation, release(round, f"run-{run}", cost, model_hash=f"{number:064x}"))
+    ledger.verify(recompute=True)
+    assert ledger.claims("lifetime").pld == granted <= 20
+    for scope in Scope:
+        series: dict[str, float] = {}
+        for amount in (a for signed in ledger.entries() if (a := signed.entry.amount(scope))):
+            assert series.get(amount.key, 0.0) <= amount.pld <= amount.cap
+            series[amount.key] = amount.pld
+
+
+def _operate(ledger: Ledger, operation: str, wanted: Release) -> bool:
+    """Whether the release was charged."""
+    if operation == "refuse":
+        ledger.refuse("late", "deadline", got=1, expected=0, run_id=wanted.run_id)
+        return False
+    try:
+        reservation = ledger.reserve(wanted)
+    except LedgerError:
+        return False
+    if operation == "answer":
+        ledger.spend(reservation, update_hash(wanted.round), b"reply")
+    elif operation == "fail":
+        ledger.fail(reservation, "internal")
+    elif operation == "crash":
+        assert ledger.recover() >= 1
+    return True
+
+
+def test_events_of_one_mechanism_are_composed_as_one() -> None:
+    seen: list[tuple[GaussianEvent, ...]] = []
+
+    def noting(events: tuple[GaussianEvent, ...], delta: float) -> object:
+        seen.append(tuple(events))
+        return adding(events, delta)
+
+    ledger = Ledger.in_memory(institution=INSTITUTION, key=KEY, caps=CAPS, accountant=noting)  # type: ignore[arg-type]
+    answer(ledger, release(1, event=GaussianEvent(0.5, 2.0, 1)))
+    answer(ledger, release(2, event=event(2)))
+    answer(ledger, release(3, event=GaussianEvent(0.5, 2.0, 3)))
+    assert set(seen[-3:]) == {(GaussianEvent(0.5, 2.0, 4), GaussianEvent(1.0, 1.0, 2))}

@@ -1,0 +1,150 @@
+"""Several processes and threads on one ledger, and processes that die at any moment."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from ledger_samples import (
+    CAPS,
+    INSTITUTION,
+    KEY,
+    adding,
+    answer,
+    model_hash,
+    open_ledger,
+    race_for_budget,
+    release,
+    spend_until_killed,
+)
+
+from federation.errors import BudgetExceeded, LedgerError
+from federation.ledger import Caps, Kind, Scope, read_ledger
+
+KILLS = 20
+
+
+@pytest.fixture(scope="module")
+def context() -> multiprocessing.context.ForkServerContext:
+    """Children fork from a small server that has the ledger imported, not from this process with its threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["federation.ledger"])
+    return context
+
+
+def _wait_for_progress(path: Path, size: int) -> None:
+    deadline = time.monotonic() + 30
+    while (path.stat().st_size if path.exists() else 0) <= size:
+        assert time.monotonic() < deadline, "the child released nothing in 30 seconds"
+        time.sleep(0.002)
+
+
+def test_killed_at_any_moment_the_ledger_is_never_below_what_left_nor_above_its_cap(
+    context: multiprocessing.context.ForkServerContext, tmp_path: Path
+) -> None:
+    url, log = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "released"
+    caps = Caps(run=10_000, year=10_000, lifetime=10_000, delta=1e-5)
+    moments = random.Random(20250601)
+    for kill in range(KILLS):
+        size = log.stat().st_size if log.exists() else 0
+        child = context.Process(target=spend_until_killed, args=(url, f"run-{kill}", str(log), caps))
+        child.start()
+        _wait_for_progress(log, size)
+        time.sleep(moments.uniform(0, 0.05))
+        assert child.pid is not None
+        os.kill(child.pid, signal.SIGKILL)
+        child.join(30)
+        assert child.exitcode == -signal.SIGKILL
+
+        reading = read_ledger(url, institution=INSTITUTION, key=KEY.public, accountant=adding)
+        released = [line.split() for line in log.read_text().splitlines()]
+        answered = [s.entry.release for s in reading.entries if s.entry.update_hash and s.entry.release]
+        assert {(run, int(round)) for run, round in released} <= {(r.run_id, r.round) for r in answered}
+        charged = reading.book.amount(Scope.LIFETIME, "", 1e-5, 1.0).pld
+        reserved = sum(s.entry.kind is Kind.RESERVE for s in reading.entries)
+        assert len(released) <= len(answered) <= charged == reserved <= caps.lifetime
+        assert len(reading.book.open) <= 1
+
+    ledger = open_ledger(url, caps)
+    for run, round in released:
+        assert ledger.stored_reply(run, "train", int(round), model_hash(int(round))) == f"{run}:{round}".encode()
+    assert ledger.verify().open == 0
+    assert ledger.claims("lifetime").pld == reserved
+
+
+def test_processes_that_race_for_the_last_budget_share_it(
+    context: multiprocessing.context.ForkServerContext, tmp_path: Path
+) -> None:
+    """All open a file that does not exist yet, too: the migration is raced for as well."""
+    url, granted = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "granted"
+    caps = Caps(run=100, year=100, lifetime=25, delta=1e-5)
+    start = context.Barrier(3)
+    racers = [
+        context.Process(target=race_for_budget, args=(url, f"run-{n}", str(granted), caps, start)) for n in range(3)
+    ]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join(60)
+    assert [racer.exitcode for racer in racers] == [0, 0, 0]
+    assert sum(int(line) for line in granted.read_text().split()) == 25
+    reading = read_ledger(url, institution=INSTITUTION, key=KEY.public, accountant=adding)
+    assert len(reading.book.open) == 25
+    assert sum(s.entry.kind is Kind.REFUSE for s in reading.entries) == 3
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_threads_share_one_ledger(in_memory: bool, tmp_path: Path) -> None:
+    url = "sqlite://" if in_memory else f"sqlite:///{tmp_path / 'ledger.db'}"
+    ledger = open_ledger(url, Caps(run=100, year=100, lifetime=20, delta=1e-5))
+    refused = threading.Semaphore(0)
+
+    def work(round: int) -> None:
+        try:
+            answer(ledger, release(round))
+        except BudgetExceeded:
+            refused.release()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(1, 25)))
+    assert sum(refused.acquire(blocking=False) for _ in range(24)) == 4
+    assert ledger.claims("lifetime").pld == 20
+    assert ledger.verify(recompute=True).entries == 44
+    assert all(
+        (ledger.stored_reply("run-1", "train", n, model_hash(n)) is not None)
+        for n in {s.entry.release.round for s in ledger.entries() if s.entry.update_hash and s.entry.release}
+    )
+
+
+def test_a_process_that_starts_later_fences_off_the_one_before(tmp_path: Path) -> None:
+    """Two nodes on one home: the later counts the other's open work as lost, and what that computes cannot leave."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    before = open_ledger(url)
+    reservation = before.reserve(release(1))
+    after = open_ledger(url)
+    with pytest.raises(LedgerError, match="open reservation"):
+        before.spend(reservation, "c" * 64, b"late")
+    assert [s.entry.kind for s in after.entries()] == [Kind.RESERVE, Kind.UNKNOWN]
+    answer(before, release(2))
+    answer(after, release(3))
+    assert before.head == after.head
+    assert after.verify().entries == 6
+
+
+def test_a_ledger_reopens_where_it_ended(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    first = open_ledger(url)
+    answer(first, release(1))
+    head = first.head
+    first.close()
+    again = open_ledger(url)
+    assert again.head == head
+    assert again.claims("run", "run-1").cap == CAPS.run
+    assert again.stored_reply("run-1", "train", 1, model_hash(1)) == b"run-1:1"
