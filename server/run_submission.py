@@ -11,10 +11,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from federation.errors import ConfigurationError
 from federation.rounds.refusals import RunFailed
@@ -24,6 +23,7 @@ from server.checkpoint_store import EVENTS, MODEL, PLAN
 from server.home import CoordinatorHome
 from server.superlink import control, shipped_bundle
 
+T = TypeVar("T")
 OnEvent = Callable[[Mapping[str, Any]], None]
 
 
@@ -94,22 +94,22 @@ class Submission:
 
     def _submit(self) -> int:
         """A new Flower run. Earlier ones are stopped first, for two drivers would ask every node twice."""
-        while True:
-            with self._patiently():
-                for number in self._hand.unfinished():
-                    self._hand.stop(number)
-                number = self._hand.submit(self._bundle, {"run": self._folder.name})
-                self._on_event({"event": "submitted", "flower_run": number})
-                return number
+        while (number := self._ask(self._start)) is None:
             self._sleep(self._patience.poll)
+        self._on_event({"event": "submitted", "flower_run": number})
+        return number
+
+    def _start(self) -> int:
+        for earlier in self._hand.unfinished():
+            self._hand.stop(earlier)
+        return self._hand.submit(self._bundle, {"run": self._folder.name})
 
     def _watch(self, number: int) -> RunState:
         """The final state of a submission. Raises RunFailed as soon as the driver gives up."""
         state = RunState.PENDING
         while not state.final:
             self._sleep(self._patience.poll)
-            with self._patiently():
-                state = self._hand.status(number)
+            state = self._ask(lambda: self._hand.status(number)) or state
             self._tell()
         return state
 
@@ -119,15 +119,16 @@ class Submission:
             if event.get("event") == "failed":
                 raise RunFailed(str(event.get("where")), got=event.get("got"), expected=event.get("expected"))
 
-    @contextmanager
-    def _patiently(self) -> Iterator[None]:
-        """Swallows that the SuperLink is away, until it is away for too long."""
+    def _ask(self, question: Callable[[], T]) -> T | None:
+        """The SuperLink's answer; None while it is away. Raises ControlError if it is away for too long."""
         try:
-            yield
-            self._answered = self._clock()
+            answer = question()
         except ControlError as error:
             if not error.away or self._clock() - self._answered > self._patience.silence:
                 raise
+            return None
+        self._answered = self._clock()
+        return answer
 
     def _progress(self) -> tuple[int, int]:
         """Changes whenever a checkpoint or another document of the run is written."""

@@ -56,6 +56,7 @@ def children(home: CoordinatorHome) -> tuple[Child, Child]:
         runtime=f"{LOOPBACK}:{port}",
         authority=superlink.authority,
         executor_secret=superlink.executor_secret,
+        preload=("server.round_driver",),
     )
     return (
         Child(

@@ -4,7 +4,7 @@
         supervisor.run()
 
 The SuperNode connects outwards only; its own interface and the executor meet on loopback. What it may run is in the
-home's list of allowed bundles, read anew for every run; a bundle that is not on it is refused and recorded in the ledger.
+home's list of allowed bundles, read anew for every run; another bundle is refused, and that is recorded in the ledger.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
         supervisor.run()          # until SIGINT, SIGTERM or stop()
 
 A child that ends is started again after a pause that doubles while it keeps failing. Each child leads its own process
-group, so that Ctrl-C reaches the supervisor alone, which then stops the children in reverse order: SIGTERM, a grace
-period, SIGKILL, whole groups. Should the supervisor itself be killed, the kernel kills its children (Linux,
+group, so that Ctrl-C reaches the supervisor alone, which then stops the children: SIGTERM, the last started first, a
+grace period, SIGKILL, whole groups. Should the supervisor itself be killed, the kernel kills its children (Linux,
 PR_SET_PDEATHSIG); they must therefore be started from a thread that lives as long as they do: the main thread.
 """
 
@@ -121,7 +121,9 @@ class _Running:
 
 
 class Supervisor:
-    """Keeps `children` running, started in the order given, stopped in reverse."""
+    """Keeps `children` running. They are started in the order given and all at once: each must bear that another is
+    not there yet, as it must bear its loss later.
+    """
 
     def __init__(
         self,
@@ -141,24 +143,24 @@ class Supervisor:
         self._stopping = threading.Event()
 
     def start(self, *, timeout: float = 60.0) -> None:
-        """Start every child, each after the one before is ready. Raises ProcessError after `timeout` seconds."""
+        """Start every child and wait until all are ready. Raises ProcessError after `timeout` seconds."""
         deadline = self._clock() + timeout
         for running in self._running:
             self._start(running)
-            while not self._is_ready(running):
-                if self._clock() > deadline:
-                    where = f"process {running.child.name}"
-                    raise ProcessError(where, got=f"not ready, see {running.child.log}", expected=f"within {timeout} s")
-                if self._stopping.wait(0.02):
-                    return
+        while late := [running.child for running in self._running if not self._is_ready(running)]:
+            if self._clock() > deadline:
+                got = f"not ready, see {late[0].log}"
+                raise ProcessError(f"process {late[0].name}", got=got, expected=f"within {timeout} s")
+            if self._stopping.wait(0.05):
+                return
+            for running in self._running:
                 self._revive(running)
 
     def poll(self) -> None:
         """Start again what has ended and is due. Call it often."""
         for running in self._running:
             self._revive(running)
-            if not running.announced:
-                self._is_ready(running)
+            self._is_ready(running)
 
     def run(self, *, every: float = 0.1) -> None:
         """Poll until `stop`, SIGINT or SIGTERM. Main thread only."""
@@ -167,8 +169,10 @@ class Supervisor:
                 self.poll()
 
     def stop(self) -> None:
-        """End every child and all they started, in reverse order; safe to call twice."""
+        """End every child and all they started; safe to call twice."""
         self._stopping.set()
+        for running in reversed(self._running):
+            running.signal(signal.SIGTERM)
         for running in reversed(self._running):
             self._stop(running)
 
@@ -199,18 +203,19 @@ class Supervisor:
         self._on_event(running.child.name, "started")
 
     def _is_ready(self, running: _Running) -> bool:
+        if running.announced:
+            return True
         if running.process is None or running.process.poll() is not None or not running.child.ready():
             return False
-        if not running.announced:
-            running.announced = True
-            self._on_event(running.child.name, "ready")
+        running.announced = True
+        self._on_event(running.child.name, "ready")
         return True
 
     def _revive(self, running: _Running) -> None:
         now = self._clock()
         if running.process is not None and running.process.poll() is not None:
             running.signal(signal.SIGKILL)  # whatever it left in its group
-            running.process = None
+            running.process, running.announced = None, False
             running.failures = 1 if now - running.started >= self._back_off.steady else running.failures + 1
             running.due = now + self._back_off.pause(running.failures)
             self._on_event(running.child.name, "ended")
@@ -220,7 +225,6 @@ class Supervisor:
     def _stop(self, running: _Running) -> None:
         if running.process is None:
             return
-        running.signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             running.process.wait(running.child.grace)
         running.signal(signal.SIGKILL)

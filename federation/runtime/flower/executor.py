@@ -125,6 +125,8 @@ def serve(launch: ExecutorLaunch) -> None:
     shorten_object_waits()
     module, name = RUNNERS[launch.app]
     executor = Executor(launch, cast(Callable[[], None], getattr(importlib.import_module(module), name)))
+    for wanted in launch.preload:
+        importlib.import_module(wanted)
     while True:
         executor.step()
         time.sleep(launch.poll)

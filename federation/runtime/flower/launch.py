@@ -51,13 +51,17 @@ class SuperNodeLaunch(_Launch):
 
 
 class ExecutorLaunch(_Launch):
-    """Starts apps of one kind for the SuperLink or SuperNode at `runtime` (HOST:PORT on this machine)."""
+    """Starts apps of one kind for the SuperLink or SuperNode at `runtime` (HOST:PORT on this machine).
+
+    `preload` names modules to import before the first app is forked, so that every app has them at once.
+    """
 
     app: Literal["server", "client"]
     runtime: str
     authority: Path | None
     executor_secret: Path
     poll: float = Field(default=0.2, ge=0.02, le=10)
+    preload: tuple[str, ...] = ()
 
 
 def command(module: str, launch: BaseModel) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 from federation.errors import ConfigurationError
 from federation.runtime.flower.admission import Admission, GetFab
 from federation.runtime.flower.launch import LOOPBACK, SuperNodeLaunch
-from federation.runtime.flower.tuning import shorten_node_waits, shorten_object_waits
+from federation.runtime.flower.tuning import shorten_object_waits, shorten_sleeps
 from federation.runtime.private_files import read_private, write_public
 
 _GET_FAB = 4  # the place of `get_fab` in what a Fleet connection yields
@@ -41,7 +41,7 @@ def serve(
     launch: SuperNodeLaunch, *, allowed: Callable[[], Collection[str]], on_refused: Callable[[str], None]
 ) -> None:
     """Serve until SIGTERM or SIGINT; never returns. Ends with an error where Flower would linger unconnected."""
-    shorten_node_waits(launch.idle)
+    shorten_sleeps(start_client_internal, launch.idle)
     shorten_object_waits()
     sign_off(launch)
     admission = Admission(allowed, on_refused)

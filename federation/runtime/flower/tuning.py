@@ -8,9 +8,9 @@ about 5 s with them, 2 s without; the load is two small requests a second from e
 from __future__ import annotations
 
 import time
+from types import ModuleType
 
 from flwr.supercore.inflatable import inflatable_utils
-from flwr.supernode import start_client_internal
 
 OBJECT_BACK_OFF = 0.1
 OBJECT_BACK_OFF_CAP = 1.0
@@ -26,9 +26,9 @@ class _ShorterSleep:
         time.sleep(min(seconds, self._longest))
 
 
-def shorten_node_waits(longest: float) -> None:
-    """Let this process' SuperNode sleep at most `longest` seconds at a time."""
-    vars(start_client_internal)["time"] = _ShorterSleep(longest)
+def shorten_sleeps(module: ModuleType, longest: float) -> None:
+    """Let the code of `module` sleep at most `longest` seconds at a time."""
+    vars(module)["time"] = _ShorterSleep(longest)
 
 
 def shorten_object_waits() -> None:

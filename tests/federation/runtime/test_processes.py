@@ -103,11 +103,11 @@ def test_order_and_output(tmp_path: Path) -> None:
         environment={"GREETING": "good day", "MARKER": str(marker)},
         ready=marker.exists,
     )
-    second = Child("second", ("sh", "-c", f"test -e {marker} && sleep 60"), tmp_path / "second.log")
+    second = Child("second", SLEEP, tmp_path / "second.log")
     order: list[str] = []
     with Supervisor([first, second], on_event=lambda name, event: order.append(f"{name} {event}")) as supervisor:
         assert set(supervisor.pids()) == {"first", "second"}
-    assert order.index("first ready") < order.index("second started")
+    assert order.index("first started") < order.index("second started") < order.index("first ready")
     assert order.index("second stopped") < order.index("first stopped")
     assert log.read_text() == "good day\n"
 

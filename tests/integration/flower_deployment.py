@@ -1,0 +1,177 @@
+"""A coordinator and its institutions as real processes on loopback, for tests that need the training plane itself.
+
+    with Deployment.create(tmp_path, ("alpha", "beta", "gamma")) as deployment:
+        deployment.train("run-1", bundle)
+
+The institutions' nodes are `python flower_echo_node.py SOCKET` unless `nodes` says otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+import clients.institution.supernode as institution_plane
+import server.superlink as coordinator_plane
+from clients.institution import home as institution_home
+from clients.institution.home import CoordinatorIdentity, InstitutionHome
+from federation.runtime.flower.bundle import Bundle, build
+from federation.runtime.pki import flower_public_pem
+from federation.runtime.processes import BackOff, Child, Supervisor
+from server import home as coordinator_home
+from server.home import CoordinatorHome
+
+HERE = Path(__file__).parent
+NodeOf = Callable[[InstitutionHome], Child]
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str) -> float:
+    """How long it took, in seconds."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, f"not within {seconds} s: {what}"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+def echo_node(home: InstitutionHome) -> Child:
+    """A node that answers with what it was sent, in capitals."""
+    command = (sys.executable, str(HERE / "flower_echo_node.py"), str(home.socket))
+    return Child("node", command, home.logs / "node.log", ready=home.socket.exists)
+
+
+class Deployment:
+    """One supervisor for everything, so that a test can kill any part by its name."""
+
+    def __init__(
+        self, coordinator: CoordinatorHome, institutions: Sequence[InstitutionHome], *, node: NodeOf = echo_node
+    ) -> None:
+        self.coordinator = coordinator
+        self.institutions = tuple(institutions)
+        self.node_ids: dict[str, int] = {}
+        parts = [*coordinator_plane.children(coordinator)]
+        for home in self.institutions:
+            parts += [_named(part, home.name) for part in (node(home), *institution_plane.children(home))]
+        self._parts = parts
+        self.supervisor = Supervisor(parts[:2], back_off=BackOff(first=0.2, longest=2.0))
+        self.rest = Supervisor(parts[2:], back_off=BackOff(first=0.2, longest=2.0))
+
+    @classmethod
+    def create(cls, folder: Path, names: Sequence[str], *, node: NodeOf = echo_node) -> Self:
+        coordinator = make_coordinator(folder / "coordinator")
+        return cls(coordinator, [make_institution(folder / name, name, coordinator) for name in names], node=node)
+
+    def __enter__(self) -> Self:
+        try:
+            self.supervisor.start()
+            with coordinator_plane.control(self.coordinator) as hand:
+                for home in self.institutions:
+                    public = flower_public_pem((home.keys / "flower_key.pub").read_bytes())
+                    self.node_ids[home.name] = hand.register(public, home.name)
+            self.rest.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.rest.stop()
+        self.supervisor.stop()
+
+    def poll(self) -> None:
+        self.supervisor.poll()
+        self.rest.poll()
+
+    def pids(self) -> dict[str, int]:
+        return {**self.supervisor.pids(), **self.rest.pids()}
+
+    def round_drivers(self) -> list[int]:
+        """The process ids of the ServerApp, child of its executor."""
+        executor = self.pids().get("round-driver")
+        return [] if executor is None else [child.pid for child in psutil.Process(executor).children()]
+
+    def online(self) -> int:
+        with coordinator_plane.control(self.coordinator) as hand:
+            return len(hand.online())
+
+    def everything(self) -> list[int]:
+        """The process ids of all parts and of all they started."""
+        found: list[int] = []
+        for pid in self.pids().values():
+            found += [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+        return found
+
+
+def _named(part: Child, name: str) -> Child:
+    return Child(f"{part.name}-{name}", part.command, part.log, part.environment, part.ready, part.grace)
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` consecutive free ports."""
+    for start in range(20_000 + os.getpid() % 20_000, 60_000, count):
+        probes = [socket.socket() for _ in range(count)]
+        try:
+            for offset, probe in enumerate(probes):
+                probe.bind(("127.0.0.1", start + offset))
+            return start
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+    raise AssertionError("no free ports")
+
+
+def make_coordinator(folder: Path) -> CoordinatorHome:
+    now = datetime.now(UTC)
+    text = coordinator_home.settings_text(
+        name="coordinator", catalogue="taiwan", host="127.0.0.1", port=free_ports(4), written=now
+    )
+    return CoordinatorHome.create(folder, text, now)
+
+
+def make_institution(folder: Path, name: str, coordinator: CoordinatorHome) -> InstitutionHome:
+    """As after enrolment: keys made here, the coordinator's authority and addresses pinned, its bundle allowed."""
+    text = institution_home.settings_text(
+        name=name,
+        catalogue="taiwan",
+        data=folder / "records.csv",
+        nominal_records=1000,
+        caps=institution_home.CapSettings(),
+        written=datetime.now(UTC),
+    )
+    home = InstitutionHome.create(folder, text)
+    shutil.copy(coordinator.keys / "ca.crt", home.keys / "ca.crt")
+    bundle = coordinator_plane.shipped_bundle()
+    home.save_coordinator(
+        CoordinatorIdentity(
+            name=coordinator.name,
+            key=coordinator.signing_key.public.hex,
+            authority=coordinator.authority_fingerprint,
+            enrolment_address=coordinator.enrolment_address,
+            member_address=coordinator.member_address,
+            fleet_address=coordinator.fleet_address,
+            bundle_hash=bundle.hash,
+        )
+    )
+    home.accept_bundle(bundle.hash)
+    return home
+
+
+def bundle_with(folder: Path, server_app: str, client_app: str | None = None) -> Bundle:
+    """The shipped bundle with other apps in it."""
+    target = folder / "bundle"
+    shutil.copytree(coordinator_plane.BUNDLE, target, ignore=shutil.ignore_patterns("__pycache__"))
+    (target / "fedscore_bundle" / "server_app.py").write_text(server_app)
+    if client_app is not None:
+        (target / "fedscore_bundle" / "client_app.py").write_text(client_app)
+    return build(target)
