@@ -1,0 +1,191 @@
+"""`fedscore coordinator`: found a federation, admit its members, serve them, train with them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from federation.catalogue import load_catalogue
+from federation.errors import FederationError
+from federation.runtime.pki import key_fingerprint
+from server import cli_members
+from server.cli_members import AsJson, Home, roster_table
+from server.home import CoordinatorHome, settings_text
+from server.membership import Membership
+from server.membership_store import MembershipStore
+from server.runs import RunView, read_runs
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Coordinate a federation.")
+app.registered_commands += cli_members.app.registered_commands
+LOOPBACK = "127.0.0.1"
+
+
+@app.command()
+def init(
+    home: Home,
+    catalogue: Annotated[str, typer.Option(help="The data standard: a shipped name or a TOML file (copied).")],
+    host: Annotated[str, typer.Option(help="Name or address under which institutions reach this machine.")] = LOOPBACK,
+    port: Annotated[int, typer.Option(min=1, max=65532, help="First of four consecutive ports.")] = 9090,
+    name: Annotated[str, typer.Option(help="The coordinator's name.")] = "coordinator",
+    bind: Annotated[str, typer.Option(help="Local address to listen on, if not HOST.")] = "",
+    extra_host: Annotated[list[str] | None, typer.Option(help="Another name for the certificate.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a home: authority, certificate, keys, settings, database. Private keys stay there."""
+    standard = load_catalogue(catalogue)
+    now = datetime.now(UTC)
+    copied = "catalogue.toml" if catalogue.endswith(".toml") else catalogue
+    text = settings_text(
+        name=name, catalogue=copied, host=host, port=port, bind=bind, extra_hosts=tuple(extra_host or ()), written=now
+    )
+    opened = CoordinatorHome.create(home, text, now)
+    if copied != catalogue:
+        shutil.copyfile(catalogue, opened.path / copied)
+    MembershipStore.open(opened.database_url).close()
+    facts = {
+        "home": str(opened.path),
+        "name": opened.name,
+        "catalogue": {"name": standard.name, "version": standard.version, "hash": standard.hash},
+        "enrolment_address": opened.enrolment_address,
+        "member_address": opened.member_address,
+        "fleet_address": opened.fleet_address,
+        "authority": str(opened.keys / "ca.crt"),
+        "authority_fingerprint": opened.authority_fingerprint,
+        "key_fingerprint": key_fingerprint(opened.signing_key.public),
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    typer.echo(f"{opened.name} is at home in {opened.path}; its authority has the fingerprint")
+    typer.echo(f"  {opened.authority_fingerprint}")
+    typer.echo("Give it to your members over a channel they trust; they enrol with")
+    typer.echo(f"  fedscore institution enrol --coordinator {opened.enrolment_address} --ca FINGERPRINT")
+
+
+@app.command()
+def serve(home: Home) -> None:
+    """Serve members until Ctrl-C: membership, SuperLink and round drivers, restarted when they die."""
+    from server.serve import serve as supervise  # Flower takes a second to load
+
+    supervise(CoordinatorHome.open(home), say=lambda line: typer.echo(line, err=True))
+
+
+@app.command()
+def train(
+    home: Home,
+    epsilon: Annotated[float | None, typer.Option(help="Budget of the whole run per institution [1.0].")] = None,
+    delta: Annotated[float | None, typer.Option(help="At most 1/(10 x nominal records) [from the roster].")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Training rounds [20].")] = None,
+    quorum: Annotated[int | None, typer.Option(help="Answers a round needs [all but one, at least 2].")] = None,
+    round_deadline: Annotated[float | None, typer.Option(help="Seconds a round may take [120].")] = None,
+    member: Annotated[list[str] | None, typer.Option(help="Only these members; repeat [all admitted].")] = None,
+    plan: Annotated[Path | None, typer.Option(help="A TOML file with these and finer options.")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Name of the run; one that exists is continued.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train although there are too few records.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train one model with the admitted members, over the coordinator that `serve` runs."""
+    from server.superlink import shipped_bundle
+    from server.train import PlanFile, carry, prepare, read_plan_file
+    from server.train_progress import watching
+
+    opened = CoordinatorHome.open(home)
+    said = (PlanFile() if plan is None else read_plan_file(plan)).with_overrides(
+        epsilon=epsilon,
+        delta=delta,
+        rounds=rounds,
+        quorum=quorum,
+        round_deadline_s=round_deadline,
+        members=tuple(member) if member else None,
+        force=force or None,
+    )
+    console = Console(stderr=True)
+    prepared = prepare(
+        opened,
+        _roster(opened, admitted_only=True),
+        said,
+        run_id=run_id or f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+        bundle_hash=shipped_bundle().hash,
+        now=time.time(),
+    )
+    with watching(prepared.rounds, console) as watch:
+        summary = carry(opened, prepared, on_event=watch)
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+        return
+    epsilons = summary["epsilon"]
+    typer.echo(f"{summary['run_id']}: {summary['rounds']} rounds with {', '.join(summary['members'])}")
+    typer.echo(
+        f"epsilon {epsilons['pld']:.3f} (PLD), {epsilons['prv']:.3f} (PRV), {epsilons['rdp']:.3f} (RDP) "
+        f"at delta {summary['delta']:g}, {summary['adjacency']}, per institution"
+    )
+    typer.echo(f"model {summary['model_hash'][:16]} in {summary['model']}, {summary['seconds']:.1f} s")
+
+
+@app.command()
+def status(home: Home, as_json: AsJson = False) -> None:
+    """Show members, whose nodes are connected, and runs."""
+    opened = CoordinatorHome.open(home)
+    known, runs, online = _roster(opened), read_runs(opened.runs), _online(opened)
+    if as_json:
+        document = {
+            "name": opened.name,
+            "superlink": "away" if online is None else "serving",
+            "members": [
+                member.to_json() | {"online": None if online is None else member.institution in online}
+                for member in known
+            ],
+            "runs": [run.to_json() for run in runs],
+        }
+        typer.echo(json.dumps(document, indent=2))
+        return
+    console = Console()
+    console.print(roster_table(known, online))
+    console.print(_runs_table(runs))
+    if online is None:
+        console.print("The SuperLink does not answer: `fedscore coordinator serve` is not running here.")
+
+
+def _roster(home: CoordinatorHome, *, admitted_only: bool = False) -> tuple[Membership, ...]:
+    store = MembershipStore.open(home.database_url)
+    try:
+        return store.admitted() if admitted_only else store.all()
+    finally:
+        store.close()
+
+
+def _online(home: CoordinatorHome) -> frozenset[str] | None:
+    """The institutions whose nodes are connected; None if the SuperLink does not answer."""
+    from federation.runtime.flower.launch import listens
+
+    if not listens(LOOPBACK, home.settings.control_port):
+        return None
+    from federation.runtime.pki import flower_public_pem
+    from server.superlink import control
+
+    try:
+        with control(home) as hand:
+            nodes, connected = hand.nodes(), hand.online()
+    except FederationError:
+        return None
+    of_key = {flower_public_pem(member.node_key): member.institution for member in _roster(home, admitted_only=True)}
+    return frozenset(of_key[key] for key, node in nodes.items() if node in connected and key in of_key)
+
+
+def _runs_table(runs: tuple[RunView, ...]) -> Table:
+    table = Table(title="Runs")
+    for heading in ("run", "state", "round", "epsilon", "members", "model"):
+        table.add_column(heading)
+    for run in runs:
+        position, members = f"{run.round}/{run.rounds}", ", ".join(run.members)
+        state = f"{run.state} ({run.detail})" if run.detail else run.state
+        table.add_row(run.run_id, state, position, f"{run.epsilon:g}", members, (run.model_hash or "")[:16])
+    return table

@@ -1,0 +1,47 @@
+"""The membership process: both membership services and the registrar, one child of `fedscore coordinator serve`.
+
+python -m server.membership_process HOME
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+
+from federation.catalogue import load_catalogue
+from federation.runtime import logging
+from server.home import CoordinatorHome
+from server.membership_service import Desk, serve_membership
+from server.membership_store import MembershipStore
+from server.registrar import Registrar
+from server.superlink import control, shipped_bundle
+
+TICK_S = 1.0
+
+
+def serve(home: CoordinatorHome, stop: threading.Event) -> None:
+    """Serve until `stop`. Raises ConfigurationError for a port that is taken."""
+    store = MembershipStore.open(home.database_url)
+    bundle_hash = shipped_bundle().hash
+    desk = Desk(home, store, load_catalogue(home.catalogue), lambda: bundle_hash, lambda: datetime.now(UTC))
+    registrar = Registrar(store.admitted, lambda: control(home))
+    with serve_membership(desk):
+        while not stop.wait(TICK_S):
+            registrar.tick(time.monotonic())
+    store.close()
+
+
+def main() -> None:
+    """The process' entry: the home in the only argument; ends at SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    logging.configure(stream=sys.stderr)
+    serve(CoordinatorHome.open(sys.argv[1]), stop)
+
+
+if __name__ == "__main__":
+    main()

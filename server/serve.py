@@ -1,0 +1,41 @@
+"""`fedscore coordinator serve`: the coordinator's processes under one supervisor."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from federation.runtime.flower.launch import LOOPBACK, listens
+from federation.runtime.processes import Child, Supervisor
+from server.home import CoordinatorHome
+from server.membership_store import MembershipStore
+from server.superlink import children as superlink_children
+
+WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 (recognised here, chosen by the operator)
+
+
+def serve(home: CoordinatorHome, *, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `say` hears what starts, is ready and dies. Main thread only.
+
+    The server certificate is renewed first, where a third of its time or less is left.
+    """
+    if home.renew_certificate(datetime.now(UTC)):
+        say(f"{home.name}: signed a new server certificate")
+    MembershipStore.open(home.database_url).close()
+    with Supervisor(children(home), on_event=lambda name, event: say(f"{name} {event}")) as supervisor:
+        say(f"{home.name}: serving; enrolment at {home.enrolment_address}, fleet at {home.fleet_address}")
+        supervisor.run()
+
+
+def children(home: CoordinatorHome) -> tuple[Child, ...]:
+    """The SuperLink and its round drivers, then the membership process that registers nodes with it."""
+    host = LOOPBACK if home.bind in WILDCARDS else home.bind
+    membership = Child(
+        "membership",
+        (sys.executable, "-m", "server.membership_process", str(home.path)),
+        home.logs / "membership.log",
+        {"PYTHONUNBUFFERED": "1"},
+        ready=lambda: listens(host, home.settings.enrolment_port),
+    )
+    return (*superlink_children(home), membership)

@@ -1,0 +1,143 @@
+"""From the operator's choices to a finished run: plan, prepare, carry, summarise.
+
+options = read_plan_file(Path("plan.toml")).with_overrides(epsilon=0.5)
+plan = prepare(home, store.admitted(), options, run_id="2030-spring", bundle_hash=..., now=time.time())
+summary = carry(home, plan, on_event=print)
+"""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from federation.catalogue import load_catalogue
+from federation.errors import ConfigurationError
+from federation.rounds import Member, TrainingPlan
+from federation.training import Recipe
+from server.checkpoint_store import PLAN, CheckpointStore
+from server.home import CoordinatorHome
+from server.membership import Membership
+from server.plans import PlanOptions, build_plan
+from server.run_submission import run_training
+
+OnEvent = Callable[[Mapping[str, Any]], None]
+
+
+class PlanFile(BaseModel):
+    """What plan.toml and the command line may say of a run; what stays None keeps the default of `PlanOptions`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epsilon: float | None = None
+    delta: float | None = None
+    rounds: int | None = None
+    steps_per_round: int | None = None
+    sampling_rate: float | None = None
+    clip: float | None = None
+    spare_rounds: int | None = None
+    evaluation_share: float | None = None
+    quorum: int | None = None
+    round_deadline_s: float | None = None
+    lifetime_s: float | None = None
+    force: bool | None = None
+    members: tuple[str, ...] | None = None
+    recipe: dict[str, Any] | None = None
+
+    def with_overrides(self, **values: object) -> Self:
+        """The same with every value that is not None put in its place."""
+        return self.model_copy(update={key: value for key, value in values.items() if value is not None})
+
+    def options(self, base: PlanOptions) -> PlanOptions:
+        """`base` with what is said here. Raises ConfigurationError for a recipe that cannot be."""
+        said = self.model_dump(exclude_none=True, exclude={"members", "recipe"})
+        recipe = None if self.recipe is None else Recipe.from_json(self.recipe)
+        return replace(base, **said, recipe=recipe)
+
+
+def read_plan_file(file: Path) -> PlanFile:
+    """Raises ConfigurationError: file, key, got, expected."""
+    try:
+        return PlanFile.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(str(file), got=type(error).__name__, expected="a TOML file") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"{file}: {key}", got=repr(first["input"])[:80], expected=first["msg"]) from error
+
+
+def prepare(
+    home: CoordinatorHome,
+    admitted: Sequence[Membership],
+    file: PlanFile,
+    *,
+    run_id: str,
+    bundle_hash: str,
+    now: float,
+) -> TrainingPlan:
+    """The plan of `run_id`, written to its folder; the plan that is there already where there is one.
+
+    Raises ConfigurationError without members, and whatever `build_plan` refuses.
+    """
+    folder = home.run(run_id)
+    if (folder / PLAN).exists() and (plan := CheckpointStore(folder).plan()) is not None:
+        return plan
+    catalogue = load_catalogue(home.catalogue)
+    base = PlanOptions(run_id=run_id, coordinator=home.signing_key.public.hex, bundle_hash=bundle_hash, now=now)
+    plan = build_plan(roster(admitted, file.members), catalogue, file.options(base))
+    CheckpointStore(folder).write(PLAN, plan)
+    return plan
+
+
+def roster(admitted: Sequence[Membership], names: Sequence[str] | None = None) -> tuple[Member, ...]:
+    """The admitted members, or those named, as a plan lists them. Raises ConfigurationError if one is missing."""
+    chosen = {member.institution: member for member in admitted}
+    wanted = sorted(chosen) if names is None else sorted(set(names))
+    missing = [name for name in wanted if name not in chosen]
+    if missing or not wanted:
+        got = f"{', '.join(missing)} not admitted" if missing else "no admitted member"
+        raise ConfigurationError("members", got=got, expected="admitted members: see `fedscore coordinator members`")
+    return tuple(
+        Member(
+            institution=name,
+            key=chosen[name].key.hex,
+            nominal_records=chosen[name].nominal_records,
+            features=chosen[name].features,
+        )
+        for name in wanted
+    )
+
+
+def carry(home: CoordinatorHome, plan: TrainingPlan, *, on_event: OnEvent) -> dict[str, Any]:
+    """Run `plan` to its end over the served SuperLink; the summary of what came of it. Raises RunFailed."""
+    started = time.monotonic()
+    file = run_training(home, plan.run_id, on_event=on_event)
+    return summarise(home, plan, file, seconds=time.monotonic() - started)
+
+
+def summarise(home: CoordinatorHome, plan: TrainingPlan, model: Path, *, seconds: float) -> dict[str, Any]:
+    """Public figures of a finished run: its plan, its claims and its model's hash."""
+    store = CheckpointStore(home.run(plan.run_id))
+    published = store.model()
+    averaged = [event["seconds"] for event in store.events() if event.get("event") == "averaged"]
+    claims = plan.privacy.claims()
+    return {
+        "run_id": plan.run_id,
+        "plan_hash": plan.hash,
+        "model": str(model),
+        "model_hash": None if published is None else published.hash,
+        "rounds": plan.rounds,
+        "members": [member.institution for member in plan.members],
+        "adjacency": plan.privacy.adjacency,
+        "delta": plan.privacy.delta,
+        "epsilon": {"asked": plan.privacy.epsilon, "pld": claims.pld, "prv": claims.prv, "rdp": claims.rdp},
+        "evaluated": store.evaluation() is not None,
+        "seconds": round(seconds, 3),
+        "seconds_per_round": round(sum(averaged) / len(averaged), 3) if averaged else None,
+    }
