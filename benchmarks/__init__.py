@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m benchmarks NAME [--json FILE]`. Every module here with `add_arguments` and `run` is one."""
