@@ -21,10 +21,11 @@ import numpy as np
 from clients.institution.plan_store import Decision, PlanStore
 from clients.institution.policy import Policy, check_policy
 from clients.institution.refusal_log import RefusalLog
+from clients.institution.run_history import RunHistory
 from clients.institution.training import Computation
 from federation.errors import BudgetExceeded, ConfigurationError, FederationError, Refused
-from federation.ledger import Kind, Ledger, Release, Reservation
-from federation.ledger.release import Phase as LedgerPhase
+from federation.ledger import Ledger, Release, Reservation
+from federation.ledger.release import Slot
 from federation.rounds import (
     CheckedRequest,
     Code,
@@ -83,7 +84,7 @@ class Node:
         self._key, self._coordinator = key, coordinator
         self._ledger, self._computation = ledger, computation
         self._policy, self._plans, self._clock = policy, plans, clock
-        self._refusals = RefusalLog(ledger, clock)
+        self._refusals, self._history = RefusalLog(ledger, clock), RunHistory(ledger)
         self._lock = Lock()
         self._opened = lru_cache(maxsize=4)(open_signed_plan)
         self._answers: dict[str, Callable[[Envelope], bytes]] = {
@@ -199,19 +200,15 @@ class Node:
         if decision is Decision.REJECTED:
             raise Refused(Code.NOT_APPROVED, "plan", got="rejected", expected="a plan approved here")
 
-    def _slot(self, checked: CheckedRequest) -> tuple[str, LedgerPhase, int]:
+    def _slot(self, checked: CheckedRequest) -> Slot:
         return checked.plan.run_id, checked.phase_name, checked.round
 
     def _check_attempts(self, checked: CheckedRequest) -> None:
-        run_id, phase, number = self._slot(checked)
-        entries = [signed.entry for signed in self._ledger.entries() if signed.entry.release]
-        of_phase = [
-            (e, e.release) for e in entries if e.release and (e.release.run_id, e.release.phase) == (run_id, phase)
-        ]
-        if any(e.update_hash is not None and release.round == number for e, release in of_phase):
+        slot = self._slot(checked)
+        if self._history.answered(slot):
             raise Refused(Code.ANOTHER_MODEL, "request.model", got="a second model", expected="one model a round")
-        allowed = checked.plan.rounds + checked.plan.privacy.spare_rounds if phase == "train" else 1
-        used = sum(e.kind is Kind.RESERVE for e, _ in of_phase)
+        allowed = checked.plan.rounds + checked.plan.privacy.spare_rounds if checked.phase == Phase.TRAIN else 1
+        used = self._history.attempts(*slot[:2])
         if used >= allowed:
             raise Refused(
                 Code.ATTEMPTS_SPENT, "request.round", got=f"attempt {used + 1}", expected=f"at most {allowed}"
@@ -257,7 +254,8 @@ class Node:
             reservation_hash=bytes.fromhex(reservation.entry_hash),
         )
         sealed = seal(reply, self._key)
-        self._ledger.spend(reservation, update_hash(data).hex(), sealed)
+        spent = self._ledger.spend(reservation, update_hash(data).hex(), sealed)
+        self._history.follow(reservation, spent)
         return sealed
 
     def _compute(self, checked: CheckedRequest) -> F32:

@@ -1,0 +1,161 @@
+"""The node process: `python -m clients.institution.node_service HOME`.
+
+Loads the home and its records, then answers the thin Flower app on HOME/node.sock (gRPC, mode 0600) until SIGTERM. One
+request at a time; torch is warm and has one thread. The log names files, counts and codes, never a value of a record.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hmac
+import logging
+import os
+import secrets
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.institution.home import InstitutionHome
+from clients.institution.node import Node
+from clients.institution.plan_store import PlanStore
+from clients.institution.policy import Policy
+from clients.institution.training import Computation
+from federation.catalogue import load_catalogue
+from federation.errors import FederationError
+from federation.ledger import Ledger
+from federation.privacy import OsNoise
+from federation.records import load_records
+from federation.records.encoded import Encoded
+from federation.runtime.private_files import read_private, write_private
+from federation.runtime.rpc import OPTIONS, handlers
+from protocols.errors import ProtocolError
+from protocols.wire import training_pb2
+from protocols.wire.training_pb2 import Envelope
+
+_log = logging.getLogger(__name__)
+_SERVICE = training_pb2.DESCRIPTOR.services_by_name["Node"]
+_SALT_FILE = "holdout.salt"
+STOP_GRACE_S = 30.0  # a round that is under way may finish: its budget is spent
+
+
+class NodeServicer:
+    """The gRPC face of a node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def Handle(self, request: Envelope, context: grpc.ServicerContext) -> Envelope:  # noqa: N802 (named in the .proto)
+        """Whatever the node answers; it answers everything."""
+        return Envelope.FromString(self._node.handle(request.SerializeToString(deterministic=True)))
+
+
+def open_node(home: InstitutionHome) -> Node:
+    """The node of a home that is enrolled. Raises FederationError: settings, records, ledger."""
+    catalogue = load_catalogue(home.catalogue)
+    records, report = load_records(
+        home.data, catalogue, coverage=home.settings.features, quarantine=home.quarantine / "training.csv"
+    )
+    _log.info("read %s: %d records, %d quarantined", home.data.name, len(records), report.rows_quarantined)
+    training, holdout = split(records, home.settings.holdout, holdout_salt(home.keys))
+    if not len(training) or not len(holdout):
+        _log.warning("training has %d records, holdout %d", len(training), len(holdout))
+    policy = Policy(
+        nominal_records=home.settings.nominal_records,
+        bundles=lambda: home.allowed_bundles,
+        features=home.settings.features,
+        approval=home.settings.approve_plans,
+        vintage=datetime.fromtimestamp(home.data.stat().st_mtime, UTC).date().isoformat(),
+    )
+    return Node(
+        home.name,
+        home.signing_key,
+        home.coordinator_key,
+        ledger=Ledger.open(home.database_url, institution=home.name, key=home.signing_key, caps=home.caps()),
+        computation=Computation(catalogue, training, holdout, OsNoise()),
+        policy=policy,
+        plans=PlanStore.open(home.database_url),
+    )
+
+
+def holdout_salt(keys: Path) -> bytes:
+    """32 secret bytes that decide who is held out: made once, so that nobody moves between the two sets."""
+    file = keys / _SALT_FILE
+    if not file.exists():
+        write_private(file, secrets.token_bytes(32))
+    return read_private(file)
+
+
+def split(records: Encoded, share: float, salt: bytes) -> tuple[Encoded, Encoded]:
+    """Training and holdout: all records of a subject go to the same side.
+
+    A subject is held out if HMAC-SHA256(salt, identifier) is among the lowest `share` of all values; where the
+    catalogue names no subject the row's number takes the identifier's place.
+    """
+    held_out = _held_out(records, share, salt)
+    return records.take(~held_out), records.take(held_out)
+
+
+def _held_out(records: Encoded, share: float, salt: bytes) -> NDArray[np.bool_]:
+    limit = int(share * 2**64)
+    subjects = range(len(records)) if records.subjects is None else records.subjects
+    values = (hmac.digest(salt, str(subject).encode(), sha256)[:8] for subject in subjects)
+    return np.fromiter((int.from_bytes(value, "big") < limit for value in values), dtype=np.bool_, count=len(records))
+
+
+def serve(node: Node, socket: Path) -> grpc.Server:
+    """Listen on the Unix socket `socket`, readable and writable by this user alone."""
+    server = grpc.server(ThreadPoolExecutor(max_workers=1), options=OPTIONS, maximum_concurrent_rpcs=8)
+    server.add_generic_rpc_handlers((handlers(_SERVICE, NodeServicer(node)),))
+    with suppress(FileNotFoundError):
+        socket.unlink()  # left by a process that was killed; its lock on the ledger went with it
+    previous = os.umask(0o177)
+    try:
+        server.add_insecure_port(f"unix:{socket}")
+        server.start()
+    finally:
+        os.umask(previous)
+    socket.chmod(0o600)
+    return server
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 after SIGTERM or SIGINT, 1 where the home, the records or the ledger cannot be used."""
+    parser = argparse.ArgumentParser(prog="fedscore-node", description="The node process of an institution.")
+    parser.add_argument("home", type=Path)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _one_thread()
+    try:
+        home = InstitutionHome.open(options.home)
+        server = serve(open_node(home), home.socket)
+    except (FederationError, ProtocolError) as error:
+        _log.error("%s", error)
+        return 1
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    _log.info("node %s listens on %s", home.name, home.socket)
+    stop.wait()
+    server.stop(STOP_GRACE_S).wait()
+    with suppress(FileNotFoundError):
+        home.socket.unlink()
+    return 0
+
+
+def _one_thread() -> None:
+    """More threads gain nothing at these sizes, and a node shares its machine with others."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
