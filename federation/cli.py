@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from importlib.metadata import EntryPoint
 from importlib.util import find_spec
@@ -29,30 +30,51 @@ from protocols.errors import ProtocolError
 GROUP = "fedscore.commands"
 
 
-class Roles(TyperGroup):
-    """A click group whose commands are the installed roles."""
+class Lazy(TyperGroup):
+    """A click group with commands of its own and others that are loaded only to be run."""
+
+    @classmethod
+    def entries(cls) -> Mapping[str, EntryPoint]:
+        """Where the others are, by name."""
+        return {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({entry.name for entry in metadata.entry_points(group=GROUP)})
+        return [*super().list_commands(ctx), *sorted(self.entries())]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A stand-in that knows the role's name and summary: what help and completion need."""
-        entry = find(cmd_name)
-        return None if entry is None else click.Command(cmd_name, short_help=summary(entry.module) or "(not installed)")
+        """An own command, or a stand-in that knows a name and a summary: what help and completion need."""
+        entry = self.entries().get(cmd_name)
+        if entry is None:
+            return super().get_command(ctx, cmd_name)
+        return click.Command(cmd_name, short_help=summary(entry.module) or "(not installed)")
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The role's real command, once it is clear that it will run."""
+        """The real command, once it is clear that it will run."""
         name, command, rest = super().resolve_command(ctx, args)
-        entry = find(name) if name else None
-        return name, load(entry) if entry else command, rest
+        entry = self.entries().get(name or "")
+        return name, command if entry is None else load(entry), rest
 
 
-def find(name: str) -> EntryPoint | None:
-    """The entry point of the role `name`, None if nobody announces it."""
-    found = [entry for entry in metadata.entry_points(group=GROUP) if entry.name == name]
-    return found[0] if found else None
+class Roles(Lazy):
+    """The installed roles."""
+
+    @classmethod
+    def entries(cls) -> Mapping[str, EntryPoint]:
+        return {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+
+
+def mount(**apps: str) -> type[Lazy]:
+    """A group class for a typer app that has further apps below it: name = "module:attribute", loaded when used."""
+    entries = {name: EntryPoint(name, value, GROUP) for name, value in apps.items()}
+
+    class Mounted(Lazy):
+        @classmethod
+        def entries(cls) -> Mapping[str, EntryPoint]:
+            return entries
+
+    return Mounted
 
 
 def load(entry: EntryPoint) -> click.Command:

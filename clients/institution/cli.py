@@ -1,0 +1,125 @@
+"""`fedscore institution`: make a home, join a federation, serve its own node, see what was spent."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clients.institution import cli_enrol, cli_plans
+from clients.institution.cli_enrol import AsJson, Home
+from clients.institution.home import CapSettings, InstitutionHome, settings_text
+from federation.catalogue import Catalogue, load_catalogue
+from federation.cli import mount
+from federation.errors import ConfigurationError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="Take part in a federation: your records, keys and budget stay here.",
+    cls=mount(
+        ledger="clients.institution.ledger_cli:app",
+        score="clients.institution.score_cli:app",
+    ),
+)
+MAX_DELTA = 1e-5
+
+
+@app.command()
+def init(
+    home: Home,
+    name: Annotated[str, typer.Option(help="This institution's name: a-z, 0-9 and hyphens.")],
+    catalogue: Annotated[str, typer.Option(help="The federation's data standard: a shipped name or a TOML file.")],
+    data: Annotated[Path, typer.Option(help="The records: .csv, .csv.gz or .parquet. They stay where they are.")],
+    nominal_records: Annotated[
+        int | None, typer.Option(min=1, help="Public size [counted, two significant digits].")
+    ] = None,
+    holdout: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept out of training.")] = 0.2,
+    without: Annotated[list[str] | None, typer.Option(help="A feature not to take part with; repeat.")] = None,
+    cap_run: Annotated[float, typer.Option(help="Epsilon allowed per run.")] = 1.0,
+    cap_year: Annotated[float, typer.Option(help="Epsilon allowed per year.")] = 3.0,
+    cap_lifetime: Annotated[float, typer.Option(help="Epsilon allowed for ever.")] = 10.0,
+    delta: Annotated[float | None, typer.Option(help="Delta of the caps [1/(10 x size), at most 1e-5].")] = None,
+    approve_plans: Annotated[
+        Literal["within_policy", "manual"], typer.Option(help="Who signs plans that keep the caps.")
+    ] = "within_policy",
+    as_json: AsJson = False,
+) -> None:
+    """Make a home: three private keys that never leave it, and institution.toml with your caps."""
+    standard = load_catalogue(catalogue)
+    records, held = look_at(data, standard, frozenset(without or ()))
+    size = nominal_records or public_size(records * (1 - holdout))
+    copied = "catalogue.toml" if catalogue.endswith(".toml") else catalogue
+    text = settings_text(
+        name=name,
+        catalogue=copied,
+        data=data.resolve(),
+        nominal_records=size,
+        caps=CapSettings(
+            run=cap_run, year=cap_year, lifetime=cap_lifetime, delta=delta or min(MAX_DELTA, 1 / (10 * size))
+        ),
+        features=None if held == standard.feature_names else held,
+        holdout=holdout,
+        approve_plans=approve_plans,
+        written=datetime.now(UTC),
+    )
+    opened = InstitutionHome.create(home, text)
+    if copied != catalogue:
+        shutil.copyfile(catalogue, opened.path / copied)
+    facts = {
+        "home": str(opened.path),
+        "name": opened.name,
+        "fingerprint": opened.fingerprint,
+        "nominal_records": size,
+        "features": list(held),
+        "features_missing": [feature for feature in standard.feature_names if feature not in held],
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+        return
+    typer.echo(f"{opened.name} is at home in {opened.path}; its key has the fingerprint")
+    typer.echo(f"  {opened.fingerprint}")
+    typer.echo(f"Public about it: {size:,} records (nominal), {len(held)} of {len(standard.feature_names)} features.")
+    typer.echo("Read institution.toml, set your caps, then `fedscore institution enrol`.")
+
+
+@app.command()
+def serve(home: Home) -> None:
+    """Serve this institution's node and its SuperNode until Ctrl-C."""
+    from clients.institution.serve import serve as supervise  # Flower takes a second to load
+
+    supervise(InstitutionHome.open(home), say=lambda line: typer.echo(line, err=True))
+
+
+app.registered_commands += cli_enrol.app.registered_commands
+app.registered_commands += cli_plans.app.registered_commands
+
+
+def look_at(data: Path, catalogue: Catalogue, without: frozenset[str]) -> tuple[int, tuple[str, ...]]:
+    """(number of records, features of the catalogue that the file can give, less `without`).
+
+    Raises RecordsError (file) or ConfigurationError (a feature the catalogue does not have, or none left).
+    """
+    from federation.records import read_table
+
+    unknown = sorted(without.difference(catalogue.feature_names))
+    if unknown:
+        raise ConfigurationError("--without", got=", ".join(unknown), expected="features of the catalogue")
+    frame = read_table(data)
+    held = tuple(feature for feature in catalogue.held(frame.columns) if feature not in without)
+    if not held:
+        raise ConfigurationError(str(data), got="no feature of the catalogue", expected="at least one")
+    return frame.height, held
+
+
+def public_size(records: float) -> int:
+    """`records` to two significant digits, at least 1: what an institution says of its size.
+
+    >>> [public_size(n) for n in (0.4, 7.6, 8_213, 149_999)]
+    [1, 8, 8200, 150000]
+    """
+    return max(1, int(float(f"{records:.2g}")))

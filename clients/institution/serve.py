@@ -1,0 +1,53 @@
+"""`fedscore institution serve`: the node, the SuperNode and the thin app under one supervisor."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from clients.institution.enrolment_client import Member
+from clients.institution.home import InstitutionHome
+from clients.institution.supernode import children as supernode_children
+from federation.runtime.processes import Child, Supervisor
+from federation.runtime.rpc import Unreachable
+
+NODE_GRACE_S = 32.0  # the node finishes a round that is under way: its budget is spent
+
+
+def serve(home: InstitutionHome, *, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `say` hears what starts, is ready and dies. Main thread only.
+
+    The member certificate is renewed first, where a third of its time or less is left and the coordinator answers.
+    Raises ConfigurationError before enrolment.
+    """
+    processes = children(home)
+    with suppress(Unreachable):
+        if Member(home, lambda: datetime.now(UTC)).renew_if_due():
+            say(f"{home.name}: renewed its certificate")
+    with Supervisor(processes, on_event=lambda name, event: say(f"{name} {event}")) as supervisor:
+        say(f"{home.name}: serving for {home.coordinator().name}")
+        supervisor.run()
+
+
+def children(home: InstitutionHome) -> tuple[Child, ...]:
+    """The node first: the SuperNode only forwards to it. Raises ConfigurationError before enrolment."""
+    home.coordinator()
+    node = Child(
+        "node",
+        (sys.executable, "-m", "clients.institution.node_service", str(home.path)),
+        home.logs / "node.log",
+        {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+        ready=lambda: answers(home.socket),
+        grace=NODE_GRACE_S,
+    )
+    return (node, *supernode_children(home))
+
+
+def answers(path: Path) -> bool:
+    """Whether somebody listens on the Unix socket `path`; a file that a killed process left does not count."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
