@@ -6,15 +6,16 @@
 {"time":"1970-01-01T00:00:00.000Z",...,"event":"round trained","round":3,"subject":"[redacted]"}
 
 What is logged is an event (a constant lower-case phrase) and named fields. A field that is not on the list below is
-redacted whatever it holds; an event that is not such a phrase, a formatted message, and any message of another library
-are replaced by the place in the code they come from. An error is its type and that place: messages of errors quote the
-values that caused them. Nothing is written about the arguments of functions.
+redacted whatever it holds, and so is a text that has not the form of its field. An event that is not such a phrase, a
+formatted message, and any message of another library are replaced by the place in the code they come from. An error is
+its type and that place: messages of errors quote the values that caused them, and so do the arguments of functions.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 import time
 import traceback
@@ -24,21 +25,24 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any, TextIO
 
-from federation.errors import FederationError
+from federation.errors import Refused
 
 ROOT = "fedscore"
 REDACTED = "[redacted]"
-# Names of fields whose values never come from a record or a key. To add one is to promise that.
-FIELDS = frozenset(
-    (
-        *("attempt", "attempts", "bytes", "catalogue_hash", "code", "count", "deadline_ms", "entry_hash", "epsilon"),
-        *("exit_code", "good", "institution", "key_id", "kind", "members", "model_hash", "phase", "pid", "plan_hash"),
-        *("port", "quarantined", "quorum", "request_hash", "reservation", "round", "rounds", "run_id", "seconds"),
-        *("signer", "state", "update_hash", "version"),
-    )
-)
+_WORD, _NAME, _HASH, _KEY_ID = r"[a-z]+(_[a-z]+)*", r"[a-z0-9._:-]{1,128}", r"[0-9a-f]{64}", r"[0-9a-f]{16}"
+# The fields that may be written, and the only form a text in each may have; numbers may be written in all of them.
+# To add one is to promise that its value never comes from a record or a key.
+FIELDS = {
+    **dict.fromkeys(("code", "kind", "phase", "state"), re.compile(_WORD)),
+    **dict.fromkeys(("institution", "run_id", "version"), re.compile(_NAME)),
+    **dict.fromkeys(("key_id", "signer"), re.compile(_KEY_ID)),
+    **{
+        f"{of}_hash": re.compile(_HASH) for of in ("bundle", "catalogue", "entry", "model", "plan", "request", "update")
+    },
+    **dict.fromkeys(("attempt", "attempts", "bytes", "count", "deadline_ms", "epsilon", "exit_code"), None),
+    **dict.fromkeys(("members", "pid", "port", "quorum", "reservation", "round", "rounds", "seconds"), None),
+}
 _EVENT = re.compile(r"[a-z]+(?:[ ,'-]{1,2}[a-z]+){0,11}")
-_SAFE_TEXT = re.compile(r"[A-Za-z0-9_.:-]{0,128}")
 _MAX_BYTES = 10 * 2**20
 _EXTRA = "fedscore_fields"
 
@@ -59,7 +63,7 @@ class EventLogger:
         self._log(logging.WARNING, event, fields, None)
 
     def error(self, event: str, /, *, error: BaseException | None = None, **fields: object) -> None:
-        """`error` is written as its type, where it was raised and, for a FederationError, its class of fault."""
+        """`error` is written as its type, its refusal code if it has one, and where it was raised."""
         self._log(logging.ERROR, event, fields, error)
 
     def _log(self, level: int, event: str, fields: Mapping[str, object], error: BaseException | None) -> None:
@@ -129,14 +133,14 @@ class RedactingFormatter(logging.Formatter):
 
 
 def _field(name: str, value: object) -> object:
-    if name not in FIELDS or not name.isidentifier():
+    if name not in FIELDS:
         return REDACTED
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
-        return value if abs(value) < float("inf") else str(value)
-    text = str(value) if isinstance(value, str) else REDACTED
-    return text if _SAFE_TEXT.fullmatch(text) else REDACTED
+        return value if math.isfinite(value) else str(value)
+    form = FIELDS[name]
+    return str(value) if form and isinstance(value, str) and form.fullmatch(value) else REDACTED
 
 
 def _error(error: BaseException) -> dict[str, Any]:
@@ -144,8 +148,8 @@ def _error(error: BaseException) -> dict[str, Any]:
     described: dict[str, Any] = {"type": type(error).__name__}
     if frames:
         described["at"] = [f"{Path(frame.filename).stem}.{frame.name}:{frame.lineno}" for frame in frames[-5:]]
-    if isinstance(error, FederationError):
-        described["federation"] = True
+    if isinstance(error, Refused):
+        described["code"] = _field("code", str(error.code))
     cause = error.__cause__ or error.__context__
     if cause is not None:
         described["cause"] = type(cause).__name__

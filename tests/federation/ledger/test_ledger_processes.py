@@ -41,7 +41,7 @@ def context() -> multiprocessing.context.ForkServerContext:
 
 def _wait_for_progress(path: Path, size: int) -> None:
     deadline = time.monotonic() + 30
-    while (path.stat().st_size if path.exists() else 0) <= size:
+    while path.stat().st_size <= size:
         assert time.monotonic() < deadline, "the child released nothing in 30 seconds"
         time.sleep(0.002)
 
@@ -52,12 +52,17 @@ def test_killed_at_any_moment_the_ledger_is_never_below_what_left_nor_above_its_
     url, log = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "released"
     caps = Caps(run=10_000, year=10_000, lifetime=10_000, delta=1e-5)
     moments = random.Random(20250601)
+    open_ledger(url, caps).close()
+    log.touch()
     for kill in range(KILLS):
-        size = log.stat().st_size if log.exists() else 0
+        size = log.stat().st_size
         child = context.Process(target=spend_until_killed, args=(url, f"run-{kill}", str(log), caps))
         child.start()
-        _wait_for_progress(log, size)
-        time.sleep(moments.uniform(0, 0.05))
+        if kill % 4 == 3:  # while it opens the ledger, closes what its predecessor left, or at its first rounds
+            time.sleep(moments.uniform(0.02, 0.3))
+        else:
+            _wait_for_progress(log, size)
+            time.sleep(moments.uniform(0, 0.05))
         assert child.pid is not None
         os.kill(child.pid, signal.SIGKILL)
         child.join(30)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from federation.errors import ConfigurationError
+from federation.runtime import database
+from federation.runtime.database import migrate, open_engine, reading, writing
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "mysql://host/db", "postgresql+nodriver://host/db", "other://x"])
+def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="database_url"):
+        open_engine(url)
+
+
+def test_sqlite_files_are_durable_and_readable_while_written(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    with reading(engine) as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+    with writing(engine) as connection:
+        connection.execute(text("CREATE TABLE t (n INTEGER)"))
+        with reading(engine) as other:
+            assert other.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one() == 0
+
+
+def test_a_block_that_raises_writes_nothing(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}")
+
+    def fail() -> None:
+        with writing(engine) as connection:
+            connection.execute(text("CREATE TABLE t (n INTEGER)"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one() == 0
+
+
+def test_a_second_writer_waits_from_its_first_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    outcome: list[str] = []
+
+    def second() -> None:
+        try:
+            with writing(engine):
+                outcome.append("entered")
+        except OperationalError:
+            outcome.append("locked")
+
+    with writing(engine):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(10)
+    assert outcome == ["locked"]
+    second()
+    assert outcome == ["locked", "entered"]
+
+
+def test_a_busy_file_is_waited_for_when_it_is_opened_first(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    holder = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    threading.Timer(0.2, lambda: holder.execute("COMMIT")).start()
+    with reading(open_engine(f"sqlite:///{path}")) as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+    holder.close()
+
+
+def test_migrations_of_several_packages_share_a_database(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}")
+    for _ in range(2):
+        migrate(engine, "federation.ledger:migrations", version_table="one_version")
+    with reading(engine) as connection:
+        assert connection.execute(text("SELECT version_num FROM one_version")).scalar_one() == "0001"
