@@ -46,24 +46,20 @@ class GaussianMechanism:
         return poisson_sample(self.noise, records, self.event.sampling_rate)
 
     def clip_factors(self, norms: torch.Tensor) -> torch.Tensor:
-        """Factors in (0, 1] that bring gradients of these L2 `norms` to at most `clip`."""
-        return torch.clamp(self.clip / norms, max=1.0).nan_to_num_(nan=0.0)
+        """Factors in (0, 1] that bring gradients of these L2 `norms` to at most `clip`; 1 for a norm of 0."""
+        return torch.clamp(self.clip / norms, max=1.0)
 
     def release(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
         """`total` with noise, on a public grid: one of the event's releases.
 
-        Raises PrivacyError when the event's releases are used up.
+        Raises PrivacyError for a total that is not finite, and when the event's releases are used up: the event would
+        no longer tell the truth.
         """
-        self.spend_step()
-        return self.add_noise(total)
-
-    def spend_step(self) -> None:
-        """Count one release. Raises PrivacyError when none is left: the event would no longer tell the truth."""
+        if not np.isfinite(total).all():
+            raise PrivacyError("mechanism.total", got="a value that is not finite", expected="finite sums")
         if self._left == 0:
             raise PrivacyError("mechanism.steps", got=self.event.steps + 1, expected=f"at most {self.event.steps}")
         self._left -= 1
-
-    def add_noise(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
         noisy = np.asarray(total, dtype=np.float64) + self.noise.gaussian(np.shape(total), self.scale)
         grid = 2.0 ** (math.floor(math.log2(self.scale)) - _GRID_BITS)
         rounded: NDArray[np.float64] = np.round(noisy / grid) * grid
@@ -92,10 +88,15 @@ class PrivateOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  
             loss_reduction="mean",
         )
 
-    def add_noise(self) -> None:
-        """Noise from the mechanism's own source on every parameter's sum: together one release."""
-        self.mechanism.spend_step()
+    def accumulate(self) -> None:
+        """The sum of this step is the whole of it: nothing is added up over calls."""
         for p in self.params:
-            noisy = self.mechanism.add_noise(p.summed_grad.numpy())
-            p.grad = torch.from_numpy(noisy).to(p.dtype).view_as(p)
+            p.summed_grad = p.grad
+
+    def add_noise(self) -> None:
+        """One release: noise from the mechanism's own source on the sums of all parameters together."""
+        total = torch.cat([p.summed_grad.reshape(-1) for p in self.params])
+        noisy = torch.from_numpy(self.mechanism.release(total.double().numpy()))
+        for p, part in zip(self.params, torch.split(noisy, [p.numel() for p in self.params]), strict=True):
+            p.grad = part.to(p.dtype).view_as(p)
             p.summed_grad = None

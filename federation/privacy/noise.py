@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 _KEY_BYTES = 32
+_DIRECT = 1024  # words up to which a system call is cheaper than a cipher's set-up
 _BITS = 52  # the midpoints of 2^52 cells are exact in float64 on both sides of one half
 
 
@@ -36,7 +37,7 @@ class NoiseSource(Protocol):
 
 
 class OsNoise:
-    """AES-256-CTR under a fresh key of `os.urandom` for every call: nothing to leak later, nothing shared by a fork.
+    """`os.urandom`, stretched by AES-256-CTR under a fresh key where much is drawn: no state to leak, none to fork.
 
     Gaussians by inversion of the distribution function, cut at 8.2 standard deviations (probability 2e-16).
     """
@@ -81,6 +82,7 @@ def _midpoints(cells: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _words(count: int) -> NDArray[np.uint64]:
-    """`count` words of keystream."""
+    if count <= _DIRECT:
+        return np.frombuffer(os.urandom(8 * count), dtype=np.uint64)
     stream = Cipher(algorithms.AES(os.urandom(_KEY_BYTES)), modes.CTR(bytes(16))).encryptor()
     return np.frombuffer(stream.update(bytes(8 * count)), dtype=np.uint64)
