@@ -7,8 +7,9 @@ plan depends on anything the coordinator says later, except the model of the rou
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
@@ -50,6 +51,17 @@ class Document(BaseModel):
     def canonical(self) -> bytes:
         """RFC 8785 bytes."""
         return self._canonical
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Validated anew, so that nothing derived from the old values (hash, canonical bytes) is carried along."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**{**values, **(update or {})})
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.canonical() == cast(Document, other).canonical()
+
+    def __hash__(self) -> int:
+        return hash(self.canonical())
 
     @cached_property
     def _canonical(self) -> bytes:

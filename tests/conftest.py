@@ -1,0 +1,1 @@
+"""Helpers beside this file (`rounds_world`, ...) can be imported by every test."""
