@@ -112,7 +112,7 @@ def _table(document: dict[str, Any]) -> Table:
 
 
 def _cell(spread: dict[str, float]) -> str:
-    return f"{spread['mean']:.4f} ± {spread['sd']:.4f}"
+    return f"{spread['mean']:.4f} ± {spread['sd']:.4f}".replace("± 0.", "± .")
 
 
 def _footer(document: dict[str, Any]) -> str:

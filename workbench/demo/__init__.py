@@ -1,0 +1,17 @@
+"""The demonstration: three institutions and a coordinator as real processes on this machine.
+
+   from workbench.demo import Request, demo
+   summary = demo(Request(out=Path("out/demo")))
+
+inputs     the files: a drawn population, or one owner's file dealt to three institutions
+processes  `fedscore` commands as processes that never outlive the demonstration
+cast       the acts: found, join, train, score, ledgers
+oracle     exact figures on records kept out of training, and baselines without privacy
+summary    what was found, as documents
+play       all of it in order
+"""
+
+from workbench.demo.play import Request, demo
+from workbench.demo.processes import DemoFailed
+
+__all__ = ["DemoFailed", "Request", "demo"]

@@ -25,13 +25,12 @@ _SMALLEST = 300  # rows; below it not even a refusal is worth three processes
 
 @dataclass(frozen=True)
 class Given:
-    """One institution's file and its oracle's file, with the public size that it will announce."""
+    """One institution's file, and the judge's file of records about its customers."""
 
     name: str
     records: Path
     oracle: Path
     rows: int
-    nominal_records: int
 
 
 @dataclass(frozen=True)
@@ -86,19 +85,9 @@ def split_file(out: Path, data: Path, catalogue: str, seed: int) -> Inputs:
     )
 
 
-def public_size(rows: int) -> int:
-    """The size an institution announces: `rows` to two figures, downwards. It is public, so it must not be exact.
-
-    >>> [public_size(rows) for rows in (37_384, 9_999, 640, 7)]
-    [37000, 9900, 640, 7]
-    """
-    step: int = 10 ** max(len(str(rows)) - 2, 0)
-    return int(max(rows // step * step, 1))
-
-
 def _write(out: Path, name: str, records: pl.DataFrame, oracle: pl.DataFrame) -> Given:
     paths = out / "data" / f"{name}.csv.gz", out / "oracle" / f"{name}.csv.gz"
     for path, table in zip(paths, (records, oracle), strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_table(table, path)
-    return Given(name, *paths, records.height, public_size(records.height))
+    return Given(name, *paths, records.height)

@@ -1,0 +1,155 @@
+"""The demonstration from first to last: files, processes, training, scores, judgement, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from federation.catalogue import Catalogue, load_catalogue
+from federation.errors import ConfigurationError
+from federation.evaluation import EvaluationSpec
+from federation.evaluation.findings import Findings
+from federation.evaluation.metrics import Metrics
+from federation.evaluation.model_card import ModelCard, build_card
+from federation.models import PublishedModel
+from federation.scorecard.scaling import Scaling
+from server.checkpoint_store import CheckpointStore
+from workbench.demo import cast, inputs
+from workbench.demo.cast import Homes, Terms
+from workbench.demo.oracle import judge
+from workbench.demo.processes import DemoFailed, Processes
+from workbench.demo.summary import Found, evidence, summarise
+from workbench.report import render
+
+MARK = ".fedscore-demo"  # a folder that has it was made by a demonstration and may be made anew
+STAGES = ("files", "federation", "enrolment", "training", "scores", "judgement", "report")
+
+Progress = Callable[[str, int, int], None]  # (stage, steps done, steps in all)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be shown. Without `data`, `persons` are drawn; with it, `catalogue` says what the file means."""
+
+    out: Path = Path("out/demo")
+    data: Path | None = None
+    catalogue: str | None = None
+    persons: int = 60_000
+    seed: int = 7
+    terms: Terms = field(default_factory=Terms)
+
+    def __post_init__(self) -> None:
+        if self.data is not None and self.catalogue is None:
+            raise ConfigurationError("--catalogue", got="none", expected="the catalogue of the data file")
+        if self.data is None and self.catalogue not in (None, "synthetic"):
+            raise ConfigurationError("--data", got="none", expected=f"a file for the catalogue {self.catalogue}")
+
+
+def demo(request: Request, *, progress: Progress = lambda stage, done, total: None) -> dict[str, Any]:
+    """Play it; the document `summary.json`. Writes summary.json, evidence.json, card.json, card.html, report.html.
+
+    Raises DemoFailed with the tail of the log at fault, and what the federation refuses (TooFewRecords, RecordsError,
+    CatalogueError, ConfigurationError). Whatever happens, no process is left behind. Main thread only.
+    """
+    out = _fresh(request.out)
+    clock = _Stages(progress)
+    with clock.stage("files"):
+        given = _inputs(request, out)
+        catalogue = load_catalogue(given.catalogue)
+    homes = Homes(out)
+    with Processes(out / "logs") as processes:
+        with clock.stage("federation"):
+            facts = cast.found(processes, homes, given, request.terms)
+        with clock.stage("enrolment"):
+            cast.join(processes, homes, given, facts)
+        with clock.stage("training", steps=request.terms.rounds) as step:
+            trained = cast.train(processes, homes, given, request.terms, on_round=step)
+        with clock.stage("scores"):
+            cast.score(processes, homes, given)
+            ledgers = cast.ledgers(processes, homes, given)
+    with clock.stage("judgement"):
+        store = CheckpointStore(homes.run)
+        model = _published(store)
+        scored = {item.name: homes.scores(item.name) for item in given.institutions}
+        judgement = judge(given, catalogue, model, scored)
+        card = _card(catalogue, model, store, judgement.models)
+    found = Found(given, homes, model, card, judgement, trained, facts, ledgers, clock.seconds)
+    with clock.stage("report"):
+        _write(out, found)
+    return summarise(found)
+
+
+class _Stages:
+    """Times every stage and tells whoever shows the progress."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str, steps: int = 1) -> Iterator[Callable[[int, int], None]]:
+        started = time.perf_counter()
+        self._progress(name, 0, steps)
+        yield lambda done, total: self._progress(name, done, total)
+        self.seconds[name] = time.perf_counter() - started
+        self._progress(name, steps, steps)
+
+
+def _fresh(out: Path) -> Path:
+    """An empty folder; what an earlier demonstration left is removed, anything else is not touched."""
+    out = out.resolve()
+    if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
+        raise ConfigurationError(str(out), got="a folder with other things in it", expected="none, or a former demo's")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    (out / MARK).write_text("Made by `fedscore demo`, which will make it anew.\n")
+    return out
+
+
+def _inputs(request: Request, out: Path) -> inputs.Inputs:
+    if request.data is None or request.catalogue is None:
+        return inputs.synthesise(out, request.persons, request.seed)
+    return inputs.split_file(out, request.data, request.catalogue, request.seed)
+
+
+def _published(store: CheckpointStore) -> PublishedModel:
+    model = store.model()
+    if model is None:
+        raise DemoFailed(str(store.folder), got="no model.json", expected="a published model")
+    model.verify()
+    return model
+
+
+def _card(catalogue: Catalogue, model: PublishedModel, store: CheckpointStore, models: dict[str, Metrics]) -> ModelCard:
+    """The model card: quality from the charged release alone; baselines are the judge's and say so."""
+    published = store.evaluation()
+    findings = None
+    if published is not None:
+        published.verify(model.plan)
+        tables = EvaluationSpec.from_catalogue(catalogue).read(np.array(published.counts), published.sd)
+        findings = Findings.of_release(tables, Scaling())
+    baselines = {
+        f"{name.replace('_', ' ')} (exact, no privacy)": _plain(m) for name, m in models.items() if name != "federated"
+    }
+    return build_card(model, catalogue, findings, created=datetime.now(UTC), baselines=baselines)
+
+
+def _plain(metrics: Metrics) -> dict[str, float]:
+    return {name: getattr(metrics, name) for name in ("auc", "ks", "gini", "brier", "ece")}
+
+
+def _write(out: Path, found: Found) -> None:
+    documents = {"summary.json": summarise(found), "evidence.json": evidence(found), "card.json": found.card.to_json()}
+    for name, document in documents.items():
+        (out / name).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
+    (out / "card.html").write_text(found.card.to_html())
+    (out / "report.html").write_text(render(documents["summary.json"], documents["evidence.json"]))

@@ -1,0 +1,192 @@
+"""What the demonstration found: `summary.json` for everybody, `evidence.json` for the report's plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from clients.institution.home import InstitutionHome
+from federation.evaluation.model_card import ModelCard
+from federation.ledger.audit import read_ledger
+from federation.ledger.budget import Scope
+from federation.ledger.entries import Kind
+from federation.models import PublishedModel
+from federation.privacy import epsilons
+from federation.scorecard.scaling import Scaling
+from workbench.demo.cast import RUN, Homes, Trained
+from workbench.demo.inputs import Inputs
+from workbench.demo.oracle import Judgement
+
+FORMAT = "fedscore/v1/demo-summary"
+_FIGURES = ("auc", "ks", "ece")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that the two documents are made of."""
+
+    inputs: Inputs
+    homes: Homes
+    model: PublishedModel
+    card: ModelCard
+    judgement: Judgement
+    trained: Trained
+    homes_facts: Mapping[str, Mapping[str, Any]]
+    ledgers: Mapping[str, Mapping[str, Any]]
+    seconds: Mapping[str, float]
+
+
+def summarise(found: Found) -> dict[str, Any]:
+    """The document `summary.json`; every figure of quality is the judge's, the card's own are under `card`."""
+    plan = found.model.plan
+    rounds = _rounds(found.homes.events())
+    spent = {name: _run_amount(ledger) for name, ledger in found.ledgers.items()}
+    most = max(spent.values(), key=lambda amount: amount["pld"])
+    claims = plan.privacy.claims()
+    return {
+        "format": FORMAT,
+        "run_id": plan.run_id,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": {
+            "description": found.inputs.description,
+            "oracle_records": len(found.judgement.target),
+            "oracle_reason": found.inputs.oracle_reason,
+            **found.inputs.facts,
+        },
+        "catalogue": plan.catalogue.model_dump(),
+        **{name: {model: getattr(m, name) for model, m in found.judgement.models.items()} for name in _FIGURES},
+        "epsilon": {name: most[name] for name in ("pld", "prv", "rdp")} | {"replace_one": claims.replace_one},
+        "epsilon_plan": {"asked": plan.privacy.epsilon, "pld": claims.pld, "prv": claims.prv, "rdp": claims.rdp},
+        "epsilon_person": _per_person(found),
+        "delta": plan.privacy.delta,
+        "adjacency": plan.privacy.adjacency,
+        "rounds": plan.rounds,
+        "seconds_per_round": _per_round(rounds),
+        "seconds_to_first_round": round(rounds[0][1] - found.trained.started, 2) if rounds else None,
+        "institutions": [_institution(found, given.name) for given in found.inputs.institutions],
+        "ledgers": {name: _ledger(found.ledgers[name], spent[name]) for name in found.ledgers},
+        "refused": _refused(found),
+        "card": _card_figures(found.card),
+        "model_hash": found.model.hash,
+        "plan_hash": plan.hash,
+        "seconds": {stage: round(seconds, 2) for stage, seconds in found.seconds.items()},
+    }
+
+
+def evidence(found: Found) -> dict[str, Any]:
+    """The document `evidence.json`: what the report draws."""
+    rounds = _rounds(found.homes.events())
+    start = found.trained.started
+    card = found.card.to_json()
+    acceptance, groups = _acceptance(card)
+    return found.judgement.evidence(Scaling()) | {
+        "card": _card_figures(found.card),
+        "cap": _run_amount(next(iter(found.ledgers.values())))["cap"],
+        "budget": {given.name: _burn_down(found, given.name) for given in found.inputs.institutions},
+        "timeline": [[label, begin - start, end - start] for label, begin, end in rounds],
+        "acceptance": acceptance,
+        "fairness": groups,
+        "influence": _influence(found, card),
+    }
+
+
+def _rounds(events: list[dict[str, Any]]) -> list[tuple[str, float, float]]:
+    """(label, start, end), Unix time (s), of each attempt at a round or the evaluation."""
+    spans = []
+    for event in events:
+        if event.get("event") == "round":
+            label = f"round {event['round']}" if event["phase"] == "train" else "evaluation"
+            spans.append((label, event["at"] - event["seconds"], event["at"]))
+    return spans
+
+
+def _per_round(rounds: list[tuple[str, float, float]]) -> float | None:
+    training = [(start, end) for label, start, end in rounds if label != "evaluation"]
+    if not training:
+        return None
+    return round((training[-1][1] - training[0][0]) / len(training), 3)
+
+
+def _per_person(found: Found) -> dict[str, Any]:
+    """Epsilon of a person whom m institutions know: every one of them releases something about that person."""
+    privacy = found.model.plan.privacy
+    claims = {m: epsilons(privacy.events() * m, privacy.delta) for m in range(2, len(found.inputs.institutions) + 1)}
+    return {str(m): {"pld": claim.pld, "prv": claim.prv, "rdp": claim.rdp} for m, claim in claims.items()}
+
+
+def _institution(found: Found, name: str) -> dict[str, Any]:
+    facts = found.homes_facts[name]
+    given = next(item for item in found.inputs.institutions if item.name == name)
+    judged = found.judgement.per_institution[name]
+    return {
+        "name": name,
+        "nominal_records": facts["nominal_records"],
+        "quarantined": given.rows - judged["records"],
+        **judged,
+        "features": len(facts["features"]),
+        "fingerprint": facts["fingerprint"],
+    }
+
+
+def _run_amount(ledger: Mapping[str, Any]) -> dict[str, Any]:
+    amount: dict[str, Any] = next(a for a in ledger["amounts"] if (a["scope"], a["key"]) == ("run", RUN))
+    return amount
+
+
+def _ledger(ledger: Mapping[str, Any], amount: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "spent": amount["pld"],
+        "cap": amount["cap"],
+        "verified": bool(ledger["verified"] and ledger["recomputed"]),
+        "entries": ledger["entries"],
+        "head": ledger["head"],
+        "refusals": len(ledger["refusals"]),
+    }
+
+
+def _refused(found: Found) -> dict[str, int]:
+    """Requests that nodes refused, and answers that the round driver refused."""
+    nodes = sum(len(ledger["refusals"]) for ledger in found.ledgers.values())
+    answers = sum(len(event.get("refused", {})) for event in found.homes.events() if event.get("event") == "round")
+    return {"by_nodes": nodes, "by_driver": answers, "total": nodes + answers}
+
+
+def _card_figures(card: ModelCard) -> dict[str, Any] | None:
+    if card.findings is None:
+        return None
+    return {name: card.findings.metrics[name].value for name in _FIGURES} | {"source": card.findings.source}
+
+
+def _burn_down(found: Found, name: str) -> list[float]:
+    """Cumulative epsilon (PLD) of the run after each reservation in the ledger."""
+    home = InstitutionHome.open(found.homes.institution(name))
+    reading = read_ledger(home.database_url, institution=home.name, key=home.signing_key.public)
+    reserved = [signed.entry for signed in reading.entries if signed.entry.kind is Kind.RESERVE]
+    amounts = [entry.amount(Scope.RUN) for entry in reserved]
+    return [round(amount.pld, 5) for amount in amounts if amount is not None]
+
+
+def _acceptance(card: Mapping[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
+    """The cut-off, and the share of each protected group at or above it, as the charged histogram shows them."""
+    if not card["findings"] or not card["findings"]["fairness"]:
+        return None, None
+    reports = card["findings"]["fairness"]
+    groups = [
+        [report["attribute"], group["group"], group["approval_rate"]["value"]]
+        for report in reports
+        for group in report["groups"]
+        if group["approval_rate"]["value"] is not None
+    ]
+    rates = [rate for _, _, rate in groups]
+    overall = sum(rates) / len(rates) if rates else 0.0
+    return f"a score of {reports[0]['cut_off']:.0f}", {"groups": groups, "overall": overall}
+
+
+def _influence(found: Found, card: Mapping[str, Any]) -> dict[str, Any] | None:
+    if card["influence"] is None:
+        return None
+    dimensions = {feature.name: feature.dimension.value for feature in found.card.catalogue.features}
+    index = {row["feature"]: row["index"] for row in card["influence"]["features"]}
+    return {"index": index, "dimensions": dimensions}

@@ -1,0 +1,134 @@
+"""`fedscore demo`: three institutions and a coordinator as real processes, one model, one report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from federation.errors import FederationError
+
+app = typer.Typer(add_completion=False, help="Show a whole federation at work on this machine.")
+
+INTERRUPTED = 130
+
+
+@app.callback(invoke_without_command=True)
+def demo(
+    data: Annotated[Path | None, typer.Option(help="Records to deal to three institutions; none: synthesise.")] = None,
+    catalogue: Annotated[
+        str | None, typer.Option(help="The data's catalogue: a shipped name, or a .toml file.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for everything; made anew.")] = Path("out/demo"),
+    persons: Annotated[int, typer.Option(help="Synthetic persons, where there is no data.")] = 60_000,
+    epsilon: Annotated[float, typer.Option(help="Budget of each institution for the whole run.")] = 1.0,
+    rounds: Annotated[int, typer.Option(help="Training rounds.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the population, or of how the file is dealt.")] = 7,
+    force: Annotated[bool, typer.Option("--force", help="Go on although there are too few records.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Coordinator and institutions run as separate processes over TLS; ends with OUT/summary.json and OUT/report.html.
+
+    Exit code 0: done. 1: refused or failed, with the log of what failed. 130: interrupted. No process is left behind.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    console = Console(stderr=True)
+    try:
+        with _termination_interrupts(), console.status("loading"):
+            from workbench.demo import Request  # torch and Flower take seconds to import
+            from workbench.demo import demo as play
+            from workbench.demo.cast import Terms
+        request = Request(out, data, catalogue, persons, seed, Terms(epsilon, rounds, force))
+        with _termination_interrupts(), _Bars(console) as bars:
+            summary = play(request, progress=bars.show)
+    except KeyboardInterrupt:
+        console.print("[bold]interrupted[/]; nothing is left running.")
+        raise typer.Exit(INTERRUPTED) from None
+    except FederationError as error:
+        _explain(error, getattr(error, "tail", ""), console)
+        raise typer.Exit(1) from None
+    if as_json:
+        json.dump(summary, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    _show(summary, out, Console())
+
+
+class _Bars:
+    """One bar per stage, in the order they begin."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total)
+        self._progress.update(self._tasks[stage], completed=done, total=total)
+
+    def __enter__(self) -> _Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """SIGTERM and SIGHUP end the demonstration as Ctrl-C does: everything is cleared away first."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _explain(error: FederationError, tail: str, console: Console) -> None:
+    console.print(f"[bold red]{type(error).__name__}[/]: {error}", soft_wrap=True, highlight=False)
+    if tail:
+        console.print(
+            Panel(Text(tail), title=f"the end of the log of {error.where}", style="dim"),
+        )
+
+
+def _show(summary: dict[str, Any], out: Path, console: Console) -> None:
+    epsilon = summary["epsilon"]
+    table = Table(title=f"{summary['data']['description']}: {summary['data']['oracle_records']:,} records kept aside")
+    table.add_column("model")
+    for heading in ("AUC", "KS", "ECE"):
+        table.add_column(heading, justify="right")
+    for model in summary["auc"]:
+        figures = (f"{summary[figure][model]:.4f}" for figure in ("auc", "ks", "ece"))
+        table.add_row(model.replace("_", " "), *figures, style="bold" if model == "federated" else None)
+    console.print(table)
+    console.print(
+        f"Each institution spent epsilon {epsilon['pld']:.3f} (PLD), {epsilon['prv']:.3f} (PRV), "
+        f"{epsilon['rdp']:.3f} (RDP) at delta {summary['delta']:g}, add or remove one record. "
+        f"{summary['rounds']} rounds, {summary['seconds_per_round']:.1f} s each. "
+        f"Ledgers verified: {all(ledger['verified'] for ledger in summary['ledgers'].values())}."
+    )
+    console.print(f"Open {out / 'report.html'}", soft_wrap=True)
