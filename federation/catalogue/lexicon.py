@@ -5,7 +5,7 @@ the model and refuses what is about a person's beliefs, body, whereabouts, conta
 attribute. Words are matched whole: "allocation" is not "location", "account age" is not a person's age.
 
 >>> find_sensitive("customer_religion")
-('religion', 'religion')
+(<Category.RELIGION: 'religion'>, 'religion')
 >>> find_sensitive("Age of the oldest account") is None
 True
 
