@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
-from federation.errors import FederationError
 from federation.ledger.audit import read_ledger
 from federation.ledger.budget import Amount, Caps, Scope
 from federation.ledger.ledger import published_accountant
 from federation.ledger.summary import RefusalLine, RunLine, Summary, summarise
 from federation.privacy.event import GaussianEvent
-from protocols.errors import ProtocolError
 from protocols.signing import VerifyingKey
 
 app = typer.Typer(
@@ -29,28 +28,24 @@ app = typer.Typer(
 
 @app.callback()
 def ledger(
-    home: Annotated[Path, typer.Option(help="The institution's home.")] = Path(),
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    home: Home = Path(),
+    as_json: AsJson = False,
     verify: Annotated[bool, typer.Option("--verify", help="Repeat the accounting of every entry too.")] = False,
     scope: Annotated[Scope | None, typer.Option(help="Only the amounts of this scope.")] = None,
 ) -> None:
-    """Show the ledger. Order, hashes, signatures and amounts are verified whenever it is read.
+    """Show the ledger. Order, hashes, signatures, amounts and replies are verified whenever it is read.
 
-    Exit code 1: there is no ledger, or an entry does not verify; the entry is named.
+    Fails where there is no ledger, or an entry does not verify: the entry is named.
     """
-    try:
-        opened = InstitutionHome.open(home)
-        summary = read_summary(
-            opened.database_url,
-            institution=opened.name,
-            key=opened.signing_key.public,
-            caps=opened.caps(),
-            now=datetime.now(UTC),
-            recompute=verify,
-        )
-    except (FederationError, ProtocolError) as error:
-        Console(stderr=True).print(f"[red]ledger:[/red] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(1) from error
+    opened = InstitutionHome.open(home)
+    summary = read_summary(
+        opened.database_url,
+        institution=opened.name,
+        key=opened.signing_key.public,
+        caps=opened.caps(),
+        now=datetime.now(UTC),
+        recompute=verify,
+    )
     if as_json:
         typer.echo(json.dumps({**_selected(summary, scope), "verified": True, "recomputed": verify}))
     else:

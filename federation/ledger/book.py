@@ -13,7 +13,7 @@ from datetime import datetime
 from federation.errors import LedgerError
 from federation.ledger.budget import Accountant, Amount, Caps, Charges, Scope, measure, mechanism
 from federation.ledger.entries import LABEL, Entry, Kind, SignedEntry, genesis
-from federation.ledger.release import Release, Slot
+from federation.ledger.release import Phase, Release, Slot
 from protocols.canonical import digest
 from protocols.errors import SignatureError
 from protocols.signing import VerifyingKey
@@ -64,6 +64,14 @@ class Book:
     def run_delta(self, run_id: str) -> float | None:
         """The delta a run is measured at: that of its last reservation."""
         return self._run_delta.get(run_id)
+
+    def attempts(self, run_id: str, phase: Phase) -> int:
+        """Reservations of all rounds of a phase of a run."""
+        return sum(count for slot, count in self._attempts.items() if slot[:2] == (run_id, phase))
+
+    def is_answered(self, slot: Slot) -> bool:
+        """Has the slot been answered, for any model?"""
+        return any(answered == slot for answered, _ in self.answered)
 
     def next_attempt(self, slot: Slot) -> int:
         return self._attempts[slot] + 1

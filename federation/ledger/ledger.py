@@ -162,6 +162,16 @@ class Ledger:
             standing = page.book.standing(keys, self.caps, run_delta)
             return page.append(Kind.REFUSE, now, standing, Content(refusal=refusal))
 
+    def attempts(self, run_id: str, phase: Phase) -> int:
+        """How often budget was reserved for a phase of a run, whatever became of it."""
+        with self._journal.transaction() as page:
+            return page.book.attempts(run_id, phase)
+
+    def answered(self, run_id: str, phase: Phase, round: int) -> bool:
+        """Has this round been answered, for any model?"""
+        with self._journal.transaction() as page:
+            return page.book.is_answered((run_id, phase, round))
+
     def recover(self) -> int:
         """Close every reservation without an outcome as `unknown` (it stays charged); how many there were."""
         with self._journal.transaction() as page:

@@ -7,8 +7,9 @@
 
 What is logged is an event (a constant lower-case phrase) and named fields. A field that is not on the list below is
 redacted whatever it holds, and so is a text that has not the form of its field. An event that is not such a phrase, a
-formatted message, and any message of another library are replaced by the place in the code they come from. An error is
-its type and that place: messages of errors quote the values that caused them, and so do the arguments of functions.
+formatted message, and any message of another library are replaced by the place in the code they come from; of a message
+with arguments the template is kept and the arguments are not. An error is its type and where it was raised: messages of
+errors quote the values that caused them.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from typing import Any, TextIO
 from federation.errors import Refused
 
 ROOT = "fedscore"
+PACKAGES = (ROOT, "protocols", "federation", "clients", "server", "workbench")
 REDACTED = "[redacted]"
-_WORD, _NAME, _HASH, _KEY_ID = r"[a-z]+(_[a-z]+)*", r"[a-z0-9._:-]{1,128}", r"[0-9a-f]{64}", r"[0-9a-f]{16}"
+_WORD, _NAME, _HASH, _KEY_ID = r"[A-Za-z_]{1,64}", r"[a-z0-9._:-]{1,128}", r"[0-9a-f]{64}", r"[0-9a-f]{16}"
 # The fields that may be written, and the only form a text in each may have; numbers may be written in all of them.
 # To add one is to promise that its value never comes from a record or a key.
 FIELDS = {
@@ -42,6 +44,7 @@ FIELDS = {
     **dict.fromkeys(("attempt", "attempts", "bytes", "count", "deadline_ms", "epsilon", "exit_code"), None),
     **dict.fromkeys(("members", "pid", "port", "quorum", "reservation", "round", "rounds", "seconds"), None),
 }
+_TEMPLATE = re.compile(r"(?:[a-z ,:;.'()/-]|%[sdr])+")
 _EVENT = re.compile(r"[a-z]+(?:[ ,'-]{1,2}[a-z]+){0,11}")
 _MAX_BYTES = 10 * 2**20
 _EXTRA = "fedscore_fields"
@@ -84,7 +87,8 @@ def configure(
 ) -> None:
     """Send every log of this process, other libraries' included, to `stream` and to the rotating file `path`.
 
-    Replaces what was configured before. The file is readable by its owner only.
+    `level` is that of the project's own packages; others are heard from warnings on. Replaces what was configured
+    before. The file is readable by its owner only.
     """
     root = logging.getLogger()
     for handler in list(root.handlers):
@@ -95,7 +99,8 @@ def configure(
         handler.setFormatter(RedactingFormatter(clock))
         root.addHandler(handler)
     root.setLevel(logging.WARNING)
-    logging.getLogger(ROOT).setLevel(level)
+    for package in PACKAGES:
+        logging.getLogger(package).setLevel(level)
 
 
 def _handlers(stream: TextIO | None, path: Path | None) -> list[logging.Handler]:
@@ -122,14 +127,19 @@ class RedactingFormatter(logging.Formatter):
             "logger": record.name,
         }
         event, fields = getattr(record, _EXTRA, (None, {}))
-        if isinstance(event, str) and _EVENT.fullmatch(event):
-            line["event"] = event
-        else:
-            line["event"] = f"message at {record.module}.{record.funcName}:{record.lineno}"
+        line["event"] = _event(record, event) or f"message at {record.module}.{record.funcName}:{record.lineno}"
         line.update({name: _field(name, value) for name, value in fields.items() if name not in line})
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = _error(record.exc_info[1])
         return json.dumps(line, separators=(",", ":"), allow_nan=False)
+
+
+def _event(record: logging.LogRecord, event: object) -> str | None:
+    """The words of the program itself: an event of its form, or the template of a message with arguments."""
+    if isinstance(event, str):
+        return event if _EVENT.fullmatch(event) else None
+    template = record.msg if record.args and isinstance(record.msg, str) else ""
+    return template if _TEMPLATE.fullmatch(template) else None
 
 
 def _field(name: str, value: object) -> object:
