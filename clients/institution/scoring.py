@@ -82,7 +82,7 @@ def _average_subject(scorer: Scorer, model: Path, evaluation: Path | None) -> Se
     if published.model_hash != scorer.model.hash:
         raise ConfigurationError(f"{path}: model_hash", got=published.model_hash[:16], expected=scorer.model.hash[:16])
     spec = EvaluationSpec.from_catalogue(scorer.catalogue)
-    return spec.read(np.array(published.counts), published.sd).cell_shares()
+    return spec.read(np.array(published.counts), published.sd).cell_shares() or None
 
 
 def score_file(home: InstitutionHome, scorer: Scorer, data: Path, out: Path) -> FileResult:

@@ -34,6 +34,7 @@ RECORDS = "exact figures of the owner's own records; not a release"
 class Findings:
     """Quality, calibration, scores by band, fairness, and the average subject (cell shares per feature).
 
+    cell_shares  float64 [n_cells] per feature; empty where the release does not carry them
     noise_sd  noise standard deviation of one count per block of the release; empty for own records
     """
 

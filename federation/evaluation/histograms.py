@@ -56,13 +56,6 @@ def bad_rate(counts: Floats) -> Floats:
     return rate
 
 
-def base_brier(counts: Floats, rate: float) -> Floats:
-    """Brier score of always predicting `rate`."""
-    observed = bad_rate(counts)
-    score: Floats = observed * (1 - rate) ** 2 + (1 - observed) * rate**2
-    return score
-
-
 def equal_mass(counts: Floats, groups: int) -> NDArray[np.int64]:
     """First bins of at most `groups` runs of neighbouring bins that hold about as many records each."""
     mass = counts.sum(axis=-1)

@@ -113,5 +113,5 @@ def _check(target: NDArray[Any], logits: NDArray[np.float64]) -> None:
         raise RecordsError("logits", got=f"shape {logits.shape}", expected=f"one per record, {target.shape}")
     if not np.isfinite(logits).all():
         raise RecordsError("logits", got="a number that is not finite", expected="finite log-odds")
-    if not np.isin(target, (0, 1)).all() or target.min(initial=1) == target.max(initial=0):
+    if set(np.unique(target).tolist()) != {0, 1}:
         raise RecordsError("target", got="one outcome only, or other values than 0 and 1", expected="goods and bads")

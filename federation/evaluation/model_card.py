@@ -165,7 +165,7 @@ def _baselines(
 
 
 def _influence(model: PublishedModel, catalogue: Catalogue, findings: Findings | None) -> Influence | None:
-    if findings is None or model.plan.recipe.family != "additive":
+    if findings is None or not findings.cell_shares or model.plan.recipe.family != "additive":
         return None
     effects = cell_effects(catalogue, model.plan.recipe, np.asarray(model.vector))
     weights = {dimension.value: weight for dimension, weight in catalogue.dimension_weights.items()}

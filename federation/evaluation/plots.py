@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
@@ -74,4 +75,4 @@ def _svg(draw: Callable[[Axes], None], salt: str, height: float = 3.4) -> str:
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     svg = text.getvalue()
-    return svg[svg.index("<svg") :].strip()
+    return re.sub(r'<g id="[^"]*"', "<g", svg[svg.index("<svg") :]).strip()  # ids of groups repeat from plot to plot

@@ -154,6 +154,8 @@ class EvaluationTables:
 
     def bands(self, scaling: Scaling) -> dict[str, Estimate]:
         """Share of subjects per band of `scaling`, lowest first."""
+        if self.too_few:
+            return {band.name: Estimate.suppressed(self.too_few) for band in scaling.bands}
         cuts = [self.scores.below(cut) for cut in scaling.cuts[::-1]]
         starts = np.array([0, *cuts])
 
@@ -169,7 +171,12 @@ class EvaluationTables:
         }
 
     def cell_shares(self) -> tuple[Floats, ...]:
-        """The average subject: share of subjects per cell, float64 [n_cells] per feature, each summing to 1."""
+        """The average subject: share of subjects per cell, float64 [n_cells] per feature, each summing to 1.
+
+        Empty where too few records stand against the noise: then there is no average to measure reasons from.
+        """
+        if self.too_few:
+            return ()
         return tuple(cell_shares(counts) for counts in self.cell_counts.values())
 
 
