@@ -9,18 +9,21 @@ home's list of allowed bundles, read anew for every run; another bundle is refus
 
 from __future__ import annotations
 
+import logging
 import secrets
 import socket
 import sys
 from pathlib import Path
 
 from clients.institution.home import InstitutionHome
+from federation.errors import FederationError
 from federation.runtime.flower import supernode
 from federation.runtime.flower.launch import LOOPBACK, ExecutorLaunch, SuperNodeLaunch, command, environment, listens
 from federation.runtime.private_files import write_private
 from federation.runtime.processes import Child
 
 REFUSED = "bundle_not_allowed"
+_log = logging.getLogger(__name__)
 
 
 def children(home: InstitutionHome) -> tuple[Child, Child]:
@@ -57,18 +60,23 @@ def children(home: InstitutionHome) -> tuple[Child, Child]:
 
 
 def record_refusal(home: InstitutionHome, bundle_hash: str) -> None:
-    """Write into the ledger that a bundle was refused; nothing ran, nothing is charged.
+    """Write into the ledger that a bundle was refused; nothing ran, nothing is charged. Never raises: it stays refused.
 
     The node process has the ledger open. Its `recover` takes open reservations for lost, so it is not run here.
     """
+    _log.warning("refused a bundle that is not allowed: %s", bundle_hash)
     from federation.ledger.journal import Journal  # not needed, with all it imports, until something is refused
     from federation.ledger.ledger import Ledger, published_accountant, utc_now
     from federation.runtime.database import open_engine
 
     journal = Journal(open_engine(home.database_url), home.name, home.signing_key)
     ledger = Ledger(journal, home.signing_key, home.caps(), utc_now, published_accountant)
-    ledger.refuse(REFUSED, "bundle", got=bundle_hash, expected="an allowed bundle", request_hash=bundle_hash)
-    ledger.close()
+    try:
+        ledger.refuse(REFUSED, "bundle", got=bundle_hash, expected="an allowed bundle", request_hash=bundle_hash)
+    except FederationError:
+        _log.exception("a refused bundle could not be recorded")
+    finally:
+        ledger.close()
 
 
 def main() -> None:

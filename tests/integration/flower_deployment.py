@@ -60,7 +60,7 @@ class Deployment:
         self.node_ids: dict[str, int] = {}
         parts = [*coordinator_plane.children(coordinator)]
         for home in self.institutions:
-            parts += [_named(part, home.name) for part in (node(home), *institution_plane.children(home))]
+            parts += [named(part, home.name) for part in (node(home), *institution_plane.children(home))]
         self._parts = parts
         self.supervisor = Supervisor(parts[:2], back_off=BackOff(first=0.2, longest=2.0))
         self.rest = Supervisor(parts[2:], back_off=BackOff(first=0.2, longest=2.0))
@@ -111,7 +111,7 @@ class Deployment:
         return found
 
 
-def _named(part: Child, name: str) -> Child:
+def named(part: Child, name: str) -> Child:
     return Child(f"{part.name}-{name}", part.command, part.log, part.environment, part.ready, part.grace)
 
 
@@ -134,19 +134,27 @@ def free_ports(count: int) -> int:
 def make_coordinator(folder: Path) -> CoordinatorHome:
     now = datetime.now(UTC)
     text = coordinator_home.settings_text(
-        name="coordinator", catalogue="taiwan", host="127.0.0.1", port=free_ports(4), written=now
+        name="coordinator", catalogue="synthetic", host="127.0.0.1", port=free_ports(4), written=now
     )
     return CoordinatorHome.create(folder, text, now)
 
 
-def make_institution(folder: Path, name: str, coordinator: CoordinatorHome) -> InstitutionHome:
+def make_institution(
+    folder: Path,
+    name: str,
+    coordinator: CoordinatorHome,
+    *,
+    data: str = "records.csv",
+    nominal: int = 1000,
+    cap: float = 1,
+) -> InstitutionHome:
     """As after enrolment: keys made here, the coordinator's authority and addresses pinned, its bundle allowed."""
     text = institution_home.settings_text(
         name=name,
-        catalogue="taiwan",
-        data=folder / "records.csv",
-        nominal_records=1000,
-        caps=institution_home.CapSettings(),
+        catalogue="synthetic",
+        data=folder / data,
+        nominal_records=nominal,
+        caps=institution_home.CapSettings(run=cap, year=3 * cap, lifetime=10 * cap),
         written=datetime.now(UTC),
     )
     home = InstitutionHome.create(folder, text)

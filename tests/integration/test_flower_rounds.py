@@ -1,0 +1,249 @@
+"""The training plane keeps its pace, and survives the loss of any part of it.
+
+The bars: 12 s from start to the first round and 5 s a round with three institutions; twenty kills in one run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from flower_deployment import Deployment, bundle_with, make_coordinator, make_institution, until
+
+import clients.institution.serve as institution_serve
+from clients.institution.home import InstitutionHome
+from federation.catalogue import load_catalogue
+from federation.errors import FederationError
+from federation.ledger import Ledger, Scope
+from federation.rounds import Member
+from federation.synthetic.population import PopulationSpec
+from federation.synthetic.tables import Population, write_population
+from server.checkpoint_store import PLAN, CheckpointStore
+from server.home import CoordinatorHome
+from server.plans import PlanOptions, build_plan
+from server.run_submission import run_training
+from server.superlink import shipped_bundle
+
+pytestmark = pytest.mark.integration
+NAMES = ("alpha", "beta", "gamma")
+KILLS, SEED = 20, 20260704
+
+PACED_SERVER = """
+import json, os, time
+from pathlib import Path
+from flwr.app import Context
+from flwr.serverapp import Grid, ServerApp
+from federation.runtime.flower import message as wire
+app = ServerApp()
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    folder = Path(os.environ["FEDSCORE_COORDINATOR_HOME"]) / "runs" / str(context.run_config["run"])
+    model = b"x" * 4 * 2000
+    while len(list(grid.get_node_ids())) < 3:
+        time.sleep(0.05)
+    times, answers = [time.time()], []
+    for number in range(10):
+        nodes = list(grid.get_node_ids())
+        ids = set(grid.push_messages([wire.request(node, model, ttl=60.0, group=str(number)) for node in nodes]))
+        while ids:
+            for reply in grid.pull_messages(list(ids)):
+                ids.discard(reply.metadata.reply_to_message_id)
+                answers.append(wire.content(reply) == model.upper())
+            time.sleep(0.1)
+        times.append(time.time())
+    (folder / "paced.json").write_text(json.dumps({"times": times, "answers": answers}))
+    (folder / "model.json").write_text("{}")
+"""
+
+
+def idle_cpus() -> float:
+    """How many processors nobody else is using, over half a second."""
+    return (100.0 - psutil.cpu_percent(interval=0.5)) / 100.0 * (os.cpu_count() or 1)
+
+
+def test_the_plane_keeps_its_pace(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+    free = idle_cpus()
+    started = time.time()
+    deployment = Deployment.create(tmp_path, NAMES)
+    bundle = bundle_with(tmp_path, PACED_SERVER)
+    for home in deployment.institutions:
+        home.accept_bundle(bundle.hash)
+    run = deployment.coordinator.run("paced")
+    run.mkdir()
+    (run / PLAN).write_text("{}")
+    with deployment:
+        run_training(deployment.coordinator, "paced", bundle=bundle)
+        everything = deployment.everything()
+        seconds = sum(sum(psutil.Process(pid).cpu_times()[:4]) for pid in everything)
+    paced = json.loads((run / "paced.json").read_text())
+    assert paced["answers"] == [True] * 30
+    times = np.asarray(paced["times"])
+    first, rounds = times[0] - started, np.diff(times)
+    record_property("seconds_to_first_round", first)
+    record_property("seconds_per_round", rounds.tolist())
+    record_property("cpu_seconds", seconds)
+    print(f"first round after {first:.1f} s, median round {np.median(rounds):.2f} s, {seconds:.1f} s of CPU")
+    until(lambda: not any(psutil.pid_exists(pid) for pid in everything), 5, "everything is gone")
+    assert seconds <= 45.0  # what it takes by itself, whoever else uses the machine
+    if free > 1.5:
+        assert np.median(rounds) <= 5.0, rounds
+        assert first <= 12.0
+
+
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> tuple[CoordinatorHome, tuple[InstitutionHome, ...]]:
+    """A coordinator and three institutions with records of a synthetic population, as after enrolment."""
+    folder = tmp_path_factory.mktemp("federation")
+    population = Population.draw(PopulationSpec(persons=6000, institutions=3), np.random.default_rng(1))
+    files = write_population(population, folder / "population")
+    coordinator = make_coordinator(folder / "coordinator")
+    homes = []
+    for name, file in zip(NAMES, files, strict=True):
+        home = make_institution(folder / name, name, coordinator, data=str(file), nominal=2000, cap=40.0)
+        homes.append(home)
+    return coordinator, tuple(homes)
+
+
+def prepare(coordinator: CoordinatorHome, homes: tuple[InstitutionHome, ...], run_id: str, rounds: int) -> None:
+    catalogue = load_catalogue(coordinator.catalogue)
+    members = [
+        Member(
+            institution=home.name,
+            key=home.signing_key.public.hex,
+            nominal_records=home.settings.nominal_records,
+            features=tuple(feature.name for feature in catalogue.features),
+        )
+        for home in homes
+    ]
+    options = PlanOptions(
+        run_id=run_id,
+        coordinator=coordinator.signing_key.public.hex,
+        bundle_hash=shipped_bundle().hash,
+        now=time.time(),
+        epsilon=8.0,
+        rounds=rounds,
+        spare_rounds=20,
+        round_deadline_s=15.0,
+        force=True,
+    )
+    CheckpointStore(coordinator.run(run_id)).write(PLAN, build_plan(members, catalogue, options))
+
+
+def real_node(home: InstitutionHome) -> Any:
+    return institution_serve.children(home)[0]
+
+
+class Training(threading.Thread):
+    """`run_training` beside the main thread, which owns the children."""
+
+    def __init__(self, home: CoordinatorHome, run_id: str) -> None:
+        super().__init__(daemon=True)
+        self.home, self.run_id = home, run_id
+        self.events: list[dict[str, Any]] = []
+        self.error: FederationError | None = None
+        self.model: Path | None = None
+
+    def run(self) -> None:
+        try:
+            self.model = run_training(self.home, self.run_id, on_event=lambda event: self.events.append(dict(event)))
+        except FederationError as error:
+            self.error = error
+
+
+def kill_at_random(deployment: Deployment, training: Training, rng: random.Random) -> list[str]:
+    """Kill KILLS parts while the run lasts; what was killed."""
+    killed: list[str] = []
+    kinds = ["node", "supernode", "superlink", "driver"]
+    due = time.monotonic() + rng.uniform(2.0, 4.0)
+    deadline = time.monotonic() + 220.0
+    while training.is_alive():
+        deployment.poll()
+        assert time.monotonic() < deadline, (killed, training.events[-5:])
+        if time.monotonic() >= due and len(killed) < KILLS:
+            victim = choose(deployment, kinds[len(killed) % 4], rng)
+            if victim is not None:
+                os.kill(victim[1], signal.SIGKILL)
+                killed.append(victim[0])
+                due = time.monotonic() + rng.uniform(1.5, 4.0)
+        time.sleep(0.05)
+    return killed
+
+
+def choose(deployment: Deployment, kind: str, rng: random.Random) -> tuple[str, int] | None:
+    if kind == "driver":
+        drivers = deployment.round_drivers()
+        return ("driver", drivers[0]) if drivers else None
+    pids = {name: pid for name, pid in deployment.pids().items() if name.startswith(kind)}
+    return rng.choice(sorted(pids.items())) if pids else None
+
+
+@pytest.fixture(scope="module")
+def survived(federation: tuple[CoordinatorHome, tuple[InstitutionHome, ...]]) -> tuple[Training, list[str]]:
+    coordinator, homes = federation
+    prepare(coordinator, homes, "kills", rounds=30)
+    with Deployment(coordinator, homes, node=real_node) as deployment:
+        training = Training(coordinator, "kills")
+        training.start()
+        killed = kill_at_random(deployment, training, random.Random(SEED))
+        everything = deployment.everything()
+    until(lambda: not any(psutil.pid_exists(pid) for pid in everything), 5, "everything is gone")
+    return training, killed
+
+
+@pytest.mark.timeout(400)
+def test_the_run_completes_whatever_is_killed(survived: tuple[Training, list[str]]) -> None:
+    training, killed = survived
+    assert training.error is None
+    assert training.model is not None
+    assert len(killed) == KILLS, killed
+    assert {name.split("-")[0] for name in killed} == {"node", "supernode", "superlink", "driver"}
+
+
+def test_no_round_was_averaged_twice(survived: tuple[Training, list[str]]) -> None:
+    training, _ = survived
+    store = CheckpointStore(training.home.run(training.run_id))
+    checkpoint, model = store.checkpoint(), store.model()
+    assert checkpoint is not None
+    assert model is not None
+    assert [record.round for record in checkpoint.rounds] == list(range(1, 31))
+    averaged = [event["round"] for event in store.events() if event["event"] == "averaged"]
+    assert len(averaged) == len(set(averaged))
+    assert all(len(record.updates) >= 2 for record in checkpoint.rounds)
+    hashes = [update for record in checkpoint.rounds for update in record.updates.values()]
+    assert len(hashes) == len(set(hashes))
+
+
+def test_no_ledger_is_below_what_was_released_nor_above_its_cap(
+    survived: tuple[Training, list[str]], federation: tuple[CoordinatorHome, tuple[InstitutionHome, ...]]
+) -> None:
+    training, _ = survived
+    checkpoint = CheckpointStore(training.home.run(training.run_id)).checkpoint()
+    assert checkpoint is not None
+    for home in federation[1]:
+        ledger = Ledger.open(home.database_url, institution=home.name, key=home.signing_key, caps=home.caps())
+        verification = ledger.verify(recompute=True)
+        assert verification.open == 0
+        entries = [signed.entry for signed in ledger.entries()]
+        reserved = {signed.hash for signed in ledger.entries() if signed.entry.kind == "reserve"}
+        spent = {entry.update_hash: entry.reservation for entry in entries if entry.update_hash}
+        used = 0
+        for record in checkpoint.rounds:
+            if home.name in record.updates:
+                used += 1
+                assert spent[record.updates[home.name]] == record.reservations[home.name]
+                assert record.reservations[home.name] in reserved
+        assert used <= len(spent) <= len(reserved)
+        for scope, key in ((Scope.RUN, training.run_id), (Scope.YEAR, None), (Scope.LIFETIME, None)):
+            amount = ledger.claims(scope, key)
+            assert 0.0 < amount.pld <= amount.cap
+        assert datetime.now(UTC) >= max(entry.time for entry in entries)
