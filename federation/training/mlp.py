@@ -99,7 +99,8 @@ class MlpModel:
             for p in module.parameters():
                 p.grad = torch.zeros_like(p)
             return
-        z = module(torch.from_numpy(self.embedding.dense(codes))).squeeze(1) + self.intercept
+        x = torch.from_numpy(self.embedding.dense(codes)).requires_grad_()  # or torch warns of Opacus' hooks every step
+        z = module(x).squeeze(1) + self.intercept
         y = torch.from_numpy(target.astype(np.float32))
         loss = nn.functional.binary_cross_entropy_with_logits(z, y, reduction="none")
         DPTensorFastGradientClipping(module, optimizer, loss, loss_reduction="sum").backward()
