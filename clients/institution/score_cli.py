@@ -27,10 +27,10 @@ from federation.errors import ConfigurationError, FederationError
 from federation.scorecard import Scaling, Scorer
 from protocols.errors import ProtocolError
 
-app = typer.Typer(help="Scores of this institution's own records, 350 to 950.", invoke_without_command=True)
+app = typer.Typer(add_completion=False, help="Scores of this institution's own records, 350 to 950.")
 
 
-@app.callback()
+@app.command()
 def score(
     model: Annotated[Path, typer.Option(help="The published model, model.json.")],
     home: Annotated[Path, typer.Option(help="The institution's home.")] = Path(),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation_samples import CATALOGUE, world
+from scores_world import CATALOGUE, world
 from sklearn.metrics import roc_auc_score
 
 from federation.errors import ConfigurationError, RecordsError

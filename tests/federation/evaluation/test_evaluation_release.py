@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from evaluation_samples import CATALOGUE, world
+from scores_world import CATALOGUE, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from evaluation_samples import CATALOGUE, published_model, world
+from scores_world import CATALOGUE, published_model, world
 
 from federation.errors import ConfigurationError, RecordsError
 from federation.evaluation import EvaluationSpec, Findings, build_card, evaluate
