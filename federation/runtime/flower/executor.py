@@ -48,12 +48,13 @@ _log = logging.getLogger(__name__)
 
 
 class Executor:
-    """The apps that are running, by process id, and the token of the task each works on."""
+    """The apps that are running, by process id, with the token of the task each works on; and the deaths to report."""
 
     def __init__(self, launch: ExecutorLaunch, run: Callable[[], None]) -> None:
         self._launch = launch
         self._run = run
         self._tokens: dict[int, str] = {}
+        self._dead: list[str] = []
         secret = SuperExecAuthHttpInterceptor(
             master_secret=read_private(launch.executor_secret), protected_methods={ACQUIRE}
         )
@@ -62,6 +63,7 @@ class Executor:
     def step(self) -> None:
         """Report what died, take at most one task. A runtime that is away is asked again at the next step."""
         self._reap()
+        self._dead = [token for token in self._dead if not self._report(token)]
         with suppress(httpx.HTTPError):
             answer = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=[TASKS[self._launch.app]]))
             if answer.token:
@@ -98,16 +100,23 @@ class Executor:
             if ended:
                 token = self._tokens.pop(child)
                 if status != 0:
-                    self._report(token)
+                    remove_installed()
+                    self._dead.append(token)
 
-    def _report(self, token: str) -> None:
-        """Fail the task of an app that ended badly. If it could still say so itself, the token is spent already.
+    def _report(self, token: str) -> bool:
+        """Fail the task of an app that ended badly; True once the runtime knows.
 
-        A half-installed bundle would be taken for an installed one by the next app: remove what is installed.
+        If the app could still say so itself its token is spent, and the runtime refuses it: then it knows too.
         """
-        shutil.rmtree(Path(os.environ["FLWR_HOME"]) / "apps", ignore_errors=True)
-        with suppress(httpx.HTTPError), self._connect(RuntimeTokenHttpInterceptor(token)) as client:
-            client.PushTaskOutput(PushTaskOutputRequest(sub_status=SubStatus.FAILED, details="the app ended early"))
+        output = PushTaskOutputRequest(sub_status=SubStatus.FAILED, details="the app ended early")
+        try:
+            with self._connect(RuntimeTokenHttpInterceptor(token)) as client:
+                client.PushTaskOutput(output)
+        except httpx.HTTPStatusError as error:
+            return error.response.is_client_error
+        except httpx.TransportError:
+            return False
+        return True
 
     def _connect(self, credential: ProtobufClientInterceptor) -> RuntimeHttpClient:
         authority = self._launch.authority
@@ -119,9 +128,14 @@ class Executor:
         )
 
 
+def remove_installed() -> None:
+    """Remove the bundles that are installed: one that is so by half would pass for whole with the next app."""
+    shutil.rmtree(Path(os.environ["FLWR_HOME"]) / "apps", ignore_errors=True)
+
+
 def serve(launch: ExecutorLaunch) -> None:
     """Serve until killed. Raises ConfigurationError for a readable secret."""
-    shutil.rmtree(Path(os.environ["FLWR_HOME"]) / "apps", ignore_errors=True)
+    remove_installed()
     shorten_object_waits()
     module, name = RUNNERS[launch.app]
     executor = Executor(launch, cast(Callable[[], None], getattr(importlib.import_module(module), name)))
