@@ -34,12 +34,18 @@ def canonical(value: JSON) -> bytes:
 def parse_canonical(data: bytes) -> Any:
     """The value of canonical JSON bytes. Raises EncodingError unless re-encoding gives the very same bytes."""
     try:
-        value = json.loads(data)
+        value = json.loads(data, parse_int=_number)
     except (ValueError, RecursionError) as error:
         raise EncodingError("bytes", got="no JSON", expected="canonical JSON (RFC 8785)") from error
     if canonical(value) != data:
         raise EncodingError("bytes", got="JSON that is not canonical", expected="canonical JSON (RFC 8785)")
     return value
+
+
+def _number(text: str) -> int | float:
+    """RFC 8785 writes large doubles as digits only (section 3.2.2.3): beyond 2^53 digits are a double."""
+    value = int(text)
+    return value if abs(value) < 2**53 else float(text)
 
 
 def digest(label: str, data: bytes) -> bytes:

@@ -36,7 +36,7 @@ def seal(message: Message, key: SigningKey) -> bytes:
 
 
 def read_envelope(data: bytes) -> Envelope:
-    """The envelope in `data`, NOT yet verified. Raises MessageError for size, form or version."""
+    """The envelope in `data`, NOT yet verified. Raises MessageError for size, form, encoding or version."""
     if len(data) > MAX_BYTES:
         raise MessageError("envelope", got=f"{len(data)} bytes", expected=f"at most {MAX_BYTES}")
     envelope = Envelope()
@@ -44,6 +44,7 @@ def read_envelope(data: bytes) -> Envelope:
         envelope.ParseFromString(data)
     except DecodeError as error:
         raise MessageError("envelope", got="unreadable bytes", expected="a serialised Envelope") from error
+    _check_canonical(envelope, data)
     if envelope.version != VERSION:
         raise MessageError("envelope.version", got=envelope.version, expected=VERSION)
     return envelope
@@ -70,6 +71,15 @@ def verify_envelope(envelope: Envelope, message_type: type[M], signer: Verifying
     except DecodeError as error:
         raise MessageError("envelope.body", got="unreadable bytes", expected=f"a serialised {expected}") from error
     return message
+
+
+def _check_canonical(envelope: Envelope, data: bytes) -> None:
+    """One envelope has one form: no unknown, repeated or reordered field, so a hash of the bytes names the message."""
+    known = Envelope()
+    known.CopyFrom(envelope)
+    known.DiscardUnknownFields()
+    if known.SerializeToString(deterministic=True) != data:
+        raise MessageError("envelope", got="another form of it", expected="the deterministic encoding")
 
 
 def _label(kind: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
@@ -58,7 +58,7 @@ class Document(BaseModel):
         return type(self)(**{**values, **(update or {})})
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.canonical() == cast(Document, other).canonical()
+        return type(self) is type(other) and self.canonical() == other.canonical()
 
     def __hash__(self) -> int:
         return hash(self.canonical())
