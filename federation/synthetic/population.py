@@ -146,7 +146,8 @@ def _memberships(worth: Floats, age: Ints, institutions: int, rng: np.random.Gen
     size = np.linspace(0.35, -0.35, institutions) if institutions > 1 else np.zeros(1)
     busy = 0.15 * worth + 0.5 * np.sin((age - 18) / 72 * np.pi) + 0.9 * rng.standard_normal(len(worth))
     typical = np.log(1.25 / max(institutions - 1.25, 0.6))
-    odds = size + typical + busy[:, None] + rng.gumbel(0, 0.25, (len(worth), institutions))
+    lean = np.linspace(0.35, -0.35, institutions) if institutions > 1 else np.zeros(1)  # prime and subprime lenders
+    odds = size + typical + busy[:, None] + lean * worth[:, None] + rng.gumbel(0, 0.25, (len(worth), institutions))
     member: Bools = rng.random(odds.shape) < _sigmoid(odds)
     home = np.argmax(odds + rng.gumbel(size=odds.shape), axis=1)
     member[np.arange(len(worth)), home] = True

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from federation.catalogue import Catalogue
 from federation.errors import RecordsError
+from federation.evaluation.findings import Findings
 from federation.evaluation.metrics import Metrics, auc, calibration_curve, evaluate, roc
 from federation.models import PublishedModel
 from federation.records import load_records
@@ -40,6 +41,7 @@ class Judgement:
     target: NDArray[np.uint8]
     scores: NDArray[np.float64]
     per_institution: dict[str, dict[str, Any]]
+    findings: Findings
 
     def evidence(self, scaling: Scaling) -> dict[str, Any]:
         """Curves and histograms for the report, as plain numbers."""
@@ -49,6 +51,7 @@ class Judgement:
             "calibration": {name: _calibration(self.target, self.curves[name]) for name in shown},
             "scores": _histogram(self.scores, self.target, scaling),
             "bands": _bands(self.scores, self.target, scaling),
+            "fairness": _fairness(self.findings),
         }
 
 
@@ -84,14 +87,16 @@ def judge(
     models = {name: evaluate(target, curve) for name, curve in curves.items()}
     models["alone_mean"] = _mean([evaluate(target, curve) for curve in alone.values()])
     each = _per_institution(training, oracle, federated, alone)
-    return Judgement(models, curves, target, np.concatenate(scores), each)
+    findings = Findings.of_records(catalogue, everywhere, curves["federated"], Scaling())
+    return Judgement(models, curves, target, np.concatenate(scores), each, findings)
 
 
 def concatenate(parts: Sequence[Encoded]) -> Encoded:
-    """One table of several: codes and outcomes."""
+    """One table of several: codes, outcomes, protected groups."""
     return Encoded(
         codes=np.concatenate([part.codes for part in parts]),
         target=np.concatenate([outcomes(part) for part in parts]),
+        protected={name: np.concatenate([part.protected[name] for part in parts]) for name in parts[0].protected},
     )
 
 
@@ -135,6 +140,19 @@ def _per_institution(
         }
         start = stop
     return found
+
+
+def _fairness(findings: Findings) -> dict[str, Any] | None:
+    """The share of each protected group that scores at or above the cut-off; None without protected attributes."""
+    groups = [
+        [report.attribute, group.group, group.approval_rate.value]
+        for report in findings.fairness
+        for group in report.groups
+        if group.approval_rate.value is not None
+    ]
+    if not groups:
+        return None
+    return {"groups": groups, "cut_off": findings.fairness[0].cut_off}
 
 
 def _mean(figures: Sequence[Metrics]) -> Metrics:

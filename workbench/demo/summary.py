@@ -13,7 +13,7 @@ from federation.ledger.audit import read_ledger
 from federation.ledger.budget import Scope
 from federation.ledger.entries import Kind
 from federation.models import PublishedModel
-from federation.privacy import epsilons
+from federation.privacy import GaussianEvent, epsilons
 from federation.scorecard.scaling import Scaling
 from workbench.demo.cast import RUN, Homes, Trained
 from workbench.demo.inputs import Inputs
@@ -21,6 +21,7 @@ from workbench.demo.oracle import Judgement
 
 FORMAT = "fedscore/v1/demo-summary"
 _FIGURES = ("auc", "ks", "ece")
+_SAME = 1e-6  # epsilon
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def summarise(found: Found) -> dict[str, Any]:
         "seconds_per_round": _per_round(rounds),
         "seconds_to_first_round": round(rounds[0][1] - found.trained.started, 2) if rounds else None,
         "institutions": [_institution(found, given.name) for given in found.inputs.institutions],
-        "ledgers": {name: _ledger(found.ledgers[name], spent[name]) for name in found.ledgers},
+        "ledgers": {name: _ledger(ledger, spent[name], plan.privacy.delta) for name, ledger in found.ledgers.items()},
         "refused": _refused(found),
         "card": _card_figures(found.card),
         "model_hash": found.model.hash,
@@ -80,14 +81,12 @@ def evidence(found: Found) -> dict[str, Any]:
     rounds = _rounds(found.homes.events())
     start = found.trained.started
     card = found.card.to_json()
-    acceptance, groups = _acceptance(card)
     return found.judgement.evidence(Scaling()) | {
         "card": _card_figures(found.card),
         "cap": _run_amount(next(iter(found.ledgers.values())))["cap"],
         "budget": {given.name: _burn_down(found, given.name) for given in found.inputs.institutions},
         "timeline": [[label, begin - start, end - start] for label, begin, end in rounds],
-        "acceptance": acceptance,
-        "fairness": groups,
+        "released_groups": _released_groups(card),
         "influence": _influence(found, card),
     }
 
@@ -135,15 +134,24 @@ def _run_amount(ledger: Mapping[str, Any]) -> dict[str, Any]:
     return amount
 
 
-def _ledger(ledger: Mapping[str, Any], amount: Mapping[str, Any]) -> dict[str, Any]:
+def _ledger(ledger: Mapping[str, Any], amount: Mapping[str, Any], delta: float) -> dict[str, Any]:
+    """`verified`: the chain is whole (else it could not be read) and its last amount is what its releases cost."""
+    events = [_event(line) for line in ledger["runs"] if line["run_id"] == RUN]
+    again = epsilons(events, delta).pld
     return {
         "spent": amount["pld"],
         "cap": amount["cap"],
-        "verified": bool(ledger["verified"] and ledger["recomputed"]),
+        "verified": bool(ledger["verified"]) and abs(again - amount["pld"]) < _SAME,
         "entries": ledger["entries"],
         "head": ledger["head"],
         "refusals": len(ledger["refusals"]),
     }
+
+
+def _event(line: Mapping[str, Any]) -> GaussianEvent:
+    """All releases of one phase of a run as one event: whatever was reserved counts."""
+    one = GaussianEvent.from_json(line["event"])
+    return GaussianEvent(one.sampling_rate, one.noise_multiplier, one.steps * int(line["reserved"]))
 
 
 def _refused(found: Found) -> dict[str, int]:
@@ -168,20 +176,11 @@ def _burn_down(found: Found, name: str) -> list[float]:
     return [round(amount.pld, 5) for amount in amounts if amount is not None]
 
 
-def _acceptance(card: Mapping[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
-    """The cut-off, and the share of each protected group at or above it, as the charged histogram shows them."""
-    if not card["findings"] or not card["findings"]["fairness"]:
-        return None, None
-    reports = card["findings"]["fairness"]
-    groups = [
-        [report["attribute"], group["group"], group["approval_rate"]["value"]]
-        for report in reports
-        for group in report["groups"]
-        if group["approval_rate"]["value"] is not None
-    ]
-    rates = [rate for _, _, rate in groups]
-    overall = sum(rates) / len(rates) if rates else 0.0
-    return f"a score of {reports[0]['cut_off']:.0f}", {"groups": groups, "overall": overall}
+def _released_groups(card: Mapping[str, Any]) -> list[int]:
+    """[protected groups whose figures the charged histogram could show, all of them]."""
+    reports = card["findings"]["fairness"] if card["findings"] else []
+    shown = [group["approval_rate"]["value"] is not None for report in reports for group in report["groups"]]
+    return [sum(shown), len(shown)]
 
 
 def _influence(found: Found, card: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -90,19 +90,19 @@ def bands(names: Sequence[str], shares: Sequence[float], rates: Sequence[float])
 
 
 def budget(spent: Mapping[str, Sequence[float]], cap: float) -> str:
-    """Epsilon left of the run's cap after each release, a step line per institution."""
-    with drawing(7.6, 3.4) as (figure, axes):
-        longest = max((len(series) for series in spent.values()), default=0)
+    """Epsilon left of the run's cap after each release, a panel per institution."""
+    with drawing(7.6, 2.7, ncols=len(spent), sharey=True, squeeze=False) as (figure, grid):
         for i, (name, series) in enumerate(spent.items()):
-            left = cap - np.asarray([0.0, *series])
-            axes.step(np.arange(len(left)), left, where="post", color=SERIES[i % len(SERIES)], label=name, alpha=0.85)
-        axes.axhline(0, color=BAD, linewidth=1.2)
-        axes.text(
-            longest, 0.015 * cap, "nothing left: the node refuses", ha="right", va="bottom", fontsize=8.5, color=BAD
-        )
-        axes.set(xlabel="releases recorded in the ledger", ylabel="epsilon left in the run", xlim=(0, longest))
-        axes.set_ylim(-0.03 * cap, 1.05 * cap)
-        axes.legend(loc="upper right")
+            axes, left = grid[0, i], cap - np.asarray([0.0, *series])
+            steps = np.append(left, left[-1])
+            axes.fill_between(np.arange(len(steps)), steps, step="post", color=SERIES[i % len(SERIES)], alpha=0.18)
+            axes.step(np.arange(len(steps)), steps, where="post", color=SERIES[i % len(SERIES)])
+            axes.axhline(0, color=BAD, linewidth=1.4)
+            axes.set_title(f"{name}: {left[-1]:.3f} left", loc="left")
+            axes.set(xlim=(0, len(steps) - 1), ylim=(-0.02 * cap, 1.05 * cap))
+            quiet(axes, x=True)
+        grid[0, 0].set_ylabel("epsilon left in the run")
+        figure.supxlabel("releases recorded in the ledger", fontsize=9)
         return to_svg(figure, "budget", "Budget of each institution, release by release")
 
 
@@ -138,7 +138,7 @@ def influence(index: Mapping[str, float], dimensions: Mapping[str, str]) -> str:
         return to_svg(figure, "influence", "Influence index of each feature")
 
 
-def fairness(groups: Sequence[tuple[str, str, float]], overall: float) -> str:
+def fairness(groups: Sequence[tuple[str, str, float]]) -> str:
     """`groups` (attribute, group, rate of acceptance); dots against four fifths of the attribute's best rate."""
     with drawing(7.6, 0.27 * len(groups) + 0.8) as (figure, axes):
         attributes = list(dict.fromkeys(attribute for attribute, _, _ in groups))
@@ -147,7 +147,6 @@ def fairness(groups: Sequence[tuple[str, str, float]], overall: float) -> str:
             colour = BAD if rate < 0.8 * best else SERIES[attributes.index(attribute) % len(SERIES)]
             axes.plot([0.8 * best] * 2, [i - 0.36, i + 0.36], color=INK, linewidth=1.2, alpha=0.6)
             axes.plot([rate], [i], "o", color=colour, markersize=7)
-        axes.axvline(overall, color=FAINT, linewidth=1)
         axes.set_yticks(range(len(groups)), [f"{attribute}: {group}" for attribute, group, _ in groups], fontsize=8.5)
         axes.set_ylim(len(groups) - 0.4, -0.6)
         axes.set(xlabel="share accepted (bar: four fifths of the best group)", xlim=(0, 1.02))

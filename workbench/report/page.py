@@ -65,7 +65,7 @@ def _fairness(evidence: Mapping[str, Any]) -> str:
     groups = evidence["fairness"]["groups"] if evidence["fairness"] else []
     if not groups:
         return ""
-    return figures.fairness([(a, g, rate) for a, g, rate in groups], evidence["fairness"]["overall"])
+    return figures.fairness([(attribute, group, rate) for attribute, group, rate in groups])
 
 
 def _labelled(curves: Mapping[str, Any]) -> dict[str, Any]:
