@@ -55,6 +55,7 @@ class Executor:
         self._run = run
         self._tokens: dict[int, str] = {}
         self._dead: list[str] = []
+        self._unclean = False
         secret = SuperExecAuthHttpInterceptor(
             master_secret=read_private(launch.executor_secret), protected_methods={ACQUIRE}
         )
@@ -100,8 +101,11 @@ class Executor:
             if ended:
                 token = self._tokens.pop(child)
                 if status != 0:
-                    remove_installed()
                     self._dead.append(token)
+                    self._unclean = True
+        if self._unclean and not self._tokens:
+            remove_installed()
+            self._unclean = False
 
     def _report(self, token: str) -> bool:
         """Fail the task of an app that ended badly; True once the runtime knows.
