@@ -66,7 +66,16 @@ def _feature(document: Document, spec: FeatureSpec) -> Feature:
 
 
 def _category_label(column: Column, group: tuple[Value, ...]) -> str:
+    if _is_run(column, group):
+        return f"{group[0]} to {group[-1]} {column.unit}".strip()
     return " or ".join(column.labels.get(str(value), str(value)) for value in group)
+
+
+def _is_run(column: Column, group: tuple[Value, ...]) -> bool:
+    """Whether the group is three or more consecutive whole numbers without labels of their own."""
+    if not column.numeric or len(group) < 3 or any(str(value) in column.labels for value in group):
+        return False
+    return all(b == a + 1 for a, b in pairwise(float(value) for value in group))
 
 
 def _protected(spec: ProtectedSpec) -> Protected:

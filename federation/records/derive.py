@@ -36,8 +36,7 @@ class Sources:
         return self._good[name]
 
     def _derive(self, item: Derived) -> Floats:
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            return apply(item, [self._input(name, item.specials_as) for name in item.of])
+        return apply(item, [self._input(name, item.specials_as) for name in item.of])
 
     def _input(self, name: str, specials_as: float | None) -> Floats:
         values = self.numbers(name)
@@ -71,7 +70,8 @@ def apply(item: Derived, inputs: list[Floats]) -> Floats:
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    return np.where(denominator > 0, numerator / denominator, np.nan)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        return np.where(denominator > 0, numerator / denominator, np.nan)
 
 
 def _raised(inputs: list[Floats], floor: float | None) -> list[Floats]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,23 @@ def test_ratio_needs_a_positive_denominator() -> None:
     item = Ratio(name="x", op="ratio", of=("a", "b"), offset=1)
     top, bottom = np.array([1.0, 1.0, 1.0, math.nan]), np.array([1.0, -1.0, -3.0, 1.0])
     _same(apply(item, [top, bottom]), [0.5, math.nan, math.nan, math.nan])
+
+
+def test_taking_records_keeps_their_parts_together(loans: Catalogue, loans_csv: Path) -> None:
+    encoded, _ = load_records(loans_csv, loans)
+    taken = encoded.take(np.array([3, 0]))
+    assert taken.subjects is not None
+    assert taken.subjects.tolist() == ["c4", "c1"]
+    assert (taken.codes == encoded.codes[[3, 0]]).all()
+    assert taken.protected["sex"].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(("stand_in", "expected"), [(None, math.nan), (0.0, 3.0)])
+def test_special_code_in_a_derived_value(loans: Catalogue, stand_in: float | None, expected: float) -> None:
+    item = Sum(name="total", op="sum", of=("months_since_delay", "income"), specials_as=stand_in)
+    catalogue = replace(loans, derived=(item,))
+    good = pl.DataFrame({"months_since_delay": [-1.0, 4.0], "income": [3.0, 3.0]})
+    _same(Sources(good, catalogue).numbers("total"), [expected, 7.0])
 
 
 def test_inputs_are_not_changed(loans: Catalogue) -> None:

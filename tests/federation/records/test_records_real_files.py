@@ -48,15 +48,15 @@ def test_missing_values_are_where_the_sources_say(loaded: dict[str, tuple[Encode
     assert not loaded["taiwan"][1].missing
 
 
-def test_taiwan_codes_below_one_are_special(loaded: dict[str, tuple[Encoded, ValidationReport]]) -> None:
+def test_taiwan_states_keep_cells_of_their_own(loaded: dict[str, tuple[Encoded, ValidationReport]]) -> None:
     encoded, report = loaded["taiwan"]
-    assert report.special["PAY_0"] == {"no_consumption": 2_759, "paid_in_full": 5_686, "revolving": 14_737}
     assert report.ignored == ("EDUCATION",)
     index = load_catalogue("taiwan").feature_names.index("status_september")
     feature = load_catalogue("taiwan").features[index]
     counts = np.bincount(encoded.codes[:, index], minlength=feature.n_cells)
-    assert counts[feature.n_ordered : feature.n_ordered + 3].tolist() == [2_759, 5_686, 14_737]
-    assert counts[feature.missing_cell] == 0
+    assert counts.tolist() == [2_759, 5_686, 14_737, 3_688, 2_667, 463, 0]
+    assert feature.cell_label(1) == "paid in full"
+    assert feature.cell_label(5) == "3 to 9 months late"
 
 
 def test_protected_groups_are_full(loaded: dict[str, tuple[Encoded, ValidationReport]]) -> None:
