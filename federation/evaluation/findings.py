@@ -17,10 +17,11 @@ from scipy.special import expit
 from federation.catalogue import Catalogue
 from federation.errors import RecordsError
 from federation.evaluation import metrics as exact
-from federation.evaluation.axes import GroupAxis
+from federation.evaluation.axes import GroupAxis, ScoreAxis
 from federation.evaluation.fairness import Fairness, exact_fairness, fairness
 from federation.evaluation.metrics import CalibrationPoint
 from federation.evaluation.profiles import Profile
+from federation.evaluation.spec import EvaluationSpec
 from federation.evaluation.tables import EvaluationTables
 from federation.evaluation.uncertainty import Estimate
 from federation.records.encoded import Encoded
@@ -56,8 +57,7 @@ class Findings:
         profiles: Mapping[str, Profile] | None = None,
     ) -> Findings:
         """From the release; `cut_off` is one of the release's coarse edges, the one nearest its centre by default."""
-        edges = tables.coarse.points
-        at = edges[len(edges) // 2] if cut_off is None else cut_off
+        at = _middle(tables.coarse) if cut_off is None else cut_off
         return cls(
             source=RELEASE,
             records=tables.records,
@@ -76,13 +76,14 @@ class Findings:
         records: Encoded,
         logits: NDArray[np.float64],
         scaling: Scaling,
-        cut_off: float = 600.0,
+        cut_off: float | None = None,
     ) -> Findings:
-        """Exact figures for log-odds of BAD. Raises RecordsError without both outcomes."""
+        """Exact figures for log-odds of BAD; the default cut-off is that of a release. Raises RecordsError."""
         if records.target is None:
             raise RecordsError("target", got="records without outcomes", expected="an outcome for every record")
         target, scores = records.target, scaling.clamp(scaling.from_logits(logits))
         found = exact.evaluate(target, logits).to_json()
+        at = _middle(EvaluationSpec.from_catalogue(catalogue, scaling).coarse) if cut_off is None else cut_off
         axes = [GroupAxis(item.name, item.groups) for item in catalogue.protected]
         return cls(
             source=RECORDS,
@@ -91,7 +92,7 @@ class Findings:
             calibration=exact.calibration_curve(target, expit(logits)),
             bands=_band_shares(scores, scaling),
             fairness=tuple(
-                exact_fairness(axis.name, axis.labels, axis.of(records).astype(np.uint8), target, scores, cut_off)
+                exact_fairness(axis.name, axis.labels, axis.of(records).astype(np.uint8), target, scores, at)
                 for axis in axes
             ),
             cell_shares=tuple(_shares(records.codes[:, i], f.n_cells) for i, f in enumerate(catalogue.features)),
@@ -109,6 +110,11 @@ class Findings:
             "cell_shares": [shares.tolist() for shares in self.cell_shares],
             "noise_sd": dict(self.noise_sd),
         }
+
+
+def _middle(axis: ScoreAxis) -> float:
+    """The edge nearest to the centre of the bins, which lie around the base rate."""
+    return axis.points[len(axis.points) // 2]
 
 
 def _band_shares(scores: NDArray[np.float64], scaling: Scaling) -> dict[str, Estimate]:

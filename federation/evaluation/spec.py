@@ -31,7 +31,7 @@ from federation.evaluation.tables import EvaluationTables
 from federation.records.encoded import Encoded
 from federation.scorecard.scaling import Scaling
 
-SHARE_SCORES, SHARE_GROUPS, SHARE_CELLS = 0.5, 0.25, 0.25  # of the squared norm
+SHARE_SCORES, SHARE_GROUPS, SHARE_CELLS = 0.55, 0.2, 0.25  # of the squared norm
 FINE_LOGIT, COARSE_LOGIT = 0.44, 0.9  # widest bin, in log-odds: more bins, more noise; fewer, more ties
 REACH = 2.7  # log-odds on each side of the base rate that have bins of their own
 
