@@ -159,3 +159,16 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     0.26805
     """
     return float(brentq(lambda mu: gaussian_delta(mu, epsilon) - delta, 1e-6, 100.0))
+
+
+def gaussian_epsilon(mu: float, delta: float) -> float:
+    """The epsilon of a mu-Gaussian-DP release at `delta`: the inverse of `gaussian_mu`; infinity beyond 10,000.
+
+    >>> round(gaussian_epsilon(gaussian_mu(1.0, 1e-5), 1e-5), 6)
+    1.0
+    """
+    if gaussian_delta(mu, 0.0) <= delta:
+        return 0.0
+    if gaussian_delta(mu, _NO_GUARANTEE) > delta:
+        return math.inf
+    return float(brentq(lambda epsilon: gaussian_delta(mu, epsilon) - delta, 0.0, _NO_GUARANTEE))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from federation.errors import PrivacyError, TooFewRecords
-from federation.privacy.accounting import gaussian_mu
+from federation.privacy.accounting import gaussian_epsilon, gaussian_mu
 from federation.privacy.calibration import checked_mu
 
 _RELEASES = 30  # gradient releases of the schedule that the noise level refers to
@@ -59,7 +59,6 @@ def check_delta(delta: float, nominal_records: Sequence[int]) -> None:
 
 
 def _epsilon_for(level: float, epsilon: float, delta: float) -> str:
-    """The epsilon, in steps of .1, whose noise level would be bearable."""
-    mu = gaussian_mu(epsilon, delta) * level / _LIMIT
-    candidates = (tenths / 10 for tenths in range(math.ceil(epsilon * 10), 1001))
-    return next((f"{e:g}" for e in candidates if gaussian_mu(e, delta) >= mu), "above 100")
+    """The epsilon, rounded up to .1, whose noise level would be bearable."""
+    bearable = gaussian_epsilon(gaussian_mu(epsilon, delta) * level / _LIMIT, delta)
+    return "above 100" if bearable > 100 else f"{math.ceil(10 * bearable) / 10:g}"

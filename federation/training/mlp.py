@@ -27,6 +27,7 @@ from protocols.canonical import digest
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
 
+_SPREAD = 3.0  # of the first layer's weights: records lie close together on the embedding's unit sphere
 _CHUNK = 2**15  # records whose dense embedding is held at once when scoring
 
 
@@ -46,11 +47,11 @@ class MlpModel:
         return sum((before + 1) * after for before, after in pairwise(self.widths))
 
     def initial(self) -> NDArray[np.float32]:
-        """Gaussian layers from a public seed (catalogue and widths), unit variance kept; the last layer is zero."""
+        """Gaussian layers from a public seed (catalogue and widths); the last layer is zero."""
         generator = torch.Generator().manual_seed(self._seed)
         network = self._network()
         for depth, layer in enumerate(_linear_layers(network)):
-            std = 1.0 if depth == 0 else math.sqrt(2.0 / layer.in_features)  # the embedding has norm 1
+            std = _SPREAD if depth == 0 else math.sqrt(2.0 / layer.in_features)
             nn.init.normal_(layer.weight, std=0.0 if layer.out_features == 1 else std, generator=generator)
             nn.init.zeros_(layer.bias)
         return _flat(network)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from federation.errors import PrivacyError
 from federation.privacy import GaussianEvent, epsilons
 from federation.privacy import accounting as accounting_module
-from federation.privacy.accounting import gaussian_delta, gaussian_mu, merge, pld_epsilon, prv_epsilon
+from federation.privacy.accounting import gaussian_delta, gaussian_epsilon, gaussian_mu, merge, pld_epsilon, prv_epsilon
 
 DELTA = 1e-5
 REFERENCE = GaussianEvent(0.2, 7.63, 100)
@@ -48,6 +48,8 @@ def test_full_batches_agree_with_the_closed_form() -> None:
     mu = gaussian_mu(1.0, DELTA)
     assert mu == pytest.approx(0.26805, abs=1e-5)
     assert gaussian_delta(mu, 1.0) == pytest.approx(DELTA, rel=1e-9)
+    assert gaussian_epsilon(1e-6, DELTA) == 0.0
+    assert gaussian_epsilon(1e3, DELTA) == math.inf
     for steps in (1, 30):
         claims = epsilons([GaussianEvent(1.0, math.sqrt(steps) / mu, steps)], DELTA)
         assert claims.pld == pytest.approx(1.0, abs=2e-4)

@@ -1,4 +1,4 @@
-"""The noise is what the accountant thinks it is: distribution, tails, independence, no repetition, no inherited state."""
+"""The noise is what the accountant thinks it is: distribution, tails, independence, no inherited state."""
 
 from __future__ import annotations
 
