@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import secrets
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -174,11 +175,25 @@ def peer_certificate(context: grpc.ServicerContext) -> bytes:
     return pem[0] if pem else b""
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that was free a moment ago; for tests and demonstrations on one machine."""
+def free_ports(count: int = 1, *, host: str = "127.0.0.1") -> int:
+    """The first of `count` consecutive TCP ports that were free a moment ago; for tests and demonstrations.
+
+    Below the range from which the system hands out ports to whoever connects. Raises ConfigurationError.
+    """
+    for _ in range(200):
+        first = 20_000 + secrets.randbelow(12_000)
+        if all(_is_free(host, port) for port in range(first, first + count)):
+            return first
+    raise ConfigurationError(host, got="no free ports", expected=f"{count} in a row")
+
+
+def _is_free(host: str, port: int) -> bool:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+        return True
 
 
 def _guarded(method: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
