@@ -23,7 +23,7 @@ from federation.ledger.book import Book, keys_of
 from federation.ledger.budget import Accountant, Amount, Caps, Epsilons, Scope, breach, weigh
 from federation.ledger.entries import Content, Kind, Refusal, SignedEntry
 from federation.ledger.journal import Journal, Page
-from federation.ledger.release import Phase, Release, Reservation
+from federation.ledger.release import Phase, Release, Reservation, require_hash
 from federation.privacy.event import GaussianEvent
 from federation.runtime.database import open_engine
 from protocols.signing import SigningKey
@@ -116,13 +116,13 @@ class Ledger:
             now = self._now(page.book)
             keys = keys_of(release.run_id, now)
             spent = {scope: page.book.charges(scope, key) for scope, key in keys.items()}
-            asked = weigh(spent, release.event, keys, self.caps, release.delta, self._accountant)
+            weighed = weigh(spent, release.event, keys, self.caps, release.delta, self._accountant)
             standing = page.book.standing(keys, self.caps, release.delta)
+            asked = [new.at_least(old) for new, old in zip(weighed, standing, strict=True)]
             passed = breach(asked)
             if passed is None:
                 # 5. Within every cap: the charge is signed and appended, and on disk when the lock is given back.
-                amounts = [new.at_least(old) for new, old in zip(asked, standing, strict=True)]
-                signed = page.append(Kind.RESERVE, now, amounts, Content(numbered))
+                signed = page.append(Kind.RESERVE, now, asked, Content(numbered))
             else:
                 # 6. A cap would be passed: the refusal is recorded in its place, and nothing is charged.
                 refusal = over_cap(passed, standing, release.run_id)
@@ -136,8 +136,9 @@ class Ledger:
         """Record that the work was done; `reply` may leave when this returns, and is kept for whoever asks again.
 
         Raises LedgerError if the reservation is closed already, as when a process that started later took it for lost:
-        then nothing may leave.
+        then nothing may leave. `update_hash` is 64 hexadecimal digits.
         """
+        require_hash("update_hash", update_hash)
         with self._journal.transaction() as page:
             signed = self._close(page, Kind.SPEND, reservation.entry_hash, update_hash=update_hash)
             store.keep_reply(page.connection, reservation.release, signed.hash, reply)
@@ -146,7 +147,7 @@ class Ledger:
     def fail(self, reservation: Reservation, code: str) -> SignedEntry:
         """Record that the work failed with an error `code`; the charge stays, and the round may be tried again."""
         with self._journal.transaction() as page:
-            return self._close(page, Kind.SPEND, reservation.entry_hash, error=code)
+            return self._close(page, Kind.SPEND, reservation.entry_hash, error=str(code))
 
     def refuse(
         self, code: str, where: str, *, got: object, expected: object, request_hash: str = "", run_id: str = ""

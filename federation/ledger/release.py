@@ -51,8 +51,7 @@ class Release:
         _require(self.nominal_records >= 1, "nominal_records", self.nominal_records, "at least 1")
         _require(self.adjacency == ADJACENCY, "adjacency", self.adjacency, ADJACENCY)
         for name in ("plan_hash", "catalogue_hash", "model_hash"):
-            value = getattr(self, name)
-            _require(_HASH.fullmatch(value), name, value[:70], "64 hexadecimal digits")
+            require_hash(f"release.{name}", getattr(self, name))
 
     @property
     def slot(self) -> Slot:
@@ -82,6 +81,12 @@ class Reservation:
     id: int
     entry_hash: str
     release: Release
+
+
+def require_hash(field: str, value: str) -> None:
+    """Raises LedgerError unless `value` is a SHA-256 in lower-case hexadecimal."""
+    if not _HASH.fullmatch(value):
+        raise LedgerError(field, got=value[:70], expected="64 hexadecimal digits")
 
 
 def _require(condition: object, field: str, got: object, expected: str) -> None:

@@ -12,6 +12,7 @@ returns (synchronous=FULL). The in-memory database has one connection: its users
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from federation.errors import ConfigurationError
 
 BUSY_SECONDS = 30
 _WRITE = "fedscore_write"
+_MIGRATING = threading.Lock()  # Alembic keeps the migration under way in module globals
 
 
 def open_engine(url: str) -> Engine:
@@ -71,7 +73,7 @@ def migrate(engine: Engine, script_location: str, *, version_table: str) -> None
     config = Config()
     config.set_main_option("script_location", script_location)
     config.attributes["version_table"] = version_table
-    with writing(engine, lock=version_table) as connection:
+    with _MIGRATING, writing(engine, lock=version_table) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,11 +20,12 @@ from ledger_samples import (
     event,
     memory_ledger,
     model_hash,
+    open_ledger,
     release,
     update_hash,
 )
 
-from federation.errors import BudgetExceeded, LedgerError
+from federation.errors import BudgetExceeded, ConfigurationError, LedgerError
 from federation.ledger import Caps, Kind, Ledger, Release, Scope
 from federation.privacy.event import GaussianEvent
 
@@ -313,3 +316,49 @@ def test_events_of_one_mechanism_are_composed_as_one() -> None:
     answer(ledger, release(2, event=event(2)))
     answer(ledger, release(3, event=GaussianEvent(0.5, 2.0, 3)))
     assert set(seen[-3:]) == {(GaussianEvent(0.5, 2.0, 4), GaussianEvent(1.0, 1.0, 2))}
+
+
+def test_what_a_run_has_cost_so_far_can_be_asked() -> None:
+    ledger = memory_ledger()
+    answer(ledger, release(1))
+    ledger.fail(ledger.reserve(release(2)), "internal")
+    ledger.reserve(release(2))
+    ledger.reserve(release(3, run_id="run-2"))
+    assert ledger.attempts("run-1", "train") == 3
+    assert ledger.attempts("run-1", "evaluate") == 0
+    assert ledger.answered("run-1", "train", 1)
+    assert not ledger.answered("run-1", "train", 2)
+
+
+@pytest.mark.parametrize("changes", [{"run": 0.0}, {"year": -1.0}, {"lifetime": float("inf")}, {"delta": 1.0}])
+def test_caps_out_of_range_are_refused_by_name(changes: dict[str, float]) -> None:
+    with pytest.raises(ConfigurationError, match=f"caps.{next(iter(changes))}"):
+        Caps(**{"run": 1.0, "year": 1.0, "lifetime": 1.0, "delta": 1e-5, **changes})
+
+
+def test_a_database_that_went_away_is_a_ledger_error(tmp_path: Path) -> None:
+    ledger = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("DROP TABLE ledger_replies")
+        connection.execute("DROP TABLE ledger_entries")
+    for use in (lambda: ledger.reserve(release(1)), ledger.entries):
+        with pytest.raises(LedgerError, match="database"):
+            use()
+
+
+def test_a_cap_that_was_lowered_holds_for_what_is_spent_already(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    answer(open_ledger(url), release(1, cost=5))
+    lowered = open_ledger(url, Caps(run=4, year=20, lifetime=30, delta=1e-5))
+    with pytest.raises(BudgetExceeded, match=r"at most 4 \(5.000000 spent\)"):
+        lowered.reserve(release(2))
+    answer(lowered, release(2, run_id="run-2"))
+    assert lowered.verify(recompute=True).entries == 5
+
+
+def test_what_was_handed_out_is_named_by_a_hash() -> None:
+    ledger = memory_ledger()
+    reservation = ledger.reserve(release(1))
+    with pytest.raises(LedgerError, match="update_hash: got short"):
+        ledger.spend(reservation, "short", b"reply")
+    assert ledger.entries()[-1].entry.kind is Kind.RESERVE

@@ -153,3 +153,11 @@ def test_a_ledger_reopens_where_it_ended(tmp_path: Path) -> None:
     assert again.head == head
     assert again.claims("run", "run-1").cap == CAPS.run
     assert again.stored_reply("run-1", "train", 1, model_hash(1)) == b"run-1:1"
+
+
+def test_ledgers_are_opened_by_several_threads_at_once() -> None:
+    with ThreadPoolExecutor(6) as pool:
+        ledgers = list(pool.map(lambda _: open_ledger("sqlite://"), range(12)))
+    for ledger in ledgers:
+        answer(ledger, release(1))
+        assert ledger.verify().entries == 2
