@@ -23,7 +23,7 @@ from federation.evaluation.uncertainty import Draws, Estimate, Floats, Statistic
 
 @dataclass(frozen=True)
 class GroupFigures:
-    """One group. All estimates are suppressed together where the group is too small; `note` says so."""
+    """One group. What rests on too few records is suppressed; in a small group that is everything, and `note` says so."""
 
     group: str
     records: float | None
@@ -77,19 +77,21 @@ def fairness(
     refused_from = tables.coarse.below(cut_off)
     axis = next(axis for axis in tables.groups if axis.name == attribute)
     counts, draws = tables.group_counts[attribute], tables.group_draws[attribute]
-    floor = minimum(tables.block_sd[f"group:{attribute}"], tables.coarse.bins)
+    sd = tables.block_sd[f"group:{attribute}"]
     figures = []
     for index, label in enumerate(axis.labels):
         own = Draws(draws.noise[..., index], draws.sampling[..., index])
-        figures.append(_group(label, counts[..., index], own, floor, refused_from))
+        figures.append(_group(label, counts[..., index], own, sd, refused_from))
     chosen = load_profiles() if profiles is None else profiles
     return Fairness(attribute, cut_off, tuple(figures), compare(figures, chosen))
 
 
-def _group(label: str, counts: Floats, draws: Draws, floor: float, refused_from: int) -> GroupFigures:
+def _group(label: str, counts: Floats, draws: Draws, sd: float, refused_from: int) -> GroupFigures:
+    """Every figure needs enough of the records it divides by: all, goods, bads, or goods and bads each."""
     goods, bads = map(float, counts.sum(axis=0))
-    if min(goods, bads) < floor:
-        return GroupFigures.suppressed(label, f"fewer than {floor:.0f} goods or bads counted")
+    one, both = minimum(sd, counts.shape[0]), minimum(sd, counts.size)
+    if goods + bads < both:
+        return GroupFigures.suppressed(label, f"fewer than {both:.0f} records counted")
 
     def refused(which: int, found: Floats) -> Floats:
         part = found[..., which]
@@ -97,21 +99,23 @@ def _group(label: str, counts: Floats, draws: Draws, floor: float, refused_from:
         return share
 
     def approved(found: Floats) -> Floats:
-        both = found.sum(axis=-1)
-        share: Floats = both[..., :refused_from].sum(axis=-1) / np.maximum(both.sum(axis=-1), 1.0)
+        every = found.sum(axis=-1)
+        share: Floats = every[..., :refused_from].sum(axis=-1) / np.maximum(every.sum(axis=-1), 1.0)
         return share
 
-    def estimate(of: Statistic) -> Estimate:
+    def estimate(of: Statistic, count: float, floor: float) -> Estimate:
+        if count < floor:
+            return Estimate.suppressed(f"fewer than {floor:.0f} goods or bads counted")
         return draws.estimate(float(of(counts)), of)
 
     return GroupFigures(
         group=label,
         records=goods + bads,
-        approval_rate=estimate(approved),
-        bad_rate=estimate(histograms.bad_rate),
-        auc=estimate(histograms.auc),
-        tpr=estimate(partial(refused, 1)),
-        fpr=estimate(partial(refused, 0)),
+        approval_rate=estimate(approved, goods + bads, both),
+        bad_rate=estimate(histograms.bad_rate, goods + bads, both),
+        auc=estimate(histograms.auc, min(goods, bads), one),
+        tpr=estimate(partial(refused, 1), bads, one),
+        fpr=estimate(partial(refused, 0), goods, one),
     )
 
 

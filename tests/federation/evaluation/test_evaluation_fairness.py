@@ -128,3 +128,15 @@ def test_a_profile_file_of_ones_own(tmp_path: Path) -> None:
         load_profiles(tmp_path / "none.toml")
     with pytest.raises(ConfigurationError, match="limit"):
         replace(load_profiles()["four_fifths"], limit=2.0)
+
+
+def test_each_figure_needs_enough_of_the_records_it_divides_by() -> None:
+    scarce = RECORDS.target.copy()
+    scarce[np.flatnonzero(scarce)[100:]] = 0  # about 33 bads in each group of sex
+    found = replace(RECORDS, target=scarce)
+    group = fairness(SPEC.read(SPEC.counts(LOGITS, found), 0.0), "sex", 600.0).groups[0]
+    assert group.approval_rate.value is not None
+    assert group.fpr.value is not None
+    assert group.tpr.value is None
+    assert group.auc.value is None
+    assert "needed" not in (group.note or "")
