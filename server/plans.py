@@ -102,12 +102,15 @@ def default_quorum(members: int) -> int:
 def update_norm_bound(recipe: Recipe, privacy: PrivacyPlan, smallest: int, dimension: int) -> float:
     """An L2 norm that no honest update exceeds, from public figures only.
 
-    A step moves by lr x (|sum of clipped gradients| + |noise|) / (q N). The sum is at most clip x the realised batch,
-    taken as at most 4 q N (an institution may hold more than its nominal size says); the noise's norm is at most
-    clip x sigma x (sqrt(d) + 8), but for a probability below 1e-14 (concentration of the chi distribution). With
-    momentum m, T steps add up to at most T / (1 - m) of one.
+    The change of a round is the sum over its T steps of c_k lr (signal + noise) / (q N); c_k = (1 - m^k) / (1 - m) is
+    how often momentum m repeats a step. The signal is at most clip x the realised batch, taken as at most 1.5 q N; the
+    noise adds up in quadrature to clip x sigma x |c|, and its norm in d dimensions exceeds that by more than
+    sqrt(d) + 8 with probability below 1e-14 (concentration of the chi distribution). Honest updates lie far below:
+    their gradients do not all point the same way. What a member can do within the bound is stated in docs/rounds.md.
     """
     batch = max(privacy.sampling_rate * smallest, MIN_BATCH)
-    noise = privacy.noise_multiplier * (math.sqrt(dimension) + 8.0)
-    one_step = recipe.learning_rate * privacy.clip * (4.0 * batch + noise) / batch
-    return one_step * privacy.steps_per_round / (1.0 - recipe.momentum)
+    momentum = recipe.momentum
+    repeats = [(1 - momentum**k) / (1 - momentum) for k in range(1, privacy.steps_per_round + 1)]
+    signal = 1.5 * sum(repeats)
+    noise = privacy.noise_multiplier * (math.sqrt(dimension) + 8.0) * math.hypot(*repeats) / batch
+    return recipe.learning_rate * privacy.clip * (signal + noise)

@@ -131,7 +131,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="fedscore-node", description="The node process of an institution.")
     parser.add_argument("home", type=Path)
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # force: a library that came before may have taken the root logger for itself
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     _one_thread()
     try:
         home = InstitutionHome.open(options.home)
