@@ -189,7 +189,7 @@ def free_ports(count: int, *, first: int = 20_000, last: int = 32_000) -> int:
 
     Below the ephemeral range, so that no outgoing connection takes one in between.
     """
-    offset = os.getpid() % ((last - first) // count) * count
+    offset = os.getpid() % max((last - first) // count, 1) * count
     starts: tuple[int, ...] = (*range(first + offset, last, count), *range(first, first + offset, count))
     for start in starts:
         if all(_is_free(port) for port in range(start, start + count)):

@@ -162,9 +162,12 @@ def _refused(found: Found) -> dict[str, int]:
 
 
 def _card_figures(card: ModelCard) -> dict[str, Any] | None:
+    """The charged release's own figures, each with its standard error; None where there was no release."""
     if card.findings is None:
         return None
-    return {name: card.findings.metrics[name].value for name in _FIGURES} | {"source": card.findings.source}
+    estimates = {name: card.findings.metrics[name] for name in _FIGURES}
+    figures = {name: {"value": estimate.value, "se": estimate.se} for name, estimate in estimates.items()}
+    return {**figures, "source": card.findings.source}
 
 
 def _burn_down(found: Found, name: str) -> list[float]:

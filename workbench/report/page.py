@@ -73,7 +73,7 @@ def _labelled(curves: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _figure(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else f"{float(value):.{digits}f}"
 
 
 def _plain(value: float) -> str:

@@ -1,0 +1,118 @@
+"""The report: complete, self-contained, honest where something is missing."""
+
+from __future__ import annotations
+
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jinja2
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import recorded
+
+from workbench.report import render
+from workbench.report.page import plot
+
+
+class Reader(HTMLParser):
+    """Collects what a browser would fetch, and checks that elements close in order."""
+
+    void = frozenset({"meta", "br", "img", "link", "input", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.ids: list[str] = []
+        self.tags: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [found["id"]] if found.get("id") else []
+        for name in ("src", "href", "xlink:href", "data", "action"):
+            value = found.get(name)
+            if value and not value.startswith("#"):
+                self.fetched.append(value)
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.void:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "p" and self.open[-1] != "p":
+            return
+        assert self.open[-1] == tag, f"</{tag}> closes <{self.open[-1]}>"
+        self.open.pop()
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render(recorded.summary(), recorded.evidence())
+
+
+def test_nothing_is_fetched_and_every_element_closes(page: str) -> None:
+    reader = Reader()
+    reader.feed(page)
+    assert reader.fetched == []
+    assert reader.open == []
+    assert "script" not in reader.tags
+    assert not re.search(r"url\((?!#)", page)
+    assert "@import" not in page
+
+
+def test_ids_are_unique_over_all_plots(page: str) -> None:
+    reader = Reader()
+    reader.feed(page)
+    assert len(reader.ids) == len(set(reader.ids))
+    for reference in re.findall(r'(?:url\(#|href="#)([^")]+)', page):
+        assert reference in reader.ids
+
+
+def test_every_figure_is_there(page: str) -> None:
+    shown = recorded.summary()
+    assert "0.7800" in page
+    assert "0.950 of 1.00" in page
+    assert shown["plan_hash"] in page
+    assert page.count("<svg role") == 9
+    assert page.count("does not verify") == 1
+    assert "0.770 ± 0.020" in page
+    assert "3.3 × 10^-6" in page
+
+
+def test_colours_follow_the_page_in_light_and_dark(page: str) -> None:
+    assert "prefers-color-scheme: dark" in page
+    for svg in plot(recorded.summary(), recorded.evidence()).values():
+        assert not re.search(r"#[0-9a-f]{6}", svg)
+    used = set(re.findall(r"var\(--([\w-]+)\)", page))
+    light, dark = page.split("@media (prefers-color-scheme: dark)")
+    defined = [set(re.findall(r"--([\w-]+):", part)) for part in (light, dark.split("</style>")[0])]
+    assert used <= defined[0]
+    assert defined[0] == defined[1]
+
+
+def test_names_cannot_inject_markup() -> None:
+    shown = recorded.summary()
+    shown["data"]["description"] = "<script>alert(1)</script>"
+    assert "<script>" not in render(shown, recorded.evidence())
+
+
+def test_without_card_groups_and_influence_their_sections_are_left_out() -> None:
+    found = recorded.evidence() | {"card": None, "fairness": None, "influence": None}
+    page = render(recorded.summary(), found)
+    assert "Who is accepted?" not in page
+    assert "What moves the score?" not in page
+    assert "the model card's own figures" not in page
+
+
+def test_a_missing_figure_is_an_error_not_a_blank() -> None:
+    shown = recorded.summary()
+    del shown["epsilon"]["prv"]
+    with pytest.raises(jinja2.UndefinedError):
+        render(shown, recorded.evidence())
