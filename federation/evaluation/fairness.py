@@ -23,7 +23,7 @@ from federation.evaluation.uncertainty import Draws, Estimate, Floats, Statistic
 
 @dataclass(frozen=True)
 class GroupFigures:
-    """One group. What rests on too few records is suppressed; in a small group that is everything, and `note` says so."""
+    """One group. What rests on too few records is suppressed; of a small group, everything, and `note` says so."""
 
     group: str
     records: float | None

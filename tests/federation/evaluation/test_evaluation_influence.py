@@ -24,7 +24,10 @@ def test_a_published_table_is_reproduced() -> None:
     assert max(found.dimensions, key=lambda name: found.dimensions[name]) == "four"
 
 
-@given(st.lists(st.tuples(st.just(0.0) | st.floats(1e-6, 1), st.sampled_from("abc")), min_size=1, max_size=12), st.floats(0.01, 100))
+@given(
+    st.lists(st.tuples(st.just(0.0) | st.floats(1e-6, 1), st.sampled_from("abc")), min_size=1, max_size=12),
+    st.floats(0.01, 100),
+)
 def test_the_unit_of_the_weights_does_not_matter(rows: list[tuple[float, str]], unit: float) -> None:
     shares, dimensions = [share for share, _ in rows], [name for _, name in rows]
     weights = {"a": 0.5, "b": 0.3, "c": 0.2}

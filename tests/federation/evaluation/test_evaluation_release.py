@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scores_world import CATALOGUE, world
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scores_world import CATALOGUE, world
 
 from federation.errors import PrivacyError, RecordsError
 from federation.evaluation import EvaluationSpec, evaluate, histograms
