@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from federation.catalogue import load_catalogue
-from federation.errors import FederationError
+from federation.errors import ConfigurationError, FederationError
 from federation.runtime.pki import key_fingerprint
 from server import cli_members
 from server.cli_members import AsJson, Home, roster_table
@@ -93,11 +93,15 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train one model with the admitted members, over the coordinator that `serve` runs."""
-    from server.superlink import shipped_bundle
+    opened = CoordinatorHome.open(home)
+    admitted = _roster(opened, admitted_only=True)
+    if not admitted:
+        raise ConfigurationError("members", got="no admitted member", expected="see `fedscore coordinator members`")
+
+    from server.superlink import shipped_bundle  # from here on with torch and Flower
     from server.train import PlanFile, carry, prepare, read_plan_file
     from server.train_progress import watching
 
-    opened = CoordinatorHome.open(home)
     said = (PlanFile() if plan is None else read_plan_file(plan)).with_overrides(
         epsilon=epsilon,
         delta=delta,
@@ -110,7 +114,7 @@ def train(
     console = Console(stderr=True)
     prepared = prepare(
         opened,
-        _roster(opened, admitted_only=True),
+        admitted,
         said,
         run_id=run_id or f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}",
         bundle_hash=shipped_bundle().hash,

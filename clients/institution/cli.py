@@ -59,7 +59,8 @@ def init(
         catalogue=copied,
         data=data.resolve(),
         nominal_records=size,
-        caps=CapSettings(
+        # Not validated here: the home's own reader names the key of what is wrong.
+        caps=CapSettings.model_construct(
             run=cap_run, year=cap_year, lifetime=cap_lifetime, delta=delta or min(MAX_DELTA, 1 / (10 * size))
         ),
         features=None if held == standard.feature_names else held,

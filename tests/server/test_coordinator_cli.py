@@ -1,0 +1,302 @@
+"""The coordinator's and the institution's commands together, as two people would type them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from membership_world import BUNDLE, catalogue, make_coordinator, world
+
+from clients.institution.cli import public_size
+from clients.institution.home import CoordinatorIdentity, InstitutionHome
+from federation import cli
+from federation.errors import ConfigurationError
+from federation.runtime.rpc import free_ports
+from server.home import CoordinatorHome, address
+
+Fedscore = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def fedscore(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Fedscore:
+    """Runs a command line: (exit code, what it printed, parsed if it is JSON; else standard error)."""
+
+    def run(*words: object) -> tuple[int, Any]:
+        monkeypatch.setattr(sys, "argv", ["fedscore", *map(str, words)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        shown = capsys.readouterr()
+        try:
+            return code, json.loads(shown.out)
+        except ValueError:
+            return code, shown.out + shown.err
+
+    return run
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    columns = [name for name in catalogue().columns if name != "savings"]
+    file = tmp_path / "records.csv"
+    file.write_text("\n".join([",".join(columns), *[",".join(["1"] * len(columns))] * 123]) + "\n")
+    return file
+
+
+def init(fedscore: Fedscore, home: Path, records: Path, *more: object) -> tuple[int, Any]:
+    words = ("--home", home, "--name", "bank-a", "--catalogue", "synthetic", "--data", records, *more)
+    return fedscore("institution", "init", *words)
+
+
+def test_a_coordinator_is_founded(fedscore: Fedscore, tmp_path: Path) -> None:
+    port = free_ports(4)
+    words = ("coordinator", "init", "--home", tmp_path / "c", "--catalogue", "synthetic", "--port", port)
+    code, facts = fedscore(*words, "--json")
+    home = CoordinatorHome.open(tmp_path / "c")
+    assert code == 0
+    assert facts["authority_fingerprint"] == home.authority_fingerprint
+    assert facts["catalogue"]["hash"] == catalogue().hash
+    assert facts["fleet_address"] == f"127.0.0.1:{port + 2}"
+    assert sorted(file.name for file in home.keys.iterdir() if file.stat().st_mode & 0o077 == 0) == [
+        "ca.key",
+        "operator.token",
+        "signing.pem",
+        "tls.key",
+    ]
+    code, shown = fedscore(*words)
+    assert code == 1
+    assert "existing home" in shown
+
+
+def test_a_catalogue_file_is_kept_in_both_homes(fedscore: Fedscore, tmp_path: Path, records: Path) -> None:
+    import federation.catalogue
+
+    shipped = next((Path(federation.catalogue.__file__).parent / "shipped").rglob("synthetic*.toml"))
+    own = tmp_path / "own.toml"
+    own.write_bytes(shipped.read_bytes())
+    assert fedscore("coordinator", "init", "--home", tmp_path / "c", "--catalogue", own)[0] == 0
+    assert CoordinatorHome.open(tmp_path / "c").catalogue == tmp_path / "c" / "catalogue.toml"
+    words = ("--home", tmp_path / "a", "--name", "bank-a", "--catalogue", own, "--data", records)
+    assert fedscore("institution", "init", *words)[0] == 0
+    assert InstitutionHome.open(tmp_path / "a").catalogue == tmp_path / "a" / "catalogue.toml"
+
+
+def test_an_institution_is_made(fedscore: Fedscore, tmp_path: Path, records: Path) -> None:
+    code, facts = init(fedscore, tmp_path / "a", records, "--without", "income", "--cap-run", 0.5, "--json")
+    home = InstitutionHome.open(tmp_path / "a")
+    assert code == 0
+    assert facts["nominal_records"] == 98  # 123 records, a fifth held out, two significant digits
+    assert "income" in facts["features_missing"]
+    assert home.settings.features == tuple(facts["features"])
+    assert home.settings.caps.run == 0.5
+    assert home.fingerprint == facts["fingerprint"]
+    assert {file.stat().st_mode & 0o777 for file in home.keys.iterdir() if file.suffix != ".pub"} == {0o600}
+    code, shown = init(fedscore, tmp_path / "a", records)
+    assert code == 1
+    assert "existing home" in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--without", "shoe_size"), "features of the catalogue"),
+        (("--cap-run", "-1"), "cap"),
+        (("--name", "Bank A"), "name"),
+    ],
+)
+def test_a_home_that_cannot_be_is_not_made(
+    fedscore: Fedscore, tmp_path: Path, records: Path, more: tuple[str, ...], message: str
+) -> None:
+    code, shown = init(fedscore, tmp_path / "a", records, *more)
+    assert code == 1
+    assert message in shown
+    assert not (tmp_path / "a" / "keys").exists()
+
+
+def test_from_application_to_membership(fedscore: Fedscore, tmp_path: Path, records: Path) -> None:
+    init(fedscore, tmp_path / "a", records)
+    home = InstitutionHome.open(tmp_path / "a")
+    with pytest.raises(ConfigurationError, match="finished enrolment"):
+        _ = home.coordinator_key
+    with world(tmp_path / "w") as federation:
+        co = federation.home
+        enrol = ("institution", "enrol", "--home", home.path, "--coordinator", federation.address)
+        pinned = (*enrol, "--ca", co.authority_fingerprint)
+        assert fedscore(*enrol, "--ca", "ff" * 32)[0] == 1
+        assert fedscore(*pinned, "--no-wait", "--json")[1]["state"] == "pending"
+        assert fedscore(*pinned, "--timeout", "0.1")[0] == 1
+
+        members = fedscore("coordinator", "members", "--home", co.path, "--json")[1]
+        assert [(member["institution"], member["state"]) for member in members] == [("bank-a", "pending")]
+        admit = ("coordinator", "admit", "bank-a", "--home", co.path, "--fingerprint")
+        code, shown = fedscore(*admit, "00" * 16)
+        assert (code, "Refused" in shown) == (1, True)
+        assert fedscore(*admit, home.fingerprint.replace(" ", ""), "--json")[1]["state"] == "admitted"
+
+        code, shown = fedscore(*pinned, "--accept-bundle", "cd" * 32)
+        assert (code, "announced bundle" in shown) == (1, True)
+        assert home.allowed_bundles == frozenset()
+        code, shown = fedscore(*pinned)  # nobody at a terminal: not allowed, and said so
+        assert (code, "accept-bundle" in shown) == (0, True)
+        assert home.allowed_bundles == frozenset()
+        assert fedscore(*pinned, "--accept-bundle", BUNDLE, "--json")[1]["bundles"] == [BUNDLE]
+
+        status = fedscore("institution", "status", "--home", home.path, "--json")[1]
+        assert status["coordinator"]["key"] == co.signing_key.public.hex
+        assert status["certificate_until"] is not None
+        assert fedscore("institution", "status", "--home", home.path)[0] == 0
+        assert "bank-a" in fedscore("coordinator", "members", "--home", co.path)[1]
+
+        revoked = fedscore("coordinator", "revoke", "bank-a", "--home", co.path, "--reason", "left", "--json")[1]
+        assert revoked["state"] == "revoked"
+        assert fedscore(*pinned)[0] == 1
+        assert fedscore("coordinator", "revoke", "bank-a", "--home", co.path)[0] == 1
+        assert federation.store.events()[-1]["detail"] == "left"
+
+
+def test_waiting_ends_with_the_decision(fedscore: Fedscore, tmp_path: Path, records: Path) -> None:
+    init(fedscore, tmp_path / "a", records)
+    home = InstitutionHome.open(tmp_path / "a")
+    with world(tmp_path / "w") as federation:
+        words = ("institution", "enrol", "--home", home.path, "--coordinator", federation.address)
+        words += ("--ca", federation.home.keys / "ca.crt", "--accept-announced-bundle", "--json")
+        fedscore(*words, "--no-wait")
+        fedscore("coordinator", "reject", "bank-a", "--home", federation.home.path)
+        code, facts = fedscore(*words)
+        assert (code, facts["state"]) == (1, "rejected")
+        operator = threading.Timer(1.0, lambda: federation.admit("bank-a", home.fingerprint))
+        operator.start()
+        code, facts = fedscore(*words, "--again")
+        operator.join()
+        assert (code, facts["state"], facts["bundles"]) == (0, "admitted", [BUNDLE])
+
+
+def test_another_catalogue_is_noticed_before_applying(fedscore: Fedscore, tmp_path: Path, records: Path) -> None:
+    init(fedscore, tmp_path / "a", records)
+    home = InstitutionHome.open(tmp_path / "a")
+    settings = home.path / "institution.toml"
+    settings.write_text(settings.read_text().replace('"synthetic"', '"german"'))
+    with world(tmp_path / "w") as federation:
+        words = ("institution", "enrol", "--home", home.path, "--coordinator", federation.address)
+        code, shown = fedscore(*words, "--ca", federation.home.authority_fingerprint)
+        assert (code, "catalogue" in shown) == (1, True)
+        assert federation.store.all() == ()
+
+
+def test_bundles_are_accepted_by_hash_only(fedscore: Fedscore, tmp_path: Path, records: Path) -> None:
+    init(fedscore, tmp_path / "a", records)
+    accept = ("institution", "accept-bundle", "--home", tmp_path / "a")
+    assert fedscore(*accept, BUNDLE)[0] == 0
+    assert fedscore(*accept, BUNDLE[:16])[0] == 1
+    assert InstitutionHome.open(tmp_path / "a").allowed_bundles == {BUNDLE}
+
+
+def test_status_of_a_quiet_coordinator(fedscore: Fedscore, tmp_path: Path) -> None:
+    home = make_coordinator(tmp_path / "c")
+    folder = home.run("spring")
+    folder.mkdir()
+    plan = {"privacy": {"rounds": 3, "epsilon": 1.0, "delta": 1e-5}, "members": [{"institution": "bank-a"}]}
+    (folder / "plan.json").write_text(json.dumps(plan))
+    code, facts = fedscore("coordinator", "status", "--home", home.path, "--json")
+    assert (code, facts["superlink"], facts["members"]) == (0, "away", [])
+    assert (facts["runs"][0]["state"], facts["runs"][0]["rounds"]) == ("prepared", 3)
+    code, shown = fedscore("coordinator", "status", "--home", home.path)
+    assert (code, "spring" in shown, "not running here" in shown) == (0, True, True)
+
+
+def test_a_key_file_that_others_can_read_stops_everything(fedscore: Fedscore, tmp_path: Path, records: Path) -> None:
+    init(fedscore, tmp_path / "a", records)
+    (tmp_path / "a" / "keys" / "tls.key").chmod(0o644)
+    code, shown = fedscore("institution", "status", "--home", tmp_path / "a")
+    assert (code, "tls.key" in shown) == (1, True)
+    home = make_coordinator(tmp_path / "c")
+    (home.keys / "ca.key").chmod(0o640)
+    assert fedscore("coordinator", "members", "--home", home.path)[0] == 1
+
+
+def test_training_without_members_is_refused(fedscore: Fedscore, tmp_path: Path) -> None:
+    home = make_coordinator(tmp_path / "c")
+    code, shown = fedscore("coordinator", "train", "--home", home.path)
+    assert (code, "no admitted member" in shown) == (1, True)
+    assert list(home.runs.iterdir()) == []
+
+
+@pytest.fixture
+def coordinator(tmp_path: Path) -> CoordinatorHome:
+    return make_coordinator(tmp_path / "c")
+
+
+def test_a_server_certificate_is_renewed_in_its_last_third(coordinator: CoordinatorHome) -> None:
+    before = (coordinator.keys / "tls.crt").read_bytes()
+    assert not coordinator.renew_certificate(datetime.now(UTC) + timedelta(days=59))
+    assert coordinator.renew_certificate(datetime.now(UTC) + timedelta(days=61))
+    assert (coordinator.keys / "tls.crt").read_bytes() != before
+
+
+@pytest.mark.parametrize("run", ["../x", "", ".hidden", "a/b", "x" * 65])
+def test_a_run_stays_in_its_folder(coordinator: CoordinatorHome, run: str) -> None:
+    with pytest.raises(ConfigurationError):
+        coordinator.run(run)
+
+
+def test_ports_must_differ(coordinator: CoordinatorHome) -> None:
+    file = coordinator.path / "coordinator.toml"
+    text = file.read_text()
+    file.write_text(
+        text.replace(f"member_port = {coordinator.settings.member_port}", "member_port = 1").replace(
+            f"fleet_port = {coordinator.settings.fleet_port}", "fleet_port = 1"
+        )
+    )
+    with pytest.raises(ConfigurationError, match="must differ"):
+        CoordinatorHome.open(coordinator.path)
+
+
+def test_addresses_of_both_kinds() -> None:
+    assert address("::1", 9) == "[::1]:9"
+    assert address("coordinator.example", 9) == "coordinator.example:9"
+
+
+@pytest.mark.parametrize("records", [0.1, 3.4, 99.6, 1234.0, 10**7 + 1.0])
+def test_a_public_size_has_two_digits(records: float) -> None:
+    size = public_size(records)
+    assert size >= 1
+    assert str(size).strip("0") == str(size).strip("0")[:2]
+    assert abs(size - records) <= max(1.0, 0.05 * records)
+
+
+def test_a_coordinator_is_pinned_once(tmp_path: Path) -> None:
+    from membership_world import make_institution
+
+    home = make_institution(tmp_path / "a", "bank-a")
+    first = CoordinatorIdentity(
+        name="coordinator",
+        key="aa" * 32,
+        authority="bb" * 32,
+        enrolment_address="h:1",
+        member_address="h:2",
+        fleet_address="h:3",
+        bundle_hash=BUNDLE,
+    )
+    home.save_coordinator(first)
+    home.save_coordinator(first.model_copy(update={"fleet_address": "h:9"}))
+    assert home.coordinator().fleet_address == "h:9"
+    with pytest.raises(ConfigurationError, match="another coordinator"):
+        home.save_coordinator(first.model_copy(update={"key": "cc" * 32}))
+
+
+def test_a_long_path_gets_a_short_socket(tmp_path: Path) -> None:
+    from membership_world import make_institution
+
+    short = make_institution(tmp_path / "a", "bank-a")
+    long = make_institution(tmp_path / ("x" * 90), "bank-b")
+    assert short.socket == short.path / "node.sock"
+    assert len(str(long.socket)) < 100
+    assert long.socket.parent.stat().st_mode & 0o077 == 0

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from membership_world import BUNDLE, NOW, make_coordinator
+
+from federation.errors import ConfigurationError, FederationError
+from protocols.signing import SigningKey
+from server.membership import Membership, State
+from server.train import PlanFile, prepare, read_plan_file, roster
+
+PLAN = """
+epsilon = 2.0
+rounds = 3
+members = ["bank-a", "bank-b"]
+[recipe]
+family = "additive"
+learning_rate = 4.0
+"""
+
+
+def member(name: str, seed: int) -> Membership:
+    return Membership(
+        hash=f"{seed:064x}",
+        institution=name,
+        state=State.ADMITTED,
+        key=SigningKey.from_seed(bytes([seed]) * 32).public,
+        request=b"",
+        node_key=b"",
+        catalogue_hash="",
+        features=("income",),
+        nominal_records=10_000,
+        certificate=b"",
+        applied_ms=0,
+    )
+
+
+MEMBERS = tuple(member(f"bank-{letter}", seed) for seed, letter in enumerate("abc"))
+
+
+def test_a_run_is_prepared_once(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    home = make_coordinator(tmp_path / "c")
+    file = read_plan_file(tmp_path / "plan.toml").with_overrides(epsilon=1.5, delta=None)
+    when = NOW.timestamp()
+    plan = prepare(home, MEMBERS, file, run_id="spring", bundle_hash=BUNDLE, now=when)
+    assert (plan.privacy.epsilon, plan.rounds, plan.recipe.learning_rate) == (1.5, 3, 4.0)
+    assert [m.institution for m in plan.members] == ["bank-a", "bank-b"]
+    assert plan.coordinator == home.signing_key.public.hex
+    again = prepare(home, MEMBERS, PlanFile(epsilon=0.5), run_id="spring", bundle_hash=BUNDLE, now=when)
+    assert again.hash == plan.hash
+
+
+def test_too_few_records_prepare_nothing(tmp_path: Path) -> None:
+    home = make_coordinator(tmp_path / "c")
+    few = tuple(replace(m, nominal_records=300) for m in MEMBERS)
+    with pytest.raises(FederationError):
+        prepare(home, few, PlanFile(), run_id="spring", bundle_hash=BUNDLE, now=NOW.timestamp())
+    assert list(home.runs.iterdir()) == []
+
+
+def test_only_admitted_members_take_part() -> None:
+    assert [m.institution for m in roster(MEMBERS)] == ["bank-a", "bank-b", "bank-c"]
+    with pytest.raises(ConfigurationError, match="bank-x not admitted"):
+        roster(MEMBERS, ["bank-a", "bank-x"])
+    with pytest.raises(ConfigurationError, match="no admitted member"):
+        roster(())
+
+
+@pytest.mark.parametrize(
+    ("text", "where"), [("epsilom = 1", "epsilom"), ('rounds = "many"', "rounds"), ("rounds = ", "plan.toml")]
+)
+def test_a_plan_file_names_what_is_wrong(tmp_path: Path, text: str, where: str) -> None:
+    (tmp_path / "plan.toml").write_text(text)
+    with pytest.raises(ConfigurationError) as caught:
+        read_plan_file(tmp_path / "plan.toml")
+    assert where in caught.value.where
