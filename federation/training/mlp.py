@@ -27,7 +27,7 @@ from protocols.canonical import digest
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
 
-_SPREAD = 3.0  # of the first layer's weights: records lie close together on the embedding's unit sphere
+_SPREAD = 0.3  # of the first layer: near-linear to begin with, or noise drowns what the layer could learn
 _CHUNK = 2**15  # records whose dense embedding is held at once when scoring
 
 

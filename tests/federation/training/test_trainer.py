@@ -143,7 +143,7 @@ class TestEveryFamily:
         out = logits(catalogue, recipe, model, fresh.codes)
         bad = fresh.target == 1
         auc = stats.mannwhitneyu(out[bad], out[~bad]).statistic / (bad.sum() * (~bad).sum())
-        assert auc > 0.7
+        assert auc > 0.65
 
 
 def test_a_delta_too_large_for_the_institution_is_refused(catalogue: Catalogue) -> None:
