@@ -83,7 +83,7 @@ def test_every_figure_is_there(page: str) -> None:
     assert page.count("<svg role") == 9
     assert page.count("does not verify") == 1
     assert "0.770 ± 0.020" in page
-    assert "3.3 × 10^-6" in page
+    assert "3.3 × 10⁻⁶" in page
 
 
 def test_colours_follow_the_page_in_light_and_dark(page: str) -> None:

@@ -84,8 +84,7 @@ def demo(request: Request, *, progress: Progress = lambda stage, done, total: No
         card = _card(catalogue, model, store, judgement.models)
     found = Found(given, homes, model, card, judgement, trained, facts, ledgers, clock.seconds)
     with clock.stage("report"):
-        _write(out, found)
-    return summarise(found)
+        return _write(out, found)
 
 
 class _Stages:
@@ -147,9 +146,11 @@ def _plain(metrics: Metrics) -> dict[str, float]:
     return {name: getattr(metrics, name) for name in ("auc", "ks", "gini", "brier", "ece")}
 
 
-def _write(out: Path, found: Found) -> None:
+def _write(out: Path, found: Found) -> dict[str, Any]:
+    """All documents and both pages; the summary as it is on disk."""
     documents = {"summary.json": summarise(found), "evidence.json": evidence(found), "card.json": found.card.to_json()}
     for name, document in documents.items():
         (out / name).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
     (out / "card.html").write_text(found.card.to_html())
     (out / "report.html").write_text(render(documents["summary.json"], documents["evidence.json"]))
+    return documents["summary.json"]

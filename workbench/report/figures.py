@@ -29,11 +29,11 @@ def roc(curves: Mapping[str, Points], areas: Mapping[str, float]) -> str:
 def comparison(values: Mapping[str, float], *, what: str) -> str:
     """One dot per model on one scale, the first (ours) marked."""
     names = list(values)
-    with drawing(5.6, 0.42 * len(names) + 0.7) as (figure, axes):
+    with drawing(7.6, 0.36 * len(names) + 0.7) as (figure, axes):
         span = max(values.values()) - min(values.values()) or 0.01
         for i, name in enumerate(names):
             axes.plot([values[name]], [i], "o", color=SERIES[i], markersize=9 if i == 0 else 7)
-            axes.text(values[name] + 0.04 * span, i, f"{values[name]:.4f}", va="center", fontsize=9)
+            axes.text(values[name] + 0.02 * span, i, f"{values[name]:.4f}", va="center", fontsize=9)
         axes.set_yticks(range(len(names)), names)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(min(values.values()) - 0.15 * span, max(values.values()) + 0.30 * span)
@@ -77,13 +77,13 @@ def scores(edges: Sequence[float], goods: Sequence[int], bads: Sequence[int], cu
 
 def bands(names: Sequence[str], shares: Sequence[float], rates: Sequence[float]) -> str:
     """Observed default rate of each band, as bars, with the share of subjects in it."""
-    with drawing(7.6, 2.3) as (figure, axes):
+    with drawing(7.6, 2.6) as (figure, axes):
         place = np.arange(len(names))
         axes.bar(place, 100 * np.asarray(rates), 0.62, color=BANDS[: len(names)], linewidth=0)
-        for i, (share, rate) in enumerate(zip(shares, rates, strict=True)):
+        for i, rate in enumerate(rates):
             axes.text(i, 100 * rate, f"{rate:.1%}", ha="center", va="bottom", fontsize=9, fontweight="bold")
-            axes.text(i, 0, f"{share:.0%} of subjects", ha="center", va="bottom", fontsize=8, alpha=0.8)
-        axes.set_xticks(place, names)
+        labels = [f"{name}\n{share:.0%} of subjects" for name, share in zip(names, shares, strict=True)]
+        axes.set_xticks(place, labels, fontsize=9)
         axes.set(ylabel="% bad", ylim=(0, 118 * max([*rates, 0.01])))
         quiet(axes, x=True)
         return to_svg(figure, "bands", "Observed default rate by band")

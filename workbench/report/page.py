@@ -21,6 +21,7 @@ MODELS = {
     "central_additive": "all records in one place, additive",
     "central_boosting": "all records in one place, gradient boosting",
 }
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
 
@@ -78,7 +79,7 @@ def _figure(value: float | None, digits: int) -> str:
 
 def _plain(value: float) -> str:
     mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{float(mantissa):g} × 10^{int(exponent)}"
+    return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
 
 
 def _number_word(number: int) -> str:

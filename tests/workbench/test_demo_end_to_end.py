@@ -1,0 +1,60 @@
+"""The whole demonstration, small: real processes, real TLS, a report at the end, nothing left running."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_demo_processes import marked
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(400)
+def test_a_small_demonstration_from_first_to_last(tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    command = [sys.executable, "-m", "federation.cli", "demo", "--out", str(out), "--persons", "6000"]
+    done = subprocess.run(
+        [*command, "--rounds", "2", "--force", "--json"], capture_output=True, timeout=380, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert marked(str(out)) == []
+
+    summary = json.loads(done.stdout)
+    on_disk = json.loads((out / "summary.json").read_text())
+    assert summary == on_disk
+    assert 0.5 < summary["auc"]["federated"] < summary["auc"]["central_additive"] + 0.02
+    assert set(summary["auc"]) >= {"federated", "alone_best", "alone_mean", "central_boosting"}
+    assert summary["rounds"] == 2
+    assert summary["seconds_to_first_round"] > 0
+
+    # Two of the planned rounds and the evaluation: within the cap, read back from ledgers that verify.
+    assert 0 < summary["epsilon"]["pld"] <= summary["epsilon_plan"]["pld"] <= 1.0
+    assert summary["delta"] <= 1e-5
+    for ledger in summary["ledgers"].values():
+        assert ledger["verified"]
+        assert ledger["entries"] == 6
+        assert ledger["spent"] <= ledger["cap"]
+
+    # What the coordinator may know is the public size, to two figures, and never the records held.
+    for institution in summary["institutions"]:
+        assert institution["nominal_records"] % 100 == 0
+        assert institution["nominal_records"] != institution["records"]
+    page = (out / "report.html").read_text()
+    assert summary["model_hash"] in page
+    assert (out / "card.html").is_file()
+
+    # No record of a person reaches the coordinator's home.
+    persons = {line.split(",")[0] for line in _lines(out / "data" / "aurora.csv.gz")[1:51]}
+    for file in (out / "coordinator").rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            assert not any(person.encode() in content for person in persons), file
+
+
+def _lines(file: Path) -> list[str]:
+    import gzip
+
+    return gzip.decompress(file.read_bytes()).decode().splitlines()
