@@ -16,7 +16,8 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from federation.errors import Refused
-from federation.runtime.pki import key_fingerprint, load_request, verify_flower_key
+from federation.runtime.node_keys import verify_flower_key
+from federation.runtime.pki import key_fingerprint, load_request
 from protocols.canonical import digest
 from protocols.envelope import VERSION, verify_envelope
 from protocols.errors import SignatureError

@@ -172,7 +172,7 @@ def _online(home: CoordinatorHome) -> frozenset[str] | None:
 
     if not listens(LOOPBACK, home.settings.control_port):
         return None
-    from federation.runtime.pki import flower_public_pem
+    from federation.runtime.node_keys import flower_public_pem
     from server.superlink import control
 
     try:

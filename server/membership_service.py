@@ -30,7 +30,7 @@ from federation.enrolment import (
 )
 from federation.errors import Refused
 from federation.runtime import rpc
-from federation.runtime.pki import load_certificate, member_of
+from federation.runtime.pki import MEMBER_LIFETIME, load_certificate, member_of
 from federation.runtime.private_files import read_private
 from protocols.envelope import seal
 from protocols.errors import SignatureError
@@ -127,14 +127,16 @@ class EnrolmentService:
         desk = self._desk
         member = desk.store.of_key(claimed_institution(request), request.signer)
         read_collect(request, member.key, authority=desk.home.authority_fingerprint, now_ms=desk.now_ms())
-        admitted = member.state is State.ADMITTED
-        return desk.sealed(
-            wire.CollectReply(
-                institution=member.institution,
-                state=_STATES[member.state],
-                certificate=(member.certificate or b"") if admitted else b"",
-            )
-        )
+        certificate = self._current(member) if member.state is State.ADMITTED else b""
+        reply = wire.CollectReply(institution=member.institution, state=_STATES[member.state], certificate=certificate)
+        return desk.sealed(reply)
+
+    def _current(self, member: Membership) -> bytes:
+        """The member's certificate, signed anew in its last third: one that was away too long collects again."""
+        desk, chain = self._desk, member.certificate
+        if chain and load_certificate(chain).not_valid_after_utc - desk.clock() > MEMBER_LIFETIME / 3:
+            return chain
+        return desk.store.renew(member.institution, member.request, desk.sign, desk.now_ms())
 
 
 class MembershipService:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from federation.errors import FederationError
 from federation.runtime.logging import get_logger
-from federation.runtime.pki import flower_public_pem
+from federation.runtime.node_keys import flower_public_pem
 from server.membership import Membership
 
 FULL_CHECK_S = 30.0

@@ -29,13 +29,13 @@ from clients.institution.home import CoordinatorIdentity, InstitutionHome
 from federation.enrolment import MAX_APPLICATION_BYTES, node_proof_payload
 from federation.errors import ConfigurationError
 from federation.runtime import rpc
+from federation.runtime.node_keys import prove_flower_key
 from federation.runtime.pki import (
     MEMBER_LIFETIME,
     certificate_fingerprint,
     load_certificate,
     load_request,
     member_of,
-    prove_flower_key,
     signing_request,
     verify_issued,
 )

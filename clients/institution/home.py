@@ -23,7 +23,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, T
 from pydantic_settings import SettingsConfigDict
 
 from federation.errors import ConfigurationError
-from federation.runtime.pki import key_fingerprint, new_flower_key, new_tls_key
+from federation.runtime.node_keys import new_flower_key
+from federation.runtime.pki import key_fingerprint, new_tls_key
 from federation.runtime.private_files import private_directory, read_private, write_private, write_public
 from federation.runtime.settings import HexDigest, HomeSettings, Name, parse_settings, read_settings
 from protocols.signing import SigningKey, VerifyingKey

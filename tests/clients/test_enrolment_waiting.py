@@ -87,6 +87,18 @@ def test_a_certificate_is_renewed_when_it_is_due(federation: World) -> None:
     assert [m.institution for m in member.roster().members] == ["bank-a"]
 
 
+def test_a_member_that_was_away_too_long_collects_again(federation: World) -> None:
+    home = federation.member("bank-a")
+    before = (home.keys / "tls.crt").read_bytes()
+    with federation.enrolment(home) as enrolment:
+        enrolment.collect()
+        assert (home.keys / "tls.crt").read_bytes() == before
+        federation.clock.shift = timedelta(days=40)
+        assert enrolment.collect().state == "admitted"
+    ends = load_certificate((home.keys / "tls.crt").read_bytes()).not_valid_after_utc
+    assert ends > federation.clock() + timedelta(days=29)
+
+
 def test_a_certificate_for_somebody_else_is_not_stored(federation: World) -> None:
     home, now = federation.institution("bank-a"), federation.clock()
     authority, pem = federation.home.authority(), federation.home.authority_pem

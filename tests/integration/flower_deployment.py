@@ -25,7 +25,7 @@ import server.superlink as coordinator_plane
 from clients.institution import home as institution_home
 from clients.institution.home import CoordinatorIdentity, InstitutionHome
 from federation.runtime.flower.bundle import Bundle, build
-from federation.runtime.pki import flower_public_pem
+from federation.runtime.node_keys import flower_public_pem
 from federation.runtime.processes import BackOff, Child, Supervisor
 from server import home as coordinator_home
 from server.home import CoordinatorHome

@@ -14,7 +14,7 @@ import server.superlink as coordinator_plane
 from clients.institution.home import InstitutionHome
 from federation.runtime.flower.control import Control, ControlError, RunState
 from federation.runtime.flower.launch import environment, listens
-from federation.runtime.pki import flower_public_pem, new_flower_key
+from federation.runtime.node_keys import flower_public_pem, new_flower_key
 from federation.runtime.processes import Child, Supervisor
 from server.home import CoordinatorHome
 

@@ -14,7 +14,8 @@ from clients.institution.enrolment_client import Enrolment, Member, pin_authorit
 from clients.institution.home import InstitutionHome
 from federation.errors import Refused
 from federation.runtime import rpc
-from federation.runtime.pki import Authority, certificate_fingerprint, new_flower_key, new_tls_key, signing_request
+from federation.runtime.node_keys import new_flower_key
+from federation.runtime.pki import Authority, certificate_fingerprint, new_tls_key, signing_request
 from federation.runtime.private_files import read_private
 from federation.runtime.rpc import Unreachable, ask, client_tls, dial
 from protocols.envelope import seal

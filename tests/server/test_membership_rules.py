@@ -15,7 +15,7 @@ from rich.console import Console
 
 from federation.enrolment import Application
 from federation.errors import LedgerError, Refused
-from federation.runtime.pki import flower_public_pem, new_flower_key
+from federation.runtime.node_keys import flower_public_pem, new_flower_key
 from protocols.signing import SigningKey
 from server.membership import ALIVE, Membership, MembershipError, State
 from server.membership_store import MembershipStore

@@ -22,7 +22,7 @@ from federation.runtime.flower import executor, superlink, supernode, tuning
 from federation.runtime.flower.admission import Admission
 from federation.runtime.flower.control import Control, ControlError, RunState
 from federation.runtime.flower.launch import ExecutorLaunch, SuperLinkLaunch, SuperNodeLaunch
-from federation.runtime.pki import new_flower_key
+from federation.runtime.node_keys import new_flower_key
 from federation.runtime.private_files import write_private
 
 

@@ -11,7 +11,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.runtime import pki
+from federation.runtime import node_keys, pki
 from protocols.errors import SignatureError
 from protocols.signing import SigningKey
 
@@ -119,35 +119,35 @@ def test_a_request_whose_signature_does_not_hold() -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_crash_the_readers(data: bytes) -> None:
-    for read in (pki.load_certificate, pki.load_request, pki.flower_public_pem, pki.member_of):
+    for read in (pki.load_certificate, pki.load_request, node_keys.flower_public_pem, pki.member_of):
         with pytest.raises(SignatureError):
             read(data)
 
 
 def test_a_node_key_proves_itself() -> None:
-    private, public = pki.new_flower_key()
-    proof = pki.prove_flower_key(private, b"payload")
-    pki.verify_flower_key(public, b"payload", proof)
-    for key, payload in ((public, b"other"), (pki.new_flower_key()[1], b"payload")):
+    private, public = node_keys.new_flower_key()
+    proof = node_keys.prove_flower_key(private, b"payload")
+    node_keys.verify_flower_key(public, b"payload", proof)
+    for key, payload in ((public, b"other"), (node_keys.new_flower_key()[1], b"payload")):
         with pytest.raises(SignatureError, match="does not verify"):
-            pki.verify_flower_key(key, payload, proof)
+            node_keys.verify_flower_key(key, payload, proof)
 
 
 def test_a_node_key_is_what_flower_reads() -> None:
-    private, public = pki.new_flower_key()
+    private, public = node_keys.new_flower_key()
     assert private.startswith(b"-----BEGIN OPENSSH PRIVATE KEY-----")
     assert public.startswith(b"ecdsa-sha2-nistp384 ")
-    assert pki.flower_public_pem(public).startswith(b"-----BEGIN PUBLIC KEY-----")
+    assert node_keys.flower_public_pem(public).startswith(b"-----BEGIN PUBLIC KEY-----")
 
 
 def test_other_node_keys_are_refused() -> None:
     p256 = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(SignatureError, match="P-384"):
-        pki.flower_public_pem(p256.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH))
+        node_keys.flower_public_pem(p256.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH))
     rsa_like = ed25519.Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
     for private in (rsa_like, b"nothing"):
         with pytest.raises(SignatureError, match="P-384"):
-            pki.prove_flower_key(private, b"")
+            node_keys.prove_flower_key(private, b"")
 
 
 def test_fingerprints_compare_as_people_type_them() -> None:
