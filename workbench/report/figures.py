@@ -52,7 +52,7 @@ def calibration(curves: Mapping[str, Points]) -> str:
             x, y = np.asarray(points).T
             axes.plot(x, y, "o-", color=SERIES[i], markersize=5, linewidth=1.2, label=name)
         axes.set(xlabel="predicted default rate", ylabel="observed default rate", xlim=(0, top), ylim=(0, top))
-        axes.legend(loc="upper left")
+        axes.legend(loc="lower right")
         return to_svg(figure, "calibration", "Predicted against observed default rate")
 
 

@@ -26,7 +26,7 @@ _NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight"
 
 
 def render(summary: Mapping[str, Any], evidence: Mapping[str, Any]) -> str:
-    """The page. `summary` is the document `summary.json`, `evidence` the document `evidence.json` (both docs/demo.md).
+    """The page. `summary` is `summary.json`, `evidence` is `evidence.json` (workbench.demo.summary).
 
     Raises jinja2.UndefinedError where a figure that the page shows is missing.
     """
