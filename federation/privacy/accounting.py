@@ -11,13 +11,12 @@ from __future__ import annotations
 import math
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import log_ndtr, ndtr
 
 from federation.errors import PrivacyError
 from federation.privacy.event import GaussianEvent
@@ -149,7 +148,7 @@ def dp_event(events: Iterable[GaussianEvent]) -> Any:
 
 def gaussian_delta(mu: float, epsilon: float) -> float:
     """delta(epsilon) of a mu-Gaussian-DP release (Dong, Roth, Su, arXiv:1905.02383, corollary 2.13): exact at q = 1."""
-    return float(norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon + norm.logcdf(-mu / 2 - epsilon / mu)))
+    return float(ndtr(mu / 2 - epsilon / mu) - math.exp(epsilon + log_ndtr(-mu / 2 - epsilon / mu)))
 
 
 def gaussian_mu(epsilon: float, delta: float) -> float:
@@ -158,7 +157,7 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     >>> round(gaussian_mu(1.0, 1e-5), 5)
     0.26805
     """
-    return float(brentq(lambda mu: gaussian_delta(mu, epsilon) - delta, 1e-6, 100.0))
+    return _root(lambda mu: gaussian_delta(mu, epsilon) - delta, 1e-6, 100.0)
 
 
 def gaussian_epsilon(mu: float, delta: float) -> float:
@@ -171,4 +170,10 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
         return 0.0
     if gaussian_delta(mu, _NO_GUARANTEE) > delta:
         return math.inf
-    return float(brentq(lambda epsilon: gaussian_delta(mu, epsilon) - delta, 0.0, _NO_GUARANTEE))
+    return _root(lambda epsilon: gaussian_delta(mu, epsilon) - delta, 0.0, _NO_GUARANTEE)
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    from scipy.optimize import brentq  # half a second that whoever only reads plans and ledgers saves
+
+    return float(brentq(function, low, high))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 from federation.errors import PrivacyError, TooFewRecords
 from federation.privacy.accounting import gaussian_epsilon, gaussian_mu
@@ -28,7 +29,9 @@ def noise_level(epsilon: float, delta: float, nominal_records: Sequence[int]) ->
     return _CLIP * math.sqrt(_RELEASES * len(nominal_records)) / (checked_mu(epsilon, delta) * total)
 
 
-_LIMIT = noise_level(1.0, 1e-5, [_USABLE[1]] * _USABLE[0])
+@cache
+def _limit() -> float:
+    return noise_level(1.0, 1e-5, [_USABLE[1]] * _USABLE[0])
 
 
 def check_enough_records(epsilon: float, delta: float, nominal_records: Sequence[int], *, force: bool = False) -> None:
@@ -38,16 +41,16 @@ def check_enough_records(epsilon: float, delta: float, nominal_records: Sequence
     with the square root of the number of institutions because each adds its own noise.
     """
     level = noise_level(epsilon, delta, nominal_records)
-    if level <= _LIMIT or force:
+    if level <= _limit() or force:
         return
     count, total = len(nominal_records), sum(nominal_records)
-    needed = math.ceil(total * level / _LIMIT)
+    needed = math.ceil(total * level / _limit())
     raise TooFewRecords(
         "nominal_records",
         got=f"{total} records in {count} institutions at epsilon {epsilon:g}, delta {delta:g} "
         f"(noise level {level:.4f})",
         expected=f"at least {needed} records ({math.ceil(needed / count)} an institution), "
-        f"or epsilon {_epsilon_for(level, epsilon, delta)} (noise level at most {_LIMIT:.4f})",
+        f"or epsilon {_epsilon_for(level, epsilon, delta)} (noise level at most {_limit():.4f})",
     )
 
 
@@ -60,5 +63,5 @@ def check_delta(delta: float, nominal_records: Sequence[int]) -> None:
 
 def _epsilon_for(level: float, epsilon: float, delta: float) -> str:
     """The epsilon, rounded up to .1, whose noise level would be bearable."""
-    bearable = gaussian_epsilon(gaussian_mu(epsilon, delta) * level / _LIMIT, delta)
+    bearable = gaussian_epsilon(gaussian_mu(epsilon, delta) * level / _limit(), delta)
     return "above 100" if bearable > 100 else f"{math.ceil(10 * bearable) / 10:g}"

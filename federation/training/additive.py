@@ -1,7 +1,8 @@
 """The additive model: logistic regression on the embedding. Every cell's effect, part and reason is exact.
 
 Works on the codes: a forward pass gathers one number per feature, a backward pass counts residuals per cell. No matrix
-of records times dimensions is built, so a million records fit where their codes do.
+of records times dimensions is built, so a million records fit where their codes do. torch is imported to train and for
+nothing else: plans, scores and reports are made without it.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from federation.privacy.mechanism import GaussianMechanism
 from federation.training.embedding import Embedding
-from federation.training.logistic import clipped_residuals
 from federation.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
+    from federation.privacy.mechanism import GaussianMechanism
 
 
 class AdditiveModel:
@@ -56,6 +55,8 @@ class AdditiveModel:
         nominal_records: int,
     ) -> NDArray[np.float64]:
         """The parameters after every step that the mechanism's event has."""
+        import torch
+
         weights = torch.nn.Parameter(torch.from_numpy(parameters.astype(np.float64)))
         inner = torch.optim.SGD([weights], lr=recipe.learning_rate, momentum=recipe.momentum)
         optimizer = mechanism.optimizer(inner, nominal_records)
@@ -75,6 +76,10 @@ class AdditiveModel:
         mechanism: GaussianMechanism,
     ) -> NDArray[np.float64]:
         """Sum over records of gradients of norm at most the mechanism's clip, float64 [dimension]."""
+        import torch
+
+        from federation.training.logistic import clipped_residuals
+
         z = torch.from_numpy(self.intercept + self.embedding.forward(weights, codes))
         y = torch.from_numpy(target.astype(np.float64))
         norms = torch.from_numpy(self.embedding.norms(codes))

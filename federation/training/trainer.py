@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from federation.errors import ConfigurationError, RecordsError
 from federation.privacy import NoiseSource, PrivacyPlan, check_delta
-from federation.privacy.mechanism import GaussianMechanism
-from federation.records.encoded import Encoded
 from federation.training.additive import AdditiveModel
-from federation.training.mlp import MlpModel
 from federation.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
+    from federation.privacy.mechanism import GaussianMechanism
+    from federation.records.encoded import Encoded
 
 
 class Model(Protocol):
@@ -115,4 +114,8 @@ def checked_parameters(parameters: NDArray[np.float32], dimension: int) -> NDArr
 
 
 def _model(catalogue: Catalogue, recipe: Recipe) -> Model:
-    return MlpModel(catalogue, recipe.hidden) if recipe.family == "mlp" else AdditiveModel(catalogue)
+    if recipe.family == "additive":
+        return AdditiveModel(catalogue)
+    from federation.training.mlp import MlpModel  # torch and Opacus: seconds that the additive family's readers save
+
+    return MlpModel(catalogue, recipe.hidden)
