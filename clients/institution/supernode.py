@@ -62,21 +62,21 @@ def children(home: InstitutionHome) -> tuple[Child, Child]:
 def record_refusal(home: InstitutionHome, bundle_hash: str) -> None:
     """Write into the ledger that a bundle was refused; nothing ran, nothing is charged. Never raises: it stays refused.
 
-    The node process has the ledger open. Its `recover` takes open reservations for lost, so it is not run here.
+    The node process has the ledger open and may be at work, so what it has reserved is left alone.
     """
     _log.warning("refused a bundle that is not allowed: %s", bundle_hash)
-    from federation.ledger.journal import Journal  # not needed, with all it imports, until something is refused
-    from federation.ledger.ledger import Ledger, published_accountant, utc_now
-    from federation.runtime.database import open_engine
+    from federation.ledger import Ledger  # not needed, with all it imports, until something is refused
 
-    journal = Journal(open_engine(home.database_url), home.name, home.signing_key)
-    ledger = Ledger(journal, home.signing_key, home.caps(), utc_now, published_accountant)
     try:
-        ledger.refuse(REFUSED, "bundle", got=bundle_hash, expected="an allowed bundle", request_hash=bundle_hash)
+        ledger = Ledger.open(
+            home.database_url, institution=home.name, key=home.signing_key, caps=home.caps(), recover=False
+        )
+        try:
+            ledger.refuse(REFUSED, "bundle", got=bundle_hash, expected="an allowed bundle", request_hash=bundle_hash)
+        finally:
+            ledger.close()
     except FederationError:
         _log.exception("a refused bundle could not be recorded")
-    finally:
-        ledger.close()
 
 
 def main() -> None:

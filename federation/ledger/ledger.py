@@ -74,16 +74,23 @@ class Ledger:
         caps: Caps,
         clock: Clock = utc_now,
         accountant: Accountant = published_accountant,
+        recover: bool = True,
     ) -> Ledger:
         """Migrate the database at `url`, verify the whole chain, close what a crash left open (`recover`).
 
-        `clock` answers with aware datetimes. Raises LedgerError where the database cannot be used or an entry does
-        not verify, ConfigurationError for a URL that is neither SQLite nor PostgreSQL.
+        Recovery fences off whoever else has the ledger open, so only the process that computes releases does it;
+        `recover=False` is for one that has something to record beside it. `clock` answers with aware datetimes.
+
+        Raises LedgerError where the database cannot be used or an entry does not verify, ConfigurationError for a URL
+        that is neither SQLite nor PostgreSQL.
         """
         engine = open_engine(url)
         store.prepare(engine)
         ledger = cls(Journal(engine, institution, key), key, caps, clock, accountant)
-        ledger.recover()
+        if recover:
+            ledger.recover()
+        else:
+            ledger.verify()
         return ledger
 
     @classmethod

@@ -77,9 +77,17 @@ def update_hash(round: int) -> str:
     return digest("test/update", str(round).encode()).hex()
 
 
-def open_ledger(url: str, caps: Caps = CAPS, clock: SettableClock | None = None, key: SigningKey = KEY) -> Ledger:
+def open_ledger(
+    url: str, caps: Caps = CAPS, clock: SettableClock | None = None, key: SigningKey = KEY, *, recover: bool = True
+) -> Ledger:
     return Ledger.open(
-        url, institution=INSTITUTION, key=key, caps=caps, clock=clock or SettableClock(), accountant=adding
+        url,
+        institution=INSTITUTION,
+        key=key,
+        caps=caps,
+        clock=clock or SettableClock(),
+        accountant=adding,
+        recover=recover,
     )
 
 

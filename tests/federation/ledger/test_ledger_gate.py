@@ -115,6 +115,22 @@ def test_what_a_crash_left_open_becomes_unknown_and_stays_charged() -> None:
     assert ledger.recover() == 1
 
 
+def test_without_recovery_another_process_may_write_beside_an_open_reservation(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    node = open_ledger(url)
+    at_work = node.reserve(release(1))
+    beside = open_ledger(url, recover=False)
+    beside.refuse("wrong_bundle", "bundle", got="other", expected="allowed", request_hash="d" * 64)
+    node.spend(at_work, update_hash(1), b"reply")
+    assert [signed.entry.kind for signed in node.entries()] == [Kind.RESERVE, Kind.REFUSE, Kind.SPEND]
+    with pytest.raises(LedgerError, match="answered already"):
+        beside.reserve(release(1))
+    fenced = node.reserve(release(2))
+    open_ledger(url).close()
+    with pytest.raises(LedgerError, match="open reservation"):
+        node.spend(fenced, update_hash(2), b"late")
+
+
 def test_a_reservation_is_closed_once() -> None:
     ledger = memory_ledger()
     reservation = ledger.reserve(release(1))

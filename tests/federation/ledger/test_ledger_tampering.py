@@ -76,6 +76,13 @@ def test_as_written_it_verifies(file: Path) -> None:
     assert verify(file) == 7
 
 
+@pytest.mark.parametrize("recover", [True, False])
+def test_opening_verifies_with_and_without_recovery(file: Path, recover: bool) -> None:
+    rewrite(file, ("DELETE FROM ledger_entries WHERE sequence = ?", (4,)))
+    with pytest.raises(LedgerError, match="entry 5: sequence"):
+        open_ledger(f"sqlite:///{file}", recover=recover)
+
+
 @pytest.mark.parametrize("statement", ["UPDATE {} SET reply = ''", "DELETE FROM {}"])
 def test_the_database_refuses_to_change_a_reply(file: Path, statement: str) -> None:
     with sqlite3.connect(file) as connection, pytest.raises(sqlite3.DatabaseError, match="append-only"):
