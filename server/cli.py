@@ -132,6 +132,23 @@ def train(
         f"at delta {summary['delta']:g}, {summary['adjacency']}, per institution"
     )
     typer.echo(f"model {summary['model_hash'][:16]} in {summary['model']}, {summary['seconds']:.1f} s")
+    typer.echo(f"its card: {summary['card']}, and beside it {Path(summary['card']).with_suffix('.html').name}")
+
+
+@app.command()
+def card(
+    home: Home, run: Annotated[str, typer.Option(help="The run's name: see `status`.")], as_json: AsJson = False
+) -> None:
+    """Make a published model's card again (card.json, card.html in the run's folder) and print it."""
+    opened = CoordinatorHome.open(home)
+    from server.card import write_card  # with the figures of the evaluation
+    from server.card_view import show_card
+
+    made = write_card(opened.run(run), load_catalogue(opened.catalogue))
+    if as_json:
+        typer.echo(json.dumps(made.to_json(), indent=2))
+        return
+    show_card(made, opened.run(run), Console())
 
 
 @app.command()

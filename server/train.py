@@ -20,6 +20,7 @@ from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
 from federation.rounds import Member, TrainingPlan
 from federation.training import Recipe
+from server.card import CARD, write_card
 from server.checkpoint_store import PLAN, CheckpointStore
 from server.home import CoordinatorHome
 from server.membership import Membership
@@ -115,10 +116,15 @@ def roster(admitted: Sequence[Membership], names: Sequence[str] | None = None) -
 
 
 def carry(home: CoordinatorHome, plan: TrainingPlan, *, on_event: OnEvent) -> dict[str, Any]:
-    """Run `plan` to its end over the served SuperLink; the summary of what came of it. Raises RunFailed."""
+    """Run `plan` to its end over the served SuperLink, write the model's card; the summary of what came of it.
+
+    Raises RunFailed, and what `write_card` raises: the model is there by then, and `fedscore coordinator card` will do.
+    """
     started = time.monotonic()
     file = run_training(home, plan.run_id, on_event=on_event)
-    return summarise(home, plan, file, seconds=time.monotonic() - started)
+    summary = summarise(home, plan, file, seconds=time.monotonic() - started)
+    write_card(home.run(plan.run_id), load_catalogue(home.catalogue))
+    return summary
 
 
 def summarise(home: CoordinatorHome, plan: TrainingPlan, model: Path, *, seconds: float) -> dict[str, Any]:
@@ -131,6 +137,7 @@ def summarise(home: CoordinatorHome, plan: TrainingPlan, model: Path, *, seconds
         "run_id": plan.run_id,
         "plan_hash": plan.hash,
         "model": str(model),
+        "card": str(model.with_name(CARD)),
         "model_hash": None if published is None else published.hash,
         "rounds": plan.rounds,
         "members": [member.institution for member in plan.members],
