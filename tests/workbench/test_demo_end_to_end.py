@@ -44,7 +44,10 @@ def test_a_small_demonstration_from_first_to_last(tmp_path: Path) -> None:
         assert institution["nominal_records"] != institution["records"]
     page = (out / "report.html").read_text()
     assert summary["model_hash"] in page
-    assert (out / "card.html").is_file()
+    card = json.loads((out / "card.json").read_text())
+    assert card == json.loads((out / "coordinator" / "runs" / "demo" / "card.json").read_text())
+    assert card["findings"]["metrics"]["auc"]["value"] == summary["card"]["auc"]["value"]
+    assert card["model"]["model_hash"] in (out / "card.html").read_text()
 
     # No record of a person reaches the coordinator's home.
     persons = {line.split(",")[0] for line in _lines(out / "data" / "aurora.csv.gz")[1:51]}

@@ -8,20 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from federation.catalogue import Catalogue, load_catalogue
+from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
-from federation.evaluation import EvaluationSpec
-from federation.evaluation.findings import Findings
-from federation.evaluation.metrics import Metrics
-from federation.evaluation.model_card import ModelCard, build_card
 from federation.models import PublishedModel
-from federation.scorecard.scaling import Scaling
+from server.card import CARD, CARD_PAGE
 from server.checkpoint_store import CheckpointStore
 from workbench.demo import cast, inputs
 from workbench.demo.cast import Homes, Terms
@@ -77,11 +70,10 @@ def demo(request: Request, *, progress: Progress = lambda stage, done, total: No
             cast.score(processes, homes, given)
             ledgers = cast.ledgers(processes, homes, given)
     with clock.stage("judgement"):
-        store = CheckpointStore(homes.run)
-        model = _published(store)
+        model = _published(CheckpointStore(homes.run))
         scored = {item.name: homes.scores(item.name) for item in given.institutions}
         judgement = judge(given, catalogue, model, scored)
-        card = _card(catalogue, model, store, judgement.models)
+        card = _card(homes, model)
     found = Found(given, homes, model, card, judgement, trained, facts, ledgers, clock.seconds)
     with clock.stage("report"):
         return _write(out, found)
@@ -128,29 +120,20 @@ def _published(store: CheckpointStore) -> PublishedModel:
     return model
 
 
-def _card(catalogue: Catalogue, model: PublishedModel, store: CheckpointStore, models: dict[str, Metrics]) -> ModelCard:
-    """The model card: quality from the charged release alone; baselines are the judge's and say so."""
-    published = store.evaluation()
-    findings = None
-    if published is not None:
-        published.verify(model.plan)
-        tables = EvaluationSpec.from_catalogue(catalogue).read(np.array(published.counts), published.sd)
-        findings = Findings.of_release(tables, Scaling())
-    baselines = {
-        f"{name.replace('_', ' ')} (exact, no privacy)": _plain(m) for name, m in models.items() if name != "federated"
-    }
-    return build_card(model, catalogue, findings, created=datetime.now(UTC), baselines=baselines)
-
-
-def _plain(metrics: Metrics) -> dict[str, float]:
-    return {name: getattr(metrics, name) for name in ("auc", "ks", "gini", "brier", "ece")}
+def _card(homes: Homes, model: PublishedModel) -> dict[str, Any]:
+    """The card that the coordinator wrote when training ended: quality from the charged release alone."""
+    card: dict[str, Any] = json.loads((homes.run / CARD).read_bytes())
+    if card["model"]["model_hash"] != model.hash:
+        raise DemoFailed(str(homes.run / CARD), got=card["model"]["model_hash"], expected=model.hash)
+    return card
 
 
 def _write(out: Path, found: Found) -> dict[str, Any]:
     """All documents and both pages; the summary as it is on disk."""
-    documents = {"summary.json": summarise(found), "evidence.json": evidence(found), "card.json": found.card.to_json()}
+    documents = {"summary.json": summarise(found), "evidence.json": evidence(found)}
     for name, document in documents.items():
         (out / name).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
-    (out / "card.html").write_text(found.card.to_html())
+    for name in (CARD, CARD_PAGE):
+        shutil.copyfile(found.homes.run / name, out / name)
     (out / "report.html").write_text(render(documents["summary.json"], documents["evidence.json"]))
     return documents["summary.json"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clients.institution.home import InstitutionHome
-from federation.evaluation.model_card import ModelCard
+from federation.catalogue import load_catalogue
 from federation.ledger.audit import read_ledger
 from federation.ledger.budget import Scope
 from federation.ledger.entries import Kind
@@ -31,7 +31,7 @@ class Found:
     inputs: Inputs
     homes: Homes
     model: PublishedModel
-    card: ModelCard
+    card: Mapping[str, Any]
     judgement: Judgement
     trained: Trained
     homes_facts: Mapping[str, Mapping[str, Any]]
@@ -80,14 +80,13 @@ def evidence(found: Found) -> dict[str, Any]:
     """The document `evidence.json`: what the report draws."""
     rounds = _rounds(found.homes.events())
     start = found.trained.started
-    card = found.card.to_json()
     return found.judgement.evidence(Scaling()) | {
         "card": _card_figures(found.card),
         "cap": _run_amount(next(iter(found.ledgers.values())))["cap"],
         "budget": {given.name: _burn_down(found, given.name) for given in found.inputs.institutions},
         "timeline": [[label, begin - start, end - start] for label, begin, end in rounds],
-        "released_groups": _released_groups(card),
-        "influence": _influence(found, card),
+        "released_groups": _released_groups(found.card),
+        "influence": _influence(found),
     }
 
 
@@ -161,13 +160,13 @@ def _refused(found: Found) -> dict[str, int]:
     return {"by_nodes": nodes, "by_driver": answers, "total": nodes + answers}
 
 
-def _card_figures(card: ModelCard) -> dict[str, Any] | None:
+def _card_figures(card: Mapping[str, Any]) -> dict[str, Any] | None:
     """The charged release's own figures, each with its standard error; None where there was no release."""
-    if card.findings is None:
+    findings = card["findings"]
+    if findings is None:
         return None
-    estimates = {name: card.findings.metrics[name] for name in _FIGURES}
-    figures = {name: {"value": estimate.value, "se": estimate.se} for name, estimate in estimates.items()}
-    return {**figures, "source": card.findings.source}
+    figures = {name: {part: findings["metrics"][name][part] for part in ("value", "se")} for name in _FIGURES}
+    return {**figures, "source": findings["source"]}
 
 
 def _burn_down(found: Found, name: str) -> list[float]:
@@ -186,9 +185,9 @@ def _released_groups(card: Mapping[str, Any]) -> list[int]:
     return [sum(shown), len(shown)]
 
 
-def _influence(found: Found, card: Mapping[str, Any]) -> dict[str, Any] | None:
-    if card["influence"] is None:
+def _influence(found: Found) -> dict[str, Any] | None:
+    influence = found.card["influence"]
+    if influence is None:
         return None
-    dimensions = {feature.name: feature.dimension.value for feature in found.card.catalogue.features}
-    index = {row["feature"]: row["index"] for row in card["influence"]["features"]}
-    return {"index": index, "dimensions": dimensions}
+    dimensions = {feature.name: feature.dimension.value for feature in load_catalogue(found.inputs.catalogue).features}
+    return {"index": {row["feature"]: row["index"] for row in influence["features"]}, "dimensions": dimensions}
