@@ -125,6 +125,8 @@ def _show(summary: dict[str, Any], out: Path, console: Console) -> None:
         figures = (f"{summary[figure][model]:.4f}" for figure in ("auc", "ks", "ece"))
         table.add_row(model.replace("_", " "), *figures, style="bold" if model == "federated" else None)
     console.print(table)
+    if left_out := summary["data"]["oracle_left_out"]:
+        console.print(f"{left_out:,} more were scored and not judged: their outcome is missing or broken.")
     console.print(
         f"Each institution spent epsilon {epsilon['pld']:.3f} (PLD), {epsilon['prv']:.3f} (PRV), "
         f"{epsilon['rdp']:.3f} (RDP) at delta {summary['delta']:g}, add or remove one record. "

@@ -17,6 +17,7 @@ def summary() -> dict[str, Any]:
         "data": {
             "description": "60,000 synthetic persons",
             "oracle_records": 24_000,
+            "oracle_left_out": 17,
             "oracle_reason": "these people do not exist",
         },
         "catalogue": {"name": "synthetic", "version": "1.0.0", "hash": "ab" * 32},

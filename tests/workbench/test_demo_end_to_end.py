@@ -27,6 +27,7 @@ def test_a_small_demonstration_from_first_to_last(tmp_path: Path) -> None:
     assert summary == on_disk
     assert 0.5 < summary["auc"]["federated"] < summary["auc"]["central_additive"] + 0.02
     assert set(summary["auc"]) >= {"federated", "alone_best", "alone_mean", "central_boosting"}
+    assert summary["data"]["oracle_left_out"] == 0
     assert summary["rounds"] == 2
     assert summary["seconds_to_first_round"] > 0
 

@@ -111,6 +111,13 @@ def test_without_card_groups_and_influence_their_sections_are_left_out() -> None
     assert "the model card's own figures" not in page
 
 
+def test_rows_that_were_not_judged_are_mentioned_where_there_are_any() -> None:
+    shown = recorded.summary()
+    assert "Another 17 were scored and not judged" in render(shown, recorded.evidence())
+    shown["data"]["oracle_left_out"] = 0
+    assert "not judged" not in render(shown, recorded.evidence())
+
+
 def test_a_missing_figure_is_an_error_not_a_blank() -> None:
     shown = recorded.summary()
     del shown["epsilon"]["prv"]

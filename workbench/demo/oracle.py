@@ -1,7 +1,8 @@
 """The demonstration's judge: exact figures on records that no institution was given.
 
 A real federation has no such judge; it has the charged histogram of the model card. Both are shown, each by its name.
-Baselines are trained here, without privacy, on the very files that the institutions were given.
+Baselines are trained here, without privacy, on the very files that the institutions were given. A row is scored without
+its outcome, so one whose outcome is missing or broken has a score and cannot be judged: it is left out, and counted.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from federation.errors import RecordsError
 from federation.evaluation.findings import Findings
 from federation.evaluation.metrics import Metrics, auc, calibration_curve, evaluate, roc
 from federation.models import PublishedModel
-from federation.records import load_records
+from federation.records import encode, load_records, read_table, validate
 from federation.records.encoded import Encoded
+from federation.records.report import Validated
 from federation.scorecard.scaling import Scaling
 from federation.training import logits
 from workbench.baselines import Logits, additive_logits, boosting_logits, outcomes
@@ -34,7 +36,10 @@ _AGREE = 0.02  # log-odds; scores are written with two decimals
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the judge found: `models` on all its records, `per_institution` on those about that one's customers."""
+    """What the judge found: `models` on all its records, `per_institution` on those about that one's customers.
+
+    left_out  rows that were scored and not judged, for want of a valid outcome
+    """
 
     models: dict[str, Metrics]
     curves: dict[str, Logits]
@@ -42,6 +47,7 @@ class Judgement:
     scores: NDArray[np.float64]
     per_institution: dict[str, dict[str, Any]]
     findings: Findings
+    left_out: int
 
     def evidence(self, scaling: Scaling) -> dict[str, Any]:
         """Curves and histograms for the report, as plain numbers."""
@@ -64,15 +70,18 @@ def judge(
     done: Callable[[str], None] = lambda step: None,
 ) -> Judgement:
     """Figures of `model` and its baselines. `scored` {institution: file} holds the scores its node gave to the judge's
-    records about its customers; they must agree with the model.
+    records about its customers; they must agree with the model, on rows with a valid outcome and on the others.
 
     Raises RecordsError where they do not, or a file cannot be read.
     """
-    training, oracle = _read(inputs, catalogue)
+    training = {given.name: load_records(given.records, catalogue)[0] for given in inputs.institutions}
+    aside = {given.name: read_aside(given.oracle, catalogue) for given in inputs.institutions}
+    oracle = {name: rows.records for name, rows in aside.items()}
     everything, everywhere = concatenate(list(training.values())), concatenate(list(oracle.values()))
     target = outcomes(everywhere)
-    federated = {name: _federated(catalogue, model, records) for name, records in oracle.items()}
-    scores = [_scores(scored[name], federated[name], name) for name in oracle]
+    answers = {name: _federated(catalogue, model, rows.scored) for name, rows in aside.items()}
+    scores = [_scores(scored[name], answers[name], name)[rows.judged] for name, rows in aside.items()]
+    federated = {name: answers[name][rows.judged] for name, rows in aside.items()}
     done("scores checked")
     alone = {}
     for name, records in training.items():
@@ -88,7 +97,42 @@ def judge(
     models["alone_mean"] = _mean([evaluate(target, curve) for curve in alone.values()])
     each = _per_institution(training, oracle, federated, alone)
     findings = Findings.of_records(catalogue, everywhere, curves["federated"], Scaling())
-    return Judgement(models, curves, target, np.concatenate(scores), each, findings)
+    left_out = sum(rows.left_out for rows in aside.values())
+    return Judgement(models, curves, target, np.concatenate(scores), each, findings, left_out)
+
+
+@dataclass(frozen=True)
+class Aside:
+    """The rows about one institution's customers that were kept from it.
+
+    scored   every row that a node scores, in the file's order, without outcomes
+    judged   bool [len(scored)]: whose outcome is valid
+    records  those, with their outcomes
+    """
+
+    scored: Encoded
+    judged: NDArray[np.bool_]
+    records: Encoded
+
+    @property
+    def left_out(self) -> int:
+        return int((~self.judged).sum())
+
+
+def read_aside(path: Path, catalogue: Catalogue) -> Aside:
+    """Raises RecordsError for a file that cannot be used."""
+    table = read_table(path)
+    scored = validate(table, catalogue, require_target=False)
+    complete = validate(table, catalogue)
+    # Of one subject's rows the first good one counts; which that is may depend on the outcome, so rows decide.
+    rows, known = _rows(scored), _rows(complete)
+    records = encode(complete.good, catalogue).take(np.isin(known, rows))
+    return Aside(encode(scored.good, catalogue), np.isin(rows, known), records)
+
+
+def _rows(checked: Validated) -> NDArray[np.int64]:
+    """Which rows of the file are good, from 1."""
+    return np.setdiff1d(np.arange(1, checked.report.rows_read + 1), checked.quarantine["row"].to_numpy())
 
 
 def concatenate(parts: Sequence[Encoded]) -> Encoded:
@@ -98,12 +142,6 @@ def concatenate(parts: Sequence[Encoded]) -> Encoded:
         target=np.concatenate([outcomes(part) for part in parts]),
         protected={name: np.concatenate([part.protected[name] for part in parts]) for name in parts[0].protected},
     )
-
-
-def _read(inputs: Inputs, catalogue: Catalogue) -> tuple[dict[str, Encoded], dict[str, Encoded]]:
-    training = {given.name: load_records(given.records, catalogue)[0] for given in inputs.institutions}
-    oracle = {given.name: load_records(given.oracle, catalogue)[0] for given in inputs.institutions}
-    return training, oracle
 
 
 def _federated(catalogue: Catalogue, model: PublishedModel, records: Encoded) -> Logits:

@@ -53,6 +53,7 @@ def summarise(found: Found) -> dict[str, Any]:
         "data": {
             "description": found.inputs.description,
             "oracle_records": len(found.judgement.target),
+            "oracle_left_out": found.judgement.left_out,
             "oracle_reason": found.inputs.oracle_reason,
             **found.inputs.facts,
         },
