@@ -7,13 +7,18 @@ A role's package announces a typer app in the entry-point group "fedscore.comman
 does not load, is told when it is asked for and never stands in the way of the others.
 
 Exit codes: 0 done, 1 refused or invalid (one line says where, got, expected), 2 wrong usage.
+
+An error that nobody foresaw is one line too: its type and its place, and not its message, for messages of libraries
+quote the values they stumbled over. FEDSCORE_TRACEBACK=1 shows all of it, on a terminal that may see records.
 """
 
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from importlib import metadata
 from importlib.metadata import EntryPoint
@@ -28,6 +33,10 @@ from federation.errors import FederationError
 from protocols.errors import ProtocolError
 
 GROUP = "fedscore.commands"
+TRACEBACK = "FEDSCORE_TRACEBACK"
+ROOT = Path(__file__).resolve().parents[1]
+_PACKAGES = tuple(str(ROOT / name) + os.sep for name in ("protocols", "federation", "clients", "server", "workbench"))
+_HINT = f"its message may quote records and is not shown, {TRACEBACK}=1 shows it; a home's logs/ may say more"
 
 
 class Lazy(TyperGroup):
@@ -107,6 +116,7 @@ def summary(module: str) -> str:
 app = typer.Typer(
     cls=Roles,
     add_completion=False,
+    pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Privacy-preserving federated credit scoring: private training, private scores, one trail of proof.",
@@ -135,6 +145,23 @@ def main() -> None:
     except (FederationError, ProtocolError) as error:
         typer.echo(f"fedscore: {type(error).__name__}: {error}", err=True)
         sys.exit(1)
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        typer.echo(f"fedscore: unexpected {type(error).__name__} {_place(error)}; {_HINT}", err=True)
+        sys.exit(1)
+
+
+def _place(error: Exception) -> str:
+    """Where it was raised: the project's own innermost line, and the library's below it.
+
+    >>> _place(ValueError("never raised"))
+    'at an unknown place'
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename.startswith(_PACKAGES)]
+    named = list(dict.fromkeys(f"{Path(f.filename).stem}.{f.name}:{f.lineno}" for f in (*own[-1:], *frames[-1:])))
+    return f"at {', in '.join(named)}" if named else "at an unknown place"
 
 
 if __name__ == "__main__":

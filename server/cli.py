@@ -23,7 +23,9 @@ from server.membership import Membership
 from server.membership_store import MembershipStore
 from server.runs import RunView, read_runs
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Coordinate a federation.")
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help="Coordinate a federation."
+)
 app.registered_commands += cli_members.app.registered_commands
 LOOPBACK = "127.0.0.1"
 

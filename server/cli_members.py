@@ -25,7 +25,9 @@ Name = Annotated[str, typer.Argument(help="The institution's name.")]
 Reason = Annotated[str, typer.Option(help="Kept with the decision.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-app = typer.Typer(help="The operator's decisions about who takes part.")
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, help="The operator's decisions about who takes part."
+)
 
 
 @app.command()

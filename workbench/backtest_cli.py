@@ -15,7 +15,9 @@ from rich.table import Table
 from federation.errors import FederationError, TooFewRecords
 from workbench.partition import Split
 
-app = typer.Typer(add_completion=False, help="Back-test a federation on one owner's data.")
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, help="Back-test a federation on one owner's data."
+)
 
 _LABELS = {
     "federated": "federated, private",

@@ -20,7 +20,9 @@ from rich.text import Text
 
 from federation.errors import FederationError
 
-app = typer.Typer(add_completion=False, help="Show a whole federation at work on this machine.")
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, help="Show a whole federation at work on this machine."
+)
 
 INTERRUPTED = 130
 

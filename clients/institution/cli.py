@@ -19,6 +19,7 @@ from federation.errors import ConfigurationError
 
 app = typer.Typer(
     add_completion=False,
+    pretty_exceptions_enable=False,
     no_args_is_help=True,
     help="Take part in a federation: your records, keys and budget stay here.",
     cls=mount(

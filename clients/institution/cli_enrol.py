@@ -25,7 +25,7 @@ Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LONGEST_PAUSE_S = 5.0
 
-app = typer.Typer(help="Joining a federation.")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Joining a federation.")
 
 
 @app.command()

@@ -21,7 +21,7 @@ Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Hash = Annotated[str, typer.Argument(help="The plan's hash, or enough of it to be the only one.")]
 
-app = typer.Typer(help="Plans proposed by the coordinator.")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Plans proposed by the coordinator.")
 
 
 @app.command()

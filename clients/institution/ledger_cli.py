@@ -22,7 +22,10 @@ from federation.privacy.event import GaussianEvent
 from protocols.signing import VerifyingKey
 
 app = typer.Typer(
-    help="The privacy ledger: what was spent, what is left, what was refused.", invoke_without_command=True
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The privacy ledger: what was spent, what is left, what was refused.",
+    invoke_without_command=True,
 )
 
 

@@ -27,7 +27,9 @@ from federation.errors import ConfigurationError, FederationError
 from federation.scorecard import Scaling, Scorer
 from protocols.errors import ProtocolError
 
-app = typer.Typer(add_completion=False, help="Scores of this institution's own records, 350 to 950.")
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, help="Scores of this institution's own records, 350 to 950."
+)
 
 
 @app.command()

@@ -17,7 +17,12 @@ from federation.catalogue.values import Catalogue
 from federation.errors import FederationError
 from federation.records import Validated, ValidationReport, encode, read_table, validate, write_quarantine
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check, list and describe catalogues.")
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help="Check, list and describe catalogues.",
+)
 
 NameOrFile = Annotated[str, typer.Argument(help="A shipped catalogue's name or a TOML file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -17,7 +17,9 @@ from federation.errors import FederationError
 from federation.synthetic.population import PopulationSpec
 from federation.synthetic.tables import Format, Population, write_population
 
-app = typer.Typer(add_completion=False, help="Draw a synthetic population, one file per institution.")
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, help="Draw a synthetic population, one file per institution."
+)
 
 
 @app.callback(invoke_without_command=True)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from importlib import metadata
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +106,98 @@ def test_an_error_is_one_line_and_exit_1(
 def test_wrong_usage_is_exit_2(monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]) -> None:
     announce(monkeypatch, role=fail_with(ValueError()))
     assert run(monkeypatch, *words) == 2
+
+
+SECRET = "RSSMRA80A01H501U"
+
+
+def leak() -> str:
+    """A command that holds a secret in a local and in the message of what a library raises under it."""
+    import typer
+
+    app = typer.Typer()
+
+    @app.command()
+    def command() -> None:
+        identifier = SECRET
+        int(identifier)
+
+    globals()["leaking"] = app
+    return f"{__name__}:leaking"
+
+
+def test_an_unexpected_error_is_one_line_without_values(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    announce(monkeypatch, role=leak())
+    assert run(monkeypatch, "role") == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert SECRET not in shown.err
+    assert shown.err.count("\n") == 1
+    for words in ("unexpected ValueError at test_cli.command:", "FEDSCORE_TRACEBACK=1", "logs/"):
+        assert words in shown.err
+
+
+def test_whoever_asks_for_it_gets_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    announce(monkeypatch, role=leak())
+    monkeypatch.setenv(cli.TRACEBACK, "1")
+    with pytest.raises(ValueError, match=SECRET):
+        run(monkeypatch, "role")
+
+
+PROCESS = """
+import sys
+from importlib import metadata
+from importlib.metadata import EntryPoint
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+metadata.entry_points = lambda group: [EntryPoint("role", "leaky:app", group)]
+sys.argv = {words!r}
+{start}
+"""
+LEAKY = """
+import typer
+app = typer.Typer({options})
+@app.command()
+def command() -> None:
+    identifier = open({file!r}).read()
+    [][len(identifier)]
+"""
+MAIN, DIRECTLY = "from federation.cli import main; main()", "import leaky; leaky.app()"
+
+
+@pytest.mark.parametrize(
+    ("options", "start", "leaks"),
+    [
+        ("pretty_exceptions_enable=False", MAIN, False),
+        ("", MAIN, False),
+        ("pretty_exceptions_enable=False", DIRECTLY, False),
+        ("", DIRECTLY, True),  # what the option is for
+    ],
+)
+def test_no_process_prints_what_a_local_holds(tmp_path: Path, options: str, start: str, leaks: bool) -> None:
+    (tmp_path / "subject").write_text(SECRET)
+    (tmp_path / "leaky.py").write_text(LEAKY.format(options=options, file=str(tmp_path / "subject")))
+    words = ["fedscore", "role"] if start == MAIN else ["leaky"]
+    code = PROCESS.format(folder=str(tmp_path), words=words, start=start)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "IndexError" in done.stderr
+    assert (SECRET in done.stdout + done.stderr) is leaks
+
+
+def test_no_app_prints_locals() -> None:
+    import typer
+
+    apps = []
+    for package in ("federation", "clients", "server", "workbench"):
+        for file in sorted((cli.ROOT / package).rglob("*.py")):
+            if "typer.Typer(" in file.read_text(encoding="utf-8"):
+                module = importlib.import_module(".".join(file.relative_to(cli.ROOT).with_suffix("").parts))
+                apps += [value for value in vars(module).values() if isinstance(value, typer.Typer)]
+    assert len(apps) >= 10
+    assert not any(app.pretty_exceptions_enable for app in apps)
 
 
 def test_a_summary_is_read_without_importing() -> None:
