@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from pathlib import Path
 
 import polars as pl
 
 from federation.errors import RecordsError
+from federation.records.ragged import read_csv
 
 FORMATS = (".csv", ".csv.gz", ".parquet")
+_GZIP = b"\x1f\x8b"
 
 
 def read_table(path: str | Path) -> pl.DataFrame:
     """The table in `path` (.csv, .csv.gz, .parquet). CSV is UTF-8 with a header row; its columns come as text.
 
-    Raises RecordsError for a file that is absent, of another format, broken, empty or with two columns of one name.
+    CSV rows with more or fewer fields than the header are kept in place as `federation.records.ragged` says. Raises
+    RecordsError for a file that is absent, of another format, broken, empty or with two columns of one name.
     """
     path = Path(path)
     if not path.name.lower().endswith(FORMATS):
@@ -25,21 +30,25 @@ def read_table(path: str | Path) -> pl.DataFrame:
 
 
 def _read(path: Path) -> pl.DataFrame:
+    if not path.name.lower().endswith(".parquet"):
+        return read_csv(_bytes(path), str(path))
     try:
-        if path.name.lower().endswith(".parquet"):
-            return pl.read_parquet(path)
-        return pl.read_csv(path, infer_schema=False)
-    except pl.exceptions.NoDataError as error:
-        raise RecordsError(str(path), got="an empty file", expected="a header row and records") from error
+        return pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
-        # The library's message may quote a row of the file, so only its first sentence and no value is passed on.
-        raise RecordsError(str(path), got=_reason(error), expected=f"a sound {path.suffix} file") from error
+        # The library's message may quote the file, so no more than its kind is passed on.
+        raise RecordsError(str(path), got=type(error).__name__, expected="a sound .parquet file") from None
 
 
-def _reason(error: Exception) -> str:
-    known = ("found more fields than defined", "invalid utf-8", "unterminated", "Out of bounds", "gzip", "magic")
-    text = str(error)
-    return next((phrase for phrase in known if phrase.lower() in text.lower()), type(error).__name__)
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+        return gzip.decompress(data) if data.startswith(_GZIP) else data
+    except EOFError:
+        raise RecordsError(str(path), got="a gzip stream that is cut off", expected="a whole file") from None
+    except (gzip.BadGzipFile, zlib.error):
+        raise RecordsError(str(path), got="a gzip stream that is damaged", expected="a sound file") from None
+    except OSError as error:
+        raise RecordsError(str(path), got=error.strerror, expected="a file that can be read") from error
 
 
 def _clean_names(path: Path, frame: pl.DataFrame) -> pl.DataFrame:

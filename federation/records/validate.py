@@ -20,6 +20,7 @@ from federation.records.columns import (
     as_stored,
     check_column,
 )
+from federation.records.ragged import AS_READ, FIELDS
 from federation.records.report import Finding, Validated, ValidationReport
 
 EXAMPLES_PER_RULE = 5
@@ -39,7 +40,7 @@ def validate(
     refuse_prohibited(frame.columns, catalogue)
     names = _columns_to_read(frame.columns, catalogue, held_features(catalogue, coverage), require_target)
     checked = {name: check_column(name, frame[name], catalogue.columns[name]) for name in names}
-    broken = _broken(checked, catalogue, require_target)
+    broken = _with_ragged(frame, _broken(checked, catalogue, require_target))
     bad = _any(broken.values(), frame.height)
     _add_duplicates(broken, bad, checked, catalogue)
     good = pl.DataFrame([item.values.alias(name) for name, item in checked.items()])
@@ -53,7 +54,7 @@ def validate(
         examples=_examples(frame, broken),
         missing={name: n for name in names if (n := good[name].null_count())},
         special=_special_counts(good, catalogue),
-        ignored=tuple(name for name in frame.columns if name not in catalogue.columns),
+        ignored=tuple(n for n in frame.columns if n not in catalogue.columns and n not in (FIELDS, AS_READ)),
         not_held=_not_held(catalogue, coverage),
     )
     return Validated(good, _quarantine(frame, broken, bad), report)
@@ -139,6 +140,16 @@ def _broken(checked: Mapping[str, Checked], catalogue: Catalogue, require_target
         if mask.any():
             found[(catalogue.subject, RULE_REQUIRED)] = mask
     return found
+
+
+def _with_ragged(frame: pl.DataFrame, broken: Broken) -> Broken:
+    """A row with another number of fields than the header breaks that rule alone: nothing of it could be read."""
+    if frame.schema.get(FIELDS) != pl.Int64:
+        return broken
+    ragged = frame[FIELDS].is_not_null().to_numpy()
+    read = {key: mask & ~ragged for key, mask in broken.items()}
+    expected = frame.width - len((FIELDS, AS_READ))
+    return {key: mask for key, mask in {(FIELDS, f"{expected} expected"): ragged, **read}.items() if mask.any()}
 
 
 def _any(masks: Collection[Mask], height: int) -> Mask:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import stat
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -255,3 +257,28 @@ def test_every_row_is_somewhere_and_quarantine_is_exact(loans: Catalogue, change
     assert all(checked.quarantine["reasons"].str.len_chars() > 0)
     again = validate(frame[kept], loans).report
     assert again.rows_quarantined == 0
+
+
+@pytest.mark.parametrize("name", ["loans.csv", "loans.csv.gz"])
+def test_ragged_rows_are_quarantined_and_the_others_go_on(
+    loans_csv: Path, loans: Catalogue, tmp_path: Path, name: str
+) -> None:
+    sound = load_records(loans_csv, loans)
+    lines = loans_csv.read_text().splitlines()
+    width = len(lines[0].split(","))
+    text = "\n".join([lines[0], lines[1] + ",more", *lines[1:], "secret,short", ""])
+    path = tmp_path / "ragged" / name
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    records, report = load_records(path, loans, quarantine=tmp_path / "bad.csv")
+    assert np.array_equal(records.codes, sound[0].codes)
+    assert report.rows_quarantined == sound[1].rows_quarantined + 2
+    assert report.rows_read == report.rows_good + report.rows_quarantined == len(lines) + 1
+    assert report.broken["(fields)", f"{width} expected"] == 2
+    assert report.ignored == sound[1].ignored
+    assert "secret" not in report.to_json()
+    kept = read_table(tmp_path / "bad.csv").filter(pl.col("(fields)").is_not_null())
+    assert kept.select("row", "reasons", "(fields)", "(row)").rows() == [
+        ("1", f"(fields): {width} expected", str(width + 1), lines[1] + ",more"),
+        (str(len(lines) + 1), f"(fields): {width} expected", "2", "secret,short"),
+    ]
