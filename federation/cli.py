@@ -158,7 +158,7 @@ def _place(error: Exception) -> str:
     >>> _place(ValueError("never raised"))
     'at an unknown place'
     """
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is `main`
     own = [frame for frame in frames if frame.filename.startswith(_PACKAGES)]
     named = list(dict.fromkeys(f"{Path(f.filename).stem}.{f.name}:{f.lineno}" for f in (*own[-1:], *frames[-1:])))
     return f"at {', in '.join(named)}" if named else "at an unknown place"
