@@ -31,7 +31,8 @@ from federation.evaluation.tables import EvaluationTables
 from federation.records.encoded import Encoded
 from federation.scorecard.scaling import Scaling
 
-SHARE_SCORES, SHARE_GROUPS, SHARE_CELLS = 0.55, 0.2, 0.25  # of the squared norm
+Shares = tuple[float, float, float]  # of the squared norm: scores, groups, cells
+SHARES: Shares = (0.6, 0.25, 0.15)  # measured: docs/decisions/0008-scores-and-evaluation.md
 FINE_LOGIT, COARSE_LOGIT = 0.44, 0.9  # widest bin, in log-odds: more bins, more noise; fewer, more ties
 REACH = 2.7  # log-odds on each side of the base rate that have bins of their own
 
@@ -99,12 +100,16 @@ class EvaluationSpec:
 
 
 def lay_out(
-    scores: ScoreAxis, coarse: ScoreAxis, groups: tuple[GroupAxis, ...], features: tuple[tuple[str, int], ...]
+    scores: ScoreAxis,
+    coarse: ScoreAxis,
+    groups: tuple[GroupAxis, ...],
+    features: tuple[tuple[str, int], ...],
+    of_norm: Shares = SHARES,
 ) -> tuple[Block, ...]:
-    """Blocks in order, with weights whose squares sum to (a hair under) 1."""
-    shares = {"scores": SHARE_SCORES}
-    shares |= {f"group:{axis.name}": SHARE_GROUPS / len(groups) for axis in groups}
-    shares |= {f"cells:{name}": SHARE_CELLS / len(features) for name, _ in features}
+    """Blocks in order, with weights whose squares sum to (a hair under) 1, divided as `of_norm` says."""
+    shares = {"scores": of_norm[0]}
+    shares |= {f"group:{axis.name}": of_norm[1] / len(groups) for axis in groups}
+    shares |= {f"cells:{name}": of_norm[2] / len(features) for name, _ in features}
     shapes: list[tuple[int, ...]] = [(scores.bins, 2)]
     shapes += [(coarse.bins, 2, len(axis.labels)) for axis in groups]
     shapes += [(cells,) for _, cells in features]

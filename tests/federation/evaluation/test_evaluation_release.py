@@ -14,6 +14,7 @@ from scores_world import CATALOGUE, world
 from federation.errors import PrivacyError, RecordsError
 from federation.evaluation import EvaluationSpec, evaluate, histograms
 from federation.evaluation.postprocess import cell_shares, non_negative, reconcile
+from federation.evaluation.spec import lay_out
 from federation.evaluation.tables import minimum, starts_of
 from federation.records.encoded import Encoded
 from federation.scorecard import Band, Scaling
@@ -60,6 +61,16 @@ def test_blocks_fill_the_vector_without_gaps() -> None:
     assert [b.start for b in SPEC.blocks[1:]] == [b.stop for b in SPEC.blocks[:-1]]
     assert SPEC.size == sum(math.prod(b.shape) for b in SPEC.blocks)
     assert len(SPEC.counts(LOGITS, RECORDS)) == SPEC.size
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.25, 0.25), (1, 1, 2)])
+def test_however_the_norm_is_divided_a_record_moves_the_vector_by_one(shares: tuple[float, float, float]) -> None:
+    blocks = lay_out(SPEC.scores, SPEC.coarse, SPEC.groups, SPEC.features, shares)
+    divided = replace(SPEC, blocks=blocks)
+    assert divided.sensitivity == pytest.approx(1)
+    assert divided.sensitivity <= 1
+    kinds = [[b.weight**2 for b in blocks if b.name.startswith(kind)] for kind in ("scores", "group:", "cells:")]
+    assert [sum(kind) for kind in kinds] == pytest.approx([share / sum(shares) for share in shares])
 
 
 def test_without_protected_attributes_their_share_goes_to_the_others() -> None:
