@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
 from federation.errors import RecordsError
 
@@ -68,11 +67,15 @@ def evaluate(target: NDArray[np.uint8] | NDArray[np.int64], logits: NDArray[np.f
 
 def auc(target: NDArray[Any], risk: NDArray[np.float64]) -> float:
     """Probability that a bad ranks above a good, ties one half."""
+    from sklearn.metrics import roc_auc_score  # half a second that a coordinator's commands save
+
     return float(roc_auc_score(target, risk))
 
 
 def roc(target: NDArray[Any], risk: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(false positive rate, true positive rate) at every threshold that matters, for plots."""
+    from sklearn.metrics import roc_curve
+
     false_positive, true_positive, _ = roc_curve(target, risk)
     return false_positive, true_positive
 
@@ -85,6 +88,8 @@ def ks(target: NDArray[Any], risk: NDArray[np.float64]) -> float:
 
 def brier(target: NDArray[Any], predicted: NDArray[np.float64]) -> float:
     """Mean squared error of the predicted probability of BAD."""
+    from sklearn.metrics import brier_score_loss
+
     return float(brier_score_loss(target, predicted))
 
 

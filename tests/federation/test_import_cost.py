@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "opacus", "dp_accounting", "scipy.stats", "scipy.optimize", "matplotlib", "pandas")
+HEAVY = ("torch", "opacus", "dp_accounting", "scipy.stats", "scipy.optimize", "sklearn", "matplotlib", "pandas")
 LIGHT = {
     "plans and rounds": ["federation.privacy", "federation.rounds", "federation.training"],
     "coordinator train": ["server.cli", "server.superlink", "server.train", "server.train_progress"],
