@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from flower_deployment import Deployment, bundle_with, free_ports, make_coordinator, until
 
@@ -125,6 +129,45 @@ def test_without_the_guard_all_of_it_succeeds(tmp_path: Path) -> None:
     )
     with Supervisor([stock]):
         assert attack(coordinator, port, tmp_path) == ALL
+
+
+MIB = 2**20
+
+
+def stranger(address: str, *, path: str, promised: int, sent: int) -> socket.socket:
+    """A connection without credentials that announces a body and sends a part of it, as far as it is let."""
+    host, _, port = address.rpartition(":")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    line = context.wrap_socket(socket.create_connection((host, int(port)), timeout=5.0))
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/protobuf\r\nContent-Length: {promised}\r\n\r\n"
+    )
+    with suppress(OSError):
+        line.sendall(head.encode())
+        for _ in range(sent // MIB):
+            line.sendall(bytes(MIB))
+    return line
+
+
+def test_strangers_fill_neither_the_memory_nor_the_door(tmp_path: Path) -> None:
+    with Deployment.create(tmp_path, ("alpha",)) as deployment:
+        until(lambda: deployment.online() == 1, 30, "alpha is connected")
+        process = psutil.Process(deployment.pids()["superlink"])
+        address, before = deployment.coordinator.fleet_address, process.memory_info().rss
+        lines = [stranger(address, path="/v1/fleet/push-object", promised=60 * MIB, sent=16 * MIB) for _ in range(10)]
+        assert process.memory_info().rss - before < 50 * MIB
+        # Those that say nothing give way to those that come, in the end to nobody.
+        lines += [stranger(address, path="", promised=0, sent=0) for _ in range(100)]
+        bundle = bundle_with(tmp_path, COLLECTING_SERVER.replace("ENVELOPE", "b'x' * 1_000_000"))
+        deployment.institutions[0].accept_bundle(bundle.hash)
+        with coordinator_plane.control(deployment.coordinator) as control:
+            number = control.submit(bundle, {"run": "honest"})
+            until(lambda: finished(control, number), 40, "the honest run ended")
+        assert (deployment.coordinator.path / "outcome.txt").read_bytes() == b"X" * 1_000_000
+        assert process.memory_info().rss - before < 50 * MIB
+        for line in lines:
+            line.close()
 
 
 HOSTILE_CLIENT = """

@@ -5,27 +5,40 @@ python -m federation.runtime.flower.superlink '{"bind": "0.0.0.0", "port": 9092,
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 import uvicorn
+from flwr.supercore.constant import NodeStatus
 from flwr.superlink.cli.flower_superlink import SuperLinkLifespan, _parse_superlink_lifespan_config
 from flwr.superlink.config_loader import SuperLinkLifespanConfig
 from flwr.superlink.main import create_app
 
+from federation.runtime.flower.credentials import RegisteredNodes
 from federation.runtime.flower.guard import Guard, OperatorOnly
 from federation.runtime.flower.launch import LOOPBACK, SuperLinkLaunch
+from federation.runtime.flower.lobby import Lobby, doorway
 from federation.runtime.private_files import read_private
+
+LIVING = (NodeStatus.REGISTERED, NodeStatus.ONLINE, NodeStatus.OFFLINE)
+STRANGERS, STRANGER_S = 64, 10.0
 
 
 def serve(launch: SuperLinkLaunch) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError if a port is taken, ConfigurationError for a readable secret."""
     config = configuration(launch)
-    application = Guard(create_app(config, SuperLinkLifespan), operator_port=launch.operator_port)
+    flower = create_app(config, SuperLinkLifespan)
+    nodes = RegisteredNodes(lambda: registered(flower))
+    lobby = Lobby(STRANGERS, STRANGER_S, _later)
+    application = Guard(flower, operator_port=launch.operator_port, nodes=nodes, on_known=lobby.leave)
     server = uvicorn.Server(
         uvicorn.Config(
             application,
+            http=doorway(lobby, public_port=launch.port),
             ssl_certfile=launch.certificate,
             ssl_keyfile=launch.key,
             ws="none",
@@ -38,6 +51,12 @@ def serve(launch: SuperLinkLaunch) -> None:
     with ExitStack() as stack:
         addresses = (launch.bind, launch.port), (LOOPBACK, launch.operator_port)
         server.run(sockets=[stack.enter_context(_listen(*address)) for address in addresses])
+
+
+def registered(flower: Any) -> frozenset[bytes]:
+    """The public keys (PEM) of the nodes that a SuperLink application knows and has not removed."""
+    nodes = flower.state.linkstate_factory.state().get_node_info(statuses=LIVING)
+    return frozenset(node.public_key for node in nodes)
 
 
 def configuration(launch: SuperLinkLaunch) -> SuperLinkLifespanConfig:
@@ -63,6 +82,10 @@ def arguments(launch: SuperLinkLaunch) -> list[str]:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=512)
+
+
+def _later(seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+    return asyncio.get_running_loop().call_later(seconds, call)
 
 
 def main() -> None:
