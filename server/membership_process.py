@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 
 from federation.catalogue import load_catalogue
-from federation.runtime import logging
+from federation.runtime.logging import configure_process
 from server.home import CoordinatorHome
 from server.membership_service import Desk, serve_membership
 from server.membership_store import MembershipStore
@@ -39,7 +39,7 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    logging.configure(stream=sys.stderr)
+    configure_process()
     serve(CoordinatorHome.open(sys.argv[1]), stop)
 
 

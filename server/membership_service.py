@@ -9,7 +9,6 @@ Admission is not here: it is a person's decision at the coordinator's own machin
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from federation.enrolment import (
 )
 from federation.errors import Refused
 from federation.runtime import rpc
+from federation.runtime.logging import get_logger
 from federation.runtime.pki import MEMBER_LIFETIME, load_certificate, member_of
 from federation.runtime.private_files import read_private
 from protocols.envelope import seal
@@ -49,7 +49,7 @@ _STATES = {
     State.REJECTED: wire.REJECTED,
     State.REVOKED: wire.REVOKED,
 }
-_log = logging.getLogger(__name__)
+_log = get_logger("membership")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class EnrolmentService:
         )
         limit = desk.home.settings.pending_limit
         member = desk.store.apply(application, desk.now_ms(), pending_limit=limit)
-        _log.info("application of %s, key %s: %s", member.institution, member.fingerprint, member.state)
+        _log.info("application heard", institution=member.institution, state=str(member.state))
         reply = wire.EnrolReply(
             institution=member.institution, application=application.hash, state=_STATES[member.state]
         )

@@ -6,7 +6,21 @@ repository comes first.
 
 from __future__ import annotations
 
+import logging
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+@pytest.fixture(autouse=True)
+def _the_process_is_pytests() -> Iterator[None]:
+    """Takes back what `configure_process` takes, where a test calls the `main` of a process."""
+    before = sys.excepthook, threading.excepthook, sys.unraisablehook
+    yield
+    sys.excepthook, threading.excepthook, sys.unraisablehook = before
+    logging.captureWarnings(False)

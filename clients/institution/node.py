@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from logging import getLogger
 from threading import Lock
 
 import numpy as np
@@ -39,6 +38,7 @@ from federation.rounds import (
 from federation.rounds.averaging import F32, model_to_bytes
 from federation.rounds.refusals import refused, signature_code
 from federation.rounds.request import check_plan_for, open_signed_plan
+from federation.runtime.logging import get_logger
 from protocols.envelope import read_envelope, seal, verify_envelope
 from protocols.errors import ProtocolError
 from protocols.signing import SigningKey, VerifyingKey
@@ -54,7 +54,7 @@ from protocols.wire.training_pb2 import (
     RoundRequest,
 )
 
-_log = getLogger(__name__)
+_log = get_logger("node")
 _CHALLENGE_BYTES = 32
 
 
@@ -84,7 +84,8 @@ class Node:
         self._key, self._coordinator = key, coordinator
         self._ledger, self._computation = ledger, computation
         self._policy, self._plans, self._clock = policy, plans, clock
-        self._refusals, self._history = RefusalLog(ledger, clock), RunHistory(ledger)
+        self._refusals, self._history = RefusalLog(institution, ledger, clock), RunHistory(ledger)
+        self._run_id: str | None = None  # of the request in hand, once its plan can be read
         self._lock = Lock()
         self._opened = lru_cache(maxsize=4)(open_signed_plan)
         self._answers: dict[str, Callable[[Envelope], bytes]] = {
@@ -96,12 +97,13 @@ class Node:
     def handle(self, envelope: bytes) -> bytes:
         """The signed answer to a signed request: HelloReply, PlanApproval, RoundReply or Refusal. Never raises."""
         with self._lock:
+            self._run_id = None
             try:
                 return self._answer(envelope)
             except Refused as refusal:
                 return self._refuse(refusal, envelope)
             except Exception as error:  # whatever goes wrong here stays here
-                _log.exception("a request failed")
+                _log.error("request failed", institution=self.institution, run_id=self._run_id, error=error)
                 kind = type(error).__name__
                 return self._refuse(Refused(Code.INTERNAL, "node", got=kind, expected="an answer"), envelope)
 
@@ -130,6 +132,7 @@ class Node:
             plan = TrainingPlan.read(request.plan)
         except ConfigurationError as error:
             raise refused(Code.UNREADABLE, error) from error
+        self._run_id = plan.run_id
         self._consider(plan)
         approval = approve(plan, self._key)
         message = PlanApproval(institution=self.institution, plan_hash=bytes.fromhex(plan.hash), approval=approval)
@@ -160,6 +163,7 @@ class Node:
         request = verify_envelope(envelope, RoundRequest, self._coordinator)
         # 3. The plan is whole: its hash is the one named, every member and the coordinator have signed it.
         signed = self._opened(bytes(request.signed_plan), bytes(request.plan_hash))
+        self._run_id = signed.plan.run_id
         self._check_plan(signed.plan)
         # 4. This institution approved it earlier, and has not thought otherwise since.
         self._require_approved(signed)
@@ -256,6 +260,8 @@ class Node:
         sealed = seal(reply, self._key)
         spent = self._ledger.spend(reservation, update_hash(data).hex(), sealed)
         self._history.follow(reservation, spent)
+        facts = {"institution": self.institution, "run_id": checked.plan.run_id, "round": checked.round}
+        _log.info("release sent", phase=checked.phase_name, entry_hash=spent.hash, **facts)
         return sealed
 
     def _compute(self, checked: CheckedRequest) -> F32:
@@ -270,8 +276,7 @@ class Node:
 
     def _refuse(self, refusal: Refused, envelope: bytes) -> bytes:
         name = request_hash(envelope)
-        if refusal.code != Code.BUDGET_EXCEEDED:  # that one the ledger recorded itself
-            self._refusals.record(refusal, name.hex())
+        self._refusals.record(refusal, name.hex(), self._run_id)
         message = Refusal(
             institution=self.institution,
             code=str(refusal.code),

@@ -1,14 +1,14 @@
 """The node process: `python -m clients.institution.node_service HOME`.
 
 Loads the home and its records, then answers the thin Flower app on HOME/node.sock (gRPC, mode 0600) until SIGTERM. One
-request at a time; torch is warm and has one thread. The log names files, counts and codes, never a value of a record.
+request at a time; torch is warm and has one thread. The log (stderr and HOME/logs/node.jsonl) holds counts, codes,
+hashes and places in the code, never a value of a record.
 """
 
 from __future__ import annotations
 
 import argparse
 import hmac
-import logging
 import os
 import secrets
 import signal
@@ -29,20 +29,27 @@ from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
 from clients.institution.training import Computation
 from federation.catalogue import load_catalogue
-from federation.errors import FederationError
+from federation.errors import CatalogueError, FederationError, LedgerError, RecordsError
 from federation.ledger import Ledger
 from federation.privacy import OsNoise
 from federation.records import load_records
 from federation.records.encoded import Encoded
+from federation.runtime.logging import configure_process, get_logger
 from federation.runtime.private_files import read_private, write_private
 from federation.runtime.rpc import OPTIONS, handlers
 from protocols.errors import ProtocolError
 from protocols.wire import training_pb2
 from protocols.wire.training_pb2 import Envelope
 
-_log = logging.getLogger(__name__)
+_log = get_logger("node")
 _SERVICE = training_pb2.DESCRIPTOR.services_by_name["Node"]
 _SALT_FILE = "holdout.salt"
+_TROUBLE = {
+    RecordsError: "records cannot be used",
+    CatalogueError: "catalogue cannot be used",
+    LedgerError: "ledger cannot be opened",
+    ProtocolError: "keys cannot be read",
+}
 STOP_GRACE_S = 30.0  # a round that is under way may finish: its budget is spent
 
 
@@ -63,10 +70,10 @@ def open_node(home: InstitutionHome) -> Node:
     records, report = load_records(
         home.data, catalogue, coverage=home.settings.features, quarantine=home.quarantine / "training.csv"
     )
-    _log.info("read %s: %d records, %d quarantined", home.data.name, len(records), report.rows_quarantined)
+    _log.info("records read", institution=home.name, records=len(records), quarantined=report.rows_quarantined)
     training, holdout = split(records, home.settings.holdout, holdout_salt(home.keys))
     if not len(training) or not len(holdout):
-        _log.warning("training has %d records, holdout %d", len(training), len(holdout))
+        _log.warning("too few records to split", institution=home.name, training=len(training), holdout=len(holdout))
     policy = Policy(
         nominal_records=home.settings.nominal_records,
         bundles=lambda: home.allowed_bundles,
@@ -131,24 +138,33 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="fedscore-node", description="The node process of an institution.")
     parser.add_argument("home", type=Path)
     options = parser.parse_args(arguments)
-    # force: a library that came before may have taken the root logger for itself
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
-    _one_thread()
+    configure_process()
     try:
         home = InstitutionHome.open(options.home)
+        configure_process(home.logs / "node.jsonl")
+        _one_thread()
         server = serve(open_node(home), home.socket)
     except (FederationError, ProtocolError) as error:
-        _log.error("%s", error)
+        _log.error(_trouble(error), error=error)
         return 1
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
-    _log.info("node %s listens on %s", home.name, home.socket)
+    _log.info("node ready", institution=home.name, pid=os.getpid())
     stop.wait()
+    _log.info("node stopping", institution=home.name)
     server.stop(STOP_GRACE_S).wait()
     with suppress(FileNotFoundError):
         home.socket.unlink()
     return 0
+
+
+def _trouble(error: FederationError | ProtocolError) -> str:
+    """What is wrong, in words that no value is part of; the error's own are for `fedscore institution` commands."""
+    for kind, words in _TROUBLE.items():
+        if isinstance(error, kind):
+            return words
+    return "home cannot be used"
 
 
 def _one_thread() -> None:

@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from logging import getLogger
 
 from federation.errors import LedgerError, Refused
 from federation.ledger import Ledger
-from federation.rounds.refusals import UNPROVEN
+from federation.rounds.refusals import UNPROVEN, Code
+from federation.runtime.logging import get_logger
 
-_log = getLogger(__name__)
+_log = get_logger("node")
 LIMIT, PERIOD_S = 100, 3600.0
 
 
 class RefusalLog:
-    """Every refusal of a request that the coordinator signed is recorded.
+    """Every refusal of a request that the coordinator signed is logged and recorded.
 
     Of requests that nobody is known to have sent, `LIMIT` per hour are; the rest are counted in the node's own log.
     """
 
-    def __init__(self, ledger: Ledger, clock: Callable[[], float]) -> None:
-        self._ledger, self._clock = ledger, clock
+    def __init__(self, institution: str, ledger: Ledger, clock: Callable[[], float]) -> None:
+        self._institution, self._ledger, self._clock = institution, ledger, clock
         self._since, self._count = clock(), 0
 
-    def record(self, refusal: Refused, request_hash: str) -> None:
-        """Never raises: a ledger that cannot be written also reserves nothing."""
-        _log.warning("refused %s: %s", refusal.code, refusal)
+    def record(self, refusal: Refused, request_hash: str, run_id: str | None) -> None:
+        """`run_id` where the request got so far as to name one. Never raises: a broken ledger reserves nothing."""
         if refusal.code in UNPROVEN and not self._room():
+            return
+        code = str(refusal.code)
+        facts = {"institution": self._institution, "run_id": run_id, "code": code, "request_hash": request_hash}
+        _log.warning("request refused", where=refusal.where, **facts)
+        if refusal.code == Code.BUDGET_EXCEEDED:  # the ledger recorded that one itself
             return
         try:
             self._ledger.refuse(
-                str(refusal.code), refusal.where, got=refusal.got, expected=refusal.expected, request_hash=request_hash
+                code, refusal.where, got=refusal.got, expected=refusal.expected, request_hash=request_hash
             )
-        except LedgerError:
-            _log.exception("a refusal could not be recorded")
+        except LedgerError as error:
+            _log.error("refusal not recorded", error=error, **facts)
 
     def _room(self) -> bool:
         now = self._clock()
         if now - self._since > PERIOD_S:
-            _log.warning("%d requests of unknown origin refused within an hour", self._count)
+            _log.warning("requests of unknown origin within the hour", institution=self._institution, count=self._count)
             self._since, self._count = now, 0
         self._count += 1
         return self._count <= LIMIT

@@ -9,7 +9,6 @@ home's list of allowed bundles, read anew for every run; another bundle is refus
 
 from __future__ import annotations
 
-import logging
 import secrets
 import socket
 import sys
@@ -19,11 +18,12 @@ from clients.institution.home import InstitutionHome
 from federation.errors import FederationError
 from federation.runtime.flower import supernode
 from federation.runtime.flower.launch import LOOPBACK, ExecutorLaunch, SuperNodeLaunch, command, environment, listens
+from federation.runtime.logging import configure_process, get_logger
 from federation.runtime.private_files import write_private
 from federation.runtime.processes import Child
 
 REFUSED = "bundle_not_allowed"
-_log = logging.getLogger(__name__)
+_log = get_logger("supernode")
 
 
 def children(home: InstitutionHome) -> tuple[Child, Child]:
@@ -64,7 +64,7 @@ def record_refusal(home: InstitutionHome, bundle_hash: str) -> None:
 
     The node process has the ledger open and may be at work, so what it has reserved is left alone.
     """
-    _log.warning("refused a bundle that is not allowed: %s", bundle_hash)
+    _log.warning("bundle refused", institution=home.name, code=REFUSED, bundle_hash=bundle_hash)
     from federation.ledger import Ledger  # not needed, with all it imports, until something is refused
 
     try:
@@ -75,12 +75,13 @@ def record_refusal(home: InstitutionHome, bundle_hash: str) -> None:
             ledger.refuse(REFUSED, "bundle", got=bundle_hash, expected="an allowed bundle", request_hash=bundle_hash)
         finally:
             ledger.close()
-    except FederationError:
-        _log.exception("a refused bundle could not be recorded")
+    except FederationError as error:
+        _log.error("refused bundle could not be recorded", institution=home.name, bundle_hash=bundle_hash, error=error)
 
 
 def main() -> None:
     """The SuperNode process' entry: the home and the launch as JSON."""
+    configure_process(keep=("flwr",))
     home = InstitutionHome.open(sys.argv[1])
     supernode.serve(
         SuperNodeLaunch.model_validate_json(sys.argv[2]),

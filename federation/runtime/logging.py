@@ -18,9 +18,11 @@ import json
 import logging
 import math
 import re
+import sys
+import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -32,17 +34,20 @@ ROOT = "fedscore"
 PACKAGES = (ROOT, "protocols", "federation", "clients", "server", "workbench")
 REDACTED = "[redacted]"
 _WORD, _NAME, _HASH, _KEY_ID = r"[A-Za-z_]{1,64}", r"[a-z0-9._:-]{1,128}", r"[0-9a-f]{64}", r"[0-9a-f]{16}"
+_PLACE = r"[a-z_]{1,32}(?:\.[a-z_]{1,32}){0,4}"  # of a message or a plan: "request.deadline_ms"
 # The fields that may be written, and the only form a text in each may have; numbers may be written in all of them.
 # To add one is to promise that its value never comes from a record or a key.
 FIELDS = {
     **dict.fromkeys(("code", "kind", "phase", "state"), re.compile(_WORD)),
     **dict.fromkeys(("institution", "run_id", "version"), re.compile(_NAME)),
     **dict.fromkeys(("key_id", "signer"), re.compile(_KEY_ID)),
+    "where": re.compile(_PLACE),
     **{
         f"{of}_hash": re.compile(_HASH) for of in ("bundle", "catalogue", "entry", "model", "plan", "request", "update")
     },
     **dict.fromkeys(("attempt", "attempts", "bytes", "count", "deadline_ms", "epsilon", "exit_code"), None),
     **dict.fromkeys(("members", "pid", "port", "quorum", "reservation", "round", "rounds", "seconds"), None),
+    **dict.fromkeys(("holdout", "quarantined", "records", "training"), None),
 }
 _TEMPLATE = re.compile(r"(?:[a-z ,:;.'()/-]|%[sdr])+")
 _EVENT = re.compile(r"[a-z]+(?:[ ,'-]{1,2}[a-z]+){0,11}")
@@ -101,6 +106,26 @@ def configure(
     root.setLevel(logging.WARNING)
     for package in PACKAGES:
         logging.getLogger(package).setLevel(level)
+
+
+def configure_process(path: Path | None = None, *, keep: Collection[str] = ()) -> None:
+    """For the `main` of a long-lived process: `configure` to stderr and `path`, and no other way out.
+
+    Handlers that libraries installed are removed, but those of the loggers in `keep`, which see no record. What nobody
+    catches, in any thread, and Python's warnings become log lines too: Python's own report of them quotes messages.
+    """
+    logging.getLogger().handlers.clear()
+    for name in [*logging.root.manager.loggerDict]:
+        logger = logging.getLogger(name)
+        if name not in keep:
+            logger.handlers.clear()
+        logger.propagate = name not in keep
+    configure(stream=sys.stderr, path=path)
+    logging.captureWarnings(True)
+    log = get_logger("process")
+    sys.excepthook = lambda _kind, error, _trace: log.error("process ended by an error", error=error)
+    threading.excepthook = lambda hook: log.error("thread ended by an error", error=hook.exc_value)
+    sys.unraisablehook = lambda hook: log.error("error while cleaning up", error=hook.exc_value)
 
 
 def _handlers(stream: TextIO | None, path: Path | None) -> list[logging.Handler]:

@@ -11,7 +11,6 @@ forking is safe and the children can ask the kernel to die with it.
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import shutil
 import sys
@@ -35,6 +34,7 @@ from flwr.supercore.runtime import RuntimeHttpClient
 
 from federation.runtime.flower.launch import ExecutorLaunch
 from federation.runtime.flower.tuning import shorten_object_waits
+from federation.runtime.logging import configure_process, get_logger
 from federation.runtime.private_files import read_private
 from federation.runtime.processes import die_with_parent
 
@@ -44,7 +44,7 @@ RUNNERS: Final = {
     "client": ("flwr.supernode.cli.flwr_clientapp", "flwr_clientapp"),
 }
 ACQUIRE: Final = "/flwr.proto.Runtime/AcquireTask"
-_log = logging.getLogger(__name__)
+_log = get_logger("executor")
 
 
 class Executor:
@@ -83,8 +83,8 @@ class Executor:
             status = 0
         except SystemExit as error:
             status = error.code if isinstance(error.code, int) else int(error.code is not None)
-        except BaseException:
-            _log.exception("the app's runner failed")
+        except BaseException as error:
+            _log.error("the app's runner failed", error=error)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -152,6 +152,7 @@ def serve(launch: ExecutorLaunch) -> None:
 
 def main() -> None:
     """The process' entry: the launch as JSON in the only argument."""
+    configure_process(keep=("flwr",))
     serve(ExecutorLaunch.model_validate_json(sys.argv[1]))
 
 

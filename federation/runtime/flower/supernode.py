@@ -8,7 +8,6 @@ node id is kept on disk, and a new process first signs off in the name of the on
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Collection, Iterator
@@ -34,7 +33,6 @@ from federation.runtime.flower.tuning import shorten_object_waits, shorten_sleep
 from federation.runtime.private_files import read_private, write_public
 
 _GET_FAB = 4  # the place of `get_fab` in what a Fleet connection yields
-_log = logging.getLogger(__name__)
 
 
 def serve(

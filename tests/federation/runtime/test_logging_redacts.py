@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import stat
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -146,3 +148,49 @@ def test_the_file_is_its_owners_alone(lines: Callable[[], list[dict[str, object]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [json.loads(line)["pid"] for line in path.read_text().splitlines()] == [1, 2]
     assert lines() == []
+
+
+PROCESS = """
+import logging, sys, threading, warnings
+noisy = logging.getLogger("library")
+noisy.addHandler(logging.StreamHandler())
+noisy.propagate = False
+kept = logging.getLogger("carrier")
+kept.addHandler(logging.StreamHandler(sys.stdout))
+from federation.runtime.logging import configure_process
+configure_process(keep=("carrier",))
+secret = sys.argv[1]
+noisy.warning("saw " + secret)
+kept.warning("carried a message")
+warnings.warn(secret)
+def burst(): raise ValueError(secret)
+thread = threading.Thread(target=burst)
+thread.start()
+thread.join()
+class Dropped:
+    def __del__(self): raise KeyError(secret)
+Dropped()
+raise RuntimeError(secret)
+"""
+
+
+def test_a_process_has_no_other_way_out() -> None:
+    done = subprocess.run([sys.executable, "-c", PROCESS, SUBJECT], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert SUBJECT not in done.stdout + done.stderr
+    assert done.stdout == "carried a message\n"
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [str(line["event"]).split(":")[0] for line in events] == [
+        "message at <string>.<module>",
+        "message at warnings._showwarnmsg",
+        "thread ended by an error",
+        "error while cleaning up",
+        "process ended by an error",
+    ]
+    assert [line["error"]["type"] for line in events[2:]] == ["ValueError", "KeyError", "RuntimeError"]
+
+
+def test_a_place_is_dotted_words_of_a_message(lines: Callable[[], list[dict[str, object]]]) -> None:
+    for where in ("request.deadline_ms", "the record of subject X", "Rossi", "a" * 33, "rows.4711", "x.y\n"):
+        get_logger("node").warning("request refused", where=where)
+    assert [line["where"] for line in lines()] == ["request.deadline_ms", *[REDACTED] * 5]
