@@ -11,19 +11,24 @@ FederationError
  └── Refused              a request that the signed plan does not allow       (federation.rounds)
 
 Every error names the place (`where`: file, key, row, column, field or party), what was got and what was expected.
+What it quotes may come from anywhere, so it is made printable here, once.
 """
 
 from __future__ import annotations
+
+from protocols.printable import printable
+
+_LIMIT = 1000  # an error may list names; what is stored or sent is cut shorter there
 
 
 class FederationError(Exception):
     """`where` it is wrong, what was `got`, what was `expected`."""
 
     def __init__(self, where: str, *, got: object, expected: object) -> None:
-        self.where = where
-        self.got = str(got)
-        self.expected = str(expected)
-        super().__init__(f"{where}: got {self.got}, expected {self.expected}")
+        self.where = printable(where, _LIMIT)
+        self.got = printable(str(got), _LIMIT)
+        self.expected = printable(str(expected), _LIMIT)
+        super().__init__(f"{self.where}: got {self.got}, expected {self.expected}")
 
 
 class ConfigurationError(FederationError):
@@ -58,5 +63,5 @@ class Refused(FederationError):  # noqa: N818
     """A request that the signed plan does not allow; `code` is one of federation.rounds.refusals."""
 
     def __init__(self, code: str, where: str, *, got: object, expected: object) -> None:
-        self.code = code
+        self.code = printable(code)
         super().__init__(where, got=got, expected=expected)

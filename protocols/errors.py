@@ -9,15 +9,17 @@ ProtocolError
 
 from __future__ import annotations
 
+from protocols.printable import printable
+
 
 class ProtocolError(Exception):
     """What is wrong (`field`), what was `got` and what was `expected`; safe to show to the other party."""
 
     def __init__(self, field: str, *, got: object, expected: object) -> None:
-        self.field = field
-        self.got = str(got)
-        self.expected = str(expected)
-        super().__init__(f"{field}: got {self.got}, expected {self.expected}")
+        self.field = printable(field)
+        self.got = printable(str(got))
+        self.expected = printable(str(expected))
+        super().__init__(f"{self.field}: got {self.got}, expected {self.expected}")
 
 
 class EncodingError(ProtocolError):

@@ -15,7 +15,7 @@ from server.card import CARD, CARD_PAGE
 def show_card(card: ModelCard, folder: Path, console: Console) -> None:
     """The essence of the card, and where the whole of it is."""
     console.print(f"[bold]{escape(card.name)}[/bold], model {card.model_hash[:16]}", highlight=False)
-    console.print(f"run {card.plan.run_id}, with {', '.join(card.institutions)}", highlight=False)
+    console.print(escape(f"run {card.plan.run_id}, with {', '.join(card.institutions)}"), highlight=False)
     claims = card.claims
     console.print(
         f"epsilon {claims.pld:.3f} (PLD), {claims.prv:.3f} (PRV), {claims.rdp:.3f} (RDP) "

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -91,7 +92,7 @@ def _refuse(error: FederationError, out: Path | None, console: Console) -> None:
     reason = "too_few_records" if isinstance(error, TooFewRecords) else type(error).__name__
     refused = {"reason": reason, "where": error.where, "got": error.got, "expected": error.expected}
     _write(out, {"refused": refused})
-    console.print(f"[bold red]refused[/]: {error}", soft_wrap=True, highlight=False)
+    console.print(f"[bold red]refused[/]: {escape(str(error))}", soft_wrap=True, highlight=False)
     if isinstance(error, TooFewRecords):
         console.print("--force goes on all the same; expect a model of noise.")
 

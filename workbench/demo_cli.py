@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -110,7 +111,7 @@ def _termination_interrupts() -> Iterator[None]:
 
 
 def _explain(error: FederationError, tail: str, console: Console) -> None:
-    console.print(f"[bold red]{type(error).__name__}[/]: {error}", soft_wrap=True, highlight=False)
+    console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True, highlight=False)
     if tail:
         console.print(
             Panel(Text(tail), title=f"the end of the log of {error.where}", style="dim"),

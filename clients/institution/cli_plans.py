@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from clients.institution.home import InstitutionHome
@@ -39,7 +40,12 @@ def plans(home: Home, as_json: AsJson = False) -> None:
         members = ", ".join(member.institution for member in stored.plan.members)
         figures = (f"{facts['epsilon']:g}", f"{facts['delta']:g}", str(facts["rounds"]))
         table.add_row(
-            stored.plan.hash[:16], stored.plan.run_id, stored.decision, *figures, members, str(facts["until"])
+            stored.plan.hash[:16],
+            escape(stored.plan.run_id),
+            stored.decision,
+            *figures,
+            escape(members),
+            str(facts["until"]),
         )
     Console().print(table)
 

@@ -41,6 +41,7 @@ from federation.rounds.request import check_plan_for, open_signed_plan
 from federation.runtime.logging import get_logger
 from protocols.envelope import read_envelope, seal, verify_envelope
 from protocols.errors import ProtocolError
+from protocols.printable import printable
 from protocols.signing import SigningKey, VerifyingKey
 from protocols.wire.training_pb2 import (
     Envelope,
@@ -286,8 +287,3 @@ class Node:
             request_hash=name,
         )
         return seal(message, self._key)
-
-
-def printable(text: str) -> str:
-    """At most 200 characters, none of which could upset a terminal, a log or a protobuf string."""
-    return "".join(c if c.isprintable() else "?" for c in text[:200])

@@ -9,6 +9,7 @@ from rich.table import Table
 from clients.institution.scoring import FileResult
 from federation.catalogue import Catalogue
 from federation.scorecard import Coverage, Outcome, SubjectScore
+from protocols.printable import printable
 
 WHY = {
     Outcome.THIN_FILE: "too few features are known for a score",
@@ -18,7 +19,7 @@ WHY = {
 
 def show_subject(result: SubjectScore, catalogue: Catalogue, console: Console) -> None:
     """Score, band, five parts, reasons, coverage; or the outcome and why there is no score."""
-    console.print(f"[bold]{escape(result.subject or '')}[/bold]  {result.outcome.label}", highlight=False)
+    console.print(f"[bold]{escape(printable(result.subject or ''))}[/bold]  {result.outcome.label}", highlight=False)
     if result.outcome is not Outcome.SCORED:
         console.print(WHY[result.outcome])
     elif result.score is not None:

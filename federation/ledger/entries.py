@@ -16,12 +16,12 @@ from federation.errors import FederationError, LedgerError
 from federation.ledger.budget import Amount, Scope
 from federation.ledger.release import Release
 from protocols.canonical import canonical, digest
+from protocols.printable import printable
 from protocols.signing import SigningKey
 
 VERSION = 1
 LABEL = "fedscore/v1/ledger-entry"
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
-_TEXT_LIMIT = 200
 
 
 class Kind(StrEnum):
@@ -33,7 +33,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why nothing was computed. `asked` is the amount a release would have reached, when a cap was the reason."""
+    """Why nothing was computed. `asked` is the amount a release would have reached, when a cap was the reason.
+
+    The texts quote requests of strangers: each is made printable, at most 200 characters.
+    """
 
     code: str
     where: str
@@ -45,7 +48,7 @@ class Refusal:
 
     def __post_init__(self) -> None:
         for name in ("code", "where", "got", "expected", "request_hash", "run_id"):
-            object.__setattr__(self, name, str(getattr(self, name))[:_TEXT_LIMIT])
+            object.__setattr__(self, name, printable(str(getattr(self, name))))
 
     def to_json(self) -> dict[str, Any]:
         return {**self.__dict__, "asked": self.asked.to_json() if self.asked else None}

@@ -49,7 +49,13 @@ def home(empty_home: InstitutionHome) -> InstitutionHome:
         ledger.spend(ledger.reserve(release(round)), "c" * 64, b"reply")
     ledger.fail(ledger.reserve(release(3)), "internal")
     ledger.reserve(release(0, "evaluate", EVALUATION))
-    ledger.refuse("wrong_bundle", "bundle", got="[red]abc", expected="an accepted bundle", request_hash="d" * 64)
+    ledger.refuse(
+        "wrong_bundle",
+        "bundle",
+        got="[red]abc\x1b[2J\x1b]0;pwned\x07\n2030-01-01 all is well",
+        expected="an accepted bundle",
+        request_hash="d" * 64,
+    )
     with pytest.raises(BudgetExceeded):
         ledger.reserve(release(4, event=GaussianEvent(1.0, 1.0, 5)))
     ledger.close()
@@ -92,7 +98,7 @@ def test_for_people(home: InstitutionHome) -> None:
         "12,000 2025Q1",
         "1-3",
         "lifetime",
-        "[red]abc",
+        "[red]abc?[2J?]0;pwned?",
         "budget.run",
         "adjacency: add or remove one",
         "one record at one institution",
@@ -100,6 +106,8 @@ def test_for_people(home: InstitutionHome) -> None:
     ):
         assert text in result.stdout
     assert "accounting of every entry was repeated" not in result.stdout
+    assert "\x1b" not in result.stdout
+    assert "\x07" not in result.stdout
 
 
 def test_verify_repeats_the_accounting(home: InstitutionHome) -> None:
