@@ -54,4 +54,5 @@ def test_a_refusal_is_harmless_before_it_is_signed() -> None:
 
 def test_examples_run() -> None:
     result = doctest.testmod(protocols.printable)
-    assert result.attempted and not result.failed
+    assert result.attempted
+    assert not result.failed
