@@ -21,8 +21,8 @@ from sklearn.model_selection import train_test_split
 from federation.catalogue import Catalogue
 from federation.errors import RecordsError
 from federation.records.encoded import Encoded
-from federation.rounds import TrainingPlan, average
-from federation.training import Trainer, initial_parameters, logits, mean_of_last
+from federation.rounds import Checkpoint, TrainingPlan, Update
+from federation.training import Trainer, initial_parameters, logits
 from federation.training.embedding import Embedding
 
 Logits = NDArray[np.float64]
@@ -66,7 +66,10 @@ def boosting_logits(catalogue: Catalogue, train: Encoded, test: Encoded, *, seed
 def federated_logits(
     catalogue: Catalogue, plan: TrainingPlan, members: Sequence[Encoded], test: Encoded, *, seed: int
 ) -> Logits:
-    """Log-odds of BAD for `test` by `plan`'s recipe, members in the plan's order, with NO noise. Sampling by `seed`."""
+    """Log-odds of BAD for `test` by `plan`'s recipe, members in the plan's order, with NO noise. Sampling by `seed`.
+
+    Rounds are averaged and the model is published by the driver's own rule.
+    """
     noise = NoNoise(seed)
     nominal = {member.institution: member.nominal_records for member in plan.members}
     trainers = {
@@ -74,12 +77,12 @@ def federated_logits(
         for name, size in nominal.items()
     }
     records = dict(zip(nominal, members, strict=True))
-    model, models = initial_parameters(catalogue, plan.recipe), []
+    checkpoint = Checkpoint.start(plan, initial_parameters(catalogue, plan.recipe))
     for _ in range(plan.rounds):
-        updates = {name: trainer.round(model, records[name]) for name, trainer in trainers.items()}
-        model = (model + average(updates, nominal)).astype(np.float32)
-        models.append(model)
-    return logits(catalogue, plan.recipe, mean_of_last(models, plan.recipe.average_last), test.codes)
+        start = checkpoint.parameters
+        updates = {name: Update.of(name, trainer.round(start, records[name])) for name, trainer in trainers.items()}
+        checkpoint = checkpoint.advance(plan, updates)
+    return logits(catalogue, plan.recipe, checkpoint.published, test.codes)
 
 
 @dataclass
@@ -108,7 +111,9 @@ def outcomes(records: Encoded) -> NDArray[np.uint8]:
     return records.target
 
 
-def _fit_logistic(features: NDArray[np.float32], target: NDArray[np.uint8], seed: int) -> LogisticRegression:
+def _fit_logistic(
+    features: NDArray[np.float32] | NDArray[np.float64], target: NDArray[np.uint8], seed: int
+) -> LogisticRegression:
     fit_x, judge_x, fit_y, judge_y = train_test_split(
         features, target, test_size=_INNER, random_state=seed, stratify=target
     )

@@ -1,6 +1,5 @@
 """Local training: embedding, models, one institution's part in a round, and what a model's parameters mean."""
 
-from federation.training.averaging import mean_of_last, weighted_mean
 from federation.training.recipe import Recipe
 from federation.training.trainer import Trainer, cell_effects, initial_parameters, logits
 
@@ -10,6 +9,4 @@ __all__ = [
     "cell_effects",
     "initial_parameters",
     "logits",
-    "mean_of_last",
-    "weighted_mean",
 ]

@@ -14,7 +14,7 @@ from rounds_world import COORDINATOR, NAMES, key_of, make_plan, sign
 from federation.errors import ConfigurationError, Refused
 from federation.models import PublishedEvaluation, PublishedModel
 from federation.rounds import Checkpoint, average, model_from_bytes, model_hash, model_to_bytes, update_hash
-from federation.rounds.averaging import F32
+from federation.rounds.averaging import F32, step
 from federation.rounds.reply import Update
 from protocols.errors import SignatureError
 
@@ -46,6 +46,13 @@ def test_the_average_does_not_depend_on_who_answered_first(updates: dict[str, F3
 @given(VECTORS, SIZES)
 def test_equal_updates_average_to_themselves(vector: F32, sizes: dict[str, int]) -> None:
     assert np.allclose(average(dict.fromkeys("abc", vector), sizes), vector, rtol=1e-12)
+
+
+def test_an_institution_weighs_its_nominal_size_and_one_that_is_late_nothing() -> None:
+    updates = {"b": np.float32([0.0, 4.0]), "a": np.float32([1.0, 0.0])}
+    sizes = {"a": 3_000, "b": 1_000, "late": 9_000}
+    assert average(updates, sizes).tolist() == [0.75, 1.0]
+    assert step(np.float32([10.0, 10.0]), updates, sizes).tolist() == [10.75, 11.0]
 
 
 @given(VECTORS)

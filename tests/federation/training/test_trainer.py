@@ -19,8 +19,6 @@ from federation.training import (
     cell_effects,
     initial_parameters,
     logits,
-    mean_of_last,
-    weighted_mean,
 )
 from federation.training.additive import AdditiveModel
 
@@ -218,17 +216,3 @@ def test_the_default_recipe_takes_longer_steps_where_noise_is_low(catalogue: Cat
     assert loud.learning_rate == pytest.approx(2 / curvature)
     assert quiet.learning_rate == pytest.approx(4 / curvature)
     assert (loud.momentum, loud.average_last, loud.family) == (0.5, 10, "additive")
-
-
-def test_averages_weigh_by_nominal_size() -> None:
-    updates = {"b": np.float32([0.0, 4.0]), "a": np.float32([1.0, 0.0])}
-    assert weighted_mean(updates, {"a": 3_000, "b": 1_000, "late": 9_000}).tolist() == [0.75, 1.0]
-    with pytest.raises(ConfigurationError, match="updates"):
-        weighted_mean({}, {"a": 1})
-    with pytest.raises(ConfigurationError, match="updates"):
-        weighted_mean(updates, {"a": 1})
-    with pytest.raises(ConfigurationError, match="models"):
-        mean_of_last([], 10)
-    models = [np.float32([float(i)]) for i in range(20)]
-    assert mean_of_last(models, 10).tolist() == [14.5]
-    assert mean_of_last(models[:2], 10).tolist() == [0.5]
