@@ -8,7 +8,6 @@ with control(home) as hand:
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,9 +23,10 @@ from federation.runtime.flower.launch import (
     command,
     environment,
     listens,
+    new_secret,
 )
 from federation.runtime.pki import load_certificate
-from federation.runtime.private_files import write_private
+from federation.runtime.private_files import keep_private
 from federation.runtime.processes import Child, Event, Supervisor
 from server.home import CoordinatorHome
 
@@ -49,7 +49,7 @@ def children(home: CoordinatorHome) -> tuple[Child, Child]:
         key=home.keys / "tls.key",
         authority=home.keys / "ca.crt",
         operator_token=home.keys / "operator.token",
-        executor_secret=_secret(home.keys / "executor.secret"),
+        executor_secret=keep_private(home.keys / "executor.secret", new_secret),
     )
     executor = ExecutorLaunch(
         app="server",
@@ -89,12 +89,6 @@ def control(home: CoordinatorHome) -> Control:
 def shipped_bundle() -> Bundle:
     """The bundle of this release: what plans name and institutions allow."""
     return build(BUNDLE)
-
-
-def _secret(file: Path) -> Path:
-    if not file.exists():
-        write_private(file, secrets.token_hex(32).encode())
-    return file
 
 
 def _require_loopback(certificate: Path) -> None:

@@ -13,7 +13,6 @@ import os
 import secrets
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -35,8 +34,8 @@ from federation.privacy import OsNoise
 from federation.records import load_records
 from federation.records.encoded import Encoded
 from federation.runtime.logging import configure_process, get_logger
-from federation.runtime.private_files import read_private, write_private
-from federation.runtime.rpc import OPTIONS, handlers
+from federation.runtime.private_files import keep_private, read_private
+from federation.runtime.rpc import Served, handlers, start
 from protocols.errors import ProtocolError
 from protocols.wire import training_pb2
 from protocols.wire.training_pb2 import Envelope
@@ -94,10 +93,7 @@ def open_node(home: InstitutionHome) -> Node:
 
 def holdout_salt(keys: Path) -> bytes:
     """32 secret bytes that decide who is held out: made once, so that nobody moves between the two sets."""
-    file = keys / _SALT_FILE
-    if not file.exists():
-        write_private(file, secrets.token_bytes(32))
-    return read_private(file)
+    return read_private(keep_private(keys / _SALT_FILE, lambda: secrets.token_bytes(32)))
 
 
 def split(records: Encoded, share: float, salt: bytes) -> tuple[Encoded, Encoded]:
@@ -117,20 +113,11 @@ def _held_out(records: Encoded, share: float, salt: bytes) -> NDArray[np.bool_]:
     return np.fromiter((int.from_bytes(value, "big") < limit for value in values), dtype=np.bool_, count=len(records))
 
 
-def serve(node: Node, socket: Path) -> grpc.Server:
+def serve(node: Node, socket: Path) -> Served:
     """Listen on the Unix socket `socket`, readable and writable by this user alone."""
-    server = grpc.server(ThreadPoolExecutor(max_workers=1), options=OPTIONS, maximum_concurrent_rpcs=8)
-    server.add_generic_rpc_handlers((handlers(_SERVICE, NodeServicer(node)),))
     with suppress(FileNotFoundError):
         socket.unlink()  # left by a process that was killed; its lock on the ledger went with it
-    previous = os.umask(0o177)
-    try:
-        server.add_insecure_port(f"unix:{socket}")
-        server.start()
-    finally:
-        os.umask(previous)
-    socket.chmod(0o600)
-    return server
+    return start([handlers(_SERVICE, NodeServicer(node))], f"unix:{socket}", workers=1)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -153,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     _log.info("node ready", institution=home.name, pid=os.getpid())
     stop.wait()
     _log.info("node stopping", institution=home.name)
-    server.stop(STOP_GRACE_S).wait()
+    server.close(grace=STOP_GRACE_S)
     with suppress(FileNotFoundError):
         home.socket.unlink()
     return 0

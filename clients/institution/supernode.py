@@ -9,18 +9,24 @@ home's list of allowed bundles, read anew for every run; another bundle is refus
 
 from __future__ import annotations
 
-import secrets
-import socket
 import sys
-from pathlib import Path
 
 from clients.institution.home import InstitutionHome
 from federation.errors import FederationError
 from federation.runtime.flower import supernode
-from federation.runtime.flower.launch import LOOPBACK, ExecutorLaunch, SuperNodeLaunch, command, environment, listens
+from federation.runtime.flower.launch import (
+    LOOPBACK,
+    ExecutorLaunch,
+    SuperNodeLaunch,
+    command,
+    environment,
+    listens,
+    new_secret,
+)
 from federation.runtime.logging import configure_process, get_logger
-from federation.runtime.private_files import write_private
+from federation.runtime.private_files import keep_private
 from federation.runtime.processes import Child
+from federation.runtime.rpc import free_ports
 
 REFUSED = "bundle_not_allowed"
 _log = get_logger("supernode")
@@ -28,14 +34,14 @@ _log = get_logger("supernode")
 
 def children(home: InstitutionHome) -> tuple[Child, Child]:
     """The SuperNode and its executor. Raises ConfigurationError before enrolment."""
-    port = _free_port()
+    port = free_ports()
     launch = SuperNodeLaunch(
         superlink=home.coordinator().fleet_address,
         authority=home.keys / "ca.crt",
         node_key=home.keys / "flower_key",
         node_socket=home.socket,
         port=port,
-        executor_secret=_secret(home.keys / "executor.secret"),
+        executor_secret=keep_private(home.keys / "executor.secret", new_secret),
         state=home.path / "flower_node_id",
     )
     executor = ExecutorLaunch(
@@ -88,18 +94,6 @@ def main() -> None:
         allowed=lambda: home.allowed_bundles,
         on_refused=lambda bundle_hash: record_refusal(home, bundle_hash),
     )
-
-
-def _secret(file: Path) -> Path:
-    if not file.exists():
-        write_private(file, secrets.token_hex(32).encode())
-    return file
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

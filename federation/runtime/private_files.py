@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from federation.errors import ConfigurationError
@@ -37,6 +38,13 @@ def write_private(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def keep_private(path: Path, make: Callable[[], bytes]) -> Path:
+    """`path`, written with `make()` by `write_private` if it is not there yet: a secret that is drawn once."""
+    if not path.exists():
+        write_private(path, make())
+    return path
 
 
 def read_private(path: Path) -> bytes:

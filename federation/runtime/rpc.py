@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -31,10 +32,7 @@ from protocols.envelope import MAX_BYTES
 from protocols.errors import ProtocolError
 
 # A little above the largest envelope; gRPC's own 4 MiB would stop large models.
-OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_BYTES + 2**16),
-    ("grpc.max_send_message_length", MAX_BYTES + 2**16),
-)
+_LARGEST = MAX_BYTES + 2**16
 # Two servers on one port would share its calls; a peer that dawdles over its handshake is dropped.
 _SERVER_OPTIONS = (("grpc.so_reuseport", 0), ("grpc.server_handshake_timeout_ms", 10_000))
 _CONCURRENT_CALLS = 64
@@ -76,7 +74,7 @@ def start(
     *,
     credentials: grpc.ServerCredentials | None = None,
     workers: int = 8,
-    max_bytes: int = MAX_BYTES + 2**16,
+    max_bytes: int = _LARGEST,
 ) -> Served:
     """Listen on `address` ("host:port", port 0 for any; or "unix:/path"). TLS unless the address is a Unix socket.
 
@@ -90,15 +88,22 @@ def start(
     server = grpc.server(pool, options=options, maximum_concurrent_rpcs=_CONCURRENT_CALLS)
     server.add_generic_rpc_handlers(tuple(services))
     try:
-        port = (
-            server.add_insecure_port(address) if credentials is None else server.add_secure_port(address, credentials)
-        )
+        port = _bind_local(server, address) if credentials is None else server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise ConfigurationError(address, got="an address that cannot be bound", expected="a free one") from error
-    if local:
-        Path(address.removeprefix("unix:")).chmod(0o600)
     server.start()
     return Served(server, 0 if local else port)
+
+
+def _bind_local(server: grpc.Server, address: str) -> int:
+    """A Unix socket that is its owner's alone from the moment it exists."""
+    previous = os.umask(0o177)
+    try:
+        port: int = server.add_insecure_port(address)
+    finally:
+        os.umask(previous)
+    Path(address.removeprefix("unix:")).chmod(0o600)
+    return port
 
 
 @contextmanager
@@ -108,7 +113,7 @@ def serve(
     *,
     credentials: grpc.ServerCredentials | None = None,
     workers: int = 8,
-    max_bytes: int = MAX_BYTES + 2**16,
+    max_bytes: int = _LARGEST,
 ) -> Iterator[Served]:
     """As `start`; closed when the block ends."""
     served = start(services, address, credentials=credentials, workers=workers, max_bytes=max_bytes)
@@ -132,7 +137,7 @@ def client_tls(authority: bytes, *, key: bytes | None = None, chain: bytes | Non
 
 @contextmanager
 def dial(
-    address: str, *, credentials: grpc.ChannelCredentials | None = None, max_bytes: int = MAX_BYTES + 2**16
+    address: str, *, credentials: grpc.ChannelCredentials | None = None, max_bytes: int = _LARGEST
 ) -> Iterator[grpc.Channel]:
     """A channel to `address`, closed at the end. Raises ConfigurationError for a network address without TLS."""
     options = _sized(max_bytes)

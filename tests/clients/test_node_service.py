@@ -76,7 +76,7 @@ def test_the_socket_is_its_owners_alone_and_answers(tmp_path: Path) -> None:
         refusal = ask(socket, Envelope(version=9)).SerializeToString(deterministic=True)
         assert open_envelope(refusal, Refusal, key_of("bank-a").public).code == "unreadable"
     finally:
-        server.stop(None)
+        server.close()
 
 
 @pytest.fixture

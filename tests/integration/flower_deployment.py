@@ -8,9 +8,7 @@ The institutions' nodes are `python flower_echo_node.py SOCKET` unless `nodes` s
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +25,7 @@ from clients.institution.home import CoordinatorIdentity, InstitutionHome
 from federation.runtime.flower.bundle import Bundle, build
 from federation.runtime.node_keys import flower_public_pem
 from federation.runtime.processes import BackOff, Child, Supervisor
+from federation.runtime.rpc import free_ports
 from server import home as coordinator_home
 from server.home import CoordinatorHome
 
@@ -113,22 +112,6 @@ class Deployment:
 
 def named(part: Child, name: str) -> Child:
     return Child(f"{part.name}-{name}", part.command, part.log, part.environment, part.ready, part.grace)
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` consecutive free ports."""
-    for start in range(20_000 + os.getpid() % 20_000, 60_000, count):
-        probes = [socket.socket() for _ in range(count)]
-        try:
-            for offset, probe in enumerate(probes):
-                probe.bind(("127.0.0.1", start + offset))
-            return start
-        except OSError:
-            continue
-        finally:
-            for probe in probes:
-                probe.close()
-    raise AssertionError("no free ports")
 
 
 def make_coordinator(folder: Path) -> CoordinatorHome:

@@ -20,7 +20,7 @@ from federation.synthetic import Population, PopulationSpec, write_table
 from workbench.demo import DemoFailed, Request
 from workbench.demo.inputs import NAMES, split_file, synthesise
 from workbench.demo.play import MARK, _fresh
-from workbench.demo.processes import Processes, free_ports, tail
+from workbench.demo.processes import Processes, tail
 from workbench.demo_cli import app
 
 SYNTH = ["synth", "--persons", "300"]
@@ -73,18 +73,6 @@ def test_leaving_the_block_ends_what_still_runs(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         play()
     assert marked(word) == []
-
-
-def test_free_ports_are_consecutive_and_free() -> None:
-    import socket
-
-    first = free_ports(4)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", first + 2))
-        other = free_ports(4)
-    assert not first <= other <= first + 2
-    with pytest.raises(DemoFailed):
-        free_ports(4, first=1, last=1)
 
 
 def test_tail_of_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:

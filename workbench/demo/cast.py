@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from federation.runtime.flower.launch import listens
+from federation.runtime.rpc import free_ports
 from server.superlink import shipped_bundle
 from workbench.demo.inputs import Inputs
-from workbench.demo.processes import Processes, Tick, free_ports
+from workbench.demo.processes import Processes, Tick
 
 RUN = "demo"
 _HOST = "127.0.0.1"

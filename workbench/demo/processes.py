@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -182,25 +181,3 @@ class _deaf_to_interrupts:  # noqa: N801 (used as a statement)
 def tail(log: Path, lines: int = _TAIL) -> str:
     """The last lines of a log; empty where there is none."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.is_file() else ""
-
-
-def free_ports(count: int, *, first: int = 20_000, last: int = 32_000) -> int:
-    """The first of `count` consecutive free TCP ports on loopback. Raises DemoFailed where there are none.
-
-    Below the ephemeral range, so that no outgoing connection takes one in between.
-    """
-    offset = os.getpid() % max((last - first) // count, 1) * count
-    starts: tuple[int, ...] = (*range(first + offset, last, count), *range(first, first + offset, count))
-    for start in starts:
-        if all(_is_free(port) for port in range(start, start + count)):
-            return start
-    raise DemoFailed("ports", got=f"none free from {first} to {last}", expected=f"{count} in a row on 127.0.0.1")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -6,6 +6,7 @@ environment = launch.environment(home / "flower" / "superlink")
 
 from __future__ import annotations
 
+import secrets
 import socket
 import sys
 from pathlib import Path
@@ -82,6 +83,11 @@ def environment(folder: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def new_secret() -> bytes:
+    """What an executor and its runtime share: 256 random bits, in hexadecimal as Flower wants it."""
+    return secrets.token_hex(32).encode()
 
 
 def listens(host: str, port: int) -> bool:

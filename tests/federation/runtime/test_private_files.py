@@ -7,7 +7,7 @@ import pytest
 
 from federation.errors import ConfigurationError
 from federation.runtime import private_files
-from federation.runtime.private_files import private_directory, read_private, write_private, write_public
+from federation.runtime.private_files import keep_private, private_directory, read_private, write_private, write_public
 
 
 def test_a_secret_is_its_owners_alone(tmp_path: Path) -> None:
@@ -69,3 +69,10 @@ def test_a_failed_replacement_leaves_the_old_file(tmp_path: Path, monkeypatch: p
         write_public(tmp_path / "file", b"new")
     assert (tmp_path / "file").read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_secret_that_is_kept_is_drawn_once(tmp_path: Path) -> None:
+    draws = iter([b"first", b"second"])
+    file = keep_private(tmp_path / "salt", lambda: next(draws))
+    assert read_private(keep_private(file, lambda: next(draws))) == b"first"
+    assert next(draws) == b"second"
