@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from federation.catalogue import Catalogue
 from federation.privacy import PrivacyPlan, check_delta, check_enough_records
 from federation.rounds import CatalogueRef, Member, TrainingPlan
-from federation.training import Recipe, initial_parameters
+from federation.training import Recipe
+from federation.training import dimension as dimension_of
 
 WEEK_S = 7 * 86_400
 MIN_BATCH = 1.0
@@ -73,7 +74,7 @@ def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOpti
         evaluation_share=options.evaluation_share,
     )
     recipe = options.recipe or Recipe.default(catalogue, privacy, sizes)
-    dimension = int(initial_parameters(catalogue, recipe).size)
+    dimension = dimension_of(catalogue, recipe)
     return TrainingPlan(
         run_id=options.run_id,
         catalogue=CatalogueRef(name=catalogue.name, version=catalogue.version, hash=catalogue.hash),

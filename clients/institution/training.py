@@ -13,7 +13,7 @@ from federation.privacy import NoiseSource
 from federation.records.encoded import Encoded
 from federation.rounds import TrainingPlan
 from federation.rounds.averaging import F32
-from federation.training import Recipe, Trainer, initial_parameters, logits
+from federation.training import Recipe, Trainer, dimension, logits
 
 
 class Computation:
@@ -28,7 +28,7 @@ class Computation:
                 raise RecordsError(f"{name}.target", got="none", expected="an outcome for every record")
         self.catalogue, self.noise = catalogue, noise
         self._training, self._holdout = training, holdout
-        self._size = lru_cache(maxsize=8)(lambda recipe: int(initial_parameters(catalogue, recipe).size))
+        self._size = lru_cache(maxsize=8)(lambda recipe: dimension(catalogue, recipe))
 
     def size(self, recipe: Recipe) -> int:
         """d, the number of parameters of a model under `recipe`."""

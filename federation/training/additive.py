@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from federation.training.descent import descend
 from federation.training.embedding import Embedding
 from federation.training.recipe import Recipe
 
@@ -55,18 +56,11 @@ class AdditiveModel:
         nominal_records: int,
     ) -> NDArray[np.float64]:
         """The parameters after every step that the mechanism's event has."""
-        import torch
 
-        weights = torch.nn.Parameter(torch.from_numpy(parameters.astype(np.float64)))
-        inner = torch.optim.SGD([weights], lr=recipe.learning_rate, momentum=recipe.momentum)
-        optimizer = mechanism.optimizer(inner, nominal_records)
-        for _ in range(mechanism.event.steps):
-            rows = mechanism.sample(len(codes))
-            optimizer.zero_grad()
-            total = self.clipped_sum(weights.detach().numpy(), codes[rows], target[rows], mechanism)
-            weights.grad = torch.from_numpy(total)
-            optimizer.step()
-        return weights.detach().numpy()
+        def clipped_sum(weights: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+            return self.clipped_sum(weights, codes[rows], target[rows], mechanism)
+
+        return descend(parameters, len(codes), clipped_sum, recipe, mechanism, nominal_records)
 
     def clipped_sum(
         self,
@@ -75,7 +69,7 @@ class AdditiveModel:
         target: NDArray[np.uint8],
         mechanism: GaussianMechanism,
     ) -> NDArray[np.float64]:
-        """Sum over records of gradients of norm at most the mechanism's clip, float64 [dimension]."""
+        """Sum over records of gradients of norm at most the mechanism's clip, float64 [dimension]; always finite."""
         import torch
 
         from federation.training.logistic import clipped_residuals

@@ -104,10 +104,10 @@ class Embedding:
         """L2 norm of each embedded record, float64 [n]: sqrt(features held / p)."""
         return np.sqrt(self._sum_cells(list(self._squared), codes))
 
-    def dense(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embedded records, float32 [n, dimension]: for models that need them as they are."""
+    def dense(self, codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Embedded records, float64 [n, dimension]: for models that need them as they are."""
         self._check(codes)
-        padded = [np.vstack([table, np.zeros(len(table))]).astype(np.float32) for table in self.tables]
+        padded = [np.vstack([table, np.zeros(len(table))]) for table in self.tables]
         return np.concatenate([table[codes[:, j]] for j, table in enumerate(padded)], axis=1)
 
     def _sum_cells(self, values: list[NDArray[np.float64]], codes: NDArray[np.uint8]) -> NDArray[np.float64]:

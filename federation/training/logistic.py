@@ -14,6 +14,9 @@ from federation.privacy.mechanism import GaussianMechanism
 def clipped_residuals(
     logits: torch.Tensor, target: torch.Tensor, norms: torch.Tensor, mechanism: GaussianMechanism
 ) -> torch.Tensor:
-    """sigma(z) - y, scaled so that its product with an input of L2 norm `norms` is within the clip; [n] each."""
-    residuals = torch.sigmoid(logits) - target
+    """sigma(z) - y, scaled so that its product with an input of L2 norm `norms` is within the clip; [n] each.
+
+    Always finite: a logit that is not a number has no residual, an input whose norm is not one has no part in the sum.
+    """
+    residuals = torch.nan_to_num(torch.sigmoid(logits) - target)
     return residuals * mechanism.clip_factors(residuals.abs() * norms)

@@ -18,6 +18,8 @@ from federation.privacy import PrivacyPlan, noise_level
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
 
+PARAMETER_LIMIT = 1e6  # no parameter of a model lies beyond it, in a request or after a step: log-odds are tens
+MAX_LAYERS, MAX_WIDTH = 4, 1024
 _QUIET = 5e-4  # noise level under which steps may be longer
 
 
@@ -26,7 +28,7 @@ class Recipe(BaseModel):
 
     family         "additive": logistic regression on the embedding, an exact scorecard; "mlp": a network on it
     hidden         widths of the network's hidden layers; empty for the additive family
-    learning_rate  of the mean clipped gradient
+    learning_rate  of the mean clipped gradient, at most 10,000
     average_last   the published model is the mean of this many last rounds
     """
 
@@ -34,15 +36,18 @@ class Recipe(BaseModel):
 
     family: Literal["additive", "mlp"] = "additive"
     hidden: tuple[int, ...] = Field(default=(), strict=False)
-    learning_rate: float = Field(gt=0, allow_inf_nan=False)
+    learning_rate: float = Field(gt=0, le=1e4, allow_inf_nan=False)
     momentum: float = Field(default=0.5, ge=0, lt=1)
     average_last: int = Field(default=10, ge=1)
 
     @model_validator(mode="after")
     def _layers_fit_the_family(self) -> Self:
-        if (self.family == "mlp") != bool(self.hidden) or any(not 1 <= width <= 1024 for width in self.hidden):
+        fits = len(self.hidden) <= MAX_LAYERS and all(1 <= width <= MAX_WIDTH for width in self.hidden)
+        if (self.family == "mlp") != bool(self.hidden) or not fits:
             raise ConfigurationError(
-                "recipe.hidden", got=list(self.hidden), expected="widths of 1 to 1024 for an mlp, none for additive"
+                "recipe.hidden",
+                got=list(self.hidden[: MAX_LAYERS + 1]),
+                expected=f"1 to {MAX_LAYERS} widths of 1 to {MAX_WIDTH} for an mlp, none for additive",
             )
         return self
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from federation.errors import ConfigurationError, RecordsError
 from federation.privacy import NoiseSource, PrivacyPlan, check_delta
 from federation.training.additive import AdditiveModel
-from federation.training.recipe import Recipe
+from federation.training.recipe import PARAMETER_LIMIT, Recipe
 
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
@@ -77,6 +77,11 @@ class Trainer:
         return (end - start).astype(np.float32)
 
 
+def dimension(catalogue: Catalogue, recipe: Recipe) -> int:
+    """d, the number of parameters, in closed form: no model is built."""
+    return _model(catalogue, recipe).dimension
+
+
 def initial_parameters(catalogue: Catalogue, recipe: Recipe) -> NDArray[np.float32]:
     """The model before any record is seen, float32 [d]; the same for every member."""
     return _model(catalogue, recipe).initial()
@@ -104,12 +109,14 @@ def cell_effects(
 
 
 def checked_parameters(parameters: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
-    """`parameters` as float32 [dimension]. Raises ConfigurationError for another shape or a value not finite."""
+    """`parameters` as float32 [dimension]. Raises ConfigurationError for another shape or values out of bounds."""
     array = np.asarray(parameters, dtype=np.float32)
     if array.shape != (dimension,):
         raise ConfigurationError("parameters", got=f"shape {array.shape}", expected=f"({dimension},)")
-    if not np.isfinite(array).all():
-        raise ConfigurationError("parameters", got="a value that is not finite", expected="finite float32")
+    if not (np.abs(array) <= PARAMETER_LIMIT).all():
+        raise ConfigurationError(
+            "parameters", got="a value that is not finite or too large", expected=f"within {PARAMETER_LIMIT:g}"
+        )
     return array
 
 
