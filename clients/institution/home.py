@@ -60,6 +60,7 @@ class InstitutionSettings(HomeSettings):
     nominal_records: PositiveInt
     holdout: float = Field(default=0.2, ge=0, lt=1)
     caps: CapSettings = CapSettings()
+    allow_families: tuple[Literal["additive", "mlp"], ...] = Field(default=("additive",), min_length=1)
     approve_plans: Literal["within_policy", "manual"] = "within_policy"
     database_url: str | None = None
 
@@ -247,6 +248,9 @@ nominal_records = {nominal_records}
 
 # The share of records kept out of training for this institution's own measurements.
 holdout = {holdout}
+
+# Families of models trained here: "additive", a scorecard; "mlp", a small network, whose gradients are less simple.
+allow_families = ["additive"]
 
 # "within_policy" signs a proposed plan that keeps every cap below; "manual" waits for `fedscore institution approve`.
 approve_plans = {json.dumps(approve_plans)}

@@ -77,6 +77,7 @@ def open_node(home: InstitutionHome) -> Node:
         nominal_records=home.settings.nominal_records,
         bundles=lambda: home.allowed_bundles,
         features=home.settings.features,
+        families=home.settings.allow_families,
         approval=home.settings.approve_plans,
         vintage=datetime.fromtimestamp(home.data.stat().st_mtime, UTC).date().isoformat(),
     )

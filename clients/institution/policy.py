@@ -19,6 +19,7 @@ class Policy:
     nominal_records  the public size it goes by; a plan that states another one is refused
     bundles          answers the SHA-256 (hex) of the Flower bundles it runs, as they are now
     features         the features it holds, None for all of the catalogue's
+    families         of models that it trains
     approval         "within_policy" signs what keeps every rule; "manual" waits for a person
     vintage          which data this is, for the ledger: a label such as "2025-12", never a count
     """
@@ -26,6 +27,7 @@ class Policy:
     nominal_records: int
     bundles: Callable[[], frozenset[str]]
     features: tuple[str, ...] | None = None
+    families: tuple[str, ...] = ("additive",)
     approval: Literal["within_policy", "manual"] = "within_policy"
     vintage: str = "current"
 
@@ -36,8 +38,9 @@ def check_policy(plan: TrainingPlan, member: Member, policy: Policy, caps: Caps,
     1. the plan has not expired                                              plan_expired
     2. its bundle is one that this institution allows                        wrong_bundle
     3. its size and features of this institution are the institution's own   outside_policy
-    4. its budget is within the caps, its delta fits the size                outside_policy
-    5. it spends no more than it says, recomputed                            outside_policy
+    4. its model is of a family that the institution trains                  outside_policy
+    5. its budget is within the caps, its delta fits the size                outside_policy
+    6. it spends no more than it says, recomputed                            outside_policy
     """
     if now >= plan.expires:
         raise Refused(Code.PLAN_EXPIRED, "plan.expires", got=plan.expires, expected=f"after {int(now)}")
@@ -47,6 +50,8 @@ def check_policy(plan: TrainingPlan, member: Member, policy: Policy, caps: Caps,
         raise _outside("plan.members.nominal_records", member.nominal_records, policy.nominal_records)
     if policy.features is not None and set(member.features) != set(policy.features):
         raise _outside("plan.members.features", len(member.features), f"the {len(policy.features)} held here")
+    if plan.recipe.family not in policy.families:
+        raise _outside("plan.recipe.family", plan.recipe.family, " or ".join(policy.families))
     if plan.privacy.epsilon > caps.run:
         raise _outside("plan.privacy.epsilon", plan.privacy.epsilon, f"at most {caps.run}")
     if plan.privacy.delta > caps.delta:

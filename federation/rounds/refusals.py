@@ -25,6 +25,7 @@ class Code(StrEnum):
     LATE = "late"
     NOT_FINITE = "not_finite"
     WRONG_SHAPE = "wrong_shape"
+    OVERSIZED = "oversized"
     # an institution's node to the coordinator
     UNKNOWN_KIND = "unknown_kind"
     UNSIGNED_PLAN = "unsigned_plan"  # an approval is missing or does not verify
@@ -40,7 +41,6 @@ class Code(StrEnum):
     INTERNAL = "internal"  # details stay in the institution's own log
     # the round driver about a reply
     DUPLICATE = "duplicate"
-    OVERSIZED = "oversized"
     WRONG_MODEL = "wrong_model"
     TRANSPORT = "transport"  # Flower could not deliver the request or the reply
     REFUSED = "refused"  # the node refused; its own code is told beside this one

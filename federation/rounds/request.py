@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from federation.errors import ConfigurationError, Refused
 from federation.rounds.averaging import F32, model_from_bytes, model_hash
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.refusals import Code, refused
 from federation.rounds.signed_plan import SignedPlan
+from federation.training.recipe import PARAMETER_LIMIT
 from protocols.canonical import digest
 from protocols.signing import VerifyingKey
 from protocols.wire.training_pb2 import Phase, RoundRequest
@@ -65,13 +68,16 @@ def check_request(request: RoundRequest, plan: TrainingPlan, *, size: int, now: 
 
     1. the plan has not expired                                       plan_expired
     2. the phase is one the plan has, the round is one of its rounds  wrong_round
-    3. the model has the size of the recipe and is finite             wrong_shape, not_finite
+    3. the model has the size of the recipe, is finite and within     wrong_shape, not_finite, oversized
+       the bound on parameters
     4. the deadline is still to come                                  late
     """
     if now >= plan.expires:
         raise Refused(Code.PLAN_EXPIRED, "plan.expires", got=plan.expires, expected=f"after {int(now)}")
     _check_round(request, plan)
     model = model_from_bytes(request.model, size)
+    if np.abs(model).max(initial=0.0) > PARAMETER_LIMIT:
+        raise Refused(Code.OVERSIZED, "vector", got="a larger parameter", expected=f"within {PARAMETER_LIMIT:g}")
     if request.deadline_ms <= now * 1000:
         late = f"{now * 1000 - request.deadline_ms:.0f} ms late"
         raise Refused(Code.LATE, "request.deadline_ms", got=late, expected="before the deadline")

@@ -31,6 +31,7 @@ from federation.ledger import Caps
 from federation.privacy import OsNoise
 from federation.rounds import Code, SignedPlan, TrainingPlan, approve, model_hash, request_hash
 from federation.rounds.averaging import model_to_bytes
+from federation.training import Recipe
 from protocols.canonical import canonical
 from protocols.envelope import MAX_BYTES, open_envelope, read_envelope, seal, verify_envelope
 from protocols.signing import SigningKey
@@ -155,6 +156,7 @@ ROUNDS: dict[str, tuple[dict[str, Any], str]] = {
     "no model": ({"model": b""}, Code.WRONG_SHAPE),
     "a NaN in the model": ({"model": b"\x00\x00\xc0\x7f" * model_size()}, Code.NOT_FINITE),
     "an infinite model": ({"model": b"\x00\x00\x80\x7f" * model_size()}, Code.NOT_FINITE),
+    "a parameter beyond the bound": ({"model": model(-1.1e6)}, Code.OVERSIZED),
     "a deadline that has passed": ({"deadline_ms": int(START * 1000) - 1}, Code.LATE),
     "a deadline right now": ({"deadline_ms": int(START * 1000)}, Code.LATE),
     "no deadline": ({"deadline_ms": 0}, Code.LATE),
@@ -256,6 +258,14 @@ POLICY: dict[str, tuple[dict[str, Any], str]] = {
         Code.OUTSIDE_POLICY,
     ),
 }
+
+
+def test_a_network_is_trained_only_where_the_institution_says_so(bank: Bank, clock: Clock) -> None:
+    plan = make_plan(recipe=Recipe(family="mlp", hidden=(2,), learning_rate=0.5, average_last=2))
+    answer = refusal(bank, proposal(plan))
+    assert (answer.code, answer.field) == (Code.OUTSIDE_POLICY, "plan.recipe.family")
+    willing = Bank("bank-a", clock, policy=replace(bank.policy, families=("additive", "mlp")))
+    open_envelope(willing.node.handle(proposal(plan)), PlanApproval, key_of("bank-a").public)
 
 
 @pytest.mark.parametrize("kind", POLICY)
