@@ -11,13 +11,15 @@ from pathlib import Path
 
 from clients.institution import home as institution_home
 from clients.institution.enrolment_client import Enrolment, application
-from clients.institution.home import CapSettings, InstitutionHome
+from clients.institution.home import CapSettings, CoordinatorIdentity, InstitutionHome
 from federation.catalogue import Catalogue, load_catalogue
 from federation.runtime.rpc import free_ports
 from protocols.envelope import seal
+from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import Envelope
 from server import home as coordinator_home
 from server.home import CoordinatorHome
+from server.membership import Membership, State
 from server.membership_service import Desk, serve_membership
 from server.membership_store import MembershipStore
 
@@ -57,6 +59,33 @@ def make_institution(folder: Path, name: str) -> InstitutionHome:
         written=NOW,
     )
     return InstitutionHome.create(folder, text)
+
+
+def pinned(key: SigningKey, bundle_hash: str = BUNDLE) -> CoordinatorIdentity:
+    """What enrolment with a coordinator of this key leaves; nobody answers at its addresses."""
+    addresses = {
+        f"{kind}_address": f"localhost:{port}" for port, kind in enumerate(("enrolment", "member", "fleet"), 1)
+    }
+    return CoordinatorIdentity(
+        name="coordinator", key=key.public.hex, authority="00" * 32, bundle_hash=bundle_hash, **addresses
+    )
+
+
+def admitted(name: str, seed: int) -> Membership:
+    """A member of whom no more is known than what a plan says."""
+    return Membership(
+        hash=f"{seed:064x}",
+        institution=name,
+        state=State.ADMITTED,
+        key=SigningKey.from_seed(bytes([seed]) * 32).public,
+        request=b"",
+        node_key=b"",
+        catalogue_hash="",
+        features=("income",),
+        nominal_records=10_000,
+        certificate=b"",
+        applied_ms=0,
+    )
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from membership_world import BUNDLE, NOW, make_coordinator, make_institution
+from membership_world import BUNDLE, NOW, admitted, make_coordinator, make_institution
 
 from clients.institution.plan_store import Decision, PlanStore
 from federation import cli
-from protocols.signing import SigningKey
-from server.membership import Membership, State
 from server.train import PlanFile, prepare
 
 
@@ -27,22 +25,7 @@ def test_a_person_decides_on_plans(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = make_institution(tmp_path / "a", "bank-a")
-    members = [
-        Membership(
-            hash=f"{seed:064x}",
-            institution=f"bank-{letter}",
-            state=State.ADMITTED,
-            key=SigningKey.from_seed(bytes([seed]) * 32).public,
-            request=b"",
-            node_key=b"",
-            catalogue_hash="",
-            features=("income",),
-            nominal_records=10_000,
-            certificate=b"",
-            applied_ms=0,
-        )
-        for seed, letter in enumerate("ab")
-    ]
+    members = [admitted(f"bank-{letter}", seed) for seed, letter in enumerate("ab")]
     coordinator = make_coordinator(tmp_path / "c")
     plan = prepare(coordinator, members, PlanFile(rounds=2), run_id="spring", bundle_hash=BUNDLE, now=NOW.timestamp())
     store = PlanStore.open(home.database_url)

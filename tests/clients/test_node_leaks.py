@@ -23,9 +23,10 @@ import grpc
 import numpy as np
 import polars as pl
 import pytest
+from membership_world import pinned
 from rounds_world import BUNDLE, COORDINATOR, key_of, privacy
 
-from clients.institution.home import CapSettings, CoordinatorIdentity, InstitutionHome, settings_text
+from clients.institution.home import CapSettings, InstitutionHome, settings_text
 from clients.institution.serve import answers
 from federation.catalogue import load_catalogue
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
@@ -159,9 +160,7 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
         written=datetime(2030, 1, 1, tzinfo=UTC),
     )
     home = InstitutionHome.create(tmp_path / "home", text)
-    identity = {"name": "coordinator", "key": COORDINATOR.public.hex, "authority": "00" * 32, "bundle_hash": BUNDLE}
-    addresses = {f"{kind}_address": "localhost:1" for kind in ("enrolment", "member", "fleet")}
-    home.save_coordinator(CoordinatorIdentity(**identity, **addresses))
+    home.save_coordinator(pinned(COORDINATOR))
     home.accept_bundle(BUNDLE)
     table().write_csv(home.data)
     made = Victim(home, tmp_path)

@@ -15,9 +15,10 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+from membership_world import pinned
 from rounds_world import COORDINATOR, Bank, Clock, key_of, records
 
-from clients.institution.home import CapSettings, CoordinatorIdentity, InstitutionHome, settings_text
+from clients.institution.home import CapSettings, InstitutionHome, settings_text
 from clients.institution.node_service import holdout_salt, main, serve, split
 from federation.records.encoded import Encoded
 from federation.runtime.rpc import call
@@ -93,17 +94,7 @@ def home(tmp_path: Path) -> InstitutionHome:
         written=datetime(2030, 1, 1, tzinfo=UTC),
     )
     opened = InstitutionHome.create(tmp_path / "home", text)
-    opened.save_coordinator(
-        CoordinatorIdentity(
-            name="coordinator",
-            key=COORDINATOR.public.hex,
-            authority="00" * 32,
-            enrolment_address="localhost:1",
-            member_address="localhost:2",
-            fleet_address="localhost:3",
-            bundle_hash="00" * 32,
-        )
-    )
+    opened.save_coordinator(pinned(COORDINATOR))
     return opened
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from membership_world import pinned
 from scores_world import CATALOGUE, COORDINATOR, published_model
 from typer.testing import CliRunner, Result
 
-from clients.institution.home import CapSettings, CoordinatorIdentity, InstitutionHome, settings_text
+from clients.institution.home import CapSettings, InstitutionHome, settings_text
 from clients.institution.score_cli import app
 from federation.evaluation import EvaluationSpec
 from federation.models import EVALUATION_LABEL, PublishedEvaluation, PublishedModel
@@ -57,22 +58,10 @@ def new_bank(folder: Path, records: Path, features: tuple[str, ...] | None = Non
         written=datetime(2026, 1, 1, tzinfo=UTC),
     )
     home = InstitutionHome.create(folder / "home", text)
-    home.save_coordinator(identity(COORDINATOR))
+    home.save_coordinator(pinned(COORDINATOR))
     model = folder / "model.json"
     model.write_bytes(MODEL.canonical())
     return Bank(home.path, records, model)
-
-
-def identity(key: SigningKey) -> CoordinatorIdentity:
-    return CoordinatorIdentity(
-        name="coordinator",
-        key=key.public.hex,
-        authority="0" * 64,
-        enrolment_address="localhost:1",
-        member_address="localhost:2",
-        fleet_address="localhost:3",
-        bundle_hash="0" * 64,
-    )
 
 
 @pytest.fixture
@@ -227,7 +216,7 @@ def test_a_changed_model_is_refused(bank: Bank) -> None:
 
 
 def test_a_model_of_another_coordinator_is_refused(bank: Bank) -> None:
-    (bank.home / "membership.json").write_text(identity(SigningKey.from_seed(bytes(32))).model_dump_json())
+    (bank.home / "membership.json").write_text(pinned(SigningKey.from_seed(bytes(32))).model_dump_json())
     result = bank.score("--subject", "x")
     assert result.exit_code == 1
     assert "as enrolled" in result.stderr

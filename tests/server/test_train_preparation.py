@@ -4,11 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from membership_world import BUNDLE, NOW, make_coordinator
+from membership_world import BUNDLE, NOW, admitted, make_coordinator
 
 from federation.errors import ConfigurationError, FederationError
-from protocols.signing import SigningKey
-from server.membership import Membership, State
 from server.train import PlanFile, prepare, read_plan_file, roster
 
 PLAN = """
@@ -21,23 +19,7 @@ learning_rate = 4.0
 """
 
 
-def member(name: str, seed: int) -> Membership:
-    return Membership(
-        hash=f"{seed:064x}",
-        institution=name,
-        state=State.ADMITTED,
-        key=SigningKey.from_seed(bytes([seed]) * 32).public,
-        request=b"",
-        node_key=b"",
-        catalogue_hash="",
-        features=("income",),
-        nominal_records=10_000,
-        certificate=b"",
-        applied_ms=0,
-    )
-
-
-MEMBERS = tuple(member(f"bank-{letter}", seed) for seed, letter in enumerate("abc"))
+MEMBERS = tuple(admitted(f"bank-{letter}", seed) for seed, letter in enumerate("abc"))
 
 
 def test_a_run_is_prepared_once(tmp_path: Path) -> None:
