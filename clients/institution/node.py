@@ -104,9 +104,7 @@ class Node:
             except Refused as refusal:
                 return self._refuse(refusal, envelope)
             except Exception as error:  # whatever goes wrong here stays here
-                _log.error("request failed", institution=self.institution, run_id=self._run_id, error=error)
-                kind = type(error).__name__
-                return self._refuse(Refused(Code.INTERNAL, "node", got=kind, expected="an answer"), envelope)
+                return self._refuse(self._failed(error), envelope)
 
     def _answer(self, data: bytes) -> bytes:
         # 1. The bytes are an envelope of a kind that a node answers.
@@ -245,9 +243,9 @@ class Node:
     def _release(self, checked: CheckedRequest, reservation: Reservation) -> bytes:
         try:
             update = self._compute(checked)
-        except Exception:
+        except Exception as error:
             self._ledger.fail(reservation, Code.INTERNAL)
-            raise
+            raise self._failed(error) from error
         data = model_to_bytes(update)
         reply = RoundReply(
             institution=self.institution,
@@ -274,6 +272,11 @@ class Node:
         if not np.isfinite(update).all():
             raise FederationError("update", got="NaN or infinity", expected="finite numbers")
         return update
+
+    def _failed(self, error: Exception) -> Refused:
+        """One constant answer, whatever went wrong: even an error's class could tell of a record."""
+        _log.error("request failed", institution=self.institution, run_id=self._run_id, error=error)
+        return Refused(Code.INTERNAL, "node", got="an error", expected="an answer")
 
     def _refuse(self, refusal: Refused, envelope: bytes) -> bytes:
         name = request_hash(envelope)

@@ -14,18 +14,21 @@ from federation.records.encoded import Encoded
 from federation.rounds import TrainingPlan
 from federation.rounds.averaging import F32
 from federation.training import Recipe, Trainer, dimension, logits
+from federation.training.embedding import Embedding
 
 
 class Computation:
     """Holds the records. What its methods return is noisy already and may leave.
 
-    `training` and `holdout` are disjoint in subjects: one is trained on, the other measured.
+    `training` and `holdout` are disjoint in subjects: one is trained on, the other measured. Whatever could be wrong
+    with them is found here (RecordsError): once budget is reserved, no failure may depend on a record.
     """
 
     def __init__(self, catalogue: Catalogue, training: Encoded, holdout: Encoded, noise: NoiseSource) -> None:
         for name, records in (("training", training), ("holdout", holdout)):
             if records.target is None:
                 raise RecordsError(f"{name}.target", got="none", expected="an outcome for every record")
+            _rehearse(catalogue, records)
         self.catalogue, self.noise = catalogue, noise
         self._training, self._holdout = training, holdout
         self._size = lru_cache(maxsize=8)(lambda recipe: dimension(catalogue, recipe))
@@ -45,3 +48,9 @@ class Computation:
         scores = logits(self.catalogue, plan.recipe, model, self._holdout.codes)
         noisy = plan.privacy.evaluation(self.noise).release(spec.counts(scores, self._holdout))
         return noisy.astype(np.float32)
+
+
+def _rehearse(catalogue: Catalogue, records: Encoded) -> None:
+    """What training and evaluation check of records, before anybody asks."""
+    Embedding.of(catalogue).check(records.codes)
+    EvaluationSpec.from_catalogue(catalogue).counts(np.zeros(len(records)), records)

@@ -93,7 +93,7 @@ class Embedding:
 
     def backward(self, residuals: NDArray[np.float64], codes: NDArray[np.uint8]) -> NDArray[np.float64]:
         """`residuals` [n] times embedded records, float64 [dimension]: the gradient that belongs to `forward`."""
-        self._check(codes)
+        self.check(codes)
         parts = []
         for j, table in enumerate(self.tables):
             cells = np.bincount(codes[:, j], weights=residuals, minlength=len(table) + 1)
@@ -106,18 +106,19 @@ class Embedding:
 
     def dense(self, codes: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Embedded records, float64 [n, dimension]: for models that need them as they are."""
-        self._check(codes)
+        self.check(codes)
         padded = [np.vstack([table, np.zeros(len(table))]) for table in self.tables]
         return np.concatenate([table[codes[:, j]] for j, table in enumerate(padded)], axis=1)
 
     def _sum_cells(self, values: list[NDArray[np.float64]], codes: NDArray[np.uint8]) -> NDArray[np.float64]:
-        self._check(codes)
+        self.check(codes)
         total = np.zeros(len(codes))
         for j, value in enumerate(values):
             total += value[codes[:, j]]
         return total
 
-    def _check(self, codes: NDArray[np.uint8]) -> None:
+    def check(self, codes: NDArray[np.uint8]) -> None:
+        """Raises RecordsError unless every code is a cell, or the one beyond that says 'not held'."""
         limits = np.array([len(table) for table in self.tables])
         if codes.ndim != 2 or codes.shape[1] != len(limits):
             raise RecordsError("codes", got=f"shape {codes.shape}", expected=f"[n, {len(limits)}]")
