@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,7 @@ def check_contract(
     return (
         *_clipping(bench, starts, records),
         *_noise(bench, initial, records, alone),
-        _rate(bench, starts[-1], records),
+        _rate(bench, (starts[0], starts[-1]), records),
         _inclusions(bench, starts[2], records),
         *_accounting(claim, [len(drawn) for _, drawn in alone], stated),
     )
@@ -173,16 +173,15 @@ def _correlation(vectors: Sequence[F64]) -> tuple[float, float]:
     return largest, min(1.0, len(pairs) * float(stats.beta.sf(largest**2, 0.5, (stacked.shape[1] - 1) / 2)))
 
 
-def _rate(bench: Bench, start: F32, records: Encoded) -> Finding:
+def _rate(bench: Bench, starts: Sequence[F32], records: Encoded) -> Finding:
     """Binomial test of who takes part in a step, outcomes apart: copies of one record of each are counted in its sum.
 
-    The model is at `start` when they are counted, so a count is exact, and a sampler that prefers defaulters shows.
+    The model is the same whenever they are counted, so a count is exact; a sampler that prefers defaulters shows.
     """
     q, steps = bench.claim.privacy.sampling_rate, bench.claim.privacy.steps_per_round
-    good, bad = (_loudest(bench, start, records, outcome) for outcome in (0, 1))
-    parts = np.stack([bench.clipped_sum(start, records.take(np.array([row])), 0) for row in (good, bad)], axis=1)
+    start, pair, parts = _distinct(bench, starts, records)
     copies = max(_COPIES, math.ceil(_INCLUSIONS / (_RATE_ROUNDS * q)))
-    crowd, reader = records.take(np.tile([good, bad], copies)), np.linalg.pinv(parts)
+    crowd, reader = records.take(np.tile(pair, copies)), np.linalg.pinv(parts)
     hits = sum(np.rint(reader @ bench.sampled_sum(start, crowd, at % steps)) for at in range(_RATE_ROUNDS))
     trials = copies * _RATE_ROUNDS
     counts = np.clip(hits, 0, trials).astype(np.int64)
@@ -191,10 +190,14 @@ def _rate(bench: Bench, start: F32, records: Encoded) -> Finding:
     return Finding.likely(Check.RATE, q, worst, min(1.0, 2 * min(p_values)))
 
 
-def _loudest(bench: Bench, start: F32, records: Encoded, outcome: int) -> int:
-    """The record of that outcome, among a few, whose gradient is easiest to see."""
-    rows = range(outcome, _NEIGHBOURS, 2)
-    return max(rows, key=lambda row: _length(bench.clipped_sum(start, records.take(np.array([row])), 0)))
+def _distinct(bench: Bench, starts: Sequence[F32], records: Encoded) -> tuple[F32, list[int], F64]:
+    """A model, a good and a bad record, and their gradients [d, 2]: of all, those that are easiest to tell apart."""
+    found = []
+    for start in starts:
+        parts = [bench.clipped_sum(start, records.take(np.array([row])), 0) for row in range(len(records))]
+        pairs = product(range(0, len(records), 2), range(1, len(records), 2))
+        found += [(start, list(pair), np.stack([parts[row] for row in pair], axis=1)) for pair in pairs]
+    return max(found, key=lambda candidate: float(np.linalg.norm(candidate[2], -2)))
 
 
 def _inclusions(bench: Bench, certain_of_good: F32, records: Encoded) -> Finding:
