@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 
 from federation.errors import ConfigurationError
 from federation.runtime.flower.bundle import Bundle, build
-from federation.runtime.flower.control import Control
 from federation.runtime.flower.launch import (
     LOOPBACK,
     ExecutorLaunch,
@@ -29,6 +29,9 @@ from federation.runtime.pki import load_certificate
 from federation.runtime.private_files import keep_private
 from federation.runtime.processes import Child, Event, Supervisor
 from server.home import CoordinatorHome
+
+if TYPE_CHECKING:
+    from federation.runtime.flower.control import Control
 
 BUNDLE = Path(__file__).with_name("bundle")
 
@@ -83,6 +86,8 @@ def serve(home: CoordinatorHome, *, on_event: Callable[[str, Event], None] = lam
 
 def control(home: CoordinatorHome) -> Control:
     """The operator's hand on this home's SuperLink."""
+    from federation.runtime.flower.control import Control  # with Flower, which the supervisor can do without
+
     return Control.open(home.settings.control_port, home.authority_pem, home.operator_token)
 
 

@@ -13,7 +13,6 @@ import sys
 
 from clients.institution.home import InstitutionHome
 from federation.errors import FederationError
-from federation.runtime.flower import supernode
 from federation.runtime.flower.launch import (
     LOOPBACK,
     ExecutorLaunch,
@@ -87,6 +86,8 @@ def record_refusal(home: InstitutionHome, bundle_hash: str) -> None:
 
 def main() -> None:
     """The SuperNode process' entry: the home and the launch as JSON."""
+    from federation.runtime.flower import supernode  # with all of Flower, which the supervisor can do without
+
     configure_process(keep=("flwr",))
     home = InstitutionHome.open(sys.argv[1])
     supernode.serve(
