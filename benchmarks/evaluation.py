@@ -22,8 +22,9 @@ from federation.evaluation.spec import Shares, lay_out
 from federation.evaluation.uncertainty import Estimate
 from federation.privacy import PrivacyPlan, SeededNoise
 from federation.records import Encoded, load_records
+from federation.rounds.averaging import step
 from federation.scorecard import Scaling, Scorecard
-from federation.training import Recipe, Trainer, cell_effects, initial_parameters, logits, mean_of_last, weighted_mean
+from federation.training import Recipe, Trainer, cell_effects, initial_parameters, logits
 
 DIVISIONS: tuple[Shares, ...] = ((0.5, 0.25, 0.25), (0.6, 0.25, 0.15), (0.55, 0.2, 0.25))
 HELD_BACK = 0.2
@@ -89,8 +90,8 @@ def _train(args: argparse.Namespace) -> World:
     models = [initial_parameters(catalogue, recipe)]
     for _ in range(plan.rounds):
         moves = [trainer.round(models[-1], part) for trainer, part in zip(trainers, parts, strict=True)]
-        models.append(models[-1] + weighted_mean(dict(zip(sizes, moves, strict=True)), sizes))
-    model = mean_of_last(models[1:], recipe.average_last)
+        models.append(step(models[-1], dict(zip(sizes, moves, strict=True)), sizes))
+    model = np.mean(models[1:][-recipe.average_last :], axis=0, dtype=np.float64).astype(np.float32)
     holdout = records.take(held)
     effects = cell_effects(catalogue, recipe, model)
     return World(catalogue, plan, args.members, holdout, logits(catalogue, recipe, model, holdout.codes), effects)
