@@ -91,7 +91,8 @@ def _train(args: argparse.Namespace) -> World:
     for _ in range(plan.rounds):
         moves = [trainer.round(models[-1], part) for trainer, part in zip(trainers, parts, strict=True)]
         models.append(step(models[-1], dict(zip(sizes, moves, strict=True)), sizes))
-    model = np.mean(models[1:][-recipe.average_last :], axis=0, dtype=np.float64).astype(np.float32)
+    tail = np.stack(models[1:][-recipe.average_last :])
+    model: NDArray[np.float32] = tail.mean(axis=0, dtype=np.float64).astype(np.float32)
     holdout = records.take(held)
     effects = cell_effects(catalogue, recipe, model)
     return World(catalogue, plan, args.members, holdout, logits(catalogue, recipe, model, holdout.codes), effects)
