@@ -52,7 +52,7 @@ class Clock:
         return datetime.fromtimestamp(self.now, UTC)
 
 
-def toy_accountant(events: Any, _delta: float) -> Any:
+def toy_accountant(events: Any, _delta: float, _order: int | None = None) -> Any:
     """A thousandth of epsilon a step: the ledger's own tests use the real accountants."""
     total = sum(event.steps for event in events) / 1000
     return SimpleNamespace(pld=total, prv=total, rdp=total)

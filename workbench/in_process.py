@@ -79,7 +79,7 @@ def train_in_process(
         catalogue, keys, nominal, coordinator=coordinator, epsilon=epsilon, delta=delta, seed=seed, force=force
     )
     ledgers = {
-        name: Ledger.in_memory(institution=name, key=keys[name], caps=Caps(epsilon, epsilon, epsilon, delta))
+        name: Ledger.in_memory(institution=name, key=keys[name], caps=Caps(epsilon, 10 * epsilon, 10 * epsilon, delta))
         for name in names
     }
     nodes = [

@@ -78,7 +78,10 @@ def show(summary: Summary, console: Console, *, scope: Scope | None = None, reco
     if summary.refusals:
         console.print(_refusals_table(summary.refusals))
     console.print(f"Epsilon is for {summary.unit}; adjacency: {summary.adjacency.replace('_', ' ')}.")
-    console.print("Caps are kept with PLD; PRV's upper bound is the figure to publish; RDP is a third opinion.")
+    console.print(
+        "A run, one plan fixed in advance, is capped by PLD. Year and lifetime, whose plans follow each other, are "
+        "capped by RDP at one order fixed by the cap. PRV's upper bound is the figure to publish."
+    )
     console.print(f"Signed by key {summary.key_id}; last entry {summary.head}", soft_wrap=True)
 
 
@@ -114,13 +117,15 @@ def mechanism(event: GaussianEvent) -> str:
 
 
 def _amounts_table(amounts: list[Amount]) -> Table:
-    table = _table("Epsilon spent", "scope", "", "PLD", "PRV", "RDP", "delta", "cap", "left")
+    table = _table("Epsilon spent", "scope", "", "PLD", "PRV", "RDP", "delta", "cap", "capped by", "left")
     for column in table.columns[2:]:
         column.justify = "right"
     for a in amounts:
         figures = (f"{value:.4f}" for value in (a.pld, a.prv, a.rdp))
         style = "red" if a.remaining == 0 else None
-        table.add_row(a.scope, escape(a.key), *figures, f"{a.delta:g}", f"{a.cap:g}", f"{a.remaining:.4f}", style=style)
+        rule = "PLD" if a.order is None else f"RDP, order {a.order}"
+        caps = (f"{a.delta:g}", f"{a.cap:g}", rule, f"{a.remaining:.4f}")
+        table.add_row(a.scope, escape(a.key), *figures, *caps, style=style)
     return table
 
 

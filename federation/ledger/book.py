@@ -8,10 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from federation.errors import LedgerError
-from federation.ledger.budget import Accountant, Amount, Caps, Charges, Scope, measure, mechanism
+from federation.ledger.budget import (
+    Accountant,
+    Amount,
+    Caps,
+    Charges,
+    Scope,
+    events_of,
+    measure,
+    mechanism,
+    order_of,
+)
 from federation.ledger.entries import LABEL, Entry, Kind, SignedEntry, genesis
 from federation.ledger.release import Phase, Release, Slot
 from protocols.canonical import digest
@@ -49,15 +60,18 @@ class Book:
         """All that counts as spent: reserved and open, spent, failed and unknown."""
         return self._charges.get((scope, key), Counter())
 
-    def amount(self, scope: Scope, key: str, delta: float, cap: float) -> Amount:
-        """The recorded cumulative amount; zero before the first charge."""
-        zero = Amount(scope, key, delta, cap)
-        return zero.at_least(self._amounts.get((scope, key, delta), zero))
+    def amount(self, blank: Amount) -> Amount:
+        """The recorded cumulative figures of the account of `blank`, beside its cap; `blank` before the first charge.
+
+        They keep the Renyi order that they were recorded with, whatever the cap has become since.
+        """
+        recorded = self._amounts.get((blank.scope, blank.key, blank.delta))
+        return blank if recorded is None else replace(recorded, cap=blank.cap)
 
     def standing(self, keys: Mapping[Scope, str], caps: Caps, run_delta: float) -> tuple[Amount, ...]:
         """The recorded amounts of the scopes in `keys`, beside today's caps."""
         return tuple(
-            self.amount(scope, key, run_delta if scope is Scope.RUN else caps.delta, caps.of(scope))
+            self.amount(caps.blank(scope, key, run_delta if scope is Scope.RUN else caps.delta))
             for scope, key in keys.items()
         )
 
@@ -113,8 +127,9 @@ class Book:
         keys = keys_of(release.run_id, entry.time)
         self._check(entry, "amounts", {a.scope: a.key for a in entry.amounts}, keys)
         for amount in entry.amounts:
+            self._check_order(entry, amount)
             if not amount.holds:
-                raise self._wrong(entry, f"amounts.{amount.scope}", amount.pld, f"at most the cap {amount.cap}")
+                raise self._wrong(entry, f"amounts.{amount.scope}", amount.capped, f"at most the cap {amount.cap}")
             self._check_growth(entry, amount)
         for scope, key in keys.items():
             self._charges.setdefault((scope, key), Counter())[mechanism(release.event)] += release.event.steps
@@ -153,8 +168,10 @@ class Book:
         self._check_standing(entry)
         # b. Where a cap was the reason, the cap would really have been passed.
         asked = entry.refusal.asked
+        if asked is not None:
+            self._check_order(entry, asked)
         if asked is not None and asked.holds:
-            raise self._wrong(entry, "refusal.asked", asked.pld, f"more than the cap {asked.cap}")
+            raise self._wrong(entry, "refusal.asked", asked.capped, f"more than the cap {asked.cap}")
         if entry.refusal.request_hash:
             self.refused[entry.refusal.request_hash, entry.refusal.code] = signed
 
@@ -172,24 +189,30 @@ class Book:
         except SignatureError as error:
             raise self._wrong(signed.entry, "signature", error.got, error.expected) from error
 
+    def _check_order(self, entry: Entry, amount: Amount) -> None:
+        """A cap is held against the figure of its scope, at the order that follows from the cap itself."""
+        expected = order_of(amount.scope, amount.cap, amount.delta)
+        self._check(entry, f"amounts.{amount.scope}.order", amount.order, expected)
+
     def _check_growth(self, entry: Entry, amount: Amount) -> None:
-        earlier = self.amount(amount.scope, amount.key, amount.delta, amount.cap)
+        earlier = self.amount(amount)
         if amount.at_least(earlier) != amount:
             raise self._wrong(entry, f"amounts.{amount.scope}", amount.pld, f"not less than {earlier.pld}")
 
     def _check_standing(self, entry: Entry) -> None:
         for amount in entry.amounts:
-            standing = self.amount(amount.scope, amount.key, amount.delta, amount.cap)
-            self._check(entry, f"amounts.{amount.scope}", amount, standing)
+            blank = replace(amount, pld=0.0, prv=0.0, rdp=0.0)
+            self._check(entry, f"amounts.{amount.scope}", amount, self.amount(blank))
 
     def _recompute(self, entry: Entry) -> None:
         if self._accountant is None:
             return
         for amount in entry.amounts:
-            charges = self.charges(amount.scope, amount.key)
-            again = measure(amount.scope, amount.key, charges, None, amount.cap, amount.delta, self._accountant)
-            if abs(again.pld - amount.pld) > AGREEMENT:
-                raise self._wrong(entry, f"amounts.{amount.scope}.pld", amount.pld, f"{again.pld} (recomputed)")
+            again = measure(amount, events_of(self.charges(amount.scope, amount.key)), self._accountant)
+            for figure in ("pld", "rdp"):
+                got, expected = getattr(amount, figure), getattr(again, figure)
+                if abs(expected - got) > AGREEMENT:
+                    raise self._wrong(entry, f"amounts.{amount.scope}.{figure}", got, f"{expected} (recomputed)")
 
     def _check(self, entry: Entry, field: str, got: object, expected: object) -> None:
         if got != expected:

@@ -1,30 +1,32 @@
 """The budget filter: would this release pass a cap? Pure.
 
 >>> from types import SimpleNamespace as Claims
->>> def toy(events, delta):  # one unit of epsilon a step: an accountant for this example only
+>>> def toy(events, delta, order=None):  # one unit of epsilon a step: an accountant for this example only
 ...     return Claims(**dict.fromkeys(("pld", "prv", "rdp"), float(sum(e.steps for e in events))))
 >>> caps = Caps(run=10, year=20, lifetime=30, delta=1e-5)
 >>> spent = {Scope.RUN: {}, Scope.YEAR: {(1.0, 2.0): 18}, Scope.LIFETIME: {(1.0, 2.0): 18}}
 >>> keys = {Scope.RUN: "r", Scope.YEAR: "2025", Scope.LIFETIME: ""}
 >>> amounts = weigh(spent, GaussianEvent(1.0, 2.0, 5), keys, caps, 1e-5, toy)
->>> breach(amounts).scope, breach(amounts).pld
-(<Scope.YEAR: 'year'>, 23.0)
+>>> breach(amounts).scope, breach(amounts).capped, breach(amounts).capped_by
+(<Scope.YEAR: 'year'>, 23.0, 'rdp')
 
-Three scopes are kept: the run, the calendar year (UTC) of the reservation, and the institution's lifetime. A cap holds
-when epsilon under PLD is at most the cap plus 1e-9; the figure to publish is PRV's upper bound, which may read a little
-more (its own error bound), RDP is the third opinion. The composition is that of events fixed by signed plans; were a
-mechanism's parameters chosen from what earlier releases showed, PLD composition would not be known to bound it.
+Three scopes are kept: the run, the calendar year (UTC) of the reservation, and the institution's lifetime. A run is one
+signed plan, fixed before its first release: its cap is held against epsilon under PLD. Year and lifetime compose plans
+that may be chosen from what earlier ones released: their caps are held against epsilon by the Renyi divergence of one
+order, fixed in advance (see `federation.ledger.renyi`); PLD is recorded beside it. A cap holds up to 1e-9. The figure
+to publish is PRV's upper bound, which may read a little more than PLD (its own error bound).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from federation.errors import ConfigurationError
+from federation.ledger.renyi import filter_order
 from federation.privacy.event import GaussianEvent
 
 TOLERANCE = 1e-9
@@ -49,14 +51,17 @@ class Epsilons(Protocol):
 
 
 class Accountant(Protocol):
-    """`federation.privacy.epsilons`: the composition of `events` at `delta`."""
+    """The composition of `events` at `delta`; with an `order`, the rdp figure is that order's alone."""
 
-    def __call__(self, events: Sequence[GaussianEvent], delta: float) -> Epsilons: ...
+    def __call__(self, events: Sequence[GaussianEvent], delta: float, order: int | None = None) -> Epsilons: ...
 
 
 @dataclass(frozen=True)
 class Caps:
-    """The most epsilon (under PLD) each scope may reach, at `delta`. Raises ConfigurationError for one out of range."""
+    """The most epsilon each scope may reach, at `delta`: a run under PLD, year and lifetime under Renyi DP.
+
+    Raises ConfigurationError for one out of range.
+    """
 
     run: float
     year: float
@@ -73,12 +78,18 @@ class Caps:
     def of(self, scope: Scope) -> float:
         return float(getattr(self, scope.value))
 
+    def blank(self, scope: Scope, key: str, delta: float) -> Amount:
+        """Nothing spent yet, beside the cap of `scope`."""
+        cap = self.of(scope)
+        return Amount(scope, key, delta, cap, order=order_of(scope, cap, delta))
+
 
 @dataclass(frozen=True)
 class Amount:
     """Cumulative epsilon of one scope under three accountants, at `delta`, beside its cap.
 
-    `key` says which run or year. A figure an accountant cannot give is infinite (null in JSON).
+    `key` says which run or year. A figure an accountant cannot give is infinite (null in JSON). `order` is the Renyi
+    order that `rdp` is taken at and the cap is held against; without one the cap is held against `pld`.
     """
 
     scope: Scope
@@ -88,19 +99,32 @@ class Amount:
     pld: float = 0.0
     prv: float = 0.0
     rdp: float = 0.0
+    order: int | None = None
+
+    @property
+    def capped_by(self) -> str:
+        """The figure that the cap is held against."""
+        return "pld" if self.order is None else "rdp"
+
+    @property
+    def capped(self) -> float:
+        return float(getattr(self, self.capped_by))
 
     @property
     def holds(self) -> bool:
-        return self.pld <= self.cap + TOLERANCE
+        return self.capped <= self.cap + TOLERANCE
 
     @property
     def remaining(self) -> float:
-        return max(0.0, self.cap - self.pld)
+        return max(0.0, self.cap - self.capped)
 
     def at_least(self, earlier: Amount) -> Amount:
-        """What is recorded never decreases, not even by the rounding of an accountant."""
-        figures = {name: max(getattr(self, name), getattr(earlier, name)) for name in FIGURES}
-        return Amount(self.scope, self.key, self.delta, self.cap, **figures)
+        """What is recorded never decreases, not even by the rounding of an accountant.
+
+        Figures of two orders (the cap was changed in between) are not compared: each bounds what was spent.
+        """
+        names = FIGURES if self.order == earlier.order else ("pld", "prv")
+        return replace(self, **{name: max(getattr(self, name), getattr(earlier, name)) for name in names})
 
     def to_json(self) -> dict[str, Any]:
         figures = {name: _finite_or_none(getattr(self, name)) for name in FIGURES}
@@ -109,8 +133,8 @@ class Amount:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Amount:
         figures = {name: math.inf if value[name] is None else float(value[name]) for name in FIGURES}
-        delta, cap = float(value["delta"]), float(value["cap"])
-        return cls(Scope(value["scope"]), str(value["key"]), delta, cap, **figures)
+        delta, cap, order = float(value["delta"]), float(value["cap"]), value["order"]
+        return cls(Scope(value["scope"]), str(value["key"]), delta, cap, **figures, order=order)
 
 
 FIGURES = ("pld", "prv", "rdp")
@@ -137,6 +161,11 @@ def delta_of(scope: Scope, release_delta: float, caps: Caps) -> float:
     return release_delta if scope is Scope.RUN else caps.delta
 
 
+def order_of(scope: Scope, cap: float, delta: float) -> int | None:
+    """The Renyi order that a scope's cap is held against, fixed by the cap and its delta; None for a run."""
+    return None if scope is Scope.RUN else filter_order(cap, delta)
+
+
 def weigh(
     spent: Mapping[Scope, Charges],
     event: GaussianEvent,
@@ -146,29 +175,16 @@ def weigh(
     accountant: Accountant,
 ) -> tuple[Amount, ...]:
     """What every scope would have spent after `event`."""
-    return tuple(
-        measure(
-            scope, keys[scope], spent[scope], event, caps.of(scope), delta_of(scope, release_delta, caps), accountant
-        )
-        for scope in Scope
-    )
+    blanks = [caps.blank(scope, keys[scope], delta_of(scope, release_delta, caps)) for scope in Scope]
+    return tuple(measure(blank, events_of(spent[blank.scope], event), accountant) for blank in blanks)
 
 
-def measure(
-    scope: Scope,
-    key: str,
-    charges: Charges,
-    event: GaussianEvent | None,
-    cap: float,
-    delta: float,
-    accountant: Accountant,
-) -> Amount:
-    """The amount of `charges` and `event` together; zero without events."""
-    events = events_of(charges, event)
+def measure(blank: Amount, events: Sequence[GaussianEvent], accountant: Accountant) -> Amount:
+    """`blank` with the figures of `events`; as it is without events."""
     if not events:
-        return Amount(scope, key, delta, cap)
-    claims = accountant(events, delta)
-    return Amount(scope, key, delta, cap, _figure(claims.pld), _figure(claims.prv), _figure(claims.rdp))
+        return blank
+    claims = accountant(events, blank.delta, blank.order)
+    return replace(blank, pld=_figure(claims.pld), prv=_figure(claims.prv), rdp=_figure(claims.rdp))
 
 
 def breach(amounts: Sequence[Amount]) -> Amount | None:

@@ -19,7 +19,7 @@ from protocols.canonical import canonical, digest
 from protocols.printable import printable
 from protocols.signing import SigningKey
 
-VERSION = 1
+VERSION = 2
 LABEL = "fedscore/v1/ledger-entry"
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 

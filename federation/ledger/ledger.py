@@ -14,7 +14,7 @@ on, whether the work succeeds, fails, or is lost in a crash; nothing is ever giv
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from federation.errors import BudgetExceeded, LedgerError
@@ -24,6 +24,7 @@ from federation.ledger.budget import Accountant, Amount, Caps, Epsilons, Scope, 
 from federation.ledger.entries import Content, Kind, Refusal, SignedEntry
 from federation.ledger.journal import Journal, Page
 from federation.ledger.release import Phase, Release, Reservation, require_hash
+from federation.ledger.renyi import renyi_epsilon
 from federation.privacy.event import GaussianEvent
 from federation.runtime.database import open_engine
 from protocols.signing import SigningKey
@@ -37,11 +38,12 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def published_accountant(events: Sequence[GaussianEvent], delta: float) -> Epsilons:
+def published_accountant(events: Sequence[GaussianEvent], delta: float, order: int | None = None) -> Epsilons:
     """`federation.privacy.epsilons`, imported when first asked: who only reads a ledger needs no accountant."""
     from federation.privacy import epsilons
 
-    return epsilons(events, delta)
+    claims = epsilons(events, delta)
+    return claims if order is None else replace(claims, rdp=renyi_epsilon(events, delta, order))
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,7 @@ class Ledger:
         with self._journal.transaction() as page:
             account = key if scope is not Scope.LIFETIME and key else keys_of("", self._now(page.book))[scope]
             delta = self._run_delta(page.book, account) if scope is Scope.RUN else self.caps.delta
-            return page.book.amount(scope, account, delta, self.caps.of(scope))
+            return page.book.amount(self.caps.blank(scope, account, delta))
 
     def verify(self, *, recompute: bool = False) -> Verification:
         """Re-check the whole chain as it is stored: order, hashes, signatures, amounts, caps, refusals, replies.
@@ -239,7 +241,7 @@ class Ledger:
         if reserved is None or reserved.entry.release is None:
             raise LedgerError("reservation", got="one that is closed or unknown", expected="an open reservation")
         release = reserved.entry.release
-        standing = [page.book.amount(a.scope, a.key, a.delta, a.cap) for a in reserved.entry.amounts]
+        standing = [page.book.amount(amount) for amount in reserved.entry.amounts]
         content = Content(release, entry_hash, update_hash, error)
         return page.append(kind, self._now(page.book), standing, content)
 
@@ -262,8 +264,8 @@ class Ledger:
 
 def over_cap(asked: Amount, standing: Sequence[Amount], run_id: str) -> Refusal:
     """The refusal of a release that would have brought a scope to `asked`."""
-    spent = next(amount.pld for amount in standing if amount.scope is asked.scope)
-    got = f"epsilon {asked.pld:.6f} (PLD, delta {asked.delta:g}) after this release"
+    spent = next(getattr(amount, asked.capped_by) for amount in standing if amount.scope is asked.scope)
+    got = f"epsilon {asked.capped:.6f} ({asked.capped_by.upper()}, delta {asked.delta:g}) after this release"
     expected = f"at most {asked.cap:g} ({spent:.6f} spent)"
     return Refusal(BUDGET_EXCEEDED, f"budget.{asked.scope}", got, expected, run_id=run_id, asked=asked)
 

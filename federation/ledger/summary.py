@@ -75,7 +75,7 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         lists = {
             "runs": [line.to_json() for line in self.runs],
-            "amounts": [{**amount.to_json(), "remaining": amount.remaining} for amount in self.amounts],
+            "amounts": [_account(amount) for amount in self.amounts],
             "refusals": [line.to_json() for line in self.refusals],
         }
         return {**self.__dict__, **lists}
@@ -95,6 +95,10 @@ def summarise(
         amounts=_amounts(listed, caps, now),
         refusals=tuple(_refusal_line(entry) for entry in listed if entry.kind is Kind.REFUSE),
     )
+
+
+def _account(amount: Amount) -> dict[str, Any]:
+    return {**amount.to_json(), "capped_by": amount.capped_by, "remaining": amount.remaining}
 
 
 def _run_lines(entries: list[Entry]) -> tuple[RunLine, ...]:
@@ -145,7 +149,7 @@ def _amounts(entries: list[Entry], caps: Caps, now: datetime) -> tuple[Amount, .
     """The last amount of every run and year that was charged, and of this year and the lifetime in any case."""
     latest = {(a.scope, a.key): a for entry in entries for a in entry.amounts if a.pld > 0}
     for scope, key in ((Scope.YEAR, f"{now.year:04d}"), (Scope.LIFETIME, "")):
-        latest.setdefault((scope, key), Amount(scope, key, caps.delta, caps.of(scope)))
+        latest.setdefault((scope, key), caps.blank(scope, key, caps.delta))
     order = list(Scope)
     capped = [replace(amount, cap=caps.of(amount.scope)) for amount in latest.values()]
     return tuple(sorted(capped, key=lambda amount: (order.index(amount.scope), amount.key)))

@@ -29,7 +29,7 @@ POSTGRES = "FEDSCORE_TEST_POSTGRES_URL"
 Open = Callable[[], Ledger]
 
 
-def adding(events: Sequence[GaussianEvent], delta: float) -> Epsilons:
+def adding(events: Sequence[GaussianEvent], delta: float, order: int | None = None) -> Epsilons:
     total = float(sum(event.steps for event in events))
     return SimpleNamespace(pld=total, prv=total, rdp=total)
 

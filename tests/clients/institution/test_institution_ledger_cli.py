@@ -82,6 +82,8 @@ def test_for_machines(home: InstitutionHome) -> None:
     assert run["pld"] == year["pld"] == lifetime["pld"] == evaluate["amount"]["pld"]
     assert 0 < run["pld"] < 1.5
     assert run["remaining"] == pytest.approx(1.5 - run["pld"])
+    assert [(a["capped_by"], a["order"]) for a in (run, year, lifetime)] == [("pld", None), ("rdp", 8), ("rdp", 3)]
+    assert year["remaining"] == pytest.approx(3 - year["rdp"])
     assert year["key"] == f"{datetime.now(UTC).year}"
     assert [line["code"] for line in document["refusals"]] == ["wrong_bundle", "budget_exceeded"]  # type: ignore[attr-defined]
     assert (document["adjacency"], document["unit"]) == ("add_or_remove_one", "one record at one institution")
@@ -98,6 +100,8 @@ def test_for_people(home: InstitutionHome) -> None:
         "12,000 2025Q1",
         "1-3",
         "lifetime",
+        "capped by",
+        "RDP, order 8",
         "[red]abc?[2J?]0;pwned?",
         "budget.run",
         "adjacency: add or remove one",

@@ -202,7 +202,7 @@ def test_refused_requests_are_recorded_once_each() -> None:
 
 
 def test_an_accountant_that_fails_reserves_nothing() -> None:
-    def broken(events: object, delta: float) -> object:
+    def broken(events: object, delta: float, order: int | None = None) -> object:
         raise MemoryError
 
     ledger = Ledger.in_memory(institution=INSTITUTION, key=KEY, caps=CAPS, accountant=broken)  # type: ignore[arg-type]
@@ -213,7 +213,7 @@ def test_an_accountant_that_fails_reserves_nothing() -> None:
 
 @pytest.mark.parametrize("figure", [float("inf"), float("nan")])
 def test_an_accountant_without_an_answer_stays_outside_every_cap(figure: float) -> None:
-    def blind(events: object, delta: float) -> object:
+    def blind(events: object, delta: float, order: int | None = None) -> object:
         return adding([], delta).__class__(figure, figure, figure)
 
     ledger = Ledger.in_memory(institution=INSTITUTION, key=KEY, caps=CAPS, accountant=blind)  # type: ignore[arg-type]
@@ -227,7 +227,7 @@ def test_an_accountant_without_an_answer_stays_outside_every_cap(figure: float) 
 def test_recorded_amounts_ignore_an_accountant_that_wavers() -> None:
     readings = iter([2.0, 2.0, 2.0, 1.999, 1.999, 1.999])
 
-    def wavering(events: object, delta: float) -> object:
+    def wavering(events: object, delta: float, order: int | None = None) -> object:
         value = next(readings)
         return adding([], delta).__class__(value, value, value)
 
@@ -323,9 +323,9 @@ def _operate(ledger: Ledger, operation: str, wanted: Release) -> bool:
 def test_events_of_one_mechanism_are_composed_as_one() -> None:
     seen: list[tuple[GaussianEvent, ...]] = []
 
-    def noting(events: tuple[GaussianEvent, ...], delta: float) -> object:
+    def noting(events: tuple[GaussianEvent, ...], delta: float, order: int | None = None) -> object:
         seen.append(tuple(events))
-        return adding(events, delta)
+        return adding(events, delta, order)
 
     ledger = Ledger.in_memory(institution=INSTITUTION, key=KEY, caps=CAPS, accountant=noting)  # type: ignore[arg-type]
     answer(ledger, release(1, event=GaussianEvent(0.5, 2.0, 1)))

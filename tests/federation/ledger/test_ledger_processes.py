@@ -72,7 +72,7 @@ def test_killed_at_any_moment_the_ledger_is_never_below_what_left_nor_above_its_
         released = [line.split() for line in log.read_text().splitlines()]
         answered = [s.entry.release for s in reading.entries if s.entry.update_hash and s.entry.release]
         assert {(run, int(round)) for run, round in released} <= {(r.run_id, r.round) for r in answered}
-        charged = reading.book.amount(Scope.LIFETIME, "", 1e-5, 1.0).pld
+        charged = reading.book.amount(caps.blank(Scope.LIFETIME, "", 1e-5)).pld
         reserved = sum(s.entry.kind is Kind.RESERVE for s in reading.entries)
         assert len(released) <= len(answered) <= charged == reserved <= caps.lifetime
         assert len(reading.book.open) <= 1

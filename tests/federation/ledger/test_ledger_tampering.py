@@ -25,6 +25,7 @@ from ledger_samples import (
 from federation.errors import BudgetExceeded, LedgerError
 from federation.ledger import Amount, Caps, Kind, Refusal, Scope, SignedEntry, read_ledger
 from federation.ledger.book import Book
+from federation.ledger.budget import order_of
 from federation.ledger.entries import LABEL, Entry, genesis, read_entry, sign_entry
 from protocols.canonical import canonical, digest
 from protocols.signing import SigningKey
@@ -187,7 +188,10 @@ def test_a_truncated_tail_is_not_noticed_here(file: Path) -> None:
 
 def amounts(pld: float = 1.0, cap: float = 10.0) -> tuple[Amount, ...]:
     keys = {Scope.RUN: "run-1", Scope.YEAR: "2025", Scope.LIFETIME: ""}
-    return tuple(Amount(scope, key, 1e-5, cap, pld, pld, pld) for scope, key in keys.items())
+    return tuple(
+        Amount(scope, key, 1e-5, cap, pld, pld, 1.1 * pld if scope is Scope.RUN else pld, order_of(scope, cap, 1e-5))
+        for scope, key in keys.items()
+    )
 
 
 def entry(kind: Kind, after: SignedEntry | None = None, **changes: object) -> SignedEntry:
