@@ -8,8 +8,11 @@ from typing import Literal
 
 from federation.errors import FederationError, PrivacyError, Refused
 from federation.ledger import Caps
-from federation.privacy import check_delta
+from federation.privacy import PrivacyPlan, check_delta
 from federation.rounds import Code, Member, TrainingPlan
+
+LEAST_MULTIPLIER = 0.5
+BEYOND_DELTA = 10
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ def check_policy(plan: TrainingPlan, member: Member, policy: Policy, caps: Caps,
     2. its bundle is one that this institution allows                        wrong_bundle
     3. its size and features of this institution are the institution's own   outside_policy
     4. its model is of a family that the institution trains                  outside_policy
-    5. its budget is within the caps, its delta fits the size                outside_policy
-    6. it spends no more than it says, recomputed                            outside_policy
+    5. its budget is within the caps; its delta and the caps' fit the size   outside_policy
+    6. noise, not delta, pays for what it releases                           outside_policy
+    7. it spends no more than it says, recomputed                            outside_policy
     """
     if now >= plan.expires:
         raise Refused(Code.PLAN_EXPIRED, "plan.expires", got=plan.expires, expected=f"after {int(now)}")
@@ -58,11 +62,43 @@ def check_policy(plan: TrainingPlan, member: Member, policy: Policy, caps: Caps,
         raise _outside("plan.privacy.delta", plan.privacy.delta, f"at most {caps.delta}")
     try:
         check_delta(plan.privacy.delta, [policy.nominal_records])
+        check_caps(caps, policy.nominal_records)
+        check_noise(plan.privacy)
         plan.privacy.check()
     except PrivacyError as error:
-        raise _outside(f"plan.{error.where}", error.got, error.expected) from error
+        where = error.where if error.where.startswith("caps.") else f"plan.{error.where}"
+        raise _outside(where, error.got, error.expected) from error
     except FederationError as error:
         raise _outside("plan.privacy", type(error).__name__, "a plan whose epsilon can be computed") from error
+
+
+def check_caps(caps: Caps, nominal_records: int) -> None:
+    """Raises PrivacyError if the caps' delta exceeds 1 / (10 x nominal size).
+
+    Every run's delta may be spent, year after year, up to the caps' own: that one decides whether the accountants may
+    call a history free that has published somebody outright.
+    """
+    try:
+        check_delta(caps.delta, [nominal_records])
+    except PrivacyError as error:
+        raise PrivacyError("caps.delta", got=error.got, expected=error.expected) from error
+
+
+def check_noise(privacy: PrivacyPlan) -> None:
+    """Raises PrivacyError for noise that hides no record, or sampling so rare that delta alone covers it.
+
+    A step that sees records with probability q differs between neighbours with probability q at most, so T steps with
+    q T <= delta have epsilon 0 with no noise whatever.
+    """
+    for name, multiplier in (
+        ("noise_multiplier", privacy.noise_multiplier),
+        ("evaluation_multiplier", privacy.evaluation_multiplier),
+    ):
+        if multiplier is not None and multiplier < LEAST_MULTIPLIER:
+            raise PrivacyError(f"privacy.{name}", got=multiplier, expected=f"at least {LEAST_MULTIPLIER}")
+    seen = privacy.sampling_rate * privacy.steps
+    if seen <= BEYOND_DELTA * privacy.delta:
+        raise PrivacyError("privacy.sampling_rate", got=seen, expected=f"over {BEYOND_DELTA} x delta in all steps")
 
 
 def _outside(where: str, got: object, expected: object) -> Refused:

@@ -65,6 +65,11 @@ def epsilons(events: Iterable[GaussianEvent], delta: float) -> Claims:
     return _claims(merge(events), delta)
 
 
+def spent(events: Iterable[GaussianEvent], delta: float) -> float:
+    """`epsilons(events, delta).pld` alone: what a budget is kept with, in a fraction of the time."""
+    return _spent(merge(events), delta)
+
+
 def merge(events: Iterable[GaussianEvent]) -> tuple[GaussianEvent, ...]:
     """Equal mechanisms added up, in one order: composition does not depend on it."""
     steps: dict[tuple[float, float], int] = defaultdict(int)
@@ -74,13 +79,21 @@ def merge(events: Iterable[GaussianEvent]) -> tuple[GaussianEvent, ...]:
 
 
 @lru_cache(maxsize=4096)
+def _spent(events: tuple[GaussianEvent, ...], delta: float) -> float:
+    rdp = rdp_epsilon(events, delta) if events else 0.0
+    if rdp > _NO_GUARANTEE:
+        return math.inf
+    return pld_epsilon(events, delta, interval=_interval(rdp)) if events else 0.0
+
+
+@lru_cache(maxsize=4096)
 def _claims(events: tuple[GaussianEvent, ...], delta: float) -> Claims:
     if not events:
         return Claims(0.0, 0.0, 0.0, delta, 0.0)
     rdp = rdp_epsilon(events, delta)
     if rdp > _NO_GUARANTEE:
         return Claims(math.inf, math.inf, math.inf, delta, math.inf, prv_fallback=True)
-    pld = pld_epsilon(events, delta, interval=_interval(rdp))
+    pld = _spent(events, delta)
     replace = pld_epsilon(events, delta, interval=10 * _interval(rdp), replace_one=True)
     prv = prv_epsilon(events, delta, error=max(0.01, 0.0025 * rdp))
     return Claims(pld, pld if prv is None else prv, rdp, delta, replace, prv_fallback=prv is None)

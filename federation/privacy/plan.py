@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from federation.errors import PrivacyError
-from federation.privacy.accounting import Claims, epsilons
+from federation.privacy.accounting import Claims, epsilons, spent
 from federation.privacy.calibration import calibrate_multiplier, evaluation_multiplier
 from federation.privacy.event import GaussianEvent
 
 if TYPE_CHECKING:
     from federation.privacy.mechanism import GaussianMechanism
     from federation.privacy.noise import NoiseSource
+
+
+# Within these bounds the accountants answer in less than a second and the mechanism's arithmetic is exact to rounding.
+MAX_STEPS, MAX_MULTIPLIER = 100_000, 1e4
 
 
 class PrivacyPlan(BaseModel):
@@ -35,21 +39,23 @@ class PrivacyPlan(BaseModel):
     rounds, spare_rounds   planned, and paid for on top so that a lost round can be run again
     evaluation_multiplier  noise of the one full-batch evaluation release, its sensitivity being 1; None: no release
     noise                  "local": every institution adds all the noise its own guarantee needs
+
+    Raises PrivacyError (through `from_json`) beyond the bounds of the fields, or with more than 100,000 steps in all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     epsilon: float = Field(gt=0, le=100)
-    delta: float = Field(gt=0, lt=1)
+    delta: float = Field(ge=1e-15, lt=0.1)
     adjacency: Literal["add_or_remove_one"] = "add_or_remove_one"
     sampler: Literal["poisson", "full"] = "poisson"
-    sampling_rate: float = Field(gt=0, le=1)
-    noise_multiplier: float = Field(gt=0, allow_inf_nan=False)
-    clip: float = Field(gt=0, allow_inf_nan=False)
-    steps_per_round: int = Field(ge=1)
-    rounds: int = Field(ge=1)
-    spare_rounds: int = Field(default=0, ge=0)
-    evaluation_multiplier: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    sampling_rate: float = Field(ge=1e-6, le=1)
+    noise_multiplier: float = Field(gt=0, le=MAX_MULTIPLIER, allow_inf_nan=False)
+    clip: float = Field(ge=1e-3, le=1e3, allow_inf_nan=False)
+    steps_per_round: int = Field(ge=1, le=MAX_STEPS)
+    rounds: int = Field(ge=1, le=MAX_STEPS)
+    spare_rounds: int = Field(default=0, ge=0, le=MAX_STEPS)
+    evaluation_multiplier: float | None = Field(default=None, gt=0, le=MAX_MULTIPLIER, allow_inf_nan=False)
     noise: Literal["local"] = "local"
 
     @model_validator(mode="after")
@@ -60,6 +66,12 @@ class PrivacyPlan(BaseModel):
                 got=f"{self.sampler} at sampling_rate {self.sampling_rate}",
                 expected="poisson below 1, or full at exactly 1: only Poisson sampling amplifies",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _steps_can_be_accounted(self) -> Self:
+        if self.steps > MAX_STEPS:
+            raise PrivacyError("privacy.rounds", got=f"{self.steps} steps in all", expected=f"at most {MAX_STEPS}")
         return self
 
     @classmethod
@@ -98,6 +110,11 @@ class PrivacyPlan(BaseModel):
             },
         )
 
+    @property
+    def steps(self) -> int:
+        """Of training, in all: planned and spare rounds."""
+        return self.steps_per_round * (self.rounds + self.spare_rounds)
+
     def round_event(self) -> GaussianEvent:
         """What one training round costs."""
         return GaussianEvent(self.sampling_rate, self.noise_multiplier, self.steps_per_round)
@@ -108,10 +125,9 @@ class PrivacyPlan(BaseModel):
 
     def events(self) -> tuple[GaussianEvent, ...]:
         """Everything that the plan may release: planned and spare rounds, and the evaluation."""
-        training = self.steps_per_round * (self.rounds + self.spare_rounds)
         evaluation = self.evaluation_event()
         return (
-            GaussianEvent(self.sampling_rate, self.noise_multiplier, training),
+            GaussianEvent(self.sampling_rate, self.noise_multiplier, self.steps),
             *(() if evaluation is None else (evaluation,)),
         )
 
@@ -121,7 +137,7 @@ class PrivacyPlan(BaseModel):
 
     def check(self) -> None:
         """Recompute the epsilon instead of believing it. Raises PrivacyError if the plan spends more than it says."""
-        claimed = self.claims().pld
+        claimed = spent(self.events(), self.delta)
         if claimed > self.epsilon:
             raise PrivacyError("privacy.epsilon", got=f"{claimed:.4f} by PLD", expected=f"at most {self.epsilon}")
 
