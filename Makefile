@@ -37,6 +37,7 @@ bench: dev
 	$(BIN)/python -m benchmarks training --json out/bench/training.json
 	$(BIN)/python -m benchmarks records --json out/bench/records.json
 	$(BIN)/python -m benchmarks scoring --json out/bench/scoring.json
+	$(BIN)/python -m benchmarks deployment --json out/bench/deployment.json
 
 protos: dev
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. protocols/wire/*.proto
