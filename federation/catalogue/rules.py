@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from federation.catalogue.categories import ALLOWED_CATEGORIES, Category, Dimension, Kind, Role
 from federation.catalogue.document import Column, Derived, Document, FeatureSpec, ProtectedSpec, Sum, Value
-from federation.catalogue.lexicon import find_sensitive
+from federation.catalogue.lexicon import disguise, find_sensitive
 from federation.errors import CatalogueError
 
 MAX_CELLS = 254  # a code is one byte and n_cells itself means "not held"
@@ -241,6 +241,8 @@ def _check_weights(document: Document) -> None:
 # ------------------------------------------------------------------------------------------------------------- lexicon
 def _check_lexicon(document: Document) -> None:
     for where, text in _model_texts(document):
+        hidden = disguise(text, name=not where.endswith(".title") and not where.startswith("reasons."))
+        _require(hidden is None, where, f"{text!a} with {hidden}", "letters that are what they look like")
         found = find_sensitive(text)
         if found is not None:
             category, words = found

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.catalogue import Category
-from federation.catalogue.lexicon import find_sensitive
+from federation.catalogue.lexicon import disguise, find_sensitive, plain
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,21 @@ def test_sensitive_words_are_found(text: str, category: Category) -> None:
         "devoted reserves",
         "third party guarantee",
         "revolving",
+        "capacity",
+        "electricity_bill",
+        "relative_debt",
+        "social_security_deduction",
+        "alternative_lending",
+        "contactless_payments",
+        "callable_bonds",
+        "translation gains",
+        "flat_fee",
+        "mobile_money",
+        "regional_share",
+        "simplicity",
+        "datetime",
+        "statement_count",
+        "recounts",
         "",
     ],
 )
@@ -88,3 +103,42 @@ def test_any_text_has_an_answer(text: str) -> None:
 def test_separators_do_not_hide_a_word(word: str, separator: str) -> None:
     assert find_sensitive(f"months{separator}{word}{separator}count") is not None
     assert find_sensitive(f"months{word.capitalize()}Count") is not None
+
+
+# fmt: off
+EVASIONS = """religion_1 relig Kirchensteuer geohash lat lng browsing2 Facebook2024 socialcontacts whatsappcontacts imei
+friends_cnt nightcalls telegram_groups snapchat youtube_minutes city region country street ip wifi prayer
+halal_purchases hijab Muslim donor psych depression cancer sick_leave age_years Alter Geschlecht sexe LOCATION2
+location7 GPS1 zipcode5 ethnic_origin surname phone_brand battery_level contact2 socialGraph sms2 SMSCount call-logs
+Follower_Zahl emailcontent contactcount friendscount customerreligion homeaddress facebookfriends Religión salud
+Staatsangehörigkeit minzu""".split()  # noqa: SIM905 (a list for the eye)
+# fmt: on
+
+
+@pytest.mark.parametrize("text", [*EVASIONS, "e-mail content", "family name", "contacts graph", "name origin"])
+def test_words_that_once_passed_are_found(text: str) -> None:
+    assert find_sensitive(text) is not None
+    assert find_sensitive(text.upper()) is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["s\u0435x", "re\u200bligion", "\uff52eligion", "reli\u00adgion", "\u0440\u0430rtei", "f\u0456rst name"]
+)
+def test_letters_that_look_alike_or_like_nothing_hide_no_word(text: str) -> None:
+    assert find_sensitive(text) is not None
+    assert disguise(text, name=True) is not None
+    assert disguise(text, name=False) is not None
+
+
+@pytest.mark.parametrize(
+    "title", ["Épargne mensuelle", "月收入", "Μηνιαίο εισόδημα", "Ежемесячный доход", "Rückstände in Tagen"]
+)
+def test_titles_may_be_written_in_any_one_alphabet(title: str) -> None:
+    assert disguise(title, name=False) is None
+    assert disguise(title, name=True) == "a letter beyond ASCII"
+    assert find_sensitive(title) is None
+
+
+@given(st.text(max_size=40))
+def test_plain_text_is_plain(text: str) -> None:
+    assert plain(plain(text)) == plain(text)

@@ -116,3 +116,25 @@ def test_pair_feature_must_be_used(changed: Changed) -> None:
 def test_mislabelled_attribute_is_refused(changed: Changed, old: str, new: str) -> None:
     with pytest.raises(CatalogueError, match="a financial attribute"):
         changed(old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hidden"),
+    [
+        ("[columns.income]", '[columns."l\u0456mits"]\ncategory = "income"\nrole = "model"\n[columns.income]', "a letter beyond ASCII"),
+        ("[columns.income]", '[columns."li\u200bmits"]\ncategory = "income"\nrole = "model"\n[columns.income]', "an invisible character"),
+        ('title = "Net monthly income"', 'title = "Net\u2060 monthly income"', "an invisible character"),
+        ('title = "Net monthly income"', 'title = "N\u0435t monthly income"', "letters of several alphabets"),
+        ('income = "Low income"', 'income = "Low \uff49ncome"', "letters of several alphabets"),
+    ],
+)  # fmt: skip
+def test_letters_that_are_not_what_they_look_like_are_refused(
+    changed: Changed, old: str, new: str, hidden: str
+) -> None:
+    with pytest.raises(CatalogueError, match=hidden) as caught:
+        changed(old, new)
+    assert caught.value.got.isascii()
+
+
+def test_a_title_may_be_written_in_another_language(changed: Changed) -> None:
+    changed('title = "Net monthly income"', 'title = "Monatliches Nettoeinkommen, Überstunden eingeschlossen"')
