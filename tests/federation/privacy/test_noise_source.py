@@ -87,7 +87,42 @@ def test_uniform_never_reaches_its_ends(monkeypatch: pytest.MonkeyPatch) -> None
     for word in (0, 2**64 - 1):
         monkeypatch.setattr(noise, "_words", lambda count, w=word: np.full(count, w, dtype=np.uint64))
         assert 0 < OsNoise().uniform(1)[0] < 1
-        assert 8 < abs(OsNoise().gaussian((1,), 1.0)[0]) < 9
+        assert abs(OsNoise().gaussian((1,), 1.0)[0]) == pytest.approx(0.0 if word else 13.15, abs=0.05)
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, *words: int) -> float:
+    """What the source makes of these words from the operating system."""
+    from federation.privacy import noise
+
+    left = iter(words)
+    monkeypatch.setattr(noise, "_words", lambda count: np.array([next(left) for _ in range(count)], dtype=np.uint64))
+    return float(OsNoise().gaussian((1,), 1.0)[0])
+
+
+@pytest.mark.parametrize("deviations", [4.0, 5.0, 5.9, 6.5, 7.5, 9.0, 10.0])
+def test_tails_have_no_holes(monkeypatch: pytest.MonkeyPatch, deviations: float) -> None:
+    """A release is rounded to about 2^-24 of its noise. Points of that grid that noise cannot hit tell sums apart."""
+    grid = 2.0**-25  # in standard deviations, the finest that a scale can give
+    part, cell = np.modf(stats.norm.sf(deviations) * 2.0**64)
+    first = drawn(monkeypatch, int(cell) << 1, int(part * 2**64))
+    others = (drawn(monkeypatch, int(cell) << 1, int(part * 2**64) + 2**bit) for bit in range(62))
+    assert first == pytest.approx(-deviations, abs=1e-3)
+    assert 0 < next(other for other in others if other != first) - first < grid / 1_000
+    assert drawn(monkeypatch, int(cell) << 1 | 1, int(part * 2**64)) == -first
+    coarse = stats.norm.isf(stats.norm.sf(deviations) + np.array([2.0**-52, 0.0]))  # 52 places, not 53 significant bits
+    assert deviations < 6 or np.diff(coarse)[0] > grid
+
+
+def test_between_tail_and_middle_cells_are_finer_than_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cell in (2**53, 2**60, 2**62, 2**63 - 2**20):
+        assert abs(drawn(monkeypatch, (cell + 2**10) << 1) - drawn(monkeypatch, cell << 1)) < 2.0**-25 / 1_000
+    assert drawn(monkeypatch, 2**64 - 2) == 0.0
+
+
+def test_a_sign_is_as_likely_as_the_other_and_independent_of_size() -> None:
+    drawn = OsNoise().gaussian((N,), 1.0)
+    for part in (drawn, drawn[np.abs(drawn) > 2]):
+        assert abs((part > 0).mean() - 0.5) < 3 / np.sqrt(len(part))
 
 
 def test_a_seed_reproduces_and_another_does_not() -> None:
