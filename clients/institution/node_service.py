@@ -27,6 +27,7 @@ from clients.institution.node import Node
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
 from clients.institution.training import Computation
+from clients.institution.warming import warm_behind
 from federation.catalogue import load_catalogue
 from federation.errors import CatalogueError, FederationError, LedgerError, RecordsError
 from federation.ledger import Ledger
@@ -139,6 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     _log.info("node ready", institution=home.name, pid=os.getpid())
+    warm_behind()
     stop.wait()
     _log.info("node stopping", institution=home.name)
     server.close(grace=STOP_GRACE_S)

@@ -1,0 +1,47 @@
+"""A node that has just started approves its first plan as fast as its tenth."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from clients.institution import node_service, warming
+
+FIRST = """
+import json, sys, time
+from clients.institution.policy import Policy  # what a node has loaded when it listens
+import clients.institution.node_service
+from clients.institution.warming import warm_behind
+from federation.privacy import PrivacyPlan
+if sys.argv[1] == "warm":
+    warm_behind().join()
+figures = {"sampling_rate": 0.2, "noise_multiplier": 8.0, "clip": 0.5, "steps_per_round": 5, "rounds": 20}
+plan = PrivacyPlan(epsilon=1.0, delta=1e-5, **figures)
+before = time.process_time()
+plan.check()
+import federation.privacy.mechanism
+print(json.dumps(time.process_time() - before))
+"""
+
+
+def seconds(how: str) -> float:
+    """CPU time of a new process' first accounting and first mechanism."""
+    done = subprocess.run([sys.executable, "-c", FIRST, how], check=True, capture_output=True, text=True, timeout=120)
+    return float(json.loads(done.stdout))
+
+
+def test_the_first_plan_waits_for_no_import() -> None:
+    warm, cold = seconds("warm"), seconds("cold")
+    assert warm < 0.5
+    assert warm < cold / 3
+
+
+def test_a_node_warms_once_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(warming, "warm", lambda: called.append("warm"))
+    warming.warm_behind().join()
+    assert called == ["warm"]
+    assert node_service.warm_behind is warming.warm_behind
