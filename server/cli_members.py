@@ -61,10 +61,16 @@ def admit(
 
 
 @app.command()
-def reject(name: Name, home: Home, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Refuse a pending application; its name is free again."""
+def reject(
+    name: Name,
+    home: Home,
+    reason: Reason = "",
+    fingerprint: Annotated[str, typer.Option(help="Which one, if several applied under NAME.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Refuse a pending application."""
     with _store(CoordinatorHome.open(home)) as store:
-        _tell(store.reject(name, reason, _ms(datetime.now(UTC))), as_json)
+        _tell(store.reject(name, reason, _ms(datetime.now(UTC)), fingerprint=fingerprint), as_json)
 
 
 @app.command()

@@ -1,10 +1,11 @@
 """Who is a member: the states of an application, the rules between them, and the chain of decisions. Pure.
 
     apply -> PENDING -> admit -> ADMITTED -> revoke -> REVOKED
-                     -> reject -> REJECTED
+                     -> reject, or no decision in 7 days, or another is admitted under the name -> REJECTED
 
-A name belongs to one living (pending or admitted) application at a time. A rejected name is free again; a rejected or
-revoked APPLICATION is never taken back, and a revoked institution returns only with three fresh keys.
+A name has one member. Until then anybody may apply under it: whose it is, the operator decides by the fingerprint and
+not by who came first. A rejected or revoked APPLICATION is never taken back, and a revoked institution returns only
+with three fresh keys.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from protocols.signing import VerifyingKey
 
 EVENT_LABEL = "fedscore/v1/membership-event"
 START = "0" * 64
+PENDING_MS = 7 * 86_400_000  # how long an application waits for the operator
+PENDING_PER_ORIGIN = 8
 
 
 class MembershipError(FederationError):
@@ -73,13 +76,19 @@ class Membership:
         }
 
 
+def overdue(known: Iterable[Membership], now_ms: int) -> tuple[Membership, ...]:
+    """The applications that have waited too long for a decision."""
+    return tuple(m for m in known if m.state is State.PENDING and now_ms - m.applied_ms >= PENDING_MS)
+
+
 def check_application(
-    application: Application, known: Sequence[Membership], *, pending_limit: int
+    application: Application, known: Sequence[Membership], *, pending_limit: int, from_there: int = 0
 ) -> Membership | None:
     """The membership that this very application made already, None if it is new. Raises Refused.
 
-    1. sent again: the answer is where it stands   2. decided before: replayed   3. a name has one holder
-    4. no key is held twice, and no revoked institution's key returns   5. not more than the operator can look at
+    1. sent again: the answer is where it stands   2. decided before: replayed   3. a name has one member
+    4. no key is held twice, and no revoked institution's key returns   5. not more than the operator can look at, in
+    all, and of the `from_there` pending ones with the same origin
     """
     for member in known:
         if member.hash == application.hash.hex():
@@ -87,12 +96,14 @@ def check_application(
                 return member
             raise Refused(Code.REPLAYED, "application", got=f"one {member.state}", expected="a new one")
     for member in known:
-        if member.institution == application.institution and member.state in ALIVE:
+        if member.institution == application.institution and member.state is State.ADMITTED:
             raise Refused(Code.NAME_TAKEN, "institution", got=application.institution, expected="a name nobody holds")
         if member.state is not State.REJECTED and _shares_key(member, application):
             raise Refused(Code.KEY_TAKEN, "key", got="a key of another application", expected="fresh keys")
     if sum(member.state is State.PENDING for member in known) >= pending_limit:
         raise Refused(Code.TOO_MANY, "applications", got=f"{pending_limit} pending", expected="fewer; ask the operator")
+    if from_there >= PENDING_PER_ORIGIN:
+        raise Refused(Code.TOO_MANY, "applications", got=f"{from_there} from this address", expected="fewer")
     return None
 
 

@@ -39,7 +39,7 @@ from protocols.wire.training_pb2 import Envelope
 from server.home import CoordinatorHome
 from server.membership import Membership, State
 from server.membership_store import MembershipStore
-from server.rate_limit import RateLimit
+from server.rate_limit import RateLimit, origin
 
 Clock = Callable[[], datetime]
 MAX_ROSTER_BYTES = 4 * 2**20
@@ -114,7 +114,7 @@ class EnrolmentService:
             now_ms=desk.now_ms(),
         )
         limit = desk.home.settings.pending_limit
-        member = desk.store.apply(application, desk.now_ms(), pending_limit=limit)
+        member = desk.store.apply(application, desk.now_ms(), pending_limit=limit, origin=origin(context.peer()))
         _log.info("application heard", institution=member.institution, state=str(member.state))
         reply = wire.EnrolReply(
             institution=member.institution, application=application.hash, state=_STATES[member.state]
@@ -216,8 +216,7 @@ def serve_membership(
 
 
 def _count(limit: RateLimit, context: grpc.ServicerContext) -> None:
-    caller = context.peer().rpartition(":")[0]
-    if not limit.allows(caller, time.monotonic()):
+    if not limit.allows(origin(context.peer()), time.monotonic()):
         raise Refused(Code.TOO_MANY, "calls", got="more than allowed", expected=f"{limit.per_second:g} a second")
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from federation.enrolment import Application, Code
 from federation.errors import Refused
 from federation.runtime.database import migrate, open_engine, reading, writing
+from federation.runtime.pki import same_fingerprint
 from protocols.signing import VerifyingKey
 from server.membership import (
     START,
@@ -26,6 +27,7 @@ from server.membership import (
     check_application,
     event_hash,
     event_text,
+    overdue,
     verify_events,
 )
 from server.membership_tables import applications, events
@@ -50,13 +52,24 @@ class MembershipStore:
     def close(self) -> None:
         self._engine.dispose()
 
-    def apply(self, application: Application, now_ms: int, *, pending_limit: int = 64) -> Membership:
-        """Record a verified application as pending; the same one sent twice changes nothing. Raises Refused."""
+    def apply(self, application: Application, now_ms: int, *, pending_limit: int = 64, origin: str = "") -> Membership:
+        """Record a verified application as pending; the same one sent twice changes nothing. Raises Refused.
+
+        `origin` is where it came from, "" for nowhere that counts. What has waited too long is rejected first.
+        """
         with writing(self._engine, lock=_LOCK) as connection:
-            known = check_application(application, _members(connection), pending_limit=pending_limit)
+            for late in overdue(_members(connection), now_ms):
+                _decide(connection, late, State.REJECTED, "no decision in time", now_ms)
+        with writing(self._engine, lock=_LOCK) as connection:
+            known = check_application(
+                application,
+                _members(connection),
+                pending_limit=pending_limit,
+                from_there=_pending_from(connection, origin),
+            )
             if known is not None:
                 return known
-            row = _row(application, now_ms)
+            row = _row(application, now_ms, origin)
             connection.execute(insert(applications).values(row))
             _record(connection, "applied", application.institution, row["hash"], "", now_ms)
             return _membership(row)
@@ -64,16 +77,18 @@ class MembershipStore:
     def admit(self, institution: str, fingerprint: str, sign: Sign, now_ms: int) -> Membership:
         """Admit a pending application and store the certificate that `sign` makes for it. Raises Refused."""
         with writing(self._engine, lock=_LOCK) as connection:
-            member = _pending_or_last(connection, institution)
+            member = _pending_or_last(connection, institution, fingerprint)
             check_admission(member, fingerprint)
             certificate = sign(member)
-            _set(connection, member.hash, state=State.ADMITTED.value, certificate=certificate)
-            _record(connection, State.ADMITTED.value, institution, member.hash, member.fingerprint, now_ms)
-            return _by_hash(connection, member.hash)
+            _set(connection, member.hash, certificate=certificate)
+            admitted = _decide(connection, member, State.ADMITTED, member.fingerprint, now_ms)
+            for rival in _rivals(connection, member):
+                _decide(connection, rival, State.REJECTED, "another was admitted under this name", now_ms)
+            return admitted
 
-    def reject(self, institution: str, reason: str, now_ms: int) -> Membership:
-        """Refuse a pending application; its name is free again. Raises Refused."""
-        return self._end(institution, State.PENDING, State.REJECTED, reason, now_ms)
+    def reject(self, institution: str, reason: str, now_ms: int, *, fingerprint: str = "") -> Membership:
+        """Refuse a pending application: the one with this key `fingerprint`, if several wait. Raises Refused."""
+        return self._end(institution, State.PENDING, State.REJECTED, reason, now_ms, fingerprint)
 
     def revoke(self, institution: str, reason: str, now_ms: int) -> Membership:
         """End a membership; its keys and certificates are worth nothing from now on. Raises Refused."""
@@ -118,15 +133,19 @@ class MembershipStore:
         verify_events((event["previous"], row.hash, row.text) for event, row in zip(read, rows, strict=True))
         return read
 
-    def _end(self, institution: str, of: State, to: State, reason: str, now_ms: int) -> Membership:
+    def _end(
+        self, institution: str, of: State, to: State, reason: str, now_ms: int, fingerprint: str = ""
+    ) -> Membership:
         with writing(self._engine, lock=_LOCK) as connection:
             living = [m for m in _named(connection, institution) if m.state is of]
             if not living:
                 last = _pending_or_last(connection, institution)
                 raise Refused(Code.WRONG_STATE, institution, got=last.state, expected=of)
-            _set(connection, living[-1].hash, state=to.value)
-            _record(connection, to.value, institution, living[-1].hash, reason[:500], now_ms)
-            return _by_hash(connection, living[-1].hash)
+            meant = [m for m in living if same_fingerprint(fingerprint, m.fingerprint)] if fingerprint else living
+            if len(meant) != 1:
+                got = fingerprint[:80] or f"{len(living)} applications"
+                raise Refused(Code.WRONG_FINGERPRINT, institution, got=got, expected="the fingerprint of one of them")
+            return _decide(connection, meant[0], to, reason[:500], now_ms)
 
 
 def _members(connection: Connection) -> tuple[Membership, ...]:
@@ -138,11 +157,32 @@ def _named(connection: Connection, institution: str) -> list[Membership]:
     return [member for member in _members(connection) if member.institution == institution]
 
 
-def _pending_or_last(connection: Connection, institution: str) -> Membership:
+def _pending_or_last(connection: Connection, institution: str, fingerprint: str = "") -> Membership:
+    """The pending application with this fingerprint, else any that is pending, else the last one."""
     named = _named(connection, institution)
     if not named:
         raise Refused(Code.UNKNOWN, "institution", got=institution[:64], expected="a name that was applied for")
-    return next((member for member in named if member.state is State.PENDING), named[-1])
+    pending = [member for member in named if member.state is State.PENDING]
+    meant = [member for member in pending if same_fingerprint(fingerprint, member.fingerprint)]
+    return next(iter([*meant, *pending]), named[-1])
+
+
+def _rivals(connection: Connection, member: Membership) -> list[Membership]:
+    named = _named(connection, member.institution)
+    return [other for other in named if other.state is State.PENDING and other.hash != member.hash]
+
+
+def _pending_from(connection: Connection, origin: str) -> int:
+    if not origin:
+        return 0
+    there = (applications.c.origin == origin) & (applications.c.state == State.PENDING.value)
+    return len(connection.execute(select(applications.c.hash).where(there)).all())
+
+
+def _decide(connection: Connection, member: Membership, to: State, detail: str, now_ms: int) -> Membership:
+    _set(connection, member.hash, state=to.value)
+    _record(connection, to.value, member.institution, member.hash, detail, now_ms)
+    return _by_hash(connection, member.hash)
 
 
 def _admitted(connection: Connection, institution: str) -> Membership:
@@ -170,7 +210,7 @@ def _record(connection: Connection, kind: str, institution: str, application: st
     connection.execute(insert(events).values(sequence=sequence, hash=event_hash(text), text=text))
 
 
-def _row(application: Application, now_ms: int) -> dict[str, Any]:
+def _row(application: Application, now_ms: int, origin: str) -> dict[str, Any]:
     return {
         "hash": application.hash.hex(),
         "institution": application.institution,
@@ -184,6 +224,7 @@ def _row(application: Application, now_ms: int) -> dict[str, Any]:
         "envelope": application.envelope,
         "certificate": None,
         "applied_ms": now_ms,
+        "origin": origin,
     }
 
 

@@ -21,6 +21,7 @@ applications = Table(
     Column("envelope", LargeBinary, nullable=False),
     Column("certificate", LargeBinary),
     Column("applied_ms", BigInteger, nullable=False),
+    Column("origin", String(64), nullable=False),
 )
 
 events = Table(

@@ -7,11 +7,34 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 MAX_CALLERS = 10_000
+_IPV6_NETWORK = 64  # what one customer is given, and may take any address of
+
+
+def origin(peer: str) -> str:
+    """Whose a gRPC peer is: its IPv4 address, the /64 network of its IPv6 address, or all of a peer that has neither.
+
+    >>> origin("ipv4:192.0.2.7:4711"), origin("ipv6:%5B2001:db8:1:2:3::4%5D:4711"), origin("ipv6:[::ffff:192.0.2.7]:1")
+    ('192.0.2.7', '2001:db8:1:2::/64', '192.0.2.7')
+    >>> origin("unix:@")
+    'unix:@'
+    """
+    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]").partition("%")[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return peer[:64]
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))
 
 
 @dataclass

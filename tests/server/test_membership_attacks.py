@@ -12,6 +12,7 @@ from membership_world import World, catalogue, make_institution, world
 
 from clients.institution.enrolment_client import Enrolment, Member, pin_authority
 from clients.institution.home import InstitutionHome
+from federation.enrolment import Application, read_application
 from federation.errors import Refused
 from federation.runtime import rpc
 from federation.runtime.node_keys import new_flower_key
@@ -23,6 +24,7 @@ from protocols.errors import SignatureError
 from protocols.signing import SigningKey
 from protocols.wire import membership_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
+from server.membership import PENDING_MS, PENDING_PER_ORIGIN
 from server.membership_service import EnrolmentService
 from server.rate_limit import RateLimit
 
@@ -161,17 +163,63 @@ def test_bytes_that_are_no_application(federation: World, body: bytes) -> None:
     assert refusal(federation, Envelope(version=1, kind="Roster", body=body)) == "unreadable"
 
 
-def test_a_name_that_somebody_holds(federation: World) -> None:
+def test_a_name_that_somebody_squats(federation: World) -> None:
+    """The bank applies all the same, and the fingerprint that it reads to the operator decides."""
     bank, squatter = federation.institution("bank-a"), federation.institution("bank-a", "squatter")
     enrol(federation, federation.sealed(squatter))
-    assert refusal(federation, federation.sealed(bank)) == "name_taken"
     with pytest.raises(Refused) as caught:
-        federation.admit("bank-a", bank.fingerprint)  # the operator was told the bank's
+        federation.admit("bank-a", bank.fingerprint)
     assert caught.value.code == "wrong_fingerprint"
-    federation.store.reject("bank-a", "not the bank", federation.desk.now_ms())
     enrol(federation, federation.sealed(bank))
+    with pytest.raises(Refused) as caught:
+        federation.store.reject("bank-a", "", federation.desk.now_ms())  # which one?
+    assert caught.value.code == "wrong_fingerprint"
     federation.admit("bank-a", bank.fingerprint)
     assert federation.store.member("bank-a").key == bank.signing_key.public
+    states = {member.fingerprint: member.state for member in federation.store.all()}
+    assert states == {bank.fingerprint: "admitted", squatter.fingerprint: "rejected"}
+    assert refusal(federation, federation.sealed(federation.institution("bank-a", "late"))) == "name_taken"
+    assert [event["kind"] for event in federation.store.events()][-2:] == ["admitted", "rejected"]
+
+
+def test_one_of_several_is_rejected_by_its_fingerprint(federation: World) -> None:
+    homes = [federation.institution("bank-a"), federation.institution("bank-a", "squatter")]
+    for home in homes:
+        enrol(federation, federation.sealed(home))
+    federation.store.reject("bank-a", "", federation.desk.now_ms(), fingerprint=homes[1].fingerprint)
+    federation.store.reject("bank-a", "", federation.desk.now_ms())
+    assert {member.state for member in federation.store.all()} == {"rejected"}
+
+
+def test_one_address_cannot_fill_the_operators_list(federation: World) -> None:
+    for number in range(PENDING_PER_ORIGIN):
+        enrol(federation, federation.sealed(federation.institution(f"stranger-{number}")))
+    bank = federation.sealed(federation.institution("bank-a"))
+    assert refusal(federation, bank) == "too_many"
+    applied = [member.hash for member in federation.store.all()]
+    federation.store.apply(read(federation, bank), federation.desk.now_ms(), origin="192.0.2.7")
+    assert len(federation.store.all()) == len(applied) + 1
+
+
+def test_what_nobody_decides_on_makes_room(federation: World) -> None:
+    enrol(federation, federation.sealed(federation.institution("stranger")))
+    bank = read(federation, federation.sealed(federation.institution("bank-a")))
+    late = federation.desk.now_ms() + PENDING_MS
+    with pytest.raises(Refused):
+        federation.store.apply(bank, late - 60_000, pending_limit=1)
+    federation.store.apply(bank, late, pending_limit=1)
+    states = {member.institution: member.state for member in federation.store.all()}
+    assert states == {"stranger": "rejected", "bank-a": "pending"}
+    assert federation.store.events()[-2]["detail"] == "no decision in time"
+
+
+def read(federation: World, envelope: Envelope) -> Application:
+    return read_application(
+        envelope,
+        authority=federation.home.authority_fingerprint,
+        catalogue_hash=catalogue().hash,
+        now_ms=federation.desk.now_ms(),
+    )
 
 
 @pytest.mark.parametrize("fingerprint", ["", "0" * 32, "prefix"])
@@ -206,15 +254,7 @@ def test_a_replayed_application(federation: World) -> None:
 def test_more_applications_than_an_operator_can_look_at(federation: World) -> None:
     for number in range(3):
         home = federation.institution(f"bank-{number}")
-        envelope = federation.sealed(home)
-        from federation.enrolment import read_application
-
-        made = read_application(
-            envelope,
-            authority=federation.home.authority_fingerprint,
-            catalogue_hash=catalogue().hash,
-            now_ms=federation.desk.now_ms(),
-        )
+        made = read(federation, federation.sealed(home))
         if number < 2:
             federation.store.apply(made, federation.desk.now_ms(), pending_limit=2)
         else:
