@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from federation.errors import PrivacyError
-from federation.privacy.accounting import epsilons, gaussian_mu, pld_epsilon
+from federation.privacy.accounting import gaussian_mu, pld_epsilon, spent
 from federation.privacy.event import GaussianEvent
 
 _GRID = 1e-4  # multipliers are rounded up to it, so that a plan reads well
@@ -38,7 +38,7 @@ def calibrate_multiplier(
     while high - low > 1:
         middle = max((low + high) // 2, high * 3 // 4)  # never leap to noise so small that the accountant chokes
         low, high = (low, middle) if enough(middle) else (middle, high)
-    while epsilons(events(high * _GRID), delta).pld > epsilon:
+    while spent(events(high * _GRID), delta) > epsilon:
         high += 1
     return round(high * _GRID, 4)
 
