@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -48,9 +49,16 @@ def init(
     approve_plans: Annotated[
         Literal["within_policy", "manual"], typer.Option(help="Who signs plans that keep the caps.")
     ] = "within_policy",
+    carry: Annotated[
+        Path | None, typer.Option(help="The old home of this institution: its budget counts here, and ends there.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a home: three private keys that never leave it, and institution.toml with your caps."""
+    """Make a home: three private keys that never leave it, and institution.toml with your caps.
+
+    An institution that had a home before names it with --carry: what its ledger says was spent counts in year and
+    lifetime of the new one, and nothing can be spent in the old one any more.
+    """
     standard = load_catalogue(catalogue)
     records, held = look_at(data, standard, frozenset(without or ()))
     size = nominal_records or public_size(records * (1 - holdout))
@@ -69,7 +77,7 @@ def init(
         approve_plans=approve_plans,
         written=datetime.now(UTC),
     )
-    opened = InstitutionHome.create(home, text)
+    opened = InstitutionHome.create(home, text, **_opening(carry))
     if copied != catalogue:
         shutil.copyfile(catalogue, opened.path / copied)
     facts = {
@@ -79,6 +87,7 @@ def init(
         "nominal_records": size,
         "features": list(held),
         "features_missing": [feature for feature in standard.feature_names if feature not in held],
+        "carried": None if carry is None else str(carry),
     }
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
@@ -86,6 +95,8 @@ def init(
     typer.echo(f"{opened.name} is at home in {opened.path}; its key has the fingerprint")
     typer.echo(f"  {opened.fingerprint}")
     typer.echo(f"Public about it: {size:,} records (nominal), {len(held)} of {len(standard.feature_names)} features.")
+    if carry is not None:
+        typer.echo(f"What {carry} has spent counts here; its ledger has ended. See `fedscore institution ledger`.")
     typer.echo("Read institution.toml, set your caps, then `fedscore institution enrol`.")
 
 
@@ -99,6 +110,14 @@ def serve(home: Home) -> None:
 
 app.registered_commands += cli_enrol.app.registered_commands
 app.registered_commands += cli_plans.app.registered_commands
+
+
+def _opening(carry: Path | None) -> dict[str, Callable[[InstitutionHome], None]]:
+    if carry is None:
+        return {}
+    from clients.institution.carry import carrying  # the ledger's packages are not needed for a first home
+
+    return {"opening": carrying(InstitutionHome.open(carry))}
 
 
 def look_at(data: Path, catalogue: Catalogue, without: frozenset[str]) -> tuple[int, tuple[str, ...]]:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -88,23 +89,25 @@ class InstitutionHome:
     signing_key: SigningKey
 
     @classmethod
-    def create(cls, path: Path | str, settings: str) -> InstitutionHome:
+    def create(
+        cls, path: Path | str, settings: str, *, opening: Callable[[InstitutionHome], None] = lambda home: None
+    ) -> InstitutionHome:
         """Make the home and its three private keys. `settings` is the text of institution.toml.
 
+        `opening` is called before the settings are written: until it returned there is no home that could be used. If
+        it was interrupted, the same call goes on with the same keys.
         Raises ConfigurationError if there is a home already or the settings are invalid.
         """
         home = private_directory(Path(path))
         if (home / SETTINGS_FILE).exists():
             raise ConfigurationError(str(home / SETTINGS_FILE), got="an existing home", expected="none")
-        parse_settings(InstitutionSettings, settings, where=SETTINGS_FILE)
+        parsed = parse_settings(InstitutionSettings, settings, where=SETTINGS_FILE)
         keys = private_directory(home / "keys")
         for folder in ("quarantine", "logs"):
             private_directory(home / folder)
-        private, public = new_flower_key()
-        write_private(keys / "signing.pem", SigningKey.generate().to_pem())
-        write_private(keys / "tls.key", new_tls_key())
-        write_private(keys / "flower_key", private)
-        write_public(keys / "flower_key.pub", public)
+        if not (keys / "signing.pem").exists():  # the last key that is made
+            _make_keys(keys)
+        opening(cls(home.resolve(), parsed, SigningKey.from_pem(read_private(keys / "signing.pem"))))
         write_public(home / SETTINGS_FILE, settings.encode(), mode=0o600)
         return cls.open(home)
 
@@ -216,6 +219,16 @@ class InstitutionHome:
         except ValidationError as error:
             raise ConfigurationError("bundle", got=bundle_hash[:80], expected="64 hexadecimal digits") from error
         write_public(self.path / "bundles.json", json.dumps(accepted, indent=2).encode(), mode=0o600)
+
+
+def _make_keys(keys: Path) -> None:
+    for name in ("tls.key", "flower_key"):
+        (keys / name).unlink(missing_ok=True)  # of an `init` that was interrupted: nobody has seen them
+    private, public = new_flower_key()
+    write_private(keys / "tls.key", new_tls_key())
+    write_private(keys / "flower_key", private)
+    write_public(keys / "flower_key.pub", public)
+    write_private(keys / "signing.pem", SigningKey.generate().to_pem())
 
 
 def settings_text(

@@ -17,6 +17,7 @@ from clients.institution.home import InstitutionHome
 from federation.ledger.audit import read_ledger
 from federation.ledger.budget import Amount, Caps, Scope
 from federation.ledger.ledger import published_accountant
+from federation.ledger.succession import Carried, Successor
 from federation.ledger.summary import RefusalLine, RunLine, Summary, summarise
 from federation.privacy.event import GaussianEvent
 from protocols.signing import VerifyingKey
@@ -72,6 +73,10 @@ def show(summary: Summary, console: Console, *, scope: Scope | None = None, reco
     )
     if recomputed:
         console.print("The accounting of every entry was repeated and agrees.")
+    if summary.carried is not None:
+        console.print(carried_line(summary.carried))
+    if summary.successor is not None:
+        console.print(retired_line(summary.successor), style="red")
     if summary.runs:
         console.print(_runs_table(summary.runs))
     console.print(_amounts_table([a for a in summary.amounts if scope in (None, a.scope)]))
@@ -83,6 +88,21 @@ def show(summary: Summary, console: Console, *, scope: Scope | None = None, reco
         "capped by RDP at one order fixed by the cap. PRV's upper bound is the figure to publish."
     )
     console.print(f"Signed by key {summary.key_id}; last entry {summary.head}", soft_wrap=True)
+
+
+def carried_line(carried: Carried) -> str:
+    """Where a ledger's first charges come from, as Rich markup."""
+    years = ", ".join(year for year, _ in carried.years) or "no year"
+    return escape(
+        f"Carried on from {carried.institution}, key {carried.key_id}, {carried.entries} entries, last "
+        f"{carried.head[:16]}: what was charged in {years} counts here."
+    )
+
+
+def retired_line(successor: Successor) -> str:
+    """That a ledger has ended, as Rich markup."""
+    key_id = VerifyingKey.from_hex(successor.key).key_id
+    return escape(f"Retired: {successor.institution} carries on under key {key_id}; nothing can be spent here.")
 
 
 def _selected(summary: Summary, scope: Scope | None) -> dict[str, object]:

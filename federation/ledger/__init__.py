@@ -11,10 +11,12 @@ from federation.ledger.budget import Amount, Caps, Scope
 from federation.ledger.entries import Entry, Kind, Refusal, SignedEntry
 from federation.ledger.ledger import Ledger, Verification
 from federation.ledger.release import Release, Reservation
+from federation.ledger.succession import Carried, Successor
 
 __all__ = [
     "Amount",
     "Caps",
+    "Carried",
     "Entry",
     "Kind",
     "Ledger",
@@ -23,6 +25,7 @@ __all__ = [
     "Reservation",
     "Scope",
     "SignedEntry",
+    "Successor",
     "Verification",
     "read_ledger",
 ]

@@ -7,7 +7,7 @@ entry is either next in the book or an error that names it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from federation.ledger.budget import (
 )
 from federation.ledger.entries import LABEL, Entry, Kind, SignedEntry, genesis
 from federation.ledger.release import Phase, Release, Slot
+from federation.privacy.event import GaussianEvent
 from protocols.canonical import digest
 from protocols.errors import SignatureError
 from protocols.signing import VerifyingKey
@@ -50,6 +51,8 @@ class Book:
         self.open: dict[str, SignedEntry] = {}  # reserve entries without an outcome, by hash
         self.refused: dict[tuple[str, str], SignedEntry] = {}  # by request hash and code
         self.answered: dict[tuple[Slot, str], str] = {}  # hash of the spend, by slot and model hash
+        self.carried: SignedEntry | None = None  # the first entry, where it brings in what another ledger had spent
+        self.retired: SignedEntry | None = None  # the last entry, where another ledger carries on
         self._accountant = accountant
         self._charges: dict[Account, Counter[tuple[float, float]]] = {}
         self._amounts: dict[tuple[Scope, str, float], Amount] = {}
@@ -59,6 +62,11 @@ class Book:
     def charges(self, scope: Scope, key: str) -> Charges:
         """All that counts as spent: reserved and open, spent, failed and unknown."""
         return self._charges.get((scope, key), Counter())
+
+    def years(self) -> tuple[tuple[str, tuple[GaussianEvent, ...]], ...]:
+        """All that was ever charged, carried included: (year, mechanisms), in order."""
+        found = [(key, events_of(charges)) for (scope, key), charges in self._charges.items() if scope is Scope.YEAR]
+        return tuple(sorted(found))
 
     def amount(self, blank: Amount) -> Amount:
         """The recorded cumulative figures of the account of `blank`, beside its cap; `blank` before the first charge.
@@ -106,12 +114,19 @@ class Book:
         # 3. Time does not run backwards.
         if self.time is not None and entry.time < self.time:
             raise self._wrong(entry, "time", entry.time.isoformat(), f"not before {self.time.isoformat()}")
-        # 4. The rule of its kind: what is charged once stays charged, and nothing else is.
+        # 4. Nothing follows the entry that ended the ledger.
+        if self.retired is not None:
+            raise self._wrong(entry, "kind", entry.kind, "none after the ledger was retired")
+        # 5. The rule of its kind: what is charged once stays charged, and nothing else is.
+        self._check(entry, "carry", entry.carry is not None, entry.kind is Kind.CARRY)
+        self._check(entry, "successor", entry.successor is not None, entry.kind is Kind.RETIRE)
         {
             Kind.RESERVE: self._reserve,
             Kind.SPEND: self._close,
             Kind.UNKNOWN: self._close,
             Kind.REFUSE: self._refuse,
+            Kind.CARRY: self._carry,
+            Kind.RETIRE: self._retire,
         }[entry.kind](signed)
         self.head, self.length, self.time = signed.hash, entry.sequence, entry.time
 
@@ -131,12 +146,10 @@ class Book:
             if not amount.holds:
                 raise self._wrong(entry, f"amounts.{amount.scope}", amount.capped, f"at most the cap {amount.cap}")
             self._check_growth(entry, amount)
-        for scope, key in keys.items():
-            self._charges.setdefault((scope, key), Counter())[mechanism(release.event)] += release.event.steps
+        self._charge(keys.items(), [release.event])
         # c. Recomputed from the mechanisms charged so far, each amount is what the entry says.
         self._recompute(entry)
-        for amount in entry.amounts:
-            self._amounts[amount.scope, amount.key, amount.delta] = amount
+        self._record(entry)
         self._attempts[release.slot] += 1
         self._run_delta[release.run_id] = release.delta
         self.open[signed.hash] = signed
@@ -174,6 +187,48 @@ class Book:
             raise self._wrong(entry, "refusal.asked", asked.capped, f"more than the cap {asked.cap}")
         if entry.refusal.request_hash:
             self.refused[entry.refusal.request_hash, entry.refusal.code] = signed
+
+    def _carry(self, signed: SignedEntry) -> None:
+        entry, carried = signed.entry, signed.entry.carry
+        assert carried is not None  # noqa: S101 (checked for every entry)
+        # a. It opens the ledger, and does nothing but bring in what another key had spent, not after its own time.
+        self._check(entry, "sequence", entry.sequence, 1)
+        self._check_bare(entry)
+        if carried.key == self.key.hex:
+            raise self._wrong(entry, "carry.key", "this ledger's own", "another ledger's")
+        for year, events in carried.years:
+            if year > f"{entry.time.year:04d}":
+                raise self._wrong(entry, "carry.years", year, f"at most {entry.time.year}")
+            self._charge([(Scope.YEAR, year), (Scope.LIFETIME, "")], events)
+        # b. Its amounts are those of every year and of the lifetime. What was spent counts even above today's caps.
+        expected = [*((Scope.YEAR, year) for year, _ in carried.years), (Scope.LIFETIME, "")]
+        self._check(entry, "amounts", [(amount.scope, amount.key) for amount in entry.amounts], expected)
+        for amount in entry.amounts:
+            self._check_order(entry, amount)
+        self._recompute(entry)
+        self._record(entry)
+        self.carried = signed
+
+    def _retire(self, signed: SignedEntry) -> None:
+        # Nothing is under way, and all that it says is who carries on.
+        if self.open:
+            raise self._wrong(signed.entry, "kind", f"{len(self.open)} open reservations", "every one closed before")
+        self._check_bare(signed.entry)
+        self._check_standing(signed.entry)
+        self.retired = signed
+
+    def _check_bare(self, entry: Entry) -> None:
+        parts = (entry.release, entry.reservation, entry.update_hash, entry.error, entry.refusal)
+        self._check(entry, "release, reservation, update_hash, error, refusal", parts, (None,) * 5)
+
+    def _charge(self, accounts: Iterable[Account], events: Sequence[GaussianEvent]) -> None:
+        for account in accounts:
+            for event in events:
+                self._charges.setdefault(account, Counter())[mechanism(event)] += event.steps
+
+    def _record(self, entry: Entry) -> None:
+        for amount in entry.amounts:
+            self._amounts[amount.scope, amount.key, amount.delta] = amount
 
     def _release_of(self, entry: Entry) -> Release:
         if entry.release is None or entry.refusal is not None:

@@ -20,7 +20,8 @@ to publish is PRV's upper bound, which may read a little more than PLD (its own 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
@@ -142,10 +143,15 @@ FIGURES = ("pld", "prv", "rdp")
 
 def events_of(charges: Charges, extra: GaussianEvent | None = None) -> tuple[GaussianEvent, ...]:
     """The charges as events, equal mechanisms merged and sorted: one composition has one form, so caches hit."""
-    steps = dict(charges)
-    if extra is not None:
-        key = mechanism(extra)
-        steps[key] = steps.get(key, 0) + extra.steps
+    charged = [GaussianEvent(q, sigma, n) for (q, sigma), n in charges.items()]
+    return merged(charged if extra is None else [*charged, extra])
+
+
+def merged(events: Iterable[GaussianEvent]) -> tuple[GaussianEvent, ...]:
+    """Equal mechanisms added up, sorted."""
+    steps: Counter[tuple[float, float]] = Counter()
+    for event in events:
+        steps[mechanism(event)] += event.steps
     return tuple(GaussianEvent(q, sigma, n) for (q, sigma), n in sorted(steps.items()))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from federation.errors import FederationError, LedgerError
 from federation.ledger.budget import Amount, Scope
 from federation.ledger.release import Release
+from federation.ledger.succession import Carried, Successor
 from protocols.canonical import canonical, digest
 from protocols.printable import printable
 from protocols.signing import SigningKey
@@ -29,6 +30,8 @@ class Kind(StrEnum):
     SPEND = "spend"  # the work is done: an update was handed out, or it failed with an error
     UNKNOWN = "unknown"  # reserved, outcome lost in a crash: stays charged
     REFUSE = "refuse"  # nothing was computed, nothing charged
+    CARRY = "carry"  # the first entry: what an ended ledger had spent counts here
+    RETIRE = "retire"  # the last entry: another ledger carries on
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ class Content:
     update_hash: str | None = None
     error: str | None = None
     refusal: Refusal | None = None
+    carry: Carried | None = None
+    successor: Successor | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Entry:
 
     `previous` and `reservation` are entry hashes (hex), `update_hash` that of what was handed out, `key_id` the
     signer's, `error` a code when the work failed, `time` is UTC. `amounts` are cumulative, after this entry, one per
-    scope. A spend without an update failed; an unknown has neither update nor error.
+    scope (a carry has one for each year). A spend without an update failed; an unknown has neither update nor error.
     """
 
     sequence: int
@@ -92,6 +97,8 @@ class Entry:
     update_hash: str | None = None
     error: str | None = None
     refusal: Refusal | None = None
+    carry: Carried | None = None
+    successor: Successor | None = None
 
     def amount(self, scope: Scope) -> Amount | None:
         """The cumulative amount of `scope` after this entry; None where the entry has no such scope."""
@@ -106,6 +113,8 @@ class Entry:
             "amounts": [amount.to_json() for amount in self.amounts],
             "release": self.release.to_json() if self.release else None,
             "refusal": self.refusal.to_json() if self.refusal else None,
+            "carry": self.carry.to_json() if self.carry else None,
+            "successor": self.successor.to_json() if self.successor else None,
         }
 
     @classmethod
@@ -116,9 +125,12 @@ class Entry:
         fields["time"] = parse_time(fields["time"])
         fields["kind"] = Kind(fields["kind"])
         fields["amounts"] = tuple(Amount.from_json(amount) for amount in fields["amounts"])
-        fields["release"] = Release.from_json(fields["release"]) if fields["release"] else None
-        fields["refusal"] = Refusal.from_json(fields["refusal"]) if fields["refusal"] else None
+        for name, kind in _PARTS.items():
+            fields[name] = kind.from_json(fields[name]) if fields[name] else None
         return cls(**fields)
+
+
+_PARTS: dict[str, Any] = {"release": Release, "refusal": Refusal, "carry": Carried, "successor": Successor}
 
 
 @dataclass(frozen=True)

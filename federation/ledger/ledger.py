@@ -20,17 +20,18 @@ from datetime import UTC, datetime
 from federation.errors import BudgetExceeded, LedgerError
 from federation.ledger import store
 from federation.ledger.book import Book, keys_of
-from federation.ledger.budget import Accountant, Amount, Caps, Epsilons, Scope, breach, weigh
+from federation.ledger.budget import Accountant, Amount, Caps, Epsilons, Scope, breach, measure, merged, weigh
+from federation.ledger.conditions import check_in_use, check_unanswered, keys_named, over_cap
 from federation.ledger.entries import Content, Kind, Refusal, SignedEntry
 from federation.ledger.journal import Journal, Page
 from federation.ledger.release import Phase, Release, Reservation, require_hash
 from federation.ledger.renyi import renyi_epsilon
+from federation.ledger.succession import Carried, Successor
 from federation.privacy.event import GaussianEvent
 from federation.runtime.database import open_engine
 from protocols.signing import SigningKey
 
 Clock = Callable[[], datetime]
-BUDGET_EXCEEDED = "budget_exceeded"  # the code of the one refusal that the ledger itself makes
 
 
 def utc_now() -> datetime:
@@ -117,8 +118,9 @@ class Ledger:
         refusal: Refusal | None = None
         # 1. The ledger is locked against threads and processes; the book has every entry that anybody has written.
         with self._journal.transaction() as page:
+            check_in_use(page.book)
             # 2. This very release is neither under way nor answered: an answer is repeated from its stored bytes.
-            _check_unanswered(page.book, release)
+            check_unanswered(page.book, release)
             # 3. It is the next attempt of its round: a repetition is a new charge, never a correction.
             numbered = self._numbered(page.book, release)
             # 4. What each scope would have spent after it, from all ever charged, whatever became of it.
@@ -168,7 +170,7 @@ class Ledger:
             if known is not None:
                 return known
             now = self._now(page.book)
-            keys, run_delta = _keys_named(refusal.run_id, now), self._run_delta(page.book, refusal.run_id)
+            keys, run_delta = keys_named(refusal.run_id, now), self._run_delta(page.book, refusal.run_id)
             standing = page.book.standing(keys, self.caps, run_delta)
             return page.append(Kind.REFUSE, now, standing, Content(refusal=refusal))
 
@@ -185,10 +187,40 @@ class Ledger:
     def recover(self) -> int:
         """Close every reservation without an outcome as `unknown` (it stays charged); how many there were."""
         with self._journal.transaction() as page:
-            lost = list(page.book.open)
-            for entry_hash in lost:
-                self._close(page, Kind.UNKNOWN, entry_hash)
-        return len(lost)
+            return self._close_all(page)
+
+    def retire(self, successor: Successor) -> Carried:
+        """End this ledger in favour of `successor`, and say what it must carry. Work under way is closed as unknown.
+
+        The same successor may ask again. Raises LedgerError where another one carries on already.
+        """
+        with self._journal.transaction() as page:
+            if page.book.retired is None:
+                self._close_all(page)
+                now = self._now(page.book)
+                standing = page.book.standing(keys_named("", now), self.caps, self.caps.delta)
+                page.append(Kind.RETIRE, now, standing, Content(successor=successor))
+            elif page.book.retired.entry.successor != successor:
+                check_in_use(page.book)
+            book = page.book
+            return Carried(self.institution, self._key.public.hex, book.head, book.length, book.years())
+
+    def carry(self, carried: Carried) -> SignedEntry:
+        """Open this ledger with what another one had spent; it counts in its years and in the lifetime.
+
+        The same may be carried again, to no effect. Raises LedgerError for a ledger that has entries of its own.
+        """
+        with self._journal.transaction() as page:
+            known = page.book.carried
+            if known is not None and known.entry.carry == carried:
+                return known
+            if page.book.length:
+                raise LedgerError("carry", got=f"a ledger of {page.book.length} entries", expected="an empty one")
+            years = [(self.caps.blank(Scope.YEAR, year, self.caps.delta), events) for year, events in carried.years]
+            lifetime = self.caps.blank(Scope.LIFETIME, "", self.caps.delta)
+            accounts = [*years, (lifetime, [event for _, events in carried.years for event in events])]
+            amounts = [measure(blank, merged(events), self._accountant) for blank, events in accounts]
+            return page.append(Kind.CARRY, self._now(page.book), amounts, Content(carry=carried))
 
     def stored_reply(self, run_id: str, phase: Phase, round: int, model_hash: str) -> bytes | None:
         """The bytes that answered this release before, to be sent again as they are; None if it was never answered."""
@@ -245,6 +277,12 @@ class Ledger:
         content = Content(release, entry_hash, update_hash, error)
         return page.append(kind, self._now(page.book), standing, content)
 
+    def _close_all(self, page: Page) -> int:
+        lost = list(page.book.open)
+        for entry_hash in lost:
+            self._close(page, Kind.UNKNOWN, entry_hash)
+        return len(lost)
+
     def _numbered(self, book: Book, release: Release) -> Release:
         attempt = book.next_attempt(release.slot)
         if release.attempt not in (0, attempt):
@@ -260,24 +298,3 @@ class Ledger:
 
     def _run_delta(self, book: Book, run_id: str) -> float:
         return book.run_delta(run_id) or self.caps.delta
-
-
-def over_cap(asked: Amount, standing: Sequence[Amount], run_id: str) -> Refusal:
-    """The refusal of a release that would have brought a scope to `asked`."""
-    spent = next(getattr(amount, asked.capped_by) for amount in standing if amount.scope is asked.scope)
-    got = f"epsilon {asked.capped:.6f} ({asked.capped_by.upper()}, delta {asked.delta:g}) after this release"
-    expected = f"at most {asked.cap:g} ({spent:.6f} spent)"
-    return Refusal(BUDGET_EXCEEDED, f"budget.{asked.scope}", got, expected, run_id=run_id, asked=asked)
-
-
-def _check_unanswered(book: Book, release: Release) -> None:
-    if book.open_for(release.slot):
-        raise LedgerError(
-            "release", got="one whose round is under way", expected="one reservation of a round at a time"
-        )
-    if (release.slot, release.model_hash) in book.answered:
-        raise LedgerError("release", got="one that is answered already", expected="its stored reply to be sent again")
-
-
-def _keys_named(run_id: str, now: datetime) -> dict[Scope, str]:
-    return {scope: key for scope, key in keys_of(run_id, now).items() if run_id or scope is not Scope.RUN}

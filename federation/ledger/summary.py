@@ -11,6 +11,7 @@ from typing import Any
 from federation.ledger.budget import Amount, Caps, Scope
 from federation.ledger.entries import Entry, Kind, SignedEntry, format_time
 from federation.ledger.release import ADJACENCY, UNIT, Phase, Release
+from federation.ledger.succession import Carried, Successor
 from federation.privacy.event import GaussianEvent
 
 
@@ -60,7 +61,10 @@ class RefusalLine:
 
 @dataclass(frozen=True)
 class Summary:
-    """A ledger for reading. `amounts` are beside today's caps; every epsilon is for `unit` under `adjacency`."""
+    """A ledger for reading. `amounts` are beside today's caps; every epsilon is for `unit` under `adjacency`.
+
+    `carried`: what an earlier ledger had spent, counted here; `successor`: who carries on, where this ledger has ended.
+    """
 
     institution: str
     key_id: str
@@ -69,6 +73,8 @@ class Summary:
     runs: tuple[RunLine, ...]
     amounts: tuple[Amount, ...]
     refusals: tuple[RefusalLine, ...]
+    carried: Carried | None = None
+    successor: Successor | None = None
     adjacency: str = ADJACENCY
     unit: str = UNIT
 
@@ -77,6 +83,8 @@ class Summary:
             "runs": [line.to_json() for line in self.runs],
             "amounts": [_account(amount) for amount in self.amounts],
             "refusals": [line.to_json() for line in self.refusals],
+            "carried": self.carried.to_json() if self.carried else None,
+            "successor": self.successor.to_json() if self.successor else None,
         }
         return {**self.__dict__, **lists}
 
@@ -94,6 +102,8 @@ def summarise(
         runs=_run_lines(listed),
         amounts=_amounts(listed, caps, now),
         refusals=tuple(_refusal_line(entry) for entry in listed if entry.kind is Kind.REFUSE),
+        carried=listed[0].carry if listed else None,
+        successor=listed[-1].successor if listed else None,
     )
 
 
