@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, PrivacyError
 from federation.runtime.node_keys import new_flower_key
 from federation.runtime.pki import key_fingerprint, new_tls_key
 from federation.runtime.private_files import private_directory, read_private, write_private, write_public
@@ -101,7 +101,7 @@ class InstitutionHome:
         home = private_directory(Path(path))
         if (home / SETTINGS_FILE).exists():
             raise ConfigurationError(str(home / SETTINGS_FILE), got="an existing home", expected="none")
-        parsed = parse_settings(InstitutionSettings, settings, where=SETTINGS_FILE)
+        parsed = _fitting(parse_settings(InstitutionSettings, settings, where=SETTINGS_FILE), SETTINGS_FILE)
         keys = private_directory(home / "keys")
         for folder in ("quarantine", "logs"):
             private_directory(home / folder)
@@ -115,7 +115,7 @@ class InstitutionHome:
     def open(cls, path: Path | str) -> InstitutionHome:
         """Raises ConfigurationError (settings, permissions) or SignatureError (keys)."""
         home = Path(path).resolve()
-        settings = read_settings(InstitutionSettings, home / SETTINGS_FILE)
+        settings = _fitting(read_settings(InstitutionSettings, home / SETTINGS_FILE), str(home / SETTINGS_FILE))
         keys = private_directory(home / "keys")
         for name in ("tls.key", "flower_key"):
             read_private(keys / name)
@@ -221,6 +221,17 @@ class InstitutionHome:
         write_public(self.path / "bundles.json", json.dumps(accepted, indent=2).encode(), mode=0o600)
 
 
+def _fitting(settings: InstitutionSettings, where: str) -> InstitutionSettings:
+    """The settings, if their delta fits their size. Raises ConfigurationError naming `where` and the key."""
+    from federation.privacy import check_delta  # later than the settings, for the sake of commands that need neither
+
+    try:
+        check_delta(settings.caps.delta, [settings.nominal_records])
+    except PrivacyError as error:
+        raise ConfigurationError(f"{where}: caps.delta", got=error.got, expected=error.expected) from error
+    return settings
+
+
 def _make_keys(keys: Path) -> None:
     for name in ("tls.key", "flower_key"):
         (keys / name).unlink(missing_ok=True)  # of an `init` that was interrupted: nobody has seen them
@@ -269,6 +280,7 @@ allow_families = ["additive"]
 approve_plans = {json.dumps(approve_plans)}
 
 # Privacy loss allowed, as epsilon at delta. The ledger refuses what would pass one of them.
+# delta is at most 1 / (10 x nominal_records): a larger one would allow to publish somebody outright.
 [caps]
 run = {caps.run}
 year = {caps.year}

@@ -32,7 +32,7 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> InstitutionHome:
         name="bank-a",
         catalogue="taiwan",
         data=Path("records.csv"),
-        nominal_records=12_000,
+        nominal_records=10_000,
         caps=CapSettings(run=1.5, year=3, lifetime=10, delta=1e-5),
         written=datetime(2025, 1, 1, tzinfo=UTC),
     )
