@@ -28,11 +28,18 @@ from federation.runtime.pki import (
     new_tls_key,
     signing_request,
 )
-from federation.runtime.private_files import private_directory, read_private, write_private, write_public
+from federation.runtime.private_files import (
+    check_private_home,
+    private_directory,
+    read_private,
+    write_private,
+    write_public,
+)
 from federation.runtime.settings import HomeSettings, Name, parse_settings, read_settings
 from protocols.signing import SigningKey
 
 SETTINGS_FILE = "coordinator.toml"
+_FOLDERS = ("keys", "runs", "logs")
 _PORT = Field(ge=1, le=65535)
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -80,9 +87,8 @@ class CoordinatorHome:
         if (home / SETTINGS_FILE).exists():
             raise ConfigurationError(str(home / SETTINGS_FILE), got="an existing home", expected="none")
         parsed = parse_settings(CoordinatorSettings, settings, where=SETTINGS_FILE)
-        keys = private_directory(home / "keys")
-        for folder in ("runs", "logs"):
-            private_directory(home / folder)
+        check_private_home(home, _FOLDERS)
+        keys = home / "keys"
         authority = Authority.create(parsed.name, now)
         write_private(keys / "ca.key", authority.key_pem)
         write_public(keys / "ca.crt", authority.certificate_pem)
@@ -99,7 +105,8 @@ class CoordinatorHome:
         """Raises ConfigurationError (settings, permissions) or SignatureError (keys)."""
         home = Path(path).resolve()
         settings = read_settings(CoordinatorSettings, home / SETTINGS_FILE)
-        keys = private_directory(home / "keys")
+        check_private_home(home, _FOLDERS)
+        keys = home / "keys"
         for name in ("ca.key", "tls.key", "operator.token"):
             read_private(keys / name)
         return cls(home, settings, SigningKey.from_pem(read_private(keys / "signing.pem")))

@@ -26,7 +26,13 @@ from pydantic_settings import SettingsConfigDict
 from federation.errors import ConfigurationError, PrivacyError
 from federation.runtime.node_keys import new_flower_key
 from federation.runtime.pki import key_fingerprint, new_tls_key
-from federation.runtime.private_files import private_directory, read_private, write_private, write_public
+from federation.runtime.private_files import (
+    check_private_home,
+    private_directory,
+    read_private,
+    write_private,
+    write_public,
+)
 from federation.runtime.settings import HexDigest, HomeSettings, Name, parse_settings, read_settings
 from protocols.signing import SigningKey, VerifyingKey
 
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from federation.ledger import Caps
 
 SETTINGS_FILE = "institution.toml"
+_FOLDERS = ("keys", "quarantine", "logs")
 _SOCKET_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes
 _BUNDLES = TypeAdapter(tuple[HexDigest, ...])
 
@@ -102,9 +109,8 @@ class InstitutionHome:
         if (home / SETTINGS_FILE).exists():
             raise ConfigurationError(str(home / SETTINGS_FILE), got="an existing home", expected="none")
         parsed = _fitting(parse_settings(InstitutionSettings, settings, where=SETTINGS_FILE), SETTINGS_FILE)
-        keys = private_directory(home / "keys")
-        for folder in ("quarantine", "logs"):
-            private_directory(home / folder)
+        check_private_home(home, _FOLDERS)
+        keys = home / "keys"
         if not (keys / "signing.pem").exists():  # the last key that is made
             _make_keys(keys)
         opening(cls(home.resolve(), parsed, SigningKey.from_pem(read_private(keys / "signing.pem"))))
@@ -116,7 +122,8 @@ class InstitutionHome:
         """Raises ConfigurationError (settings, permissions) or SignatureError (keys)."""
         home = Path(path).resolve()
         settings = _fitting(read_settings(InstitutionSettings, home / SETTINGS_FILE), str(home / SETTINGS_FILE))
-        keys = private_directory(home / "keys")
+        check_private_home(home, _FOLDERS)
+        keys = home / "keys"
         for name in ("tls.key", "flower_key"):
             read_private(keys / name)
         return cls(home, settings, SigningKey.from_pem(read_private(keys / "signing.pem")))

@@ -7,7 +7,8 @@
 
 A writing transaction is exclusive from its first statement, so whoever reads a budget in it is the only one who may
 spend from it: BEGIN IMMEDIATE on SQLite, an advisory lock of the transaction on PostgreSQL. A commit is on disk when it
-returns (synchronous=FULL). The in-memory database has one connection: its users serialise themselves.
+returns (synchronous=FULL). A SQLite file is its owner's alone from the moment it exists, and what SQLite keeps beside
+it (-wal, -shm) takes its mode. The in-memory database has one connection: its users serialise themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from alembic import command
@@ -25,6 +27,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 from federation.errors import ConfigurationError
+from federation.runtime.private_files import create_private
 
 BUSY_SECONDS = 30
 _WRITE = "fedscore_write"
@@ -79,6 +82,10 @@ def migrate(engine: Engine, script_location: str, *, version_table: str) -> None
 
 
 def _sqlite_engine(url: str, *, in_memory: bool) -> Engine:
+    database = make_url(url).database or ""
+    if not in_memory and not database.startswith("file:"):
+        with suppress(OSError):  # SQLite says what is wrong with a path
+            create_private(Path(database))
     options: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {}
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, **options)
     event.listen(engine, "connect", _prepare_sqlite)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from federation.errors import ConfigurationError
@@ -24,6 +25,24 @@ def private_directory(path: Path) -> Path:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_shared(path, path.stat())
     return path
+
+
+def check_private_home(home: Path, folders: Iterable[str]) -> None:
+    """Raises ConfigurationError naming the first of `home`, its `folders` and its databases that others may touch.
+
+    A folder that is missing is made. Databases are what lies in `home` as *.db, with what SQLite keeps beside it.
+    """
+    for folder in (home, *(home / name for name in folders)):
+        private_directory(folder)
+    for file in sorted(home.glob("*.db*")):
+        with suppress(FileNotFoundError):  # a write-ahead log goes when the last connection does
+            _refuse_shared(file, file.lstat())
+
+
+def create_private(path: Path) -> None:
+    """Make `path`, empty, with mode 0600 whatever the umask, unless something is there already."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -6,7 +6,8 @@
 A child that ends is started again after a pause that doubles while it keeps failing. Each child leads its own process
 group, so that Ctrl-C reaches the supervisor alone, which then stops the children: SIGTERM, the last started first, a
 grace period, SIGKILL, whole groups. Should the supervisor itself be killed, the kernel kills its children (Linux,
-PR_SET_PDEATHSIG); they must therefore be started from a thread that lives as long as they do: the main thread.
+PR_SET_PDEATHSIG); they must therefore be started from a thread that lives as long as they do: the main thread. What
+children write (databases of other people's programs, logs) is its owner's alone.
 """
 
 from __future__ import annotations
@@ -83,6 +84,10 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 class _Running:
     """One child and its present process."""
 
@@ -101,7 +106,7 @@ class _Running:
     def start(self, now: float) -> None:
         parent = os.getpid()
         self.child.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.child.log.open("ab") as log:
+        with open(self.child.log, "ab", opener=_private) as log:
             self.process = subprocess.Popen(
                 self.child.command,
                 stdin=subprocess.DEVNULL,
@@ -109,6 +114,7 @@ class _Running:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **self.child.environment},
                 start_new_session=True,
+                umask=0o077,
                 preexec_fn=lambda: die_with_parent(parent),
             )
         self.started, self.announced = now, False

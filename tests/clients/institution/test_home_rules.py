@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from clients.institution.home import SETTINGS_FILE, CapSettings, InstitutionHome, settings_text
 from federation.errors import ConfigurationError
+from federation.ledger import Ledger
 
 
 def text(nominal: int = 1000, delta: float = 1e-5) -> str:
@@ -52,4 +54,45 @@ def test_an_edited_file_and_the_environment_are_checked_when_the_home_opens(
     file.write_text(text())
     monkeypatch.setenv("FEDSCORE_INSTITUTION_CAPS__DELTA", "0.001")
     with pytest.raises(ConfigurationError, match=f"{file}: caps.delta"):
+        InstitutionHome.open(home.path)
+
+
+@pytest.mark.parametrize("name", [".", "keys", "quarantine", "logs"])
+@pytest.mark.parametrize("mode", [0o750, 0o705, 0o755])
+def test_a_folder_that_others_may_enter_is_named(home: InstitutionHome, name: str, mode: int) -> None:
+    folder = (home.path / name).resolve()
+    folder.chmod(mode)
+    with pytest.raises(ConfigurationError) as caught:
+        InstitutionHome.open(home.path)
+    assert (caught.value.where, caught.value.got) == (str(folder), f"mode {mode:04o}")
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_a_ledger_that_others_may_read_is_named(home: InstitutionHome, suffix: str) -> None:
+    file = home.path / f"institution.db{suffix}"
+    file.touch(mode=0o600)
+    InstitutionHome.open(home.path)
+    file.chmod(0o644)
+    with pytest.raises(ConfigurationError) as caught:
+        InstitutionHome.open(home.path)
+    assert (caught.value.where, caught.value.got) == (str(file), "mode 0644")
+
+
+def test_a_ledger_is_its_owners_alone_whatever_the_umask(home: InstitutionHome) -> None:
+    before = os.umask(0)
+    try:
+        ledger = Ledger.open(home.database_url, institution=home.name, key=home.signing_key, caps=home.caps())
+        ledger.refuse("late", "deadline", got=1, expected=2)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in home.path.glob("institution.db*")}
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("institution.db", "institution.db-wal", "institution.db-shm"), 0o600)
+    InstitutionHome.open(home.path)
+    ledger.close()
+
+
+def test_a_home_that_is_a_link_to_anothers_database_is_refused(home: InstitutionHome, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.db").touch(mode=0o644)
+    (home.path / "institution.db").symlink_to(tmp_path / "elsewhere.db")
+    with pytest.raises(ConfigurationError, match=r"institution\.db"):
         InstitutionHome.open(home.path)

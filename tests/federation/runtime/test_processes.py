@@ -56,6 +56,19 @@ def test_a_command_is_needed(tmp_path: Path) -> None:
         Child("a", (), tmp_path / "a.log")
 
 
+def test_what_a_child_writes_is_its_owners_alone(tmp_path: Path) -> None:
+    """Whatever our own umask: other people's programs make databases with the umask they find."""
+    file = tmp_path / "superlink.db"
+    child = Child("writer", ("sh", "-c", f"touch {file}; exec sleep 60"), tmp_path / "writer.log", ready=file.exists)
+    before = os.umask(0)
+    try:
+        with Supervisor([child]):
+            modes = [path.stat().st_mode & 0o777 for path in (file, tmp_path / "writer.log")]
+    finally:
+        os.umask(before)
+    assert modes == [0o600, 0o600]
+
+
 def test_a_killed_child_is_started_again(tmp_path: Path) -> None:
     events: list[tuple[str, str]] = []
     child = Child("sleeper", SLEEP, tmp_path / "sleeper.log")
