@@ -24,7 +24,6 @@ from federation.privacy.event import GaussianEvent
 from federation.privacy.noise import NoiseSource
 from federation.privacy.sampling import poisson_sample
 
-_MEASURABLE = 1e200  # norms from here on are beyond float64's exact scaling (and beyond any bounded model)
 _GRID_BITS = 24  # a release is rounded to 2^-24 of its noise (a power of two): its low bits tell nothing of the sum
 
 
@@ -49,10 +48,9 @@ class GaussianMechanism:
     def clip_factors(self, norms: torch.Tensor) -> torch.Tensor:
         """Factors in [0, 1] that bring gradients of these L2 `norms` to at most `clip`; 1 for a norm of 0.
 
-        0 for a norm that is not finite, or so large that scaling by it loses digits: such a record has no part.
+        0 for a norm that is infinite or no number: such a record has no part.
         """
-        within = torch.where(norms > self.clip, self.clip / norms, 1.0)
-        return torch.where(norms < _MEASURABLE, within, 0.0)
+        return torch.nan_to_num_(self.clip / norms, nan=0.0).clamp_(max=1.0)
 
     def release(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
         """`total` with noise, on a public grid: one of the event's releases.

@@ -18,6 +18,7 @@ from scipy.special import ndtri
 
 _KEY_BYTES = 32
 _DIRECT = 1024  # words up to which a system call is cheaper than a cipher's set-up
+_ONE, _TOP = np.uint64(1), np.uint64(63)
 _EXACT = np.uint64(2**53)  # cells from here on have 53 significant bits of their own
 _BITS = 52  # the midpoints of 2^52 cells are exact in float64 on both sides of one half
 
@@ -50,9 +51,10 @@ class OsNoise:
     def gaussian(self, shape: Sequence[int], scale: float) -> NDArray[np.float64]:
         """Independent normal values of mean 0 and standard deviation `scale`."""
         words = _words(int(np.prod(shape, dtype=np.int64)))
-        values: NDArray[np.float64] = ndtri(_below_half(words >> np.uint64(1)))
+        values: NDArray[np.float64] = ndtri(_below_half(words >> _ONE))
         values *= scale
-        values.view(np.uint64)[:] ^= words << np.uint64(63)  # the lowest bit decides the sign
+        signs = values.view(np.uint64)
+        signs ^= words << _TOP  # the lowest bit of a word decides
         return values.reshape(tuple(shape))
 
     def uniform(self, size: int) -> NDArray[np.float64]:
@@ -84,7 +86,8 @@ def _below_half(cells: NDArray[np.uint64]) -> NDArray[np.float64]:
     """Probabilities in (0, 1/2], 2^63 equal cells of them; within the lowest 2^53 cells one of 2^64 parts each."""
     probabilities = cells.astype(np.float64)
     low = np.flatnonzero(cells < _EXACT)
-    probabilities[low] += (_words(len(low)).astype(np.float64) + 0.5) * 2.0**-64
+    if len(low):
+        probabilities[low] += (_words(len(low)).astype(np.float64) + 0.5) * 2.0**-64
     probabilities *= 2.0**-64
     return probabilities
 

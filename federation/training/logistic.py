@@ -18,5 +18,5 @@ def clipped_residuals(
 
     Always finite: a logit that is not a number has no residual, an input whose norm is not one has no part in the sum.
     """
-    residuals = torch.nan_to_num(torch.sigmoid(logits) - target)
+    residuals = torch.nan_to_num_(torch.sigmoid(logits) - target)
     return residuals * mechanism.clip_factors(residuals.abs() * norms)

@@ -111,7 +111,7 @@ def test_clipping_never_leaves_more_than_the_clip(norms: list[float], clip: floa
     given_norms = torch.tensor(norms, dtype=torch.float64)
     factors = mechanism(clip=clip).clip_factors(given_norms)
     assert (factors * given_norms <= clip * (1 + 1e-12)).all()
-    assert (factors[given_norms <= clip] == 1).all()
+    assert (factors[given_norms <= clip] >= 1 - 1e-15).all()  # a reciprocal and a product may each round
 
 
 def test_two_neighbouring_datasets_differ_by_at_most_the_clip_under_the_noise() -> None:
