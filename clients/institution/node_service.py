@@ -128,10 +128,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("home", type=Path)
     options = parser.parse_args(arguments)
     configure_process()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # more gain nothing at these sizes, and a node shares its machine
     try:
         home = InstitutionHome.open(options.home)
         configure_process(home.logs / "node.jsonl")
-        _one_thread()
         server = serve(open_node(home), home.socket)
     except (FederationError, ProtocolError) as error:
         _log.error(_trouble(error), error=error)
@@ -140,7 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     _log.info("node ready", institution=home.name, pid=os.getpid())
-    warm_behind()
+    warm_behind(stop)
     stop.wait()
     _log.info("node stopping", institution=home.name)
     server.close(grace=STOP_GRACE_S)
@@ -155,13 +155,6 @@ def _trouble(error: FederationError | ProtocolError) -> str:
         if isinstance(error, kind):
             return words
     return "home cannot be used"
-
-
-def _one_thread() -> None:
-    """More threads gain nothing at these sizes, and a node shares its machine with others."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from threading import Thread
+from threading import Event, Thread
 
 # As typical a round as any: what is computed for it fills the accountants' own tables.
 _RATE, _MULTIPLIER, _STEPS, _DELTA = 0.2, 7.63, 5, 1e-5
+LATER_S = 10.0
 
 
-def warm() -> None:
-    """Import the accountants, torch and Opacus, and account once: about 3 s of CPU."""
-    import federation.privacy.mechanism
+def warm(stop: Event, *, later: float) -> None:
+    """Import what a plan needs, half a second of CPU, and `later` seconds on what a round needs, 3 s more.
+
+    A node that starts with all the rest of a deployment must not take the CPU from what leads to its first plan; a
+    round that comes before its imports waits for them, and for no more. Returns early once `stop` is set.
+    """
     from federation.privacy import GaussianEvent, epsilons
+    from federation.privacy.accounting import spent
+
+    events = [GaussianEvent(_RATE, _MULTIPLIER, _STEPS)]
+    spent(events, _DELTA)
+    if stop.wait(later):
+        return
+    import federation.privacy.mechanism
 
     _ = federation.privacy.mechanism.GaussianMechanism
-    epsilons([GaussianEvent(_RATE, _MULTIPLIER, _STEPS)], _DELTA)
+    epsilons(events, _DELTA)
 
 
-def warm_behind() -> Thread:
-    """`warm` on a thread of its own: the node answers meanwhile, and an exit waits for the imports to end."""
-    thread = Thread(target=warm, name="warming")
+def warm_behind(stop: Event, *, later: float = LATER_S) -> Thread:
+    """`warm` on a thread of its own: the node answers meanwhile, and an exit waits for an import to end."""
+    thread = Thread(target=warm, args=(stop,), kwargs={"later": later}, name="warming")
     thread.start()
     return thread

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from threading import Event
 
 import pytest
 
@@ -14,10 +15,11 @@ FIRST = """
 import json, sys, time
 from clients.institution.policy import Policy  # what a node has loaded when it listens
 import clients.institution.node_service
+from threading import Event
 from clients.institution.warming import warm_behind
 from federation.privacy import PrivacyPlan
 if sys.argv[1] == "warm":
-    warm_behind().join()
+    warm_behind(Event(), later=0.0).join()
 figures = {"sampling_rate": 0.2, "noise_multiplier": 8.0, "clip": 0.5, "steps_per_round": 5, "rounds": 20}
 plan = PrivacyPlan(epsilon=1.0, delta=1e-5, **figures)
 before = time.process_time()
@@ -40,8 +42,16 @@ def test_the_first_plan_waits_for_no_import() -> None:
 
 
 def test_a_node_warms_once_it_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    called: list[str] = []
-    monkeypatch.setattr(warming, "warm", lambda: called.append("warm"))
-    warming.warm_behind().join()
-    assert called == ["warm"]
+    called: list[float] = []
+    monkeypatch.setattr(warming, "warm", lambda stop, later: called.append(later))
+    warming.warm_behind(Event()).join()
+    assert called == [warming.LATER_S]
     assert node_service.warm_behind is warming.warm_behind
+
+
+def test_what_a_round_needs_waits_for_the_rest_of_the_start_and_for_no_end() -> None:
+    script = (
+        "import sys; from threading import Event; from clients.institution.warming import warm; stop = Event();"
+        "stop.set(); warm(stop, later=60.0); assert 'dp_accounting' in sys.modules; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
