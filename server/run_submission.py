@@ -29,12 +29,14 @@ OnEvent = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Patience:
-    """`poll`: seconds between looks. `barren`: submissions in a row that may end without writing anything.
+    """`poll`: seconds between looks at the run's folder. `asks`: the SuperLink is asked at every so many of them.
 
-    `silence`: seconds the SuperLink may be away before that is an error.
+    `barren`: submissions in a row that may end without writing anything. `silence`: seconds the SuperLink may be away
+    before that is an error.
     """
 
     poll: float = 0.2
+    asks: int = 5
     barren: int = 8
     silence: float = 120.0
 
@@ -106,18 +108,23 @@ class Submission:
 
     def _watch(self, number: int) -> RunState:
         """The final state of a submission. Raises RunFailed as soon as the driver gives up."""
-        state = RunState.PENDING
+        state, looks, done = RunState.PENDING, 0, False
         while not state.final:
             self._sleep(self._patience.poll)
-            state = self._ask(lambda: self._hand.status(number)) or state
-            self._tell()
+            if done or looks % self._patience.asks == 0:
+                state = self._ask(lambda: self._hand.status(number)) or state
+            looks, done = looks + 1, self._tell() or done
         return state
 
-    def _tell(self) -> None:
+    def _tell(self) -> bool:
+        """Hand on what the driver wrote; True once it says that it is done."""
+        done = False
         for event in self._events.new():
             self._on_event(event)
+            done = done or event.get("event") == "done"
             if event.get("event") == "failed":
                 raise RunFailed(str(event.get("where")), got=event.get("got"), expected=event.get("expected"))
+        return done
 
     def _ask(self, question: Callable[[], T]) -> T | None:
         """The SuperLink's answer; None while it is away. Raises ControlError if it is away for too long."""

@@ -16,6 +16,8 @@ LIGHT = {
     "institution init, enrol": ["clients.institution.cli", "clients.institution.cli_enrol"],
     "institution ledger, plans": ["clients.institution.ledger_cli", "clients.institution.plan_store"],
     "budget gate": ["federation.ledger"],
+    "supervisors": ["clients.institution.serve", "server.serve"],
+    "a node until its first plan": ["clients.institution.node_service"],
 }
 
 
@@ -40,3 +42,8 @@ def test_an_additive_model_is_read_without_torch() -> None:
         "assert len(cell_effects(catalogue, recipe, initial_parameters(catalogue, recipe)))"
     )
     assert "torch" not in loaded
+
+
+def test_supervisors_load_no_flower() -> None:
+    """Nine processes start a federation of three: every library in each of them is paid for nine times."""
+    assert "flwr" not in loaded_after("import clients.institution.serve, server.serve")

@@ -43,6 +43,7 @@ RUNNERS: Final = {
     "server": ("flwr.superlink.cli.flwr_serverapp", "flwr_serverapp"),
     "client": ("flwr.supernode.cli.flwr_clientapp", "flwr_clientapp"),
 }
+BUSY_S: Final = 10.0
 ACQUIRE: Final = "/flwr.proto.Runtime/AcquireTask"
 _log = get_logger("executor")
 
@@ -56,10 +57,18 @@ class Executor:
         self._tokens: dict[int, str] = {}
         self._dead: list[str] = []
         self._unclean = False
+        self._active = float("-inf")
         secret = SuperExecAuthHttpInterceptor(
             master_secret=read_private(launch.executor_secret), protected_methods={ACQUIRE}
         )
         self._client = self._connect(secret)
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next step."""
+        if self._tokens:
+            self._active = time.monotonic()
+        return self._launch.poll if time.monotonic() - self._active < BUSY_S else self._launch.idle
 
     def step(self) -> None:
         """Report what died, take at most one task. A runtime that is away is asked again at the next step."""
@@ -147,7 +156,7 @@ def serve(launch: ExecutorLaunch) -> None:
         importlib.import_module(wanted)
     while True:
         executor.step()
-        time.sleep(launch.poll)
+        time.sleep(executor.pause)
 
 
 def main() -> None:

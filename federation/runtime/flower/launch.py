@@ -54,7 +54,9 @@ class SuperNodeLaunch(_Launch):
 class ExecutorLaunch(_Launch):
     """Starts apps of one kind for the SuperLink or SuperNode at `runtime` (HOST:PORT on this machine).
 
-    `preload` names modules to import before the first app is forked, so that every app has them at once.
+    It asks for work every `poll` seconds, and every `idle` once an app has neither run nor been wanted for ten seconds:
+    each question costs some ten milliseconds of CPU at both ends. `preload` names modules to import before the first
+    app is forked, so that every app has them at once.
     """
 
     app: Literal["server", "client"]
@@ -62,6 +64,7 @@ class ExecutorLaunch(_Launch):
     authority: Path | None
     executor_secret: Path
     poll: float = Field(default=0.2, ge=0.02, le=10)
+    idle: float = Field(default=0.5, ge=0.02, le=10)
     preload: tuple[str, ...] = ()
 
 

@@ -161,6 +161,22 @@ def test_apps_are_told_whom_to_believe(runtime: type[Runtime], secret: Path, tmp
     assert launched(secret, lambda: None)._arguments("t")[-1] == "--insecure"
 
 
+def test_an_executor_asks_less_often_while_nothing_is_wanted(
+    runtime: type[Runtime], secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(executor.time, "monotonic", lambda: now[0])
+    made = launched(secret, lambda: None)
+    assert made.pause == made._launch.idle
+    made._tokens[1] = "abc"
+    assert made.pause == made._launch.poll
+    made._tokens.clear()
+    now[0] = 9.0
+    assert made.pause == made._launch.poll < made._launch.idle
+    now[0] = 10.0
+    assert made.pause == made._launch.idle
+
+
 def test_an_executor_starts_clean(runtime: type[Runtime], secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class EnoughError(Exception):
         pass
