@@ -29,6 +29,7 @@ app = typer.Typer(
     ),
 )
 MAX_DELTA = 1e-5
+FINEST = 100  # no public size is a smaller step than this
 
 
 @app.command()
@@ -38,7 +39,13 @@ def init(
     catalogue: Annotated[str, typer.Option(help="The federation's data standard: a shipped name or a TOML file.")],
     data: Annotated[Path, typer.Option(help="The records: .csv, .csv.gz or .parquet. They stay where they are.")],
     nominal_records: Annotated[
-        int | None, typer.Option(min=1, help="Public size [counted, two significant digits].")
+        int | None,
+        typer.Option(
+            "--nominal",
+            "--nominal-records",
+            min=1,
+            help="The size you publish [counted, two significant digits, never finer than 100].",
+        ),
     ] = None,
     holdout: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept out of training.")] = 0.2,
     without: Annotated[list[str] | None, typer.Option(help="A feature not to take part with; repeat.")] = None,
@@ -138,9 +145,12 @@ def look_at(data: Path, catalogue: Catalogue, without: frozenset[str]) -> tuple[
 
 
 def public_size(records: float) -> int:
-    """`records` to two significant digits, at least 1: what an institution says of its size.
+    """What an institution says of its size unless it chooses: two significant digits, never finer than 100.
 
-    >>> [public_size(n) for n in (0.4, 7.6, 8_213, 149_999)]
-    [1, 8, 8200, 150000]
+    It is a figure somebody puts their name to, not a release: nothing is added to it, and no budget is charged.
+
+    >>> [public_size(n) for n in (0.4, 98, 149, 1_234, 8_213, 149_999)]
+    [100, 100, 100, 1200, 8200, 150000]
     """
-    return max(1, int(float(f"{records:.2g}")))
+    step = max(FINEST, int(10 ** (len(str(int(records))) - 2)))
+    return max(FINEST, step * round(records / step))

@@ -274,7 +274,8 @@ data = {json.dumps(str(data))}
 
 # Features held, if not all of the catalogue's. Public: the coordinator learns this list.
 {held or '# features = ["..."]' + chr(10)}
-# A rounded number of training records. Public: it sets weights and sampling, never the exact count.
+# The number of training records that you publish: a figure you choose, never the exact count. It sets weights and
+# sampling.
 nominal_records = {nominal_records}
 
 # The share of records kept out of training for this institution's own measurements.

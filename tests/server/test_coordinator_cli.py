@@ -93,7 +93,7 @@ def test_an_institution_is_made(fedscore: Fedscore, tmp_path: Path, records: Pat
     code, facts = init(fedscore, tmp_path / "a", records, "--without", "income", "--cap-run", 0.5, "--json")
     home = InstitutionHome.open(tmp_path / "a")
     assert code == 0
-    assert facts["nominal_records"] == 98  # 123 records, a fifth held out, two significant digits
+    assert facts["nominal_records"] == 100  # 123 records, a fifth held out, never finer than 100
     assert "income" in facts["features_missing"]
     assert home.settings.features == tuple(facts["features"])
     assert home.settings.caps.run == 0.5
@@ -264,12 +264,19 @@ def test_addresses_of_both_kinds() -> None:
     assert address("coordinator.example", 9) == "coordinator.example:9"
 
 
-@pytest.mark.parametrize("records", [0.1, 3.4, 99.6, 1234.0, 10**7 + 1.0])
-def test_a_public_size_has_two_digits(records: float) -> None:
+@pytest.mark.parametrize("records", [0.1, 3.4, 99.6, 149.0, 940.0, 1234.0, 10**7 + 1.0])
+def test_a_public_size_has_two_digits_and_is_never_finer_than_100(records: float) -> None:
     size = public_size(records)
-    assert size >= 1
+    assert size >= 100
+    assert size % 100 == 0
     assert str(size).strip("0") == str(size).strip("0")[:2]
-    assert abs(size - records) <= max(1.0, 0.05 * records)
+    assert abs(size - records) <= max(100.0, 0.05 * records)
+
+
+def test_a_small_institution_publishes_no_count() -> None:
+    """Below 1,000 records two digits would say the count to 10, below 100 exactly."""
+    assert {public_size(count) for count in range(1, 150)} == {100}
+    assert {public_size(count) for count in range(1000)} == {100 * step for step in range(1, 11)}
 
 
 def test_a_coordinator_is_pinned_once(tmp_path: Path) -> None:
