@@ -1,7 +1,11 @@
 """`fedscore institution score`: scores of the institution's own records under a published model, file or one subject.
 
     fedscore institution score --home HOME --model model.json --data records.csv --out scored.parquet
-    fedscore institution score --home HOME --model model.json --data records.csv --subject P-0017
+    fedscore institution score --home HOME --model model.json --data records.csv --subject - < identifier
+    fedscore institution score --home HOME --model model.json --data records.csv --subject-file identifier.txt
+
+`--subject P-0017` works too, but whatever is on a command line is in the list of processes and in the shell's history,
+for every user of the machine to read.
 
 Nothing leaves the machine. The model must carry the signature of the coordinator that this institution pinned at
 enrolment, every member's approval of its plan, and the hash of this institution's catalogue.
@@ -10,6 +14,7 @@ enrolment, every member's approval of its plan, and the hash of this institution
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +32,8 @@ from federation.errors import ConfigurationError, FederationError
 from federation.scorecard import Scaling, Scorer
 from protocols.errors import ProtocolError
 
+_MAX_SUBJECT = 1000
+
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, help="Scores of this institution's own records, 350 to 950."
 )
@@ -38,21 +45,25 @@ def score(
     home: Annotated[Path, typer.Option(help="The institution's home.")] = Path(),
     data: Annotated[Path | None, typer.Option(help="Records: CSV, CSV.gz, Parquet. Default: the home's file.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the scored file goes: .parquet or .csv.")] = None,
-    subject: Annotated[str | None, typer.Option(help="Score this one subject of the file.")] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Score this one subject; - reads the identifier from standard input, unseen by others."),
+    ] = None,
+    subject_file: Annotated[Path | None, typer.Option(help="A file that holds the identifier of the subject.")] = None,
     evaluation: Annotated[
         Path | None, typer.Option(help="The published evaluation. Default: evaluation.json beside the model, if there.")
     ] = None,
     scaling: Annotated[Path | None, typer.Option(help="The federation's scaling, JSON.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")] = False,
 ) -> None:
-    """Score a file (--out) or one subject (--subject).
+    """Score a file (--out) or one subject (--subject, --subject-file).
 
     Exit code 0 also where the subject is not found or known too little: the outcome says no_hit or thin_file.
     Exit code 1: the model, the catalogue or the records are not what they must be; nothing is scored.
     With the evaluation, reasons are measured from the average subject; without it, from the neutral point.
     """
-    if (out is None) == (subject is None):
-        raise typer.BadParameter("one of --out and --subject is needed")
+    if [out, subject, subject_file].count(None) != 2:
+        raise typer.BadParameter("one of --out, --subject and --subject-file is needed")
     errors = Console(stderr=True)
     try:
         with errors.status("scoring", spinner="dots"):
@@ -62,7 +73,7 @@ def score(
             if out is not None:
                 report = _file(opened, scorer, records, out, as_json)
             else:
-                report = _subject(opened, scorer, records, subject or "", as_json)
+                report = _subject(opened, scorer, records, read_subject(subject, subject_file), as_json)
     except (FederationError, ProtocolError) as error:
         errors.print(f"[red]score:[/red] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(1) from error
@@ -83,6 +94,24 @@ def _subject(home: InstitutionHome, scorer: Scorer, data: Path, subject: str, as
     if as_json:
         return partial(typer.echo, json.dumps(result.to_json() | {"texts": dict(scorer.catalogue.reasons)}))
     return partial(show_subject, result, scorer.catalogue, Console())
+
+
+def read_subject(subject: str | None, file: Path | None) -> str:
+    """The identifier given, or the one line of `file`, or of standard input where `subject` is "-".
+
+    Raises ConfigurationError for anything but one identifier; what was there is not quoted.
+    """
+    if file is None and subject != "-":
+        return subject or ""
+    where = "standard input" if file is None else str(file)
+    try:
+        text = sys.stdin.read(_MAX_SUBJECT + 1) if file is None else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(where, got=type(error).__name__, expected="a readable text") from error
+    lines = text.strip().splitlines()
+    if len(lines) != 1 or len(text) > _MAX_SUBJECT:
+        raise ConfigurationError(where, got=f"{len(lines)} lines", expected="one identifier on one line")
+    return lines[0]
 
 
 def read_scaling(path: Path | None) -> Scaling:

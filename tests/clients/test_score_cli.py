@@ -35,9 +35,9 @@ class Bank:
     data: Path
     model: Path
 
-    def score(self, *arguments: str) -> Result:
+    def score(self, *arguments: str, typed: str | None = None) -> Result:
         fixed = ["--home", str(self.home), "--model", str(self.model), "--data", str(self.data)]
-        return CliRunner().invoke(app, [*fixed, *arguments], env={"COLUMNS": "200"})
+        return CliRunner().invoke(app, [*fixed, *arguments], input=typed, env={"COLUMNS": "200"})
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +114,27 @@ def test_a_subject_gets_score_band_parts_reasons_and_coverage(bank: Bank) -> Non
     for reason in document["reasons"]:
         assert CATALOGUE.reasons[reason["family"]] in text.stdout
     assert "of 21 features held" in text.stdout
+
+
+def test_an_identifier_need_not_be_on_the_command_line(bank: Bank, tmp_path: Path) -> None:
+    name = pl.read_csv(bank.data, infer_schema=False)["person_id"][3]
+    file = tmp_path / "subject"
+    file.write_text(f"{name}\n")
+    expected = bank.score("--subject", name, "--json").stdout
+    assert bank.score("--subject", "-", "--json", typed=f"{name}\n").stdout == expected
+    assert bank.score("--subject-file", str(file), "--json").stdout == expected
+
+
+@pytest.mark.parametrize("typed", ["", "\n", "a\nb\n", "x" * 1001])
+def test_what_is_not_one_identifier_is_refused_unquoted(bank: Bank, tmp_path: Path, typed: str) -> None:
+    file = tmp_path / "subject"
+    file.write_text(typed)
+    for result in (bank.score("--subject", "-", typed=typed), bank.score("--subject-file", str(file))):
+        assert result.exit_code == 1
+        assert "one identifier" in result.output
+        assert "xxx" not in result.output
+    assert bank.score("--subject-file", str(tmp_path / "none")).exit_code == 1
+    assert bank.score("--subject", "x", "--subject-file", str(file)).exit_code == 2
 
 
 def test_a_subject_who_is_not_in_the_file_is_a_no_hit_with_exit_code_0(bank: Bank) -> None:
