@@ -98,7 +98,7 @@ def score_file(home: InstitutionHome, scorer: Scorer, data: Path, out: Path) -> 
     kept = None
     if checked.quarantine.height:
         kept = home.quarantine / f"score-{data.name.split('.')[0]}.csv"
-        write_quarantine(checked.quarantine, kept)
+        write_quarantine(checked.quarantine, kept, replace=True)
     return FileResult(out, checked.report.rows_read, checked.quarantine.height, kept, scores)
 
 

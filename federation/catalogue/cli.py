@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,16 @@ from federation.catalogue.describe import describe
 from federation.catalogue.load import load_catalogue, shipped_catalogues
 from federation.catalogue.values import Catalogue
 from federation.errors import FederationError
-from federation.records import Validated, ValidationReport, encode, read_table, validate, write_quarantine
+from federation.records import (
+    Validated,
+    ValidationReport,
+    encode,
+    read_table,
+    refuse_same_file,
+    refuse_taken,
+    validate,
+    write_quarantine,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -59,28 +69,35 @@ def check(
     data: Annotated[Path | None, typer.Option(help="A .csv, .csv.gz or .parquet file to try against it.")] = None,
     coverage: Annotated[str | None, typer.Option(help="Features held, separated by commas; default: all.")] = None,
     require_target: Annotated[bool, typer.Option("--target/--no-target", help="Whether outcomes are needed.")] = True,
-    quarantine: Annotated[Path | None, typer.Option(help="Write bad rows to this CSV file.")] = None,
+    quarantine: Annotated[Path | None, typer.Option(help="Write bad rows to this CSV file, which must be new.")] = None,
     show_values: Annotated[bool, typer.Option(help="Show values of bad rows. They are personal data.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a catalogue and, with --data, a file against it. Exit code 1 where either is refused."""
+    if quarantine is not None and data is None:
+        raise typer.BadParameter("bad rows come from a data file: give --data too", param_hint="--quarantine")
     catalogue = _load(name, as_json)
     report = None
     if data is not None:
         try:
+            if quarantine is not None:
+                refuse_same_file(quarantine, data, Path(name))
+                refuse_taken(quarantine)
             held = None if coverage is None else [part.strip() for part in coverage.split(",") if part.strip()]
             checked = validate(read_table(data), catalogue, require_target=require_target, coverage=held)
             encode(checked.good, catalogue, coverage=held)
+            report = _set_aside(checked, quarantine)
         except FederationError as error:
             raise _refuse(error, as_json) from None
-        report = checked.report
-        _write(checked, quarantine)
     _show_check(catalogue, report, as_json=as_json, show_values=show_values)
 
 
-def _write(checked: Validated, quarantine: Path | None) -> None:
-    if quarantine is not None and checked.quarantine.height:
-        write_quarantine(checked.quarantine, quarantine)
+def _set_aside(checked: Validated, quarantine: Path | None) -> ValidationReport:
+    """The report, which names the quarantine file where one was written."""
+    if quarantine is None or not checked.quarantine.height:
+        return checked.report
+    write_quarantine(checked.quarantine, quarantine)
+    return replace(checked.report, quarantine_file=str(quarantine))
 
 
 def _load(name: str, as_json: bool) -> Catalogue:
@@ -114,6 +131,8 @@ def _show_check(catalogue: Catalogue, report: ValidationReport | None, *, as_jso
 
 def _print_report(report: ValidationReport, show_values: bool) -> None:
     typer.echo(f"rows: {report.rows_read} read, {report.rows_good} good, {report.rows_quarantined} quarantined")
+    if report.quarantine_file is not None:
+        typer.echo(f"bad rows written to {report.quarantine_file}")
     for (column, rule), rows in report.broken.items():
         typer.echo(f"  {column}: {rule}: {rows} rows")
     for item in report.examples:

@@ -87,8 +87,19 @@ def _check_codes_apart(where: str, column: Column) -> None:
         for value in values:
             _require(value not in used, f"{where}.{key}", repr(value), f"a value not already in {used.get(value)}")
             used[value] = key
+    _check_specials_outside(where, column)
     names = [item.name for item in column.special]
     _require(len(set(names)) == len(names), f"{where}.special", names, "names that differ")
+
+
+def _check_specials_outside(where: str, column: Column) -> None:
+    """A code that a measurement could have would turn that measurement into a state."""
+    if column.min is None or column.max is None:
+        return
+    for item in column.special:
+        if not isinstance(item.code, str):
+            inside = column.min <= item.code <= column.max
+            _require(not inside, f"{where}.special", item.code, f"a code outside {column.min:g}..{column.max:g}")
 
 
 def _check_labels(where: str, column: Column) -> None:

@@ -37,7 +37,7 @@ def read_csv(data: bytes, where: str) -> pl.DataFrame:
     Raises RecordsError naming `where` and, where one is to blame, the row (from 1, the header not counted): NUL bytes,
     bytes that are not UTF-8, quotes that do not match, no header.
     """
-    data = data.removeprefix(_BOM)
+    data = _without_blank_end(data.removeprefix(_BOM))
     if (position := data.find(b"\0")) >= 0:
         raise _bad_byte(data, position, where, "a NUL byte")
     try:
@@ -47,6 +47,15 @@ def read_csv(data: bytes, where: str) -> pl.DataFrame:
     except pl.exceptions.PolarsError:
         return _read_ragged(data, where)  # or the reason why it cannot be read
     return frame if _even(data, frame) else _read_ragged(data, where)
+
+
+def _without_blank_end(data: bytes) -> bytes:
+    """Blank lines at the end are no rows, unless there is one column: there a blank line is a missing value."""
+    body = data.rstrip(b"\r\n")
+    end = data[len(body) :]
+    if end.count(b"\n") < 2 or b"," not in data.partition(b"\n")[0]:
+        return data
+    return body + (b"\r\n" if end.startswith(b"\r\n") else b"\n")
 
 
 def _even(data: bytes, frame: pl.DataFrame) -> bool:

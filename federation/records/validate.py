@@ -107,11 +107,20 @@ def _columns_to_read(
     present = set(columns)
     for name in catalogue.columns:
         if name in needed and name not in present:
-            raise RecordsError(f"column {name}", got="no such column in the file", expected=_why(name, catalogue, held))
+            raise RecordsError(f"column {name}", got=_absent(name, columns), expected=_why(name, catalogue, held))
     optional = {*catalogue.columns_of(Role.PROTECTED), *catalogue.columns_of(Role.RECORD)} - {catalogue.target.column}
     for feature in (*catalogue.features, *catalogue.pair_features):
         optional.update(catalogue.inputs(feature.source))
     return [name for name in catalogue.columns if name in needed or (name in optional and name in present)]
+
+
+def _absent(name: str, columns: Collection[str]) -> str:
+    """Says that a column is not there, with the commonest cause. A header is not quoted: it may be a record."""
+    if any(";" in column for column in columns):
+        return "no such column in the file (its header has semicolons; fields are separated by commas)"
+    if name.casefold() in {column.casefold() for column in columns}:
+        return "no such column in the file (one differs only in capitals; names are matched exactly)"
+    return "no such column in the file"
 
 
 def _why(name: str, catalogue: Catalogue, held: frozenset[str]) -> str:

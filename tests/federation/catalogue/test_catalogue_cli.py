@@ -66,6 +66,7 @@ def test_check_data_counts_and_hides_values(files: tuple[str, str], tmp_path: Pa
     assert "2 read, 1 good, 1 quarantined" in out
     assert "ignored columns: colour" in out
     assert "lost" not in out
+    assert f"bad rows written to {bad}" in out
     assert "outcome: target" in bad.read_text()
     _, out, _ = run("check", files[0], "--data", files[1], "--show-values")
     assert "lost" in out
@@ -96,3 +97,47 @@ def test_refusals_exit_1(files: tuple[str, str], tmp_path: Path) -> None:
 
 def test_wrong_usage_exits_2() -> None:
     assert run("check")[0] == 2
+    assert run("check", "taiwan", "--quarantine", "bad.csv")[0] == 2
+
+
+def test_quarantine_file_is_named_for_machines(files: tuple[str, str], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    code, out, _ = run("check", files[0], "--data", files[1], "--quarantine", str(bad), "--json")
+    assert code == 0
+    assert json.loads(out)["data"]["quarantine_file"] == str(bad)
+
+
+@pytest.mark.parametrize(
+    "taken", ["loans.csv", "loans.toml", "link.csv", "dangling.csv", "other.csv", "absent/bad.csv"]
+)
+def test_quarantine_overwrites_nothing(files: tuple[str, str], tmp_path: Path, taken: str) -> None:
+    (tmp_path / "link.csv").hardlink_to(files[1])
+    (tmp_path / "dangling.csv").symlink_to(tmp_path / "nowhere.csv")
+    (tmp_path / "other.csv").write_text("mine")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.exists()}
+    code, out, _ = run("check", files[0], "--data", files[1], "--quarantine", str(tmp_path / taken), "--json")
+    assert code == 1
+    assert json.loads(out)["where"] == str(tmp_path / taken)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir() if path.exists()} == before
+
+
+@pytest.mark.parametrize(("old", "new", "hint"), [(",", ";", "semicolons"), ("income", "Income", "capitals")])
+def test_a_missing_column_has_a_hint(files: tuple[str, str], old: str, new: str, hint: str) -> None:
+    Path(files[1]).write_text(ROWS.replace(old, new))
+    code, _, err = run("check", files[0], "--data", files[1])
+    assert code == 1
+    assert hint in err
+
+
+@pytest.mark.parametrize("end", ["\n\n", "\r\n\r\n"])
+def test_blank_lines_at_the_end_are_no_rows(files: tuple[str, str], end: str) -> None:
+    Path(files[1]).write_bytes((ROWS + end).encode())
+    assert "2 read, 1 good, 1 quarantined" in run("check", files[0], "--data", files[1])[1]
+
+
+def test_a_special_code_inside_the_range_is_refused(files: tuple[str, str]) -> None:
+    path = Path(files[0])
+    path.write_text(path.read_text().replace("code = -1", "code = 120"))
+    code, _, err = run("check", files[0])
+    assert code == 1
+    assert "columns.months_since_delay.special: got 120, expected a code outside 0..120" in err

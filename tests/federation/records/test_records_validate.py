@@ -225,6 +225,21 @@ def test_quarantine_file_is_private_and_complete(loans: Catalogue, loans_csv: Pa
     assert kept["customer"].to_list() == ["c5", "c6", "c1"]
 
 
+def test_a_callers_own_quarantine_is_replaced_but_never_the_records(
+    loans: Catalogue, loans_csv: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("old " * 10_000)
+    path.chmod(0o644)
+    load_records(loans_csv, loans, quarantine=path)
+    assert read_table(path)["row"].to_list() == ["5", "6", "7"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    before = loans_csv.read_bytes()
+    with pytest.raises(RecordsError, match="the file that is read"):
+        load_records(loans_csv, loans, quarantine=loans_csv)
+    assert loans_csv.read_bytes() == before
+
+
 def test_quarantine_keeps_columns_with_its_own_names(loans: Catalogue) -> None:
     frame = rows({"income": "?"}).with_columns(pl.lit("x").alias("row"))
     assert validate(frame, loans).quarantine.columns[:2] == ["row", "reasons"]
