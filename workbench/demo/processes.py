@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +110,8 @@ class Processes:
         with _deaf_to_interrupts():
             for command in self._commands:
                 _end(command.process)
-            for supervisor in reversed(self._supervisors):
-                supervisor.stop()
+            with ThreadPoolExecutor() as pool:  # beside one another: each waits for its children in turn
+                list(pool.map(Supervisor.stop, self._supervisors))
 
     def __enter__(self) -> Self:
         return self
