@@ -99,6 +99,10 @@ def train(
     admitted = _roster(opened, admitted_only=True)
     if not admitted:
         raise ConfigurationError("members", got="no admitted member", expected="see `fedscore coordinator members`")
+    if _online(opened) is None:
+        raise ConfigurationError(
+            "train", got="serve is not running here", expected="`fedscore coordinator serve`, in another terminal"
+        )
 
     from server.superlink import shipped_bundle  # from here on with torch and Flower
     from server.train import PlanFile, carry, prepare, read_plan_file

@@ -107,12 +107,16 @@ def check_application(
     return None
 
 
+# Never the applicant's own: who is shown it types it, and nothing was compared over another channel.
+_DIFFERS = "the applicant's own; they differ, so somebody may be in between: have it read out again, admit nobody yet"
+
+
 def check_admission(member: Membership, fingerprint: str) -> None:
     """Raises Refused unless `member` is pending and `fingerprint` (in full) is its signing key's."""
     if member.state is not State.PENDING:
         raise Refused(Code.WRONG_STATE, member.institution, got=member.state, expected=State.PENDING)
     if not same_fingerprint(fingerprint, member.fingerprint):
-        raise Refused(Code.WRONG_FINGERPRINT, member.institution, got=fingerprint[:80], expected=member.fingerprint)
+        raise Refused(Code.WRONG_FINGERPRINT, member.institution, got=fingerprint[:80], expected=_DIFFERS)
 
 
 def event_text(previous: str, kind: str, institution: str, application: str, detail: str, at_ms: int) -> str:

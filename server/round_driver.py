@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, Refused
 from federation.models import PublishedEvaluation, PublishedModel
 from federation.rounds.approvals import Approvals
 from federation.rounds.averaging import F32, model_hash, model_to_bytes
 from federation.rounds.collection import Collection
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.progress import Checkpoint
-from federation.rounds.refusals import RunFailed
+from federation.rounds.refusals import Code, RunFailed
 from federation.rounds.reply import Expected, Update
 from federation.rounds.request import request_hash
 from federation.rounds.signed_plan import SignedPlan
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from flwr.serverapp import Grid
 
 OnEvent = Callable[[dict[str, Any]], None]
+WAITING_S = 10.0  # between two words about who has not approved yet
 
 
 def _ignore(_event: dict[str, Any]) -> None:
@@ -76,13 +77,15 @@ class RoundDriver:
         self._initial, self._evaluation_size = initial, evaluation_size or 0
         self._clock, self._on_event = clock, on_event
         self._attempts, self._approval_s = attempts, approval_s
+        self._sleep = sleep
+        self._waiting: Callable[[], None] = lambda: None  # told at every pause
         self._assembly = Assembly(
             Exchange(grid, clock),
             plan,
             key,
             pace=pace or Pace(),
             clock=clock,
-            sleep=sleep,
+            sleep=self._pause,
             report=self._event,
         )
 
@@ -118,12 +121,38 @@ class RoundDriver:
         proposal = seal(PlanProposal(plan=self._plan.canonical()), self._key)
         approvals = Approvals(self._plan, request_hash(proposal))
         start = self._clock()
-        self._assembly.gather(approvals, proposal, start + self._approval_s, "plan")
+        self._waiting = self._waiting_report(approvals, start)
+        try:
+            self._assembly.gather(approvals, proposal, start + self._approval_s, "plan")
+        finally:
+            self._waiting = lambda: None
+        for name, refusal in sorted(approvals.final.items()):
+            raise plan_refused(name, refusal)
         self._require("plan.approvals", approvals, len(self._plan.members))
         signed = SignedPlan.sign(self._plan, approvals.accepted, self._key)
         self._store.write(SIGNED_PLAN, signed)
         self._event({"event": "approved", "plan": self._plan.hash, "seconds": round(self._clock() - start, 3)})
         return signed
+
+    def _pause(self, seconds: float) -> None:
+        self._waiting()
+        self._sleep(seconds)
+
+    def _waiting_report(self, approvals: Approvals, start: float) -> Callable[[], None]:
+        """Says who has not approved yet, every `WAITING_S`."""
+        due = start + WAITING_S
+
+        def report() -> None:
+            nonlocal due
+            now = self._clock()
+            if now < due or not approvals.waiting:
+                return
+            due = now + WAITING_S
+            silent = sorted(approvals.waiting - approvals.undecided)
+            undecided = sorted(approvals.waiting & approvals.undecided)
+            self._event({"event": "waiting", "silent": silent, "undecided": undecided, "seconds": round(now - start)})
+
+        return report
 
     def _resume(self) -> Checkpoint:
         stored = self._store.checkpoint()
@@ -217,6 +246,12 @@ class RoundDriver:
         stamped = {"at": round(self._clock(), 3), "run": self._plan.run_id, **event}
         self._store.append_event(stamped)
         self._on_event(stamped)
+
+
+def plan_refused(institution: str, refusal: Refused) -> RunFailed:
+    """The end of a plan that `institution` refused for good: its code and place, what it got and expected."""
+    told = refusal.where if refusal.code == Code.REFUSED else f"{refusal.code}: {refusal.where}"
+    return RunFailed(f"plan refused by {institution}: {told}", got=refusal.got, expected=refusal.expected)
 
 
 def evaluation_norm(plan: TrainingPlan, size: int) -> float:

@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from federation.rounds.refusals import Code
+
 
 class Watch:
     """Takes events of the round driver and of the loop that submits it. On a terminal a bar, elsewhere lines."""
@@ -29,7 +31,8 @@ class Watch:
         kind = str(event.get("event"))
         if kind in ("averaged", "resumed"):
             self._progress.update(self._task, completed=int(event["round"]))
-        self._progress.update(self._task, description=_stage(kind, event))
+        if stage := _stage(kind, event):
+            self._progress.update(self._task, description=stage)
         for line in notable(event, every_round=not self._console.is_terminal):
             self._console.print(escape(line), highlight=False)
 
@@ -58,11 +61,29 @@ def notable(event: Mapping[str, Any], *, every_round: bool) -> Iterator[str]:
     elif kind == "lost":
         yield f"the round driver was lost ({event.get('state')}): submitting the run again"
     elif kind == "refused":
-        yield f"{event.get('institution')} refused: {event.get('code')}"
+        yield from _refused(event)
+    elif kind == "waiting" and every_round:
+        yield _waiting(event)
     elif kind == "round":
         yield from _missing(event)
     elif kind == "averaged" and every_round:
         yield f"round {event.get('round')} averaged in {event.get('seconds')} s"
+
+
+def _refused(event: Mapping[str, Any]) -> Iterator[str]:
+    """Where a node refused, `where` starts with its own code. That a person decides is said while waiting."""
+    where = str(event.get("where", ""))
+    if where.startswith(Code.APPROVAL_PENDING):
+        return
+    told = where if event.get("code") == Code.REFUSED and where else event.get("code")
+    details = f": got {event['got']}, expected {event['expected']}" if {"got", "expected"} <= event.keys() else ""
+    yield f"{event.get('institution')} refused: {told}{details}"
+
+
+def _waiting(event: Mapping[str, Any]) -> str:
+    who = [f"{name} (no answer)" for name in event.get("silent", ())]
+    who += [f"{name} (a person decides)" for name in event.get("undecided", ())]
+    return f"waiting for {', '.join(who)}, {event.get('seconds')} s"
 
 
 def _missing(event: Mapping[str, Any]) -> Iterator[str]:
@@ -73,7 +94,10 @@ def _missing(event: Mapping[str, Any]) -> Iterator[str]:
         yield f"{where}: no answer from {institution}"
 
 
-def _stage(kind: str, event: Mapping[str, Any]) -> str:
+def _stage(kind: str, event: Mapping[str, Any]) -> str | None:
+    """What the bar says from here on; None: nothing new."""
+    if kind == "waiting":
+        return _waiting(event)
     stages = {
         "submitted": "waiting for the members",
         "approved": "training",
@@ -83,4 +107,4 @@ def _stage(kind: str, event: Mapping[str, Any]) -> str:
         "evaluated": "evaluated",
         "done": "done",
     }
-    return stages.get(kind, "training")
+    return stages.get(kind)

@@ -30,7 +30,20 @@ def serve(home: InstitutionHome, *, say: Callable[[str], None]) -> None:
             say(f"{home.name}: renewed its certificate")
     with Supervisor(processes, on_event=lambda name, event: say(f"{name} {event}")) as supervisor:
         say(f"{home.name}: serving for {home.coordinator().name}")
+        for line in bundle_warning(home):
+            say(line)
         supervisor.run()
+
+
+def bundle_warning(home: InstitutionHome) -> tuple[str, ...]:
+    """What to say where no bundle is allowed: everything runs and looks healthy, and every run is refused."""
+    if home.allowed_bundles:
+        return ()
+    return (
+        f"WARNING: {home.name} allows no Flower bundle yet: every training run will be refused (bundle_not_allowed)",
+        f"  allow one, no restart needed: fedscore institution accept-bundle HASH --home {home.path}",
+        "  `fedscore institution enrol`, run again, shows the HASH that the coordinator announces",
+    )
 
 
 def children(home: InstitutionHome) -> tuple[Child, ...]:

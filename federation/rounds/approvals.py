@@ -14,16 +14,28 @@ from protocols.wire.training_pb2 import Envelope, HelloReply, PlanApproval
 
 
 class Approvals:
-    """Fill it with `offer`; read `accepted` {institution: 64 bytes} and `refused` {institution: code}."""
+    """Fill it with `offer`; read `accepted` {institution: 64 bytes} and `refused` {institution: code}.
+
+    `final`: {institution: refusal} of members that answered, and not with an approval; one is the end of the plan.
+    `undecided`: members where a person has yet to decide.
+    """
 
     def __init__(self, plan: TrainingPlan, request_hash: bytes) -> None:
         self.plan = plan
         self.accepted: dict[str, bytes] = {}
         self.refused: dict[str, str] = {}
+        self.final: dict[str, Refused] = {}
+        self.undecided: set[str] = set()
         self._request_hash = request_hash
 
     @property
     def waiting(self) -> set[str]:
+        """Members whose answer still matters: nobody's, once one has refused for good."""
+        return set() if self.final else self.unanswered
+
+    @property
+    def unanswered(self) -> set[str]:
+        """Members that have neither approved nor been refused."""
         return self.plan.by_name.keys() - self.accepted.keys() - self.refused.keys()
 
     @property
@@ -36,10 +48,12 @@ class Approvals:
         try:
             self.accepted.setdefault(institution, self._check(institution, data))
         except Refused as refusal:
-            if not self.again(refusal) and not late and institution not in self.accepted:
-                self.refused[institution] = reason(refusal)
+            if not late and institution not in self.accepted:
+                self._note(institution, refusal)
             return refusal
         self.refused.pop(institution, None)
+        self.final.pop(institution, None)
+        self.undecided.discard(institution)
         return None
 
     def again(self, refusal: Refused) -> bool:
@@ -49,6 +63,14 @@ class Approvals:
     def fail(self, institution: str, code: Code) -> None:
         if institution not in self.accepted:
             self.refused[institution] = str(code)
+
+    def _note(self, institution: str, refusal: Refused) -> None:
+        if self.again(refusal):
+            self.undecided.add(institution)
+            return
+        self.refused[institution] = reason(refusal)
+        if refusal.code != Code.NOT_A_MEMBER:
+            self.final[institution] = refusal
 
     def _check(self, institution: str, data: bytes) -> bytes:
         member = self.plan.member(institution)

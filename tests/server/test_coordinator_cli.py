@@ -229,6 +229,14 @@ def test_training_without_members_is_refused(fedscore: Fedscore, tmp_path: Path)
     assert list(home.runs.iterdir()) == []
 
 
+def test_training_without_serve_is_refused(fedscore: Fedscore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = make_coordinator(tmp_path / "c")
+    monkeypatch.setattr("server.cli._roster", lambda *_, **__: ("bank-a",))
+    code, shown = fedscore("coordinator", "train", "--home", home.path)
+    assert (code, "serve is not running here" in shown) == (1, True)
+    assert list(home.runs.iterdir()) == []
+
+
 @pytest.fixture
 def coordinator(tmp_path: Path) -> CoordinatorHome:
     return make_coordinator(tmp_path / "c")

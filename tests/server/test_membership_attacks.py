@@ -170,6 +170,8 @@ def test_a_name_that_somebody_squats(federation: World) -> None:
     with pytest.raises(Refused) as caught:
         federation.admit("bank-a", bank.fingerprint)
     assert caught.value.code == "wrong_fingerprint"
+    assert squatter.fingerprint not in str(caught.value)  # or it would be typed without having been read out
+    assert "somebody may be in between" in str(caught.value)
     enrol(federation, federation.sealed(bank))
     with pytest.raises(Refused) as caught:
         federation.store.reject("bank-a", "", federation.desk.now_ms())  # which one?

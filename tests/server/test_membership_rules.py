@@ -257,6 +257,19 @@ def test_what_a_person_is_told_of_a_run() -> None:
     assert len([line for event in others for line in notable(event, every_round=False)]) == 3
 
 
+def test_a_refusal_is_told_with_its_place_and_a_wait_with_its_names() -> None:
+    refusal = {"event": "refused", "institution": "bank-c", "code": "refused", "got": "20.0", "expected": "at most 3.0"}
+    events = [
+        refusal | {"where": "outside_policy: plan.privacy.epsilon"},
+        refusal | {"where": "approval_pending: plan"},
+        {"event": "waiting", "silent": ["bank-c"], "undecided": ["bank-b"], "seconds": 20},
+    ]
+    assert [line for event in events for line in notable(event, every_round=True)] == [
+        "bank-c refused: outside_policy: plan.privacy.epsilon: got 20.0, expected at most 3.0",
+        "waiting for bank-c (no answer), bank-b (a person decides), 20 s",
+    ]
+
+
 def test_names_cannot_paint_the_terminal() -> None:
     console = Console(record=True, width=200, file=io.StringIO())
     with watching(3, console) as watch:

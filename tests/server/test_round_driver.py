@@ -14,6 +14,7 @@ from federation.errors import ConfigurationError
 from federation.ledger import Caps
 from federation.rounds import RunFailed
 from federation.rounds.averaging import model_to_bytes
+from federation.rounds.request import request_hash
 from federation.runtime.flower.in_process import InProcessGrid
 from federation.training import initial_parameters
 from protocols.envelope import read_envelope, seal
@@ -268,6 +269,40 @@ def test_an_approval_that_does_not_verify_is_named(world: World) -> None:
     world.lie(BAD, liar)
     with pytest.raises(RunFailed, match="bank-b: wrongly_signed"):
         world.driver().run()
+
+
+def test_a_plan_refused_for_good_fails_at_once(world: World) -> None:
+    """Although bank-c never answers: whatever it would say, the plan cannot start."""
+    del world.handlers[12]
+
+    def strict(honest: Handler) -> Handler:
+        def handle(envelope: bytes) -> bytes:
+            if read_envelope(envelope).kind != "PlanProposal":
+                return honest(envelope)
+            told = {"code": "outside_policy", "field": "plan.privacy.epsilon", "got": "20.0", "expected": "at most 3.0"}
+            return seal(Refusal(institution=BAD, request_hash=request_hash(envelope), **told), key_of(BAD))
+
+        return handle
+
+    world.lie(BAD, strict)
+    start = world.clock()
+    with pytest.raises(RunFailed) as caught:
+        world.driver(approval_s=600.0).run()
+    assert str(caught.value) == (
+        "plan refused by bank-b: outside_policy: plan.privacy.epsilon: got 20.0, expected at most 3.0"
+    )
+    assert world.clock() - start < 30.0
+    assert world.of("failed")[0]["got"] == "20.0"
+
+
+def test_who_is_waited_for_is_told_now_and_then(world: World) -> None:
+    del world.handlers[12]
+    with pytest.raises(RunFailed):
+        world.driver(approval_s=35.0, pace=Pace()).run()
+    told = world.of("waiting")
+    assert [event["silent"] for event in told] == [["bank-c"]] * 3
+    assert [event["undecided"] for event in told] == [[]] * 3
+    assert [10 <= event["seconds"] - 10 * i <= 11 for i, event in enumerate(told)] == [True] * 3
 
 
 class SlowGrid(InProcessGrid):

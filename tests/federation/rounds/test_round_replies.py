@@ -133,6 +133,7 @@ def test_who_waits_for_a_person_is_asked_again() -> None:
     assert refusal is not None
     assert approvals.again(refusal)
     assert "bank-a" in approvals.waiting
+    assert (approvals.undecided, approvals.final) == ({"bank-a"}, {})
     approvals.fail("bank-b", Code.TRANSPORT)
     assert approvals.refused == {"bank-b": "transport"}
 
@@ -155,9 +156,15 @@ def test_an_approval_that_is_none_is_refused(data: bytes, code: str) -> None:
     assert refusal is not None
     assert refusal.code == code
     assert "bank-a" in approvals.refused
+    assert set(approvals.final) == {"bank-a"}
+    assert approvals.waiting == set()
+    assert approvals.unanswered == {"bank-b", "bank-c"}
     stranger = approvals.offer("stranger", data)
     assert stranger is not None
     assert stranger.code == Code.NOT_A_MEMBER
+    assert set(approvals.final) == {"bank-a"}
+    assert approvals.offer("bank-a", approval("bank-a")) is None  # from another of its nodes
+    assert (approvals.final, approvals.refused.get("bank-a")) == ({}, None)
 
 
 def test_a_hello_names_the_member_that_signed_it() -> None:
