@@ -18,6 +18,7 @@ from federation.errors import ConfigurationError
 from federation.runtime.flower.bundle import Bundle, build
 from federation.runtime.flower.launch import (
     LOOPBACK,
+    CoordinatorLaunch,
     ExecutorLaunch,
     SuperLinkLaunch,
     command,
@@ -33,11 +34,12 @@ from server.home import CoordinatorHome
 if TYPE_CHECKING:
     from federation.runtime.flower.control import Control
 
+GRACE_S = 4.0
 BUNDLE = Path(__file__).with_name("bundle")
 
 
-def children(home: CoordinatorHome) -> tuple[Child, Child]:
-    """The SuperLink, on its own database, and the executor that starts round drivers in this home.
+def children(home: CoordinatorHome) -> tuple[Child]:
+    """The SuperLink, on its own database, and the executor that starts round drivers in this home: one child.
 
     Raises ConfigurationError unless the coordinator's certificate is also good for 127.0.0.1, where its own parts meet.
     """
@@ -60,20 +62,16 @@ def children(home: CoordinatorHome) -> tuple[Child, Child]:
         authority=superlink.authority,
         executor_secret=superlink.executor_secret,
         preload=("server.round_driver",),
+        log=home.logs / "round-driver.log",
     )
     return (
         Child(
             "superlink",
-            command("federation.runtime.flower.superlink", superlink),
+            command("federation.runtime.flower.superlink", CoordinatorLaunch(superlink=superlink, executor=executor)),
             home.logs / "superlink.log",
-            environment(home.path / "flower"),
-            ready=lambda: listens(LOOPBACK, port),
-        ),
-        Child(
-            "round-driver",
-            command("federation.runtime.flower.executor", executor),
-            home.logs / "round-driver.log",
             {**environment(home.path / "flower"), "FEDSCORE_COORDINATOR_HOME": str(home.path)},
+            ready=lambda: listens(LOOPBACK, port),
+            grace=GRACE_S,
         ),
     )
 

@@ -10,12 +10,14 @@ home's list of allowed bundles, read anew for every run; another bundle is refus
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from clients.institution.home import InstitutionHome
 from federation.errors import FederationError
 from federation.runtime.flower.launch import (
     LOOPBACK,
     ExecutorLaunch,
+    InstitutionLaunch,
     SuperNodeLaunch,
     command,
     environment,
@@ -27,12 +29,13 @@ from federation.runtime.private_files import keep_private
 from federation.runtime.processes import Child
 from federation.runtime.rpc import free_ports
 
+GRACE_S = 4.0
 REFUSED = "bundle_not_allowed"
 _log = get_logger("supernode")
 
 
-def children(home: InstitutionHome) -> tuple[Child, Child]:
-    """The SuperNode and its executor. Raises ConfigurationError before enrolment."""
+def children(home: InstitutionHome) -> tuple[Child]:
+    """The SuperNode and the executor of thin apps: one child. Raises ConfigurationError before enrolment."""
     port = free_ports()
     launch = SuperNodeLaunch(
         superlink=home.coordinator().fleet_address,
@@ -44,22 +47,22 @@ def children(home: InstitutionHome) -> tuple[Child, Child]:
         state=home.path / "flower_node_id",
     )
     executor = ExecutorLaunch(
-        app="client", runtime=f"{LOOPBACK}:{port}", authority=None, executor_secret=launch.executor_secret
+        app="client",
+        runtime=f"{LOOPBACK}:{port}",
+        authority=None,
+        executor_secret=launch.executor_secret,
+        poll=0.1,
+        log=home.logs / "thin-app.log",
     )
-    folder = environment(home.path / "flower")
+    both = InstitutionLaunch(supernode=launch, executor=executor)
     return (
         Child(
             "supernode",
-            (sys.executable, "-m", "clients.institution.supernode", str(home.path), launch.model_dump_json()),
+            (*command("clients.institution.supernode", both), str(home.path)),
             home.logs / "supernode.log",
-            folder,
+            environment(home.path / "flower"),
             ready=lambda: listens(LOOPBACK, port),
-        ),
-        Child(
-            "thin-app",
-            command("federation.runtime.flower.executor", executor.model_copy(update={"poll": 0.1})),
-            home.logs / "thin-app.log",
-            folder,
+            grace=GRACE_S,
         ),
     )
 
@@ -85,13 +88,25 @@ def record_refusal(home: InstitutionHome, bundle_hash: str) -> None:
 
 
 def main() -> None:
-    """The SuperNode process' entry: the home and the launch as JSON."""
-    from federation.runtime.flower import supernode  # with all of Flower, which the supervisor can do without
+    """The process' entry: the launch as JSON, and the home.
+
+    The process that is started is the executor, whose forks run what a bundle says; the home and its keys are opened in
+    the SuperNode alone.
+    """
+    from federation.runtime.flower import executor  # with all of Flower, which the supervisor can do without
 
     configure_process(keep=("flwr",))
-    home = InstitutionHome.open(sys.argv[1])
+    launch, home = InstitutionLaunch.model_validate_json(sys.argv[1]), Path(sys.argv[2])
+    executor.serve(launch.executor, beside=lambda: serve(home, launch.supernode))
+
+
+def serve(path: Path, launch: SuperNodeLaunch) -> None:
+    """Be the SuperNode of the home at `path`; never returns."""
+    from federation.runtime.flower import supernode
+
+    home = InstitutionHome.open(path)
     supernode.serve(
-        SuperNodeLaunch.model_validate_json(sys.argv[2]),
+        launch,
         allowed=lambda: home.allowed_bundles,
         on_refused=lambda bundle_hash: record_refusal(home, bundle_hash),
     )

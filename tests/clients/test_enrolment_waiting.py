@@ -124,7 +124,7 @@ def test_a_home_serves_only_after_enrolment(federation: World) -> None:
     home.socket.write_bytes(b"")  # left behind
     assert not answers(home.socket)
     member = federation.member("bank-b")
-    assert [child.name for child in children(member)] == ["node", "supernode", "thin-app"]
+    assert [child.name for child in children(member)] == ["node", "supernode"]
 
 
 def test_a_plan_is_named_by_enough_of_its_hash() -> None:

@@ -61,8 +61,8 @@ class Deployment:
         for home in self.institutions:
             parts += [named(part, home.name) for part in (node(home), *institution_plane.children(home))]
         self._parts = parts
-        self.supervisor = Supervisor(parts[:2], back_off=BackOff(first=0.2, longest=2.0))
-        self.rest = Supervisor(parts[2:], back_off=BackOff(first=0.2, longest=2.0))
+        self.supervisor = Supervisor(parts[:1], back_off=BackOff(first=0.2, longest=2.0))
+        self.rest = Supervisor(parts[1:], back_off=BackOff(first=0.2, longest=2.0))
 
     @classmethod
     def create(cls, folder: Path, names: Sequence[str], *, node: NodeOf = echo_node) -> Self:
@@ -93,10 +93,23 @@ class Deployment:
     def pids(self) -> dict[str, int]:
         return {**self.supervisor.pids(), **self.rest.pids()}
 
+    def server(self, name: str) -> int | None:
+        """The process id of Flower's own server in the part `name`: of its executor's forks, the one that listens."""
+        return next((fork.pid for fork in self._forks(name) if listening(fork)), None)
+
+    def servers(self) -> list[int]:
+        """The process ids of the SuperLink and the SuperNodes."""
+        return [pid for name in self.pids() if (pid := self.server(name)) is not None]
+
     def round_drivers(self) -> list[int]:
-        """The process ids of the ServerApp, child of its executor."""
-        executor = self.pids().get("round-driver")
-        return [] if executor is None else [child.pid for child in psutil.Process(executor).children()]
+        """The process ids of the ServerApp: a fork of the executor, beside the SuperLink."""
+        return [fork.pid for fork in self._forks("superlink") if not listening(fork)]
+
+    def _forks(self, name: str) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.pids()[name]).children()
+        except (KeyError, psutil.Error):
+            return []
 
     def online(self) -> int:
         with coordinator_plane.control(self.coordinator) as hand:
@@ -108,6 +121,13 @@ class Deployment:
         for pid in self.pids().values():
             found += [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
         return found
+
+
+def listening(process: psutil.Process) -> bool:
+    try:
+        return any(line.status == psutil.CONN_LISTEN for line in process.net_connections("tcp"))
+    except psutil.Error:
+        return False
 
 
 def named(part: Child, name: str) -> Child:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -88,10 +89,21 @@ def attack(home: CoordinatorHome, port: int, folder: Path, token: str = "") -> s
     return set(result.stdout.split())
 
 
+# Without the executor: a run that is submitted stays pending.
+SUPERLINK_ALONE = """
+import sys
+from federation.runtime.flower import superlink
+from federation.runtime.flower.launch import CoordinatorLaunch
+superlink.serve(CoordinatorLaunch.model_validate_json(sys.argv[1]).superlink)
+"""
+
+
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CoordinatorHome]:
     coordinator = make_coordinator(tmp_path_factory.mktemp("attacked") / "coordinator")
-    with Supervisor(coordinator_plane.children(coordinator)[:1]):
+    [child] = coordinator_plane.children(coordinator)
+    alone = (sys.executable, "-c", SUPERLINK_ALONE, child.command[-1])
+    with Supervisor([replace(child, command=alone)]):
         yield coordinator
 
 
@@ -154,7 +166,7 @@ def stranger(address: str, *, path: str, promised: int, sent: int) -> socket.soc
 def test_strangers_fill_neither_the_memory_nor_the_door(tmp_path: Path) -> None:
     with Deployment.create(tmp_path, ("alpha",)) as deployment:
         until(lambda: deployment.online() == 1, 30, "alpha is connected")
-        process = psutil.Process(deployment.pids()["superlink"])
+        process = psutil.Process(deployment.server("superlink"))
         address, before = deployment.coordinator.fleet_address, process.memory_info().rss
         lines = [stranger(address, path="/v1/fleet/push-object", promised=60 * MIB, sent=16 * MIB) for _ in range(10)]
         assert process.memory_info().rss - before < 50 * MIB

@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -32,11 +33,11 @@ from flwr.supercore.interceptors import (
 from flwr.supercore.protobuf.client import ProtobufClientInterceptor
 from flwr.supercore.runtime import RuntimeHttpClient
 
+from federation.runtime.flower.companion import Companion, fork
 from federation.runtime.flower.launch import ExecutorLaunch
 from federation.runtime.flower.tuning import shorten_object_waits
-from federation.runtime.logging import configure_process, get_logger
+from federation.runtime.logging import configure_process
 from federation.runtime.private_files import read_private
-from federation.runtime.processes import die_with_parent
 
 TASKS: Final = {"server": TaskType.SERVER_APP, "client": TaskType.CLIENT_APP}
 RUNNERS: Final = {
@@ -45,7 +46,6 @@ RUNNERS: Final = {
 }
 BUSY_S: Final = 10.0
 ACQUIRE: Final = "/flwr.proto.Runtime/AcquireTask"
-_log = get_logger("executor")
 
 
 class Executor:
@@ -80,24 +80,11 @@ class Executor:
                 self._fork(answer.token)
 
     def _fork(self, token: str) -> None:
-        parent = os.getpid()
-        if (child := os.fork()) != 0:
-            self._tokens[child] = token
-            return
-        status = 1
-        try:
-            die_with_parent(parent)
+        def run() -> None:
             sys.argv = [RUNNERS[self._launch.app][1], *self._arguments(token)]
             self._run()
-            status = 0
-        except SystemExit as error:
-            status = error.code if isinstance(error.code, int) else int(error.code is not None)
-        except BaseException as error:
-            _log.error("the app's runner failed", error=error)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+
+        self._tokens[fork(run, log=self._launch.log)] = token
 
     def _arguments(self, token: str) -> list[str]:
         authority = self._launch.authority
@@ -146,17 +133,27 @@ def remove_installed() -> None:
     shutil.rmtree(Path(os.environ["FLWR_HOME"]) / "apps", ignore_errors=True)
 
 
-def serve(launch: ExecutorLaunch) -> None:
-    """Serve until killed. Raises ConfigurationError for a readable secret."""
+def serve(launch: ExecutorLaunch, beside: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, with Flower's own server `beside`. Raises ConfigurationError (readable secret)."""
+    stopping: list[bool] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.append(True))
     remove_installed()
     shorten_object_waits()
     module, name = RUNNERS[launch.app]
     executor = Executor(launch, cast(Callable[[], None], getattr(importlib.import_module(module), name)))
+    companion = None if beside is None else Companion(beside)
+    if companion is not None:
+        companion.step()
     for wanted in launch.preload:
         importlib.import_module(wanted)
-    while True:
+    while not stopping:
+        if companion is not None:
+            companion.step()
         executor.step()
         time.sleep(executor.pause)
+    if companion is not None:
+        companion.stop()
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ class ExecutorLaunch(_Launch):
 
     It asks for work every `poll` seconds, and every `idle` once an app has neither run nor been wanted for ten seconds:
     each question costs some ten milliseconds of CPU at both ends. `preload` names modules to import before the first
-    app is forked, so that every app has them at once.
+    app is forked, so that every app has them at once; `log` is where apps write, None for where the executor does.
     """
 
     app: Literal["server", "client"]
@@ -66,6 +66,21 @@ class ExecutorLaunch(_Launch):
     poll: float = Field(default=0.2, ge=0.02, le=10)
     idle: float = Field(default=0.5, ge=0.02, le=10)
     preload: tuple[str, ...] = ()
+    log: Path | None = None
+
+
+class CoordinatorLaunch(_Launch):
+    """One process for both: the SuperLink is forked from the executor of its round drivers."""
+
+    superlink: SuperLinkLaunch
+    executor: ExecutorLaunch
+
+
+class InstitutionLaunch(_Launch):
+    """One process for both: the SuperNode is forked from the executor of its thin apps."""
+
+    supernode: SuperNodeLaunch
+    executor: ExecutorLaunch
 
 
 def command(module: str, launch: BaseModel) -> tuple[str, ...]:

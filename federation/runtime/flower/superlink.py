@@ -1,6 +1,8 @@
 """The SuperLink process: Flower's own, behind the guard, on two ports of one server.
 
-python -m federation.runtime.flower.superlink '{"bind": "0.0.0.0", "port": 9092, ...}'
+python -m federation.runtime.flower.superlink '{"superlink": {"bind": "0.0.0.0", "port": 9092, ...}, "executor": {...}}'
+
+The process that is started is the executor of round drivers; the SuperLink is its fork (`companion`).
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ from flwr.superlink.cli.flower_superlink import SuperLinkLifespan, _parse_superl
 from flwr.superlink.config_loader import SuperLinkLifespanConfig
 from flwr.superlink.main import create_app
 
+from federation.runtime.flower import executor
 from federation.runtime.flower.credentials import RegisteredNodes
 from federation.runtime.flower.guard import Guard, OperatorOnly
-from federation.runtime.flower.launch import LOOPBACK, SuperLinkLaunch
+from federation.runtime.flower.launch import LOOPBACK, CoordinatorLaunch, SuperLinkLaunch
 from federation.runtime.flower.lobby import Lobby, doorway
+from federation.runtime.logging import configure_process
 from federation.runtime.private_files import read_private
 
 LIVING = (NodeStatus.REGISTERED, NodeStatus.ONLINE, NodeStatus.OFFLINE)
@@ -90,7 +94,9 @@ def _later(seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
 
 def main() -> None:
     """The process' entry: the launch as JSON in the only argument."""
-    serve(SuperLinkLaunch.model_validate_json(sys.argv[1]))
+    configure_process(keep=("flwr",))
+    launch = CoordinatorLaunch.model_validate_json(sys.argv[1])
+    executor.serve(launch.executor, beside=lambda: serve(launch.superlink))
 
 
 if __name__ == "__main__":

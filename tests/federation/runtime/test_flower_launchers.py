@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import httpx
+import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flwr.supercore.inflatable import inflatable_utils
 
 from federation.errors import ConfigurationError
-from federation.runtime.flower import executor, superlink, supernode, tuning
+from federation.runtime.flower import companion, executor, superlink, supernode, tuning
 from federation.runtime.flower.admission import Admission
 from federation.runtime.flower.control import Control, ControlError, RunState
-from federation.runtime.flower.launch import ExecutorLaunch, SuperLinkLaunch, SuperNodeLaunch
+from federation.runtime.flower.launch import CoordinatorLaunch, ExecutorLaunch, SuperLinkLaunch, SuperNodeLaunch
 from federation.runtime.node_keys import new_flower_key
 from federation.runtime.private_files import write_private
+from federation.runtime.processes import BackOff
 
 
 def answer(status: int) -> httpx.HTTPStatusError:
@@ -177,6 +181,81 @@ def test_an_executor_asks_less_often_while_nothing_is_wanted(
     assert made.pause == made._launch.idle
 
 
+def test_a_server_beside_the_executor_is_started_again_and_ends_with_it(
+    runtime: type[Runtime], secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first server fails, the second stays until the executor is asked to end; an app writes to its own log."""
+    starts, log = tmp_path / "starts", tmp_path / "app.log"
+
+    def server() -> None:
+        with starts.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        if len(starts.read_text().split()) == 1:
+            raise RuntimeError("a bad start")
+        signal.pause()
+
+    def sleep(seconds: float) -> None:
+        real(min(seconds, 0.02))
+        if starts.exists() and len(starts.read_text().split()) == 2 and log.exists() and log.read_text():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    real, handlers = time.sleep, {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    runtime.tokens = ["abc"]
+    monkeypatch.setattr(executor.time, "sleep", sleep)
+    monkeypatch.setattr(executor.importlib, "import_module", lambda name: SimpleNamespace(flwr_clientapp=say))
+    launch = ExecutorLaunch(app="client", runtime="127.0.0.1:1", authority=None, executor_secret=secret, log=log)
+    try:
+        executor.serve(launch, server)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    assert log.read_text() == "the app says\n"
+    pids = [int(pid) for pid in starts.read_text().split()]
+    assert len(pids) == 2
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def say() -> None:
+    os.write(1, b"the app says\n")
+
+
+def test_a_server_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = tmp_path / "ready"
+
+    def deaf() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ready.touch()
+        while True:
+            signal.pause()
+
+    monkeypatch.setattr(companion, "GRACE_S", 0.1)
+    made = companion.Companion(deaf)
+    made.stop()  # nothing yet
+    made.step()
+    while not ready.exists():
+        time.sleep(0.01)
+    pid = made.pid
+    made.step()
+    assert made.pid == pid
+    made.stop()
+    assert made.pid is None
+    assert not psutil.pid_exists(pid or 0)
+
+
+def test_failures_in_a_row_are_waited_out() -> None:
+    now = [0.0]
+    made = companion.Companion(lambda: sys.exit(3), back_off=BackOff(first=1.0, longest=4.0), clock=lambda: now[0])
+    starts = []
+    for tick in range(100):
+        now[0] = tick / 10
+        before = made.pid
+        made.step()
+        if made.pid is not None and made.pid != before:
+            starts.append(now[0])
+            os.waitid(os.P_PID, made.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is still to be waited for
+    assert [round(later - earlier, 1) for earlier, later in pairwise(starts)] == [1.1, 2.1, 4.1]
+
+
 def test_an_executor_starts_clean(runtime: type[Runtime], secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class EnoughError(Exception):
         pass
@@ -237,7 +316,12 @@ def test_the_superlink_listens_in_two_places(tmp_path: Path, secret: Path, monke
     real = superlink._listen
     monkeypatch.setattr(superlink, "_listen", lambda host, port: seen.append((host, port)) or real(host, next(ports)))
     monkeypatch.setattr(superlink.uvicorn.Server, "run", lambda self, sockets: seen.append(("sockets", len(sockets))))
-    monkeypatch.setattr("sys.argv", ["superlink", superlink_launch(tmp_path, secret).model_dump_json()])
+    both = CoordinatorLaunch(
+        superlink=superlink_launch(tmp_path, secret),
+        executor=ExecutorLaunch(app="server", runtime="127.0.0.1:1", authority=None, executor_secret=secret),
+    )
+    monkeypatch.setattr("sys.argv", ["superlink", both.model_dump_json()])
+    monkeypatch.setattr(executor, "serve", lambda launch, beside: beside())
     superlink.main()
     assert seen == [("127.0.0.1", 9092), ("127.0.0.1", 9093), ("sockets", 2)]
 
