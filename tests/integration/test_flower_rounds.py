@@ -1,7 +1,4 @@
-"""The training plane keeps its pace, and survives the loss of any part of it.
-
-The bars: 12 s from start to the first round and 5 s a round with three institutions; twenty kills in one run.
-"""
+"""The training plane carries rounds, and survives the loss of any part of it: twenty kills in one run."""
 
 from __future__ import annotations
 
@@ -36,7 +33,7 @@ from server.superlink import shipped_bundle
 
 pytestmark = pytest.mark.integration
 NAMES = ("alpha", "beta", "gamma")
-KILLS, SEED = 20, 20260704
+KILLS, AT_ONCE, SEED = 20, 2, 20260704
 PATIENCE_S = 600.0
 
 PACED_SERVER = """
@@ -67,14 +64,8 @@ def main(grid: Grid, context: Context) -> None:
 """
 
 
-def idle_cpus() -> float:
-    """How many processors nobody else is using, over half a second."""
-    return (100.0 - psutil.cpu_percent(interval=0.5)) / 100.0 * (os.cpu_count() or 1)
-
-
-def test_the_plane_keeps_its_pace(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
-    free = idle_cpus()
-    started = time.time()
+def test_the_plane_carries_rounds_for_little(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+    """Whole answers, and CPU seconds with a wide margin: seconds on the wall are for `benchmarks/deployment.py`."""
     deployment = Deployment.create(tmp_path, NAMES)
     bundle = bundle_with(tmp_path, PACED_SERVER)
     for home in deployment.institutions:
@@ -85,20 +76,15 @@ def test_the_plane_keeps_its_pace(tmp_path: Path, record_property: pytest.Record
     with deployment:
         run_training(deployment.coordinator, "paced", bundle=bundle)
         everything = deployment.everything()
-        seconds = sum(sum(psutil.Process(pid).cpu_times()[:4]) for pid in everything)
+        seconds = sum(sum(psutil.Process(pid).cpu_times()[:4]) for pid in deployment.pids().values())
+        seconds += sum(sum(psutil.Process(pid).cpu_times()[:2]) for pid in deployment.servers())
     paced = json.loads((run / "paced.json").read_text())
     assert paced["answers"] == [True] * 30
-    times = np.asarray(paced["times"])
-    first, rounds = times[0] - started, np.diff(times)
-    record_property("seconds_to_first_round", first)
-    record_property("seconds_per_round", rounds.tolist())
+    record_property("seconds_per_round", np.diff(np.asarray(paced["times"])).tolist())
     record_property("cpu_seconds", seconds)
-    print(f"first round after {first:.1f} s, median round {np.median(rounds):.2f} s, {seconds:.1f} s of CPU")
-    until(lambda: not any(psutil.pid_exists(pid) for pid in everything), 5, "everything is gone")
-    assert seconds <= 45.0  # what it takes by itself, whoever else uses the machine
-    if free > 1.5:
-        assert np.median(rounds) <= 5.0, rounds
-        assert first <= 12.0
+    print(f"median round {np.median(np.diff(paced['times'])):.2f} s, {seconds:.1f} s of CPU")
+    until(lambda: not any(psutil.pid_exists(pid) for pid in everything), 15, "everything is gone")
+    assert seconds <= 60.0  # 20 on a machine that does nothing else
 
 
 @pytest.fixture(scope="module")
@@ -169,10 +155,11 @@ class Training(threading.Thread):
 def kill_at_random(deployment: Deployment, training: Training, rng: random.Random) -> list[str]:
     """Kill KILLS parts while the run lasts; what was killed.
 
-    Each at a random moment of the round after the next one, however long rounds take here; or after 20 s without one.
+    Two at a time, at a random moment of the round after the next one, however long rounds take here; or after 20 s
+    without one.
     """
     killed: list[str] = []
-    kinds = ["node", "supernode", "superlink", "driver"]
+    kinds = ["node", "superlink", "supernode", "driver"]
     finished, due = 0, time.monotonic() + rng.uniform(0.0, 5.0)
     deadline = time.monotonic() + PATIENCE_S
     while training.is_alive():
@@ -182,10 +169,11 @@ def kill_at_random(deployment: Deployment, training: Training, rng: random.Rando
         if training.rounds > finished:
             finished, due = training.rounds, min(due, now + rng.uniform(0.0, 2.0))
         if now >= due and len(killed) < KILLS:
-            victim = choose(deployment, kinds[len(killed) % 4], rng)
-            if victim is not None:
-                os.kill(victim[1], signal.SIGKILL)
-                killed.append(victim[0])
+            victims = [choose(deployment, kinds[(len(killed) + i) % 4], rng) for i in range(AT_ONCE)]
+            if None not in victims:
+                for name, pid in filter(None, victims):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(name)
                 finished, due = training.rounds, now + 20.0
         time.sleep(0.05)
     return killed
@@ -196,6 +184,8 @@ def choose(deployment: Deployment, kind: str, rng: random.Random) -> tuple[str, 
         drivers = deployment.round_drivers()
         return ("driver", drivers[0]) if drivers else None
     pids = {name: pid for name, pid in deployment.pids().items() if name.startswith(kind)}
+    servers = {f"{name}-server": deployment.server(name) for name in pids if kind != "node"}
+    pids |= {name: pid for name, pid in servers.items() if pid is not None}
     return rng.choice(sorted(pids.items())) if pids else None
 
 
