@@ -279,7 +279,7 @@ data = {json.dumps(str(data))}
 nominal_records = {nominal_records}
 
 # The share of records kept out of training for this institution's own measurements. Where the catalogue names no
-# subject column it goes by the number of the row: then only append to the file.
+# subject column it goes by the record's own cells and outcome.
 holdout = {holdout}
 
 # Families of models trained here: "additive", a scorecard; "mlp", a small network, whose gradients are less simple.

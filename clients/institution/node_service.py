@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -102,7 +103,8 @@ def split(records: Encoded, share: float, salt: bytes) -> tuple[Encoded, Encoded
     """Training and holdout: all records of a subject go to the same side.
 
     A subject is held out if HMAC-SHA256(salt, identifier) is among the lowest `share` of all values; where the
-    catalogue names no subject the row's number takes the identifier's place.
+    catalogue names no subject the record's own cells and outcome take the identifier's place. Not its position: one
+    record more or less in the file would move others across, and the guarantee is about one record.
     """
     held_out = _held_out(records, share, salt)
     return records.take(~held_out), records.take(held_out)
@@ -110,9 +112,15 @@ def split(records: Encoded, share: float, salt: bytes) -> tuple[Encoded, Encoded
 
 def _held_out(records: Encoded, share: float, salt: bytes) -> NDArray[np.bool_]:
     limit = int(share * 2**64)
-    subjects = range(len(records)) if records.subjects is None else records.subjects
-    values = (hmac.digest(salt, str(subject).encode(), sha256)[:8] for subject in subjects)
+    values = (hmac.digest(salt, name, sha256)[:8] for name in _names(records))
     return np.fromiter((int.from_bytes(value, "big") < limit for value in values), dtype=np.bool_, count=len(records))
+
+
+def _names(records: Encoded) -> Iterator[bytes]:
+    if records.subjects is not None:
+        return (str(subject).encode() for subject in records.subjects)
+    outcomes = np.zeros(len(records), np.uint8) if records.target is None else records.target
+    return (row.tobytes() for row in np.column_stack([records.codes, outcomes]))
 
 
 def serve(node: Node, socket: Path) -> Served:

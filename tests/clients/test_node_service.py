@@ -58,6 +58,16 @@ def test_without_subjects_rows_are_split() -> None:
     assert len(split(records(1, 50), 0.0, b"salt")[1]) == 0
 
 
+def test_a_record_more_or_less_moves_no_other_across() -> None:
+    table = records(1, 1000)
+    everybody = np.ones(1000, dtype=np.bool_)
+    everybody[17] = False
+    before = {row.tobytes() for row in split(table, 0.2, b"salt")[1].codes}
+    after = {row.tobytes() for row in split(table.take(everybody), 0.2, b"salt")[1].codes}
+    assert after <= before
+    assert len(before - after) <= 1
+
+
 def test_the_salt_is_made_once_and_is_private(tmp_path: Path) -> None:
     salt = holdout_salt(tmp_path)
     assert len(salt) == 32

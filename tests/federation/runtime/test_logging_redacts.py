@@ -25,7 +25,8 @@ PEM = KEY.to_pem().decode()
 
 
 @pytest.fixture
-def lines() -> Iterator[Callable[[], list[dict[str, object]]]]:
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, object]]]]:
+    monkeypatch.setattr(logging.getLogger("flwr"), "propagate", True)  # Flower keeps its logs, once it is loaded
     stream = io.StringIO()
     root, names = logging.getLogger(), ("", *PACKAGES)
     levels = {name: logging.getLogger(name).level for name in names}
