@@ -33,7 +33,7 @@ from server.superlink import shipped_bundle
 
 pytestmark = pytest.mark.integration
 NAMES = ("alpha", "beta", "gamma")
-KILLS, AT_ONCE, SEED = 20, 2, 20260704
+KILLS, AT_ONCE, ROUNDS, SEED = 20, 2, 18, 20260704
 PATIENCE_S = 600.0
 
 PACED_SERVER = """
@@ -167,7 +167,7 @@ def kill_at_random(deployment: Deployment, training: Training, rng: random.Rando
         now = time.monotonic()
         assert now < deadline, (killed, training.events[-5:])
         if training.rounds > finished:
-            finished, due = training.rounds, min(due, now + rng.uniform(0.0, 2.0))
+            finished, due = training.rounds, min(due, now + rng.uniform(0.0, 1.3))
         if now >= due and len(killed) < KILLS:
             victims = [choose(deployment, kinds[(len(killed) + i) % 4], rng) for i in range(AT_ONCE)]
             if None not in victims:
@@ -192,7 +192,7 @@ def choose(deployment: Deployment, kind: str, rng: random.Random) -> tuple[str, 
 @pytest.fixture(scope="module")
 def survived(federation: tuple[CoordinatorHome, tuple[InstitutionHome, ...]]) -> tuple[Training, list[str]]:
     coordinator, homes = federation
-    prepare(coordinator, homes, "kills", rounds=30)
+    prepare(coordinator, homes, "kills", rounds=ROUNDS)
     with Deployment(coordinator, homes, node=real_node) as deployment:
         training = Training(coordinator, "kills")
         training.start()
@@ -217,7 +217,7 @@ def test_no_round_was_averaged_twice(survived: tuple[Training, list[str]]) -> No
     checkpoint, model = store.checkpoint(), store.model()
     assert checkpoint is not None
     assert model is not None
-    assert [record.round for record in checkpoint.rounds] == list(range(1, 31))
+    assert [record.round for record in checkpoint.rounds] == list(range(1, ROUNDS + 1))
     averaged = [event["round"] for event in store.events() if event["event"] == "averaged"]
     assert len(averaged) == len(set(averaged))
     assert all(len(record.updates) >= 2 for record in checkpoint.rounds)

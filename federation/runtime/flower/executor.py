@@ -6,10 +6,14 @@ In place of Flower's `flower-superexec`, for three reasons: it takes one kind of
 that has Flower loaded starts at once where a new interpreter needs .7 s of CPU; and when an app dies without a word,
 its task is reported as failed at once instead of after a minute without heartbeat. Runs one thread only, so that
 forking is safe and the children can ask the kernel to die with it.
+
+The tokens of tasks under way are kept in files: should the executor itself be killed, its apps die with it, and the
+next executor reports their tasks as failed, which would otherwise count as running for a minute.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import shutil
@@ -37,7 +41,7 @@ from federation.runtime.flower.companion import Companion, fork
 from federation.runtime.flower.launch import ExecutorLaunch
 from federation.runtime.flower.tuning import shorten_object_waits
 from federation.runtime.logging import configure_process
-from federation.runtime.private_files import read_private
+from federation.runtime.private_files import private_directory, read_private, write_private
 
 TASKS: Final = {"server": TaskType.SERVER_APP, "client": TaskType.CLIENT_APP}
 RUNNERS: Final = {
@@ -55,7 +59,8 @@ class Executor:
         self._launch = launch
         self._run = run
         self._tokens: dict[int, str] = {}
-        self._dead: list[str] = []
+        self._kept = private_directory(Path(os.environ["FLWR_HOME"]) / "tasks")
+        self._dead = [file.read_text() for file in sorted(self._kept.iterdir())]
         self._unclean = False
         self._active = float("-inf")
         secret = SuperExecAuthHttpInterceptor(
@@ -73,7 +78,9 @@ class Executor:
     def step(self) -> None:
         """Report what died, take at most one task. A runtime that is away is asked again at the next step."""
         self._reap()
-        self._dead = [token for token in self._dead if not self._report(token)]
+        for token in [token for token in self._dead if self._report(token)]:
+            self._dead.remove(token)
+            self._forget(token)
         with suppress(httpx.HTTPError):
             answer = self._client.AcquireTask(AcquireTaskRequest(supported_task_types=[TASKS[self._launch.app]]))
             if answer.token:
@@ -84,7 +91,14 @@ class Executor:
             sys.argv = [RUNNERS[self._launch.app][1], *self._arguments(token)]
             self._run()
 
+        write_private(self._file(token), token.encode())
         self._tokens[fork(run, log=self._launch.log)] = token
+
+    def _file(self, token: str) -> Path:
+        return self._kept / hashlib.sha256(token.encode()).hexdigest()
+
+    def _forget(self, token: str) -> None:
+        self._file(token).unlink(missing_ok=True)
 
     def _arguments(self, token: str) -> list[str]:
         authority = self._launch.authority
@@ -99,6 +113,8 @@ class Executor:
                 if status != 0:
                     self._dead.append(token)
                     self._unclean = True
+                else:
+                    self._forget(token)
         if self._unclean and not self._tokens:
             remove_installed()
             self._unclean = False

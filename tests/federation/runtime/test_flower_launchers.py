@@ -148,6 +148,25 @@ def test_a_spent_token_is_not_reported_again(runtime: type[Runtime], secret: Pat
     assert runtime.outputs == []
 
 
+def test_tasks_of_an_executor_that_was_killed_are_reported_by_the_next(runtime: type[Runtime], secret: Path) -> None:
+    runtime.tokens = ["abc"]
+    killed = launched(secret, lambda: time.sleep(60))
+    killed.step()
+    [app] = killed._tokens
+    os.kill(app, signal.SIGKILL)
+    os.waitpid(app, 0)
+    made = launched(secret, lambda: None)
+    assert made._dead == ["abc"]
+    runtime.troubles = [httpx.ConnectError("away")]
+    made.step()
+    assert made._dead == ["abc"]
+    runtime.troubles = []
+    made.step()
+    assert runtime.outputs == ["failed"]
+    assert made._dead == []
+    assert launched(secret, lambda: None)._dead == []
+
+
 def test_a_runtime_that_is_away_is_asked_again(runtime: type[Runtime], secret: Path) -> None:
     runtime.troubles = [httpx.ConnectError("away"), answer(500)]
     made = launched(secret, lambda: None)
