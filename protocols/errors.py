@@ -4,6 +4,7 @@ ProtocolError
  ├── EncodingError     bytes or a value that has no canonical form
  ├── SignatureError    a signature, key or signer that is not what was expected
  ├── MessageError      a message of the wrong version, kind, size or content
+ ├── ProofError        a proof, commitment or opening that does not hold
  └── StageError        a message that is in order but arrives at the wrong moment
 """
 
@@ -32,6 +33,10 @@ class SignatureError(ProtocolError):
 
 class MessageError(ProtocolError):
     """A message of the wrong version, kind, size or content."""
+
+
+class ProofError(ProtocolError):
+    """A proof, commitment or opening that does not hold; `field` names the party and what it should have proved."""
 
 
 class StageError(ProtocolError):

@@ -14,7 +14,6 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 _KEY_BYTES = 32
 _DIRECT = 1024  # words up to which a system call is cheaper than a cipher's set-up
@@ -50,6 +49,8 @@ class OsNoise:
 
     def gaussian(self, shape: Sequence[int], scale: float) -> NDArray[np.float64]:
         """Independent normal values of mean 0 and standard deviation `scale`."""
+        from scipy.special import ndtri  # slow to load, and whoever only opens a home or reads a plan draws nothing
+
         words = _words(int(np.prod(shape, dtype=np.int64)))
         values: NDArray[np.float64] = ndtri(_below_half(words >> _ONE))
         values *= scale
