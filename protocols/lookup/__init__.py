@@ -1,0 +1,1 @@
+"""The private score query: epochs, tickets and engines."""
