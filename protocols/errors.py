@@ -10,6 +10,8 @@ ProtocolError
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from protocols.printable import printable
 
 
@@ -21,6 +23,14 @@ class ProtocolError(Exception):
         self.got = printable(str(got))
         self.expected = printable(str(expected))
         super().__init__(f"{self.field}: got {self.got}, expected {self.expected}")
+
+    def __reduce__(self) -> tuple[Callable[..., ProtocolError], tuple[type[ProtocolError], str, str, str]]:
+        """Errors cross from worker processes."""
+        return _again, (type(self), self.field, self.got, self.expected)
+
+
+def _again(kind: type[ProtocolError], field: str, got: str, expected: str) -> ProtocolError:
+    return kind(field, got=got, expected=expected)
 
 
 class EncodingError(ProtocolError):
