@@ -1,0 +1,165 @@
+"""Where the private score query keeps what it must not lose, and what it must forget.
+
+HOME/keys/pseudonym-CONTEXT.key    this institution's share k_j of one joint key, with what it committed to
+HOME/lookup/rosters/ID/            under one joint key: roster.json, seed.key (of blinding), pseudonyms/
+HOME/lookup/epochs/COUNTER/        of one epoch; erased when it closes:
+    secrets.key  query.key         pad and mask keys; the querier's engine key
+    snapshot.parquet               the records as they are in this epoch, whatever happens to the data file
+    layout.bin  hint.bin  rows.npz what is large, public among members, and checked by its digest when it is read
+    handovers/                     answers kept for an auditor
+HOME/lookup/past.json              the epochs that closed: counter, epoch id, opening and closing time
+HOME/lookup.db                     tickets granted (guard_store)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.pseudonym_store import PseudonymStore
+from federation.errors import ConfigurationError
+from federation.runtime.private_files import keep_private, private_directory, read_private, write_public
+
+PAST = "past.json"
+
+
+@dataclass(frozen=True)
+class RosterFolder:
+    """What belongs to one joint pseudonym key."""
+
+    path: Path
+
+    @property
+    def roster(self) -> bytes | None:
+        """The accepted Roster document, or None."""
+        return _read(self.path / "roster.json")
+
+    def accept(self, roster: bytes, context: bytes) -> None:
+        """Keep a roster that was checked, and the context of the ceremony that made its key."""
+        write_public(self.path / "context", context.hex().encode(), mode=0o600)
+        write_public(self.path / "roster.json", roster, mode=0o600)
+
+    @property
+    def context(self) -> bytes:
+        return bytes.fromhex((_read(self.path / "context") or b"").decode())
+
+    def seed(self, make: Callable[[int], bytes]) -> bytes:
+        """32 secret bytes from which the blinding of a batch is derived, so that a batch can be sent again."""
+        return read_private(keep_private(self.path / "seed.key", lambda: make(32)))
+
+    @property
+    def pseudonyms(self) -> PseudonymStore:
+        return PseudonymStore(self.path / "pseudonyms")
+
+
+@dataclass(frozen=True)
+class EpochFolder:
+    """What belongs to one epoch."""
+
+    path: Path
+
+    def secret(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """The private file `name`, made once."""
+        return read_private(keep_private(self.path / name, make))
+
+    def secret_if_there(self, name: str) -> bytes | None:
+        """The private file `name`, or None: it was never made, or is erased."""
+        return read_private(self.path / name) if (self.path / name).exists() else None
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Write `name` in one step, readable by its owner alone."""
+        write_public(self.path / name, data, mode=0o600)
+
+    def read(self, name: str) -> bytes | None:
+        return _read(self.path / name)
+
+    def file(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def handovers(self) -> Path:
+        return private_directory(self.path / "handovers")
+
+    def erase(self) -> None:
+        """Overwrite and remove the secrets, then the whole folder.
+
+        Overwriting cannot reach copies that a file system or a disk makes of its own accord; on such media the
+        promise to erase rests on encryption at rest.
+        """
+        for name in sorted(self.path.glob("*.key")):
+            _overwrite(name)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class LookupFolders:
+    """The folders of the private score query under one home."""
+
+    home: InstitutionHome
+
+    @property
+    def path(self) -> Path:
+        return private_directory(self.home.path / "lookup")
+
+    @property
+    def exists(self) -> bool:
+        """Whether this institution has ever taken part."""
+        return (self.home.path / "lookup").is_dir()
+
+    def ceremony(self, context: bytes, make: Callable[[], bytes]) -> bytes:
+        """The private file of one key ceremony, made once."""
+        return read_private(keep_private(self._share(context), make))
+
+    def ceremony_if_there(self, context: bytes) -> bytes | None:
+        file = self._share(context)
+        return read_private(file) if file.exists() else None
+
+    def _share(self, context: bytes) -> Path:
+        return self.home.keys / f"pseudonym-{context.hex()[:32]}.key"
+
+    def roster(self, roster_id: bytes) -> RosterFolder:
+        private_directory(self.path / "rosters")
+        return RosterFolder(private_directory(self.path / "rosters" / roster_id.hex()[:32]))
+
+    def epoch(self, counter: int) -> EpochFolder:
+        private_directory(self.path / "epochs")
+        return EpochFolder(private_directory(self.path / "epochs" / f"{counter:06d}"))
+
+    def epochs(self) -> tuple[int, ...]:
+        """Counters of the epochs that are not erased."""
+        return tuple(sorted(int(folder.name) for folder in (self.path / "epochs").glob("[0-9]*")))
+
+    def past(self) -> list[dict[str, Any]]:
+        """The epochs that closed, oldest first."""
+        return list(json.loads(_read(self.path / PAST) or b"[]"))
+
+    def remember(self, counter: int, epoch_id: bytes, opens_at: int, closed_at: float) -> None:
+        """Note, before it is erased, that an epoch was: no counter comes twice, no epoch before its cadence."""
+        known = [entry for entry in self.past() if entry["counter"] != counter]
+        known.append(
+            {"counter": counter, "epoch_id": epoch_id.hex(), "opens_at": opens_at, "closed_at": int(closed_at)}
+        )
+        write_public(self.path / PAST, json.dumps(known, indent=2).encode(), mode=0o600)
+
+
+def _read(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(str(file), got=error.strerror, expected="a readable file") from error
+
+
+def _overwrite(file: Path) -> None:
+    with suppress(FileNotFoundError), file.open("r+b") as opened:
+        opened.write(os.urandom(file.stat().st_size))
+        opened.flush()
+        os.fsync(opened.fileno())
