@@ -1,7 +1,7 @@
 """A whole deployment by its own commands: seconds to the first round, seconds per round, processor seconds by kind.
 
 Three institutions enrol with a coordinator and everything is stopped. Then all of it is started at once, as after a
-reboot, `fedscore coordinator train` as soon as the SuperLink listens, and watched by the events of the round driver:
+reboot, `fedscore coordinator train` with the rest, and watched by the events of the round driver:
 
 seconds_to_first_round      from the start of the processes to the moment round 1 is sent to the nodes
 seconds_to_first_average    the same to its average
@@ -24,9 +24,7 @@ from typing import Any
 
 import psutil
 
-from federation.runtime.flower.launch import LOOPBACK, listens
 from server.checkpoint_store import CheckpointStore
-from server.home import CoordinatorHome
 from workbench.demo.cast import Homes, Terms, command, found, join
 from workbench.demo.inputs import Inputs, synthesise
 from workbench.demo.processes import Processes
@@ -76,15 +74,12 @@ def enrol(homes: Homes, inputs: Inputs, terms: Terms) -> None:
 
 def start(homes: Homes, inputs: Inputs, terms: Terms, run_id: str) -> dict[str, Any]:
     """Start everything at once and train once."""
-    watch, port = Watch(), CoordinatorHome.open(homes.coordinator).settings.control_port
+    watch = Watch()
     started = time.time()
     with Processes(homes.out / "logs") as processes:
         processes.serve("coordinator", command("coordinator", "serve", home=homes.coordinator))
         for given in inputs.institutions:
             processes.serve(given.name, command("institution", "serve", home=homes.institution(given.name)))
-        while not listens(LOOPBACK, port):  # `train` refuses to start before
-            processes.check()
-            time.sleep(0.05)
         words = command("coordinator", "train", home=homes.coordinator, run_id=run_id, epsilon=terms.epsilon)
         words += ["--rounds", str(terms.rounds), "--force", "--json"]
         folder = homes.coordinator / "runs" / run_id

@@ -20,7 +20,6 @@ from server import cli_members
 from server.cli_members import AsJson, Home, roster_table
 from server.home import CoordinatorHome, settings_text
 from server.membership import Membership
-from server.membership_store import MembershipStore
 from server.runs import RunView, read_runs
 
 app = typer.Typer(
@@ -42,6 +41,8 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a home: authority, certificate, keys, settings, database. Private keys stay there."""
+    from server.membership_store import MembershipStore  # with SQLAlchemy, which `serve` can do without
+
     standard = load_catalogue(catalogue)
     now = datetime.now(UTC)
     copied = "catalogue.toml" if catalogue.endswith(".toml") else catalogue
@@ -94,17 +95,13 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Train although there are too few records.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train one model with the admitted members, over the coordinator that `serve` runs."""
+    """Train one model with the admitted members, over the coordinator that `serve` runs or is about to."""
     opened = CoordinatorHome.open(home)
     admitted = _roster(opened, admitted_only=True)
     if not admitted:
         raise ConfigurationError("members", got="no admitted member", expected="see `fedscore coordinator members`")
-    if _online(opened) is None:
-        raise ConfigurationError(
-            "train", got="serve is not running here", expected="`fedscore coordinator serve`, in another terminal"
-        )
 
-    from server.superlink import shipped_bundle  # from here on with torch and Flower
+    from server.superlink import await_served, shipped_bundle  # from here on with the accountants and Flower
     from server.train import PlanFile, carry, prepare, read_plan_file
     from server.train_progress import watching
 
@@ -126,6 +123,10 @@ def train(
         bundle_hash=shipped_bundle().hash,
         now=time.time(),
     )
+    if not await_served(opened):  # which starts beside this command; nothing is written before
+        raise ConfigurationError(
+            "train", got="serve is not running here", expected="`fedscore coordinator serve`, in another terminal"
+        )
     with watching(prepared.rounds, console) as watch:
         summary = carry(opened, prepared, on_event=watch)
     if as_json:
@@ -182,6 +183,8 @@ def status(home: Home, as_json: AsJson = False) -> None:
 
 
 def _roster(home: CoordinatorHome, *, admitted_only: bool = False) -> tuple[Membership, ...]:
+    from server.membership_store import MembershipStore
+
     store = MembershipStore.open(home.database_url)
     try:
         return store.admitted() if admitted_only else store.all()

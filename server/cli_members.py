@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -18,7 +18,9 @@ from rich.table import Table
 
 from server.home import CoordinatorHome
 from server.membership import Membership
-from server.membership_store import MembershipStore
+
+if TYPE_CHECKING:
+    from server.membership_store import MembershipStore
 
 Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The coordinator's home.")]
 Name = Annotated[str, typer.Argument(help="The institution's name.")]
@@ -96,6 +98,8 @@ def roster_table(known: tuple[Membership, ...], online: frozenset[str] | None = 
 
 @contextmanager
 def _store(home: CoordinatorHome) -> Iterator[MembershipStore]:
+    from server.membership_store import MembershipStore  # with SQLAlchemy, which `serve` can do without
+
     store = MembershipStore.open(home.database_url)
     try:
         yield store

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from federation.runtime.flower.launch import LOOPBACK, listens
 from federation.runtime.processes import Child, Supervisor
 from server.home import CoordinatorHome
-from server.membership_store import MembershipStore
 from server.superlink import children as superlink_children
 
 WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 (recognised here, chosen by the operator)
@@ -22,7 +21,6 @@ def serve(home: CoordinatorHome, *, say: Callable[[str], None]) -> None:
     """
     if home.renew_certificate(datetime.now(UTC)):
         say(f"{home.name}: signed a new server certificate")
-    MembershipStore.open(home.database_url).close()
     with Supervisor(children(home), on_event=lambda name, event: say(f"{name} {event}")) as supervisor:
         say(f"{home.name}: serving; enrolment at {home.enrolment_address}, fleet at {home.fleet_address}")
         supervisor.run()

@@ -8,6 +8,7 @@ with control(home) as hand:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from federation.runtime.flower.control import Control
 
 GRACE_S = 4.0
+START_S = 20.0
 BUNDLE = Path(__file__).with_name("bundle")
 
 
@@ -80,6 +82,14 @@ def serve(home: CoordinatorHome, *, on_event: Callable[[str, Event], None] = lam
     """Serve until SIGINT or SIGTERM; whatever dies is started again."""
     with Supervisor(children(home), on_event=on_event) as supervisor:
         supervisor.run()
+
+
+def await_served(home: CoordinatorHome, *, patience: float = START_S) -> bool:
+    """Wait until this home's SuperLink listens, at most `patience` seconds; False if it does not."""
+    deadline = time.monotonic() + patience
+    while not (served := listens(LOOPBACK, home.settings.control_port)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return served
 
 
 def control(home: CoordinatorHome) -> Control:

@@ -1,4 +1,4 @@
-"""From the operator's choices to a finished run: plan, prepare, carry, summarise.
+"""From the operator's choices to a finished run: plan file, plan, run, summary.
 
 options = read_plan_file(Path("plan.toml")).with_overrides(epsilon=0.5)
 plan = prepare(home, store.admitted(), options, run_id="2030-spring", bundle_hash=..., now=time.time())
@@ -82,18 +82,16 @@ def prepare(
     bundle_hash: str,
     now: float,
 ) -> TrainingPlan:
-    """The plan of `run_id`, written to its folder; the plan that is there already where there is one.
+    """The plan of `run_id`: the one in its folder where there is one, else a new one. Nothing is written.
 
     Raises ConfigurationError without members, and whatever `build_plan` refuses.
     """
     folder = home.run(run_id)
-    if (folder / PLAN).exists() and (plan := CheckpointStore(folder).plan()) is not None:
-        return plan
+    if (folder / PLAN).exists() and (kept := CheckpointStore(folder).plan()) is not None:
+        return kept
     catalogue = load_catalogue(home.catalogue)
     base = PlanOptions(run_id=run_id, coordinator=home.signing_key.public.hex, bundle_hash=bundle_hash, now=now)
-    plan = build_plan(roster(admitted, file.members), catalogue, file.options(base))
-    CheckpointStore(folder).write(PLAN, plan)
-    return plan
+    return build_plan(roster(admitted, file.members), catalogue, file.options(base))
 
 
 def roster(admitted: Sequence[Membership], names: Sequence[str] | None = None) -> tuple[Member, ...]:
@@ -116,15 +114,23 @@ def roster(admitted: Sequence[Membership], names: Sequence[str] | None = None) -
 
 
 def carry(home: CoordinatorHome, plan: TrainingPlan, *, on_event: OnEvent) -> dict[str, Any]:
-    """Run `plan` to its end over the served SuperLink, write the model's card; the summary of what came of it.
+    """Keep `plan`, run it to its end over the served SuperLink, write the model's card; the summary of what came of it.
 
     Raises RunFailed, and what `write_card` raises: the model is there by then, and `fedscore coordinator card` will do.
     """
     started = time.monotonic()
+    keep(home, plan)
     file = run_training(home, plan.run_id, on_event=on_event)
     summary = summarise(home, plan, file, seconds=time.monotonic() - started)
     write_card(home.run(plan.run_id), load_catalogue(home.catalogue))
     return summary
+
+
+def keep(home: CoordinatorHome, plan: TrainingPlan) -> None:
+    """Write `plan` to its run's folder, from where it is continued; the plan that is there already stays."""
+    folder = home.run(plan.run_id)
+    if not (folder / PLAN).exists():
+        CheckpointStore(folder).write(PLAN, plan)
 
 
 def summarise(home: CoordinatorHome, plan: TrainingPlan, model: Path, *, seconds: float) -> dict[str, Any]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
 from federation.errors import RecordsError
-from federation.records.encoded import Encoded
+
+if TYPE_CHECKING:
+    from federation.records.encoded import Encoded
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,10 @@ from federation.evaluation.profiles import Profile
 from federation.evaluation.spec import EvaluationSpec
 from federation.evaluation.tables import EvaluationTables
 from federation.evaluation.uncertainty import Estimate
-from federation.records.encoded import Encoded
 from federation.scorecard.scaling import Scaling
+
+if TYPE_CHECKING:
+    from federation.records.encoded import Encoded
 
 RELEASE = "one charged differentially private histogram of score x label x group, summed over the members"
 RECORDS = "exact figures of the owner's own records; not a release"

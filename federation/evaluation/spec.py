@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +29,10 @@ from federation.catalogue import Catalogue
 from federation.errors import PrivacyError, RecordsError
 from federation.evaluation.axes import Block, GroupAxis, ScoreAxis
 from federation.evaluation.tables import EvaluationTables
-from federation.records.encoded import Encoded
 from federation.scorecard.scaling import Scaling
+
+if TYPE_CHECKING:
+    from federation.records.encoded import Encoded
 
 Shares = tuple[float, float, float]  # of the squared norm: scores, groups, cells
 SHARES: Shares = (0.6, 0.25, 0.15)  # measured: docs/decisions/0008-scores-and-evaluation.md

@@ -13,16 +13,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federation.catalogue import Catalogue, Dimension
 from federation.errors import ConfigurationError, RecordsError
-from federation.records.encoded import Encoded
 from federation.scorecard.reasons import rank
 from federation.scorecard.scaling import Scaling
 from federation.scorecard.scores import Coverage, Outcome, Scores
+
+if TYPE_CHECKING:
+    from federation.records.encoded import Encoded
 
 CHUNK = 16_384  # rows scored at a time: codes and accumulators stay in the processor's cache
 AVERAGE = "average subject"

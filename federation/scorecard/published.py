@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError
 from federation.models import PublishedModel
-from federation.records.encoded import Encoded
 from federation.scorecard.card import Scorecard, score_logits
 from federation.scorecard.scaling import Scaling
 from federation.scorecard.scores import Scores
 from federation.training import cell_effects, logits
+
+if TYPE_CHECKING:
+    from federation.records.encoded import Encoded
 
 
 class Scorer:

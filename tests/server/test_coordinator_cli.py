@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from membership_world import BUNDLE, catalogue, make_coordinator, world
+from membership_world import BUNDLE, admitted, catalogue, make_coordinator, world
 
 from clients.institution.cli import public_size
 from clients.institution.home import CoordinatorIdentity, InstitutionHome
@@ -19,6 +20,7 @@ from federation import cli
 from federation.errors import ConfigurationError
 from federation.runtime.rpc import free_ports
 from server.home import CoordinatorHome, address
+from server.superlink import await_served
 
 Fedscore = Callable[..., tuple[int, Any]]
 
@@ -229,10 +231,23 @@ def test_training_without_members_is_refused(fedscore: Fedscore, tmp_path: Path)
     assert list(home.runs.iterdir()) == []
 
 
+def test_training_waits_for_a_superlink_that_starts(tmp_path: Path) -> None:
+    home = make_coordinator(tmp_path / "c")
+    assert not await_served(home, patience=0.1)
+    with socket.socket() as late:
+        late.bind(("127.0.0.1", home.settings.control_port))
+        starting = threading.Timer(0.2, late.listen)
+        starting.start()
+        assert await_served(home, patience=10)
+        starting.join()
+
+
 def test_training_without_serve_is_refused(fedscore: Fedscore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = make_coordinator(tmp_path / "c")
-    monkeypatch.setattr("server.cli._roster", lambda *_, **__: ("bank-a",))
-    code, shown = fedscore("coordinator", "train", "--home", home.path)
+    members = tuple(admitted(f"bank-{letter}", seed) for seed, letter in enumerate("ab"))
+    monkeypatch.setattr("server.cli._roster", lambda *_, **__: members)
+    monkeypatch.setattr("server.superlink.await_served", lambda home: await_served(home, patience=0.2))
+    code, shown = fedscore("coordinator", "train", "--home", home.path, "--rounds", 2, "--force")
     assert (code, "serve is not running here" in shown) == (1, True)
     assert list(home.runs.iterdir()) == []
 

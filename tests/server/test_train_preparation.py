@@ -7,7 +7,7 @@ import pytest
 from membership_world import BUNDLE, NOW, admitted, make_coordinator
 
 from federation.errors import ConfigurationError, FederationError
-from server.train import PlanFile, prepare, read_plan_file, roster
+from server.train import PlanFile, keep, prepare, read_plan_file, roster
 
 PLAN = """
 epsilon = 2.0
@@ -22,7 +22,7 @@ learning_rate = 4.0
 MEMBERS = tuple(admitted(f"bank-{letter}", seed) for seed, letter in enumerate("abc"))
 
 
-def test_a_run_is_prepared_once(tmp_path: Path) -> None:
+def test_a_plan_that_is_kept_is_not_made_anew(tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(PLAN)
     home = make_coordinator(tmp_path / "c")
     file = read_plan_file(tmp_path / "plan.toml").with_overrides(epsilon=1.5, delta=None)
@@ -31,6 +31,8 @@ def test_a_run_is_prepared_once(tmp_path: Path) -> None:
     assert (plan.privacy.epsilon, plan.rounds, plan.recipe.learning_rate) == (1.5, 3, 4.0)
     assert [m.institution for m in plan.members] == ["bank-a", "bank-b"]
     assert plan.coordinator == home.signing_key.public.hex
+    assert list(home.runs.iterdir()) == []
+    keep(home, plan)
     again = prepare(home, MEMBERS, PlanFile(epsilon=0.5), run_id="spring", bundle_hash=BUNDLE, now=when)
     assert again.hash == plan.hash
 

@@ -29,7 +29,7 @@ from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 from federation.errors import ConfigurationError
 from federation.runtime.flower.admission import Admission, GetFab
 from federation.runtime.flower.launch import LOOPBACK, SuperNodeLaunch
-from federation.runtime.flower.tuning import shorten_object_waits, shorten_sleeps
+from federation.runtime.flower.tuning import shorten_object_waits, shorten_retries, shorten_sleeps
 from federation.runtime.private_files import read_private, write_public
 
 _GET_FAB = 4  # the place of `get_fab` in what a Fleet connection yields
@@ -41,6 +41,7 @@ def serve(
     """Serve until SIGTERM or SIGINT; never returns. Ends with an error where Flower would linger unconnected."""
     shorten_sleeps(start_client_internal, launch.idle)
     shorten_object_waits()
+    shorten_retries()
     sign_off(launch)
     admission = Admission(allowed, on_refused)
     vars(start_client_internal)["http_request_response"] = _connection(admission, launch.state)

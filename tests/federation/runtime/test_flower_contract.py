@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 from fastapi.routing import iter_route_contexts
 from flwr.supercore.inflatable import inflatable_utils
+from flwr.supercore.retry import http_retry
 from flwr.supernode import start_client_internal
 from flwr.supernode.fleet_http_connection import http_request_response
 
 from federation.runtime.flower import guard, supernode
 from federation.runtime.flower.executor import ACQUIRE, RUNNERS
+from federation.runtime.flower.tuning import LONGEST_RETRY
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -52,6 +54,11 @@ def test_a_supernode_sleeps_by_the_name_we_replace() -> None:
     assert source.count("time.sleep(3)") == 1
     assert source.count("time.sleep(0.5)") == 2
     assert source.count("time.") - source.count("total time.") == 3, "it uses more of `time` than `sleep`"
+
+
+def test_retries_read_the_cap_we_replace() -> None:
+    assert inspect.getsource(http_retry).count("exponential(max_delay=MAX_RETRY_DELAY)") == 1
+    assert vars(http_retry)["MAX_RETRY_DELAY"] > LONGEST_RETRY
 
 
 def test_objects_are_pulled_with_the_waits_we_replace() -> None:
