@@ -7,7 +7,7 @@
 Hashing is RFC 6962 (section 2.1), checkpoints are C2SP signed notes, so that existing tools can read the log.
 """
 
-from protocols.transparency.entry import Entry, entry_bytes, entry_hash, read_entry
+from protocols.transparency.entry import Entry, entry_bytes, entry_hash, frame, read_entry
 from protocols.transparency.merkle import (
     EMPTY_ROOT,
     Frontier,
@@ -35,6 +35,7 @@ __all__ = [
     "consistency_path",
     "entry_bytes",
     "entry_hash",
+    "frame",
     "inclusion_path",
     "leaf_hash",
     "node_hash",

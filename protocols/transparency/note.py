@@ -17,9 +17,11 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from protocols.errors import MessageError, SignatureError
 from protocols.signing import SigningKey, VerifyingKey
@@ -42,6 +44,11 @@ class VerifierKey:
     def __post_init__(self) -> None:
         if not self.name or any(c.isspace() or c == "+" or ord(c) < 32 for c in self.name):
             raise MessageError("key name", got=self.name[:64] or "nothing", expected="no spaces, plus or control signs")
+
+    @classmethod
+    def of(cls, key: VerifyingKey) -> VerifierKey:
+        """The federation's name for the log of `key`: whoever knows the key (from the roster) knows the origin."""
+        return cls(f"fedscore/log/{key.key_id}", key)
 
     @classmethod
     def from_text(cls, text: str) -> VerifierKey:
@@ -85,9 +92,27 @@ class LogKey:
         self.public = VerifierKey(name, self._labelled.public)
 
     @classmethod
+    def generate(cls) -> LogKey:
+        """A fresh key from the operating system's generator, under the federation's name for it."""
+        return cls._named(Ed25519PrivateKey.generate())
+
+    @classmethod
     def from_seed(cls, name: str, seed: bytes) -> LogKey:
         """The key of a 32-byte seed (RFC 8032, section 5.1.5)."""
         return cls(name, Ed25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> LogKey:
+        """As `to_pem` wrote it. Raises SignatureError unless `pem` holds an unencrypted Ed25519 key in PKCS #8."""
+        SigningKey.from_pem(pem)
+        return cls._named(cast(Ed25519PrivateKey, load_pem_private_key(pem, password=None)))
+
+    @classmethod
+    def _named(cls, key: Ed25519PrivateKey) -> LogKey:
+        return cls(VerifierKey.of(SigningKey(key).public).name, key)
+
+    def to_pem(self) -> bytes:
+        return self._labelled.to_pem()
 
     @property
     def name(self) -> str:

@@ -1,0 +1,170 @@
+"""The logged request for one ticket. It names the querier and binds B, and says nothing about the person.
+
+Only the querier can sign it, so nobody is framed; every party to a ticket checks it against the same epoch; and its
+hash in the log is what Z_j, D and W_j are made for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from protocols.canonical import canonical, digest, parse_canonical
+from protocols.errors import MessageError, SignatureError
+from protocols.lookup.context import EpochContext
+from protocols.lookup.elgamal import TAG_BYTES
+from protocols.lookup.fault import TicketRefused
+from protocols.lookup.fields import from_hex, integer, sized, take, text, version_one
+from protocols.oprf.group import Element, check_element
+from protocols.signing import SigningKey
+from protocols.transparency import frame, leaf_hash
+
+KIND = "lookup-leaf"
+LABEL = "fedscore/v1/lookup/leaf"
+MAX_BYTES = 4096
+MAX_AGE_S = 86_400
+CLOCK_SKEW_S = 300
+_BLINDED = "fedscore/v1/lookup/blinded"
+_RECEIPT = "fedscore/v1/lookup/receipt"
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """Raises MessageError for a field of another form. `tag` is b"" where the roster names no oversight key.
+
+    qid: 16 random bytes; receipt_hash: H(nonce, receipt); blinded_hash: H(B); ephemeral: the X25519 key to which pads
+    are sealed; issued_at: Unix seconds.
+    """
+
+    querier: str
+    epoch_id: bytes
+    qid: bytes
+    purpose: str
+    receipt_serial: str
+    receipt_hash: bytes
+    blinded_hash: bytes
+    tag: bytes
+    ephemeral: bytes
+    issued_at: int
+
+    def __post_init__(self) -> None:
+        for name, value in (("querier", self.querier), ("purpose", self.purpose), ("serial", self.receipt_serial)):
+            if not 0 < len(value) <= 64:
+                raise MessageError(f"leaf.{name}", got=f"{len(value)} characters", expected="1 to 64")
+        sized(self.qid, "leaf.qid", 16)
+        for field in ("epoch_id", "receipt_hash", "blinded_hash", "ephemeral"):
+            sized(getattr(self, field), f"leaf.{field}", 32)
+        if self.tag:
+            sized(self.tag, "leaf.tag", TAG_BYTES)
+            check_element(self.tag[:32], "leaf.tag")
+            check_element(self.tag[32:], "leaf.tag")
+        integer(self.issued_at, "leaf.issued_at")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": 1,
+            "querier": self.querier,
+            "epoch_id": self.epoch_id.hex(),
+            "qid": self.qid.hex(),
+            "purpose": self.purpose,
+            "receipt_serial": self.receipt_serial,
+            "receipt_hash": self.receipt_hash.hex(),
+            "blinded_hash": self.blinded_hash.hex(),
+            "tag": self.tag.hex(),
+            "ephemeral": self.ephemeral.hex(),
+            "issued_at": self.issued_at,
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> Leaf:
+        fields = take(value, "leaf", ("version", *cls.__dataclass_fields__))
+        version_one(fields["version"], "leaf")
+        tag = text(fields["tag"], "leaf.tag")
+        return cls(
+            querier=text(fields["querier"], "leaf.querier"),
+            epoch_id=from_hex(fields["epoch_id"], "leaf.epoch_id", 32),
+            qid=from_hex(fields["qid"], "leaf.qid", 16),
+            purpose=text(fields["purpose"], "leaf.purpose"),
+            receipt_serial=text(fields["receipt_serial"], "leaf.receipt_serial"),
+            receipt_hash=from_hex(fields["receipt_hash"], "leaf.receipt_hash", 32),
+            blinded_hash=from_hex(fields["blinded_hash"], "leaf.blinded_hash", 32),
+            tag=from_hex(tag, "leaf.tag", TAG_BYTES) if tag else b"",
+            ephemeral=from_hex(fields["ephemeral"], "leaf.ephemeral", 32),
+            issued_at=integer(fields["issued_at"], "leaf.issued_at"),
+        )
+
+    @property
+    def signed_bytes(self) -> bytes:
+        return canonical(self.to_json())
+
+    def sign(self, key: SigningKey) -> SignedLeaf:
+        return SignedLeaf(self, key.sign(LABEL, self.signed_bytes))
+
+
+@dataclass(frozen=True)
+class SignedLeaf:
+    """A leaf and its querier's signature; `encode` gives the body that is logged under KIND."""
+
+    leaf: Leaf
+    signature: bytes
+
+    def encode(self) -> bytes:
+        return canonical({"leaf": self.leaf.to_json(), "signature": self.signature.hex()})
+
+    @classmethod
+    def decode(cls, data: bytes) -> SignedLeaf:
+        """NOT yet checked against an epoch. Raises MessageError or EncodingError for bytes `encode` would not give."""
+        if len(data) > MAX_BYTES:
+            raise MessageError("leaf", got=f"{len(data)} bytes", expected=f"at most {MAX_BYTES}")
+        fields = take(parse_canonical(data), "signed leaf", ("leaf", "signature"))
+        return cls(Leaf.from_json(fields["leaf"]), from_hex(fields["signature"], "leaf.signature", 64))
+
+    @cached_property
+    def hash(self) -> bytes:
+        """Its leaf hash in the log, 32 bytes: the name of this request."""
+        return leaf_hash(frame(KIND, self.encode()))
+
+    def check(self, context: EpochContext, now: float) -> None:
+        """Everything that can be said of a request without knowing others.
+
+        Raises SignatureError (not the querier's), MessageError (another epoch, unknown querier or purpose, tag),
+        StageError (the epoch is not open), TicketRefused (a date too far off).
+        """
+        leaf = self.leaf
+        if leaf.epoch_id != context.epoch_id:
+            raise MessageError("leaf.epoch_id", got=leaf.epoch_id.hex()[:16], expected=context.epoch_id.hex()[:16])
+        self.check_signature(context)
+        context.check_open(now)
+        if leaf.purpose not in context.purposes:
+            raise MessageError("leaf.purpose", got=leaf.purpose, expected=", ".join(context.purposes))
+        if bool(leaf.tag) != (context.oversight is not None):
+            raise MessageError("leaf.tag", got="one" if leaf.tag else "none", expected="as the roster's oversight says")
+        if not now - MAX_AGE_S <= leaf.issued_at <= now + CLOCK_SKEW_S:
+            raise TicketRefused("conflict", "leaf.issued_at", got=leaf.issued_at, expected=f"about {int(now)}")
+
+    def check_signature(self, context: EpochContext) -> None:
+        """Raises SignatureError unless the named querier signed, MessageError if the roster has no such member."""
+        key = context.roster.member(self.leaf.querier).key
+        try:
+            key.verify(LABEL, self.leaf.signed_bytes, self.signature)
+        except SignatureError as error:
+            raise SignatureError("leaf", got="a signature of somebody else", expected=self.leaf.querier) from error
+
+
+def check_blinded(leaf: Leaf, blinded: Element) -> None:
+    """Raises MessageError unless B is an element and the very one that was logged."""
+    check_element(blinded, "blinded")
+    if blinded_hash(blinded) != leaf.blinded_hash:
+        raise MessageError("blinded", got="another element", expected="the one whose hash was logged")
+
+
+def blinded_hash(blinded: Element) -> bytes:
+    """H(B)."""
+    return digest(_BLINDED, blinded)
+
+
+def receipt_hash(nonce: bytes, receipt: bytes) -> bytes:
+    """H(nonce, receipt): commits to the subject's receipt and hides it."""
+    sized(nonce, "nonce", 32)
+    return digest(_RECEIPT, nonce + receipt)
