@@ -9,8 +9,7 @@ Admission is not here: it is a person's decision at the coordinator's own machin
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,21 +20,19 @@ from google.protobuf.message import Message
 from federation.catalogue import Catalogue
 from federation.enrolment import (
     MAX_APPLICATION_BYTES,
-    Code,
     claimed_institution,
     read_application,
     read_collect,
     read_renewal,
 )
-from federation.errors import Refused
 from federation.runtime import rpc
 from federation.runtime.logging import get_logger
-from federation.runtime.pki import MEMBER_LIFETIME, load_certificate, member_of
+from federation.runtime.pki import MEMBER_LIFETIME, load_certificate
 from federation.runtime.private_files import read_private
 from protocols.envelope import seal
-from protocols.errors import SignatureError
 from protocols.wire import membership_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
+from server.callers import Callers, count_call
 from server.home import CoordinatorHome
 from server.membership import Membership, State
 from server.membership_store import MembershipStore
@@ -43,6 +40,7 @@ from server.rate_limit import RateLimit, origin
 
 Clock = Callable[[], datetime]
 MAX_ROSTER_BYTES = 4 * 2**20
+MAX_REPLY_BYTES = 16 * 2**20  # an enrolment batch as evaluated by a hundred members
 _STATES = {
     State.PENDING: wire.PENDING,
     State.ADMITTED: wire.ADMITTED,
@@ -99,13 +97,13 @@ class EnrolmentService:
         self._applications = applications
 
     def Announce(self, _request: wire.AnnounceRequest, context: grpc.ServicerContext) -> Envelope:  # noqa: N802
-        _count(self._limit, context)
+        count_call(self._limit, context)
         return self._desk.sealed(self._desk.announcement())
 
     def Enrol(self, request: Envelope, context: grpc.ServicerContext) -> Envelope:  # noqa: N802
         """Record an application. It becomes a membership only when a person admits it."""
-        _count(self._limit, context)
-        _count(self._applications, context)
+        count_call(self._limit, context)
+        count_call(self._applications, context)
         desk = self._desk
         application = read_application(
             request,
@@ -123,7 +121,7 @@ class EnrolmentService:
 
     def Collect(self, request: Envelope, context: grpc.ServicerContext) -> Envelope:  # noqa: N802
         """Where an application stands; its certificate once admitted. Only for the key that applied."""
-        _count(self._limit, context)
+        count_call(self._limit, context)
         desk = self._desk
         member = desk.store.of_key(claimed_institution(request), request.signer)
         read_collect(request, member.key, authority=desk.home.authority_fingerprint, now_ms=desk.now_ms())
@@ -144,11 +142,11 @@ class MembershipService:
 
     def __init__(self, desk: Desk, *, limit: RateLimit) -> None:
         self._desk = desk
-        self._limit = limit
+        self._callers = Callers(desk.store, limit=limit)
 
     def Roster(self, _request: wire.RosterRequest, context: grpc.ServicerContext) -> Envelope:  # noqa: N802
         """The admitted members and the current announcement."""
-        self._caller(context)
+        self._callers.member(context)
         desk = self._desk
         members = [
             wire.Member(
@@ -163,33 +161,26 @@ class MembershipService:
 
     def Renew(self, request: Envelope, context: grpc.ServicerContext) -> Envelope:  # noqa: N802
         """A fresh certificate for the caller, whose Ed25519 key must have signed the request."""
-        caller = self._caller(context)
+        caller = self._callers.member(context)
         desk = self._desk
         renewal = read_renewal(request, caller.key, authority=desk.home.authority_fingerprint, now_ms=desk.now_ms())
         chain = desk.store.renew(caller.institution, renewal.request, desk.sign, desk.now_ms())
         return desk.sealed(wire.RenewReply(certificate=chain))
 
-    def _caller(self, context: grpc.ServicerContext) -> Membership:
-        """The member behind the connection. Raises Refused unless it is admitted NOW and its key is the one on file."""
-        _count(self._limit, context)
-        try:
-            shown = rpc.peer_certificate(context)
-            institution = member_of(shown)
-        except SignatureError as error:
-            raise Refused(Code.NOT_A_MEMBER, "certificate", got=error.got, expected=error.expected) from error
-        member = self._desk.store.member(institution)
-        if not _same_holder(shown, member):
-            raise Refused(Code.NOT_A_MEMBER, "certificate", got="an earlier holder's", expected="the member's own")
-        return member
-
 
 @contextmanager
 def serve_membership(
-    desk: Desk, *, enrolment: str | None = None, members: str | None = None
+    desk: Desk,
+    *,
+    enrolment: str | None = None,
+    members: str | None = None,
+    beside: Sequence[grpc.GenericRpcHandler] = (),
+    workers: int = 8,
 ) -> Iterator[tuple[int, int]]:
     """Serve both on their addresses until the block ends; yields the two ports.
 
-    `enrolment` and `members` ("host:port") default to the home's; the server certificate must be there.
+    `enrolment` and `members` ("host:port") default to the home's; the server certificate must be there. `beside` are
+    further services for members, and `workers` the calls of members that are served at once.
     """
     home = desk.home
     key, chain = read_private(home.keys / "tls.key"), (home.keys / "tls.crt").read_bytes()
@@ -206,23 +197,12 @@ def serve_membership(
             max_bytes=MAX_APPLICATION_BYTES,
         ) as open_server,
         rpc.serve(
-            [rpc.handlers(services["Membership"], closed_service)],
+            [rpc.handlers(services["Membership"], closed_service), *beside],
             members or home.listen(home.settings.member_port),
             credentials=rpc.server_tls(key, chain, client_authority=home.authority_pem),
+            workers=workers,
             max_bytes=MAX_ROSTER_BYTES,
+            max_reply=MAX_REPLY_BYTES if beside else None,
         ) as closed_server,
     ):
         yield open_server.port, closed_server.port
-
-
-def _count(limit: RateLimit, context: grpc.ServicerContext) -> None:
-    if not limit.allows(origin(context.peer()), time.monotonic()):
-        raise Refused(Code.TOO_MANY, "calls", got="more than allowed", expected=f"{limit.per_second:g} a second")
-
-
-def _same_holder(shown: bytes, member: Membership) -> bool:
-    """A name may be held by another after a revocation: only the key of the current holder counts."""
-    if member.certificate is None:
-        return False
-    issued = load_certificate(member.certificate)
-    return bool(load_certificate(shown).public_key() == issued.public_key())

@@ -75,17 +75,20 @@ def start(
     credentials: grpc.ServerCredentials | None = None,
     workers: int = 8,
     max_bytes: int = _LARGEST,
+    max_reply: int | None = None,
 ) -> Served:
     """Listen on `address` ("host:port", port 0 for any; or "unix:/path"). TLS unless the address is a Unix socket.
 
+    `workers` calls are served at once, for services that let callers wait more than the usual number may be open; a
+    request has at most `max_bytes`, a reply `max_reply` (the same if not given).
     Raises ConfigurationError if the address is taken, or is a network address without credentials.
     """
     local = address.startswith("unix:")
     if credentials is None and not local:
         raise ConfigurationError(address, got="no TLS credentials", expected="TLS, or a Unix socket")
-    options = (*_SERVER_OPTIONS, *_sized(max_bytes))
+    options = (*_SERVER_OPTIONS, *_sized(max_bytes, max_reply))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="rpc")
-    server = grpc.server(pool, options=options, maximum_concurrent_rpcs=_CONCURRENT_CALLS)
+    server = grpc.server(pool, options=options, maximum_concurrent_rpcs=max(_CONCURRENT_CALLS, workers))
     server.add_generic_rpc_handlers(tuple(services))
     try:
         port = _bind_local(server, address) if credentials is None else server.add_secure_port(address, credentials)
@@ -114,9 +117,12 @@ def serve(
     credentials: grpc.ServerCredentials | None = None,
     workers: int = 8,
     max_bytes: int = _LARGEST,
+    max_reply: int | None = None,
 ) -> Iterator[Served]:
     """As `start`; closed when the block ends."""
-    served = start(services, address, credentials=credentials, workers=workers, max_bytes=max_bytes)
+    served = start(
+        services, address, credentials=credentials, workers=workers, max_bytes=max_bytes, max_reply=max_reply
+    )
     try:
         yield served
     finally:
@@ -233,5 +239,5 @@ def _read_refusal(details: str | None) -> Refused | None:
     return Refused(code, where, got=got, expected=expected)
 
 
-def _sized(max_bytes: int) -> tuple[tuple[str, int], ...]:
-    return (("grpc.max_receive_message_length", max_bytes), ("grpc.max_send_message_length", max_bytes))
+def _sized(received: int, sent: int | None = None) -> tuple[tuple[str, int], ...]:
+    return (("grpc.max_receive_message_length", received), ("grpc.max_send_message_length", sent or received))
