@@ -1,0 +1,223 @@
+"""The log in the coordinator's database: append-only entries, and the tree over them.
+
+An entry is on disk before its promise is signed, so whoever holds a promise can hold the log to it, also after a crash.
+Appends that arrive together are committed together: whoever gets the pen writes what everybody handed in. A proof reads
+O(log size) nodes. Several processes may append; each asks the database how far the log has got.
+
+A database that is restored from a backup has lost entries that were promised: the log then forks, and every holder of a
+later checkpoint or promise sees it. Keep the file on a replicated disk.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, Engine, bindparam, insert, select
+
+from federation.errors import LedgerError, Refused
+from federation.runtime.database import migrate, open_engine, reading, writing
+from protocols.transparency import (
+    Checkpoint,
+    Entry,
+    Frontier,
+    LogKey,
+    Promise,
+    consistency_path,
+    inclusion_path,
+)
+from server.log.tables import entries, nodes
+from server.log.tree import tree_size, verify_tree, with_nodes
+
+MERGE_DELAY_S = 3600
+MAX_PAGE = 1000
+_LOCK = "log"
+# Built once: on the way of every ticket, building a statement costs more than running it.
+_INSERT_ENTRIES, _INSERT_NODES = insert(entries), insert(nodes)
+_KNOWN = select(entries.c.hash, entries.c.position, entries.c.logged_at).where(
+    entries.c.hash.in_(bindparam("leaves", expanding=True))
+)
+
+
+@dataclass(frozen=True)
+class Inclusion:
+    """Entry `index` of the tree of `size`: its audit path, leaf side first."""
+
+    index: int
+    size: int
+    path: list[bytes]
+
+
+@dataclass(frozen=True)
+class Page:
+    """(index, data) of consecutive entries, all of one kind if one was asked for; go on at `next`."""
+
+    entries: list[tuple[int, bytes]]
+    next: int
+
+
+@dataclass
+class _Submission:
+    entries: Sequence[Entry]
+    promises: list[Promise] | None = None
+    error: Exception | None = None
+    written: threading.Event = field(default_factory=threading.Event)
+
+
+class LogStore:
+    """One log under one key. `clock` gives Unix seconds. Methods may be called from any thread."""
+
+    def __init__(
+        self, engine: Engine, key: LogKey, clock: Callable[[], float], merge_delay_s: int = MERGE_DELAY_S
+    ) -> None:
+        self._engine, self._key, self._clock, self._merge_delay_s = engine, key, clock, merge_delay_s
+        self._pen = threading.Lock()
+        self._queue: list[_Submission] = []
+        self._queueing = threading.Lock()
+        self._frontier = Frontier()
+
+    @classmethod
+    def open(cls, url: str, key: LogKey, clock: Callable[[], float], merge_delay_s: int = MERGE_DELAY_S) -> LogStore:
+        """Open and migrate. Raises ConfigurationError for a database that cannot be used."""
+        engine = open_engine(url)
+        migrate(engine, "server.log:migrations", version_table="log_version")
+        return cls(engine, key, clock, merge_delay_s)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def append(self, kind: str, body: bytes) -> Promise:
+        """The promise for one entry; the same entry again has the same promise. Raises MessageError, EncodingError."""
+        return self.extend([Entry(kind, body)])[0]
+
+    def extend(self, batch: Sequence[Entry]) -> list[Promise]:
+        """The promises for entries that are on disk when it returns, in order."""
+        submission = _Submission(batch)
+        with self._queueing:
+            self._queue.append(submission)
+        with self._pen:
+            if not submission.written.is_set():
+                self._write_queue()
+        if submission.error is not None:
+            raise submission.error
+        if submission.promises is None:
+            raise LedgerError("log", got="a submission that nobody wrote", expected="a promise")
+        return submission.promises
+
+    def size(self) -> int:
+        """Entries so far."""
+        with reading(self._engine) as connection:
+            return tree_size(connection)
+
+    def checkpoint(self) -> bytes:
+        """The signed note (C2SP tlog-checkpoint) over all entries so far."""
+        with reading(self._engine) as connection:
+            size = tree_size(connection)
+            root = with_nodes(connection, lambda node: Frontier.read(node, size)).root
+        return Checkpoint(self._key.name, size, root).note(self._key)
+
+    def inclusion(self, leaf: bytes, size: int | None = None) -> Inclusion:
+        """Where the entry with this leaf hash stands in the tree of `size` (None: all). Raises Refused if nowhere."""
+        with reading(self._engine) as connection:
+            total = _tree(connection, size)
+            index = connection.scalar(select(entries.c.position).where(entries.c.hash == leaf))
+            if index is None or index >= total:
+                raise Refused("unknown", "leaf hash", got=leaf.hex(), expected=f"one of the first {total} entries")
+            path = with_nodes(connection, lambda node: inclusion_path(node, index, total))
+        return Inclusion(index, total, path)
+
+    def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+        """The proof that the tree of `new` (None: all) appends to the tree of `old`. Raises Refused if there are none."""
+        with reading(self._engine) as connection:
+            total = _tree(connection, new)
+            if not 0 <= old <= total:
+                raise Refused("unknown", "old size", got=old, expected=f"0 to {total}")
+            return with_nodes(connection, lambda node: consistency_path(node, old, total))
+
+    def entries(self, start: int, count: int, kind: str | None = None) -> Page:
+        """At most `count` (and MAX_PAGE) entries from index `start` on, of one kind or of all."""
+        limit = max(1, min(count, MAX_PAGE))
+        query = select(entries.c.position, entries.c.data).where(entries.c.position >= start)
+        if kind is not None:
+            query = query.where(entries.c.kind == kind)
+        with reading(self._engine) as connection:
+            size = tree_size(connection)
+            rows = connection.execute(query.order_by(entries.c.position).limit(limit)).all()
+        found = [(row.position, row.data) for row in rows]
+        return Page(found, found[-1][0] + 1 if len(found) == limit else size)
+
+    def verify(self) -> int:
+        """Recompute every hash from the entries' bytes; the size. Raises LedgerError naming the first wrong entry."""
+        with reading(self._engine) as connection:
+            return verify_tree(connection)
+
+    def _write_queue(self) -> None:
+        """Write what was handed in, in one transaction. The caller holds the pen."""
+        with self._queueing:
+            queue, self._queue = self._queue, []
+        try:
+            promised = self._write([entry for submission in queue for entry in submission.entries])
+            for submission in queue:
+                submission.promises = [promised[entry.hash] for entry in submission.entries]
+        except Exception as error:
+            for submission in queue:
+                submission.error = error
+        finally:
+            for submission in queue:
+                submission.written.set()
+
+    def _write(self, batch: Iterable[Entry]) -> dict[bytes, Promise]:
+        """Leaf hash -> promise. Signs after the commit."""
+        wanted = {entry.hash: entry for entry in batch}
+        now = int(self._clock())
+        with writing(self._engine, lock=_LOCK) as connection:
+            frontier = self._resume(connection)
+            places = _places(connection, list(wanted))
+            rows, completed = [], []
+            for leaf, entry in wanted.items():
+                if leaf in places:
+                    continue
+                places[leaf] = (frontier.size, now)
+                rows.append(
+                    {"position": frontier.size, "hash": leaf, "kind": entry.kind, "data": entry.data, "logged_at": now}
+                )
+                frontier, made = frontier.append(leaf)
+                completed += [{"level": level, "position": at, "hash": value} for level, at, value in made[1:]]
+            if rows:
+                connection.execute(_INSERT_ENTRIES, rows)
+            if completed:
+                connection.execute(_INSERT_NODES, completed)
+        self._frontier = frontier
+        return {leaf: self._promise(leaf, *place) for leaf, place in places.items()}
+
+    def _resume(self, connection: Connection) -> Frontier:
+        """The log only grows, so the frontier in memory is right if its size is."""
+        size = tree_size(connection)
+        if self._frontier.size == size:
+            return self._frontier
+        return with_nodes(connection, lambda node: Frontier.read(node, size))
+
+    def _promise(self, leaf: bytes, index: int, logged_at: int) -> Promise:
+        return Promise.make(
+            self._key, leaf_hash=leaf, index=index, issued_at=logged_at, merge_delay_s=self._merge_delay_s
+        )
+
+
+def _places(connection: Connection, leaves: list[bytes]) -> dict[bytes, tuple[int, int]]:
+    """(index, time) of those leaves that are in the log already."""
+    places: dict[bytes, tuple[int, int]] = {}
+    for start in range(0, len(leaves), MAX_PAGE):
+        for row in connection.execute(_KNOWN, {"leaves": leaves[start : start + MAX_PAGE]}):
+            places[row.hash] = (row.position, row.logged_at)
+    return places
+
+
+def _tree(connection: Connection, size: int | None) -> int:
+    """The size asked for. Raises Refused for a tree that is not there yet."""
+    total = tree_size(connection)
+    if size is None:
+        return total
+    if not 0 <= size <= total:
+        raise Refused("unknown", "tree size", got=size, expected=f"0 to {total}")
+    return size
