@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from federation.scorecard.scaling import Scaling
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MAX_REASONS = (
     4  # and enquiries as a fifth where they count against the subject (the practice of 12 CFR 1002.9, FCRA 609(f))
@@ -173,6 +175,8 @@ class Scores:
 
         What a subject does not have is null. Scores are rounded to two decimals; parts to three.
         """
+        import polars as pl  # an eighth of a second that whoever makes no table saves: round driver, training
+
         columns: dict[str, pl.Series] = {}
         if subjects is not None:
             columns["subject"] = pl.Series("subject", [str(value) for value in subjects], dtype=pl.String)
@@ -192,10 +196,14 @@ class Scores:
 
 
 def _numbers(values: NDArray[np.float64], decimals: int) -> pl.Series:
+    import polars as pl
+
     return pl.Series(np.round(values, decimals), nan_to_null=True)
 
 
 def _names(index: NDArray[np.integer[Any]], names: Sequence[str]) -> pl.Series:
     """Names by index, as a dictionary-encoded column; null for -1."""
+    import polars as pl
+
     wide = pl.Series(index.astype(np.int64))
     return wide.replace_strict(range(len(names)), names, default=None, return_dtype=pl.Enum(list(names)))
