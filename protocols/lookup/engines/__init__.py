@@ -3,9 +3,9 @@
 >>> engine("mirror").name
 'mirror'
 
-`bfv` (SEAL) is the default, `lwe` serves millions of subjects at a high rate, `mirror` downloads the whole padded table.
+`bfv` (SEAL) is the default, `lwe` serves millions of subjects at a high rate, `mirror` downloads the padded table.
 Each is imported when first asked for. What an engine needs from its surroundings is passed in: `lwe` takes an exact
-int8 matrix product and the identity of the running process; programs get an engine with all it needs from
+int8 matrix product and the identity of the running process. Programs get an engine with all it needs from
 `federation.lookup.engines.load`.
 """
 
@@ -16,15 +16,15 @@ from typing import Any
 
 from protocols.errors import MessageError
 from protocols.lookup.engines.base import Client, Engine, Geometry, Pending, Prepared
+from protocols.lookup.parameters import ENGINES
 
-__all__ = ["ENGINES", "Client", "Engine", "Geometry", "Pending", "Prepared", "engine"]
+__all__ = ["Client", "Engine", "Geometry", "Pending", "Prepared", "engine"]
 
 _CLASSES = {
     "bfv": ("protocols.lookup.engines.bfv", "BfvEngine"),
     "lwe": ("protocols.lookup.engines.lwe", "LweEngine"),
     "mirror": ("protocols.lookup.engines.mirror", "MirrorEngine"),
 }
-ENGINES = tuple(_CLASSES)
 
 
 def engine(name: str, **dependencies: Any) -> Engine:

@@ -17,21 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from protocols.errors import MessageError
-
-if TYPE_CHECKING:
-    from protocols.lookup.rows import Rows
+from protocols.lookup.rows import SIGNATURE_BYTES, Rows
 
 Random = Callable[[int], bytes]  # n -> n unpredictable bytes
-SIGNATURE_BYTES = 64  # Ed25519
 MAX_ROWS = 2**31
 MAX_SLOTS = 2**20
-MAX_QUORUM = 16
+MAX_QUORUM = 64
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,8 @@ class Pending(Protocol):
         """The row's values, uint32[slots, 8] below MODULUS or not as the answer says, and its quorum * 64 signature
         bytes; both to be verified by `protocols.lookup.rows.verify_row`.
 
-        Raises MessageError for an answer of the wrong size or form, StageError when opened before.
+        Raises MessageError for an answer of the wrong size or of a form no table has (treat it as a signature that
+        fails), StageError when opened before.
         """
         ...
 
@@ -79,7 +77,7 @@ class Client(Protocol):
         ...
 
     def prepare(self, queries: int) -> None:
-        """Do ahead of time what `queries` further queries need and no row decides; cheaper in numbers."""
+        """Do ahead of time what no row decides, so that `queries` calls of `query` are quick; cheaper in numbers."""
         ...
 
     def query(self, row: int) -> tuple[Pending, bytes]:
@@ -129,6 +127,13 @@ def check_epoch_id(epoch_id: bytes) -> bytes:
     if len(epoch_id) != 32:
         raise MessageError("epoch_id", got=f"{len(epoch_id)} bytes", expected="32 bytes")
     return epoch_id
+
+
+def check_subjects(subjects: int) -> int:
+    """`subjects` if there is one. Raises MessageError otherwise."""
+    if subjects < 1:
+        raise MessageError("subjects", got=subjects, expected="one or more")
+    return subjects
 
 
 def check_row(row: int, geometry: Geometry) -> int:
