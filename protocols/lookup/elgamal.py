@@ -1,7 +1,7 @@
 """The tag by which oversight, and nobody else, finds the requests about one person (ElGamal over ristretto255).
 
 tag = (e G, H(id) + e Y), e = HKDF(nonce), Y the oversight key, shared between parties none of whom holds it alone. A
-keyed hash would let whoever once learned the key scan the log for a person; here every look-up takes a joint decryption.
+keyed hash would let whoever once learned the key scan the log for a person; here each look-up takes joint decryption.
 """
 
 from __future__ import annotations

@@ -128,7 +128,7 @@ class LogStore:
         return Inclusion(index, total, path)
 
     def consistency(self, old: int, new: int | None = None) -> list[bytes]:
-        """The proof that the tree of `new` (None: all) appends to the tree of `old`. Raises Refused if there are none."""
+        """The proof that the tree of `new` (None: all) appends to that of `old`. Raises Refused if there are none."""
         with reading(self._engine) as connection:
             total = _tree(connection, new)
             if not 0 <= old <= total:
