@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.errors import MessageError
-from protocols.lookup.engines.bfv.parameters import ANSWER_PRIME, DEGREE
-from protocols.lookup.parameters import COEFFICIENTS, MODULUS
+from protocols.lookup.engines.bfv.parameters import DEGREE
+from protocols.lookup.parameters import COEFFICIENTS
 
 RESIDUES_BYTES = DEGREE * 60 // 8  # one polynomial modulo one prime
 SIGNATURE_SLOTS = 4  # two bytes a coefficient, eight coefficients a slot
@@ -61,27 +61,33 @@ def shorten(polynomials: NDArray[np.uint64]) -> bytes:
 
 
 def lengthen(data: bytes) -> NDArray[np.uint64]:
-    """uint64[2, N] from `ANSWER_BYTES` bytes. Every byte string of this size is a valid pair of polynomials."""
+    """uint64[2, N] from `ANSWER_BYTES` bytes.
+
+    Every byte string of this size is a valid pair of polynomials: the middle of the highest interval, 2^60 - 2^19, is
+    below the prime 2^60 - 163839.
+    """
     polynomials = np.zeros((2, DEGREE), dtype=np.uint64)
     start = 0
     for index, (dropped, size) in enumerate(zip(_DROPPED, _KEPT_BYTES, strict=True)):
         words = np.zeros((DEGREE, 8), dtype=np.uint8)
         words[:, :size] = np.frombuffer(data, dtype=np.uint8, count=DEGREE * size, offset=start).reshape(DEGREE, size)
         high = words.view("<u8").astype(np.uint64, copy=False).reshape(DEGREE)
-        polynomials[index] = np.minimum((high << np.uint64(dropped)) + np.uint64(1 << dropped - 1), ANSWER_PRIME - 1)
+        polynomials[index] = (high << np.uint64(dropped)) + np.uint64(1 << dropped - 1)
         start += DEGREE * size
     return polynomials
 
 
-def row_polynomial(values: NDArray[np.uint32], signatures: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    """uint64[N]: the records uint32[S, 8], then the signatures uint8[quorum * 64], two bytes a coefficient."""
-    coefficients = np.concatenate([values.reshape(-1), signatures.reshape(-1).view("<u2")]).astype(np.uint64)
+def row_polynomial(values: NDArray[np.uint32], signatures: NDArray[np.uint8], field: str) -> NDArray[np.uint64]:
+    """uint64[N]: the records uint32[S, 8], then the signatures uint8[quorum * 64], two bytes a coefficient.
+
+    Raises MessageError unless they fill the ring. That the values are below t, `Rows` has seen to.
+    """
+    signed = np.ascontiguousarray(signatures, dtype=np.uint8).view("<u2")
+    coefficients = np.concatenate([values.reshape(-1), signed]).astype(np.uint64)
     if coefficients.size != DEGREE:
-        raise MessageError("row", got=f"{coefficients.size} coefficients", expected=DEGREE)
-    if (coefficients >= MODULUS).any():
-        raise MessageError("row", got="a value beyond the modulus", expected=f"values below {MODULUS}")
+        raise MessageError(field, got=f"{coefficients.size} coefficients", expected=DEGREE)
     if not coefficients.any():  # SEAL refuses to multiply by zero; records are padded, so this is no table
-        raise MessageError("row", got="zeros only", expected="padded records")
+        raise MessageError(field, got="zeros only", expected="padded records")
     return coefficients
 
 

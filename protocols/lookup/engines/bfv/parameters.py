@@ -20,7 +20,9 @@ from protocols.lookup.parameters import MODULUS
 DEGREE = 8192
 PRIMES = (1152921504606683137, 1152921504606748673, 1152921504606830593)  # fixed: the wire format depends on them
 DATA_PRIMES = PRIMES[:2]
-ANSWER_PRIME = PRIMES[0]  # what is left after the last modulus switch
+MAX_ROWS = (
+    1 << 14
+)  # 16 million subjects, 2 GB prepared; the noise of a query grows with the rows and was measured there
 
 # What one more column and one more block cost a query, in milliseconds (one core, measured at 1M subjects by
 # `benchmarks/bfv_lookup.py`). Only the ratio matters: it sets how long and how high the table is folded.
@@ -67,10 +69,11 @@ class Shape:
     def of(cls, rows: int) -> Shape:
         """The shape with the least cost `columns * column_cost + blocks * block_cost` that holds `rows`.
 
-        The scan of the rows themselves costs the same in every shape. Raises MessageError unless rows is in 1..2^18.
+        The scan of the rows themselves costs the same in every shape. Raises MessageError unless rows is in
+        1..MAX_ROWS.
         """
-        if not 1 <= rows <= 1 << 18:
-            raise MessageError("rows", got=rows, expected="1 to 262144")
+        if not 1 <= rows <= MAX_ROWS:
+            raise MessageError("rows", got=rows, expected=f"1 to {MAX_ROWS}")
         candidates = {-(-rows // blocks) for blocks in range(1, 2 * math.isqrt(rows) + 2)}
         shapes = [cls(columns, -(-rows // columns)) for columns in candidates]
         return min(shapes, key=lambda shape: (shape._cost, shape.blocks))

@@ -13,6 +13,7 @@ import os
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,6 @@ SEED_BYTES = 64
 _HEADER_BYTES = 16
 _PLAIN, _ZSTD = 0, 2  # seal::compr_mode_type
 _BLAKE2XB = b"\x01"  # seal::prng_type, SEAL's default
-_VERSION = b"\x04\x03"  # SEAL 4.3
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,27 @@ class Seeded:
 
 def save(value: Any) -> bytes:
     """The uncompressed bytes of one of our own objects, without the outer header."""
-    handle = os.memfd_create("seal", os.MFD_CLOEXEC)
-    try:
-        value.save(f"/proc/self/fd/{handle}")
-        data = os.pread(handle, os.fstat(handle).st_size, 0)
-    finally:
-        os.close(handle)
+    data = _saved(value)
     if data[5] == _PLAIN:
         return data[_HEADER_BYTES:]
     if data[5] != _ZSTD:
         raise RuntimeError(f"SEAL compressed with mode {data[5]}, expected {_PLAIN} or {_ZSTD}")
     return zstandard.ZstdDecompressor().decompressobj().decompress(data[_HEADER_BYTES:])
+
+
+def _saved(value: Any) -> bytes:
+    handle = os.memfd_create("seal", os.MFD_CLOEXEC)
+    try:
+        value.save(f"/proc/self/fd/{handle}")
+        return os.pread(handle, os.fstat(handle).st_size, 0)
+    finally:
+        os.close(handle)
+
+
+@lru_cache(maxsize=1)
+def _version() -> bytes:
+    """Major and minor version of this SEAL, as its headers say it."""
+    return _saved(seal.Plaintext("1"))[3:5]
 
 
 def _load(kind: type, body: bytes) -> Any:
@@ -66,7 +76,7 @@ def _load(kind: type, body: bytes) -> Any:
 
 
 def _nested(body: bytes) -> bytes:
-    return struct.pack("<HB2sBHQ", 0xA15E, _HEADER_BYTES, _VERSION, _PLAIN, 0, _HEADER_BYTES + len(body)) + body
+    return struct.pack("<HB2sBHQ", 0xA15E, _HEADER_BYTES, _version(), _PLAIN, 0, _HEADER_BYTES + len(body)) + body
 
 
 def _array(values: NDArray[np.uint64]) -> bytes:

@@ -32,15 +32,15 @@ class BfvPrepared:
     hint = b""
 
     def __init__(self, rows: Rows, epoch_id: bytes) -> None:
-        """Raises MessageError for rows that do not fill the ring, values beyond t, or a row of zeros."""
+        """Raises MessageError for rows that do not fill the ring, or a row of zeros only."""
         self._epoch_id = check_epoch_id(epoch_id)
         self._shape = Shape.of(len(rows.values))
         self._evaluator = seal.Evaluator(ring().context)
         self._monomials = monomials_of(self._shape.levels)
         self._keys: OrderedDict[bytes, tuple[Any, Any]] = OrderedDict()
         self._rows = []
-        for values, signatures in zip(rows.values, rows.signatures, strict=True):
-            row = serial.plaintext(row_polynomial(values, signatures))
+        for index, (values, signatures) in enumerate(zip(rows.values, rows.signatures, strict=True)):
+            row = serial.plaintext(row_polynomial(values, signatures, f"rows[{index}]"))
             self._evaluator.transform_to_ntt_inplace(row, ring().data_level)
             self._rows.append(row)
 
@@ -54,10 +54,11 @@ class BfvPrepared:
         return [messages.ANSWER.frame(self._epoch_id, shorten(serial.answer_polynomials(answer))) for answer in answers]
 
     def _switching_keys(self, data: bytes) -> tuple[Any, Any]:
-        name = hashlib.sha256(data).digest()
+        levels = self._shape.levels
+        payload = messages.keys_kind(levels).payload(self._epoch_id, data)
+        name = hashlib.sha256(payload).digest()
         if name not in self._keys:
-            levels = self._shape.levels
-            *galois, last = messages.read_keys(messages.keys_kind(levels).payload(self._epoch_id, data))
+            *galois, last = messages.read_keys(payload)
             indices = [galois_index(element) for element in galois_elements(levels)]
             by_index = dict(zip(indices, galois, strict=True))
             self._keys[name] = serial.galois_keys(by_index), serial.relinearisation_keys(last)
