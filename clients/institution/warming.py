@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from threading import Event, Thread
+import os
+from contextlib import suppress
+from threading import Event, Thread, get_native_id
 
 # As typical a round as any: what is computed for it fills the accountants' own tables.
 _RATE, _MULTIPLIER, _STEPS, _DELTA = 0.2, 7.63, 5, 1e-5
 LATER_S = 10.0
+_NICE = 10
 
 
 def warm(stop: Event, *, later: float) -> None:
     """Import what a plan needs, half a second of CPU, and `later` seconds on what a round needs, 3 s more.
 
-    A node that starts with all the rest of a deployment must not take the CPU from what leads to its first plan; a
-    round that comes before its imports waits for them, and for no more. Returns early once `stop` is set.
+    A node that starts with all the rest of a deployment must not take the CPU from what leads to its first plan, so
+    this thread is a nice one; a round that comes before its imports waits for them, and for no more. Returns early once
+    `stop` is set.
     """
+    with suppress(AttributeError, OSError):  # where the system has no priorities of threads, it has its own of both
+        os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
     from federation.privacy import GaussianEvent, epsilons
     from federation.privacy.accounting import spent
 
