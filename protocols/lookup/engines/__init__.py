@@ -30,7 +30,7 @@ _CLASSES = {
 def engine(name: str, **dependencies: Any) -> Engine:
     """The engine a manifest names. Raises MessageError for an unknown name, TypeError for a missing dependency."""
     if name not in _CLASSES:
-        raise MessageError("engine", got=name, expected=" | ".join(ENGINES))
+        raise MessageError("engine", got=name, expected=" or ".join(ENGINES))
     module, made_by = _CLASSES[name]
     made: Engine = getattr(import_module(module), made_by)(**dependencies)
     return made
