@@ -85,31 +85,3 @@ def test_combinations_of_rows_open_nothing_but_where_pads_are_missing(padded: bo
     unpadded = (values.astype(np.int64) - pads[0, 7]) % MODULUS
     others = np.count_nonzero((unpadded == records.sum(axis=0) % MODULUS).all(axis=1))
     assert others == (0 if padded else SLOTS)  # without pads, every sum of four subjects is read
-
-
-def test_answers_to_hostile_queries_depend_on_the_sum_table_alone() -> None:
-    """Two federations with other members but one padded sum: below the scale, split or combined, the same bytes."""
-    total, first, second = uniform(), uniform(), uniform()
-    ours = prepared((first + (total - first)) % MODULUS)
-    theirs = prepared((second + (total - second)) % MODULUS)
-    other = prepared(uniform())
-    querier = client(ROWS)
-    _, honest = querier.query(0)
-    below = dict.fromkeys(range(SHAPE.selections), 1 << 60)  # the scale q / t has 100 bits
-    split = {index: sum(RNG.integers(0, 1 << 40, 2).tolist()) << 70 for index in range(SHAPE.selections)}
-    for query in (
-        shifted(honest, below),
-        shifted(honest, split),
-        shifted(selecting(querier, [0, 1], []), {5000: 1 << 90}),
-    ):
-        answer = ours.answer([query], querier.keys)
-        assert answer == theirs.answer([query], querier.keys)
-        assert answer != other.answer([query], querier.keys)
-
-
-def test_a_perturbation_below_the_scale_opens_the_same_row() -> None:
-    total = uniform()
-    querier = client(ROWS)
-    pending, honest = querier.query(3)
-    [answer] = prepared(total).answer([shifted(honest, {0: 1 << 30})], querier.keys)
-    assert np.array_equal(pending.open(answer)[0], total[3])
