@@ -112,14 +112,3 @@ def check_hint(context: EpochContext, opened: SignedOpening, hint: bytes) -> Non
     opened.verify(context.signed.epoch, context.roster)
     if hint_digest(context.epoch_id, hint) != opened.opening.hint_digest:
         raise MessageError("hint", got="another", expected="the one the auditors signed")
-
-
-def check_mirror(context: EpochContext, opened: SignedOpening, rows: Rows) -> None:
-    """The same for a whole downloaded sum table, with its row signatures."""
-    opened.verify(context.signed.epoch, context.roster)
-    for name, found, signed in (
-        ("sum", sum_digest(context.epoch_id, rows.values), opened.opening.sum_digest),
-        ("signatures", signatures_digest(context.epoch_id, rows.signatures), opened.opening.signatures_digest),
-    ):
-        if found != signed:
-            raise MessageError(f"downloaded table, {name}", got="another", expected="the one the auditors signed")

@@ -71,14 +71,16 @@ def check_places(header: LayoutHeader, institution: str, chunk: PlacesChunk) -> 
 def own_places(layout: Layout, lifted: bytes) -> Places:
     """The places of a member's customers, found by its own search among the points all members check and sign.
 
-    Raises ProofError naming the customer that has no place, or shares one: then the epoch is not signed.
+    Raises ProofError naming the customer that has no place: then the epoch is not signed. MessageError for one given
+    twice.
     """
-    positions = layout.positions(_split(lifted))
+    points = _split(lifted)
+    if len(set(points)) != len(points):
+        raise MessageError("own customers", got="one place twice", expected="every customer once")
+    positions = layout.positions(points)
     missing = np.flatnonzero(positions < 0)
     if missing.size:
         raise ProofError(f"relay, place of customer {missing[0]}", got="none", expected="a place in the layout")
-    if len(np.unique(positions)) != len(positions):
-        raise MessageError("own customers", got="one place twice", expected="every customer once")
     return Places(layout.digest, positions)
 
 
