@@ -11,6 +11,7 @@ RFC, byte for byte. Everything in fedscore passes a context, and then two things
    one element may then choose them one by one until the weighted errors cancel: a generalised birthday problem (Wagner,
    CRYPTO 2002), about 2^(252 / (1 + log2 n)) work a list for n pairs: 2^84 for 4, 2^36 for 64, 2^19 for 4096.
 2. The challenge depends on the context, so that a proof is worth nothing for another institution, epoch or request.
+   It covers the whole statement, so a single pair needs no weight: a third of the work of a ticket's proof is saved.
 
 The nonce is hedged: a hash of fresh randomness, the secret and the statement. It does not repeat for two statements
 even with a broken generator of random numbers, and cannot be predicted even if the generator's output is known.
@@ -57,12 +58,12 @@ def prove(
 ) -> bytes:
     """The proof (challenge, response; 64 bytes) for outputs the caller computed as k * inputs[i].
 
-    150 microseconds (165 if the generator is not BASE) and 50 more for every further pair. The caller vouches for
-    `k`, `public` and the outputs: for a false statement the proof does not verify. Raises MessageError for no pair,
-    unequal numbers or more than 65,535 pairs.
+    150 microseconds (165 if the generator is not BASE; 40 less under a context) and 50 more for every further pair.
+    The caller vouches for `k`, `public` and the outputs: for a false statement the proof does not verify. Raises
+    MessageError for no pair, unequal numbers or more than 65,535 pairs.
     """
     seed = _seed(generator, public, inputs, outputs, context)
-    mixed = _weighted(_weights(seed, inputs, outputs), inputs)
+    mixed = _weighted(_batch_weights(seed, inputs, outputs, context), inputs)
     hedge = _prefixed(k) + _prefixed(random(32)) + _prefixed(seed) + _prefixed(mixed)
     return _prove(k, generator, public, mixed, seed if context else b"", hash_to_scalar(hedge, _NONCE))
 
@@ -80,11 +81,12 @@ def verify(
     """Raises ProofError, naming `where`, unless one k ties all pairs together: no pair, too many, no elements included.
 
     Nothing need be checked before: pairs that are no elements, or the identity, are refused here at no extra cost.
-    240 microseconds for one pair (265 if the generator is not BASE), 100 more for every further pair.
+    240 microseconds for one pair (265 if the generator is not BASE; 85 less under a context), 100 more for every
+    further pair.
     """
     try:
         seed = _seed(generator, public, inputs, outputs, context)
-        weights = _weights(seed, inputs, outputs)
+        weights = _batch_weights(seed, inputs, outputs, context)
         mixed, image = _weighted(weights, inputs), _weighted(weights, outputs)
         challenge = check_scalar(proof[:SIZE], "challenge")
         response = check_scalar(proof[SIZE:], "response")
@@ -118,6 +120,11 @@ def _seed(
     return statement.digest()
 
 
+def _batch_weights(seed: bytes, inputs: Sequence[Element], outputs: Sequence[Element], context: bytes) -> list[Scalar]:
+    """None for a single pair under a context: there is nothing to mix, and its challenge covers the pair anyway."""
+    return [] if context and len(inputs) == 1 else _weights(seed, inputs, outputs)
+
+
 def _weights(seed: bytes, inputs: Sequence[Element], outputs: Sequence[Element]) -> list[Scalar]:
     start = _prefixed(seed)
     return [
@@ -127,6 +134,8 @@ def _weights(seed: bytes, inputs: Sequence[Element], outputs: Sequence[Element])
 
 
 def _weighted(weights: Sequence[Scalar], elements: Sequence[Element]) -> Element:
+    if not weights:
+        return elements[0]
     total = multiply(weights[0], elements[0])
     for weight, element in zip(weights[1:], elements[1:], strict=True):
         total = add(total, multiply(weight, element))
