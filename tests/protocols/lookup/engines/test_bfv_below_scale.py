@@ -39,10 +39,10 @@ def test_the_noise_of_an_answer_tells_a_second_row_as_it_is_padded(padded: bool)
     values = (held[:, :RECORDS] % MODULUS).astype(np.uint32).reshape(ROWS, SLOTS, 8)
     prepared: Any = ENGINE.prepare(Rows(values=values, signatures=signatures), EPOCH)
 
-    # 1. Row 0 is asked for, row 2 selected with 2^48 where the scale is 2^100 (doubled twice, one right turn).
+    # 1. Row 0 is asked for, row 2 selected with 2^46 where the scale is 2^100 (doubled twice, one right turn).
     querier: Any = client(ROWS)
     pending, honest = querier.query(0)
-    query = perturbed(honest, 2, -(1 << 46))
+    query = perturbed(honest, 2, -(1 << 44))
     [answer] = prepared.answer([query], querier.keys)
     assert np.array_equal(pending.open(answer)[0], values[0])
 
@@ -51,8 +51,8 @@ def test_the_noise_of_an_answer_tells_a_second_row_as_it_is_padded(padded: bool)
     quotient = quotient_of(block_selection(prepared, query, querier.keys), secret)
 
     # 3. What is in the noise is row 2 of the table: the record where nothing pads it, noise where it is padded.
-    assert correlation(noise, negacyclic(quotient, held[2])) > 0.9
-    assert (correlation(noise, negacyclic(quotient, records[2])) > 0.9) == (not padded)
+    assert correlation(noise, negacyclic(quotient, held[2])) > 0.8
+    assert (correlation(noise, negacyclic(quotient, records[2])) > 0.8) == (not padded)
 
 
 def perturbed(query: bytes, index: int, amount: int) -> bytes:
