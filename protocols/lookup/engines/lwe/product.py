@@ -20,13 +20,17 @@ MAX_INNER = 2**16
 """2^16 products of at most 2^14 stay below 2^31."""
 _EXACT_IN_FLOAT32 = 2**10
 """2^10 products of at most 2^14 are integers up to 2^24: every partial sum is exact, in any order."""
+_COLUMNS_AT_ONCE = 2**8
+"""A stretch of so many columns, widened to float32, is 1 MB: it stays in cache."""
 
 
 def blas_product(left: Int8, right: Int8) -> npt.NDArray[np.int32]:
     """Exact, by float32 BLAS over stretches short enough that nothing is ever rounded."""
     total = np.zeros((left.shape[0], right.shape[1]), dtype=np.int32)
-    for start in range(0, left.shape[1], _EXACT_IN_FLOAT32):
-        stretch = slice(start, start + _EXACT_IN_FLOAT32)
-        part = left[:, stretch].astype(np.float32) @ right[stretch].astype(np.float32)
-        total += part.astype(np.int32)
+    for first in range(0, left.shape[1], _EXACT_IN_FLOAT32):
+        inner = slice(first, first + _EXACT_IN_FLOAT32)
+        widened = left[:, inner].astype(np.float32)
+        for start in range(0, right.shape[1], _COLUMNS_AT_ONCE):
+            columns = slice(start, start + _COLUMNS_AT_ONCE)
+            total[:, columns] += (widened @ right[inner, columns].astype(np.float32)).astype(np.int32)
     return total
