@@ -24,10 +24,10 @@ MAX_ROWS = (
     1 << 14
 )  # 16 million subjects, 2 GB prepared; the noise of a query grows with the rows and was measured there
 
-# What one more column and one more block cost a query, in milliseconds (one core, measured at 1M subjects by
-# `benchmarks/bfv_lookup.py`). Only the ratio matters: it sets how long and how high the table is folded.
-_COLUMN_MS = 1.9  # expand one selection, transform it
-_BLOCK_MS = 7.6  # expand one selection, transform the block's sum back, multiply two ciphertexts
+# What one more column and one more block cost a query, in milliseconds on one core, measured operation by operation.
+# Only the ratio matters, and little: it sets how long and how high the table is folded.
+_COLUMN_MS = 1.7  # expand one selection, transform it
+_BLOCK_MS = 7.0  # expand one selection, transform the block's sum back, multiply two ciphertexts
 
 
 @dataclass(frozen=True)

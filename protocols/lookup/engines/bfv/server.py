@@ -73,25 +73,29 @@ class BfvPrepared:
         selections = expand(evaluator, query, self._shape.selections, galois, self._monomials)
         for selection in selections[:columns]:
             evaluator.transform_to_ntt_inplace(selection)
-        # 2. In every block the chosen column, times the block's own selection.
-        total = seal.Ciphertext()
-        for block in range(self._shape.blocks):
-            chosen = self._column(selections, self._rows[block * columns : (block + 1) * columns])
-            evaluator.multiply_inplace(chosen, selections[columns + block])
-            if block:
-                evaluator.add_inplace(total, chosen)
-            else:
-                total = chosen
+        # 2. In every block the row of the chosen column, times the block's own selection.
+        chosen = self._choose(selections[:columns])
+        for total, selection in zip(chosen, selections[columns:], strict=True):
+            evaluator.transform_from_ntt_inplace(total)
+            evaluator.multiply_inplace(total, selection)
+        answer, *others = chosen
+        for other in others:
+            evaluator.add_inplace(answer, other)
         # 3. Three polynomials back to two, and down to one prime.
-        evaluator.relinearize_inplace(total, relinearisation)
-        evaluator.mod_switch_to_next_inplace(total)
-        return total
+        evaluator.relinearize_inplace(answer, relinearisation)
+        evaluator.mod_switch_to_next_inplace(answer)
+        return answer
 
-    def _column(self, selections: Sequence[Any], rows: Sequence[Any]) -> Any:
-        total, term = seal.Ciphertext(), seal.Ciphertext()
-        self._evaluator.multiply_plain(selections[0], rows[0], total)
-        for selection, row in zip(selections[1:], rows[1:], strict=False):  # the last block may be shorter
-            self._evaluator.multiply_plain(selection, row, term)
-            self._evaluator.add_inplace(total, term)
-        self._evaluator.transform_from_ntt_inplace(total)
-        return total
+    def _choose(self, selections: Sequence[Any]) -> list[Any]:
+        """For each block the sum of its rows times their columns' selections. Every row is multiplied once."""
+        evaluator, columns, term = self._evaluator, self._shape.columns, seal.Ciphertext()
+        totals = [seal.Ciphertext() for _ in range(self._shape.blocks)]
+        for column, selection in enumerate(selections):  # column by column: its selection stays in the cache
+            rows = self._rows[column::columns]
+            for total, row in zip(totals, rows, strict=False):  # the last block may end before this column
+                if column:
+                    evaluator.multiply_plain(selection, row, term)
+                    evaluator.add_inplace(total, term)
+                else:
+                    evaluator.multiply_plain(selection, row, total)
+        return totals
