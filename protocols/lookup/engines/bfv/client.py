@@ -1,8 +1,8 @@
 """The querier's side: one secret key an epoch, a fresh ciphertext a query.
 
-SEAL draws the secret key, the noise and the seeds from its own generator (BLAKE2Xb, seeded anew for each ciphertext from
-C++'s `std::random_device`): the `random` of the engine interface is not used. The secret leaves this object through
-`save` only.
+SEAL draws the secret key, the noise and the seeds from its own generator (BLAKE2Xb, seeded anew for each ciphertext
+from C++'s `std::random_device`): the `random` of the engine interface is not used. The secret leaves this object
+through `save` only.
 """
 
 from __future__ import annotations
