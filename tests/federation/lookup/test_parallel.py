@@ -52,6 +52,11 @@ def die(number: int) -> int:
     return number
 
 
+def interrupt(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGINT)
+    return number
+
+
 def unpicklable(number: int) -> object:
     return lambda: number
 
@@ -137,6 +142,19 @@ def test_what_initialise_raises_is_raised_here() -> None:
 def test_a_worker_that_is_killed_is_an_error_not_a_gap() -> None:
     with pytest.raises(WorkerError, match="exit code -9"):
         list(spread(die, range(10), processes=2))
+
+
+def test_ctrl_c_is_for_the_parent_alone_to_answer() -> None:
+    """A terminal sends it to every process of the group."""
+    assert list(spread(interrupt, range(4), processes=2)) == [0, 1, 2, 3]
+
+
+def test_closing_does_not_wait_for_what_is_under_way() -> None:
+    results = spread(time.sleep, [0.0, 0.0, 60.0, 60.0], processes=2)
+    next(results)
+    start = time.monotonic()
+    results.close()  # type: ignore[attr-defined]
+    assert time.monotonic() - start < 1.5
 
 
 def test_a_result_that_cannot_travel_is_named_by_its_kind() -> None:

@@ -136,6 +136,22 @@ def test_with_a_context_every_weight_depends_on_every_pair() -> None:
     assert not set(one) & set(two)
 
 
+def test_with_a_context_the_seed_covers_every_part_and_where_it_ends() -> None:
+    one, two = hash_to_group(b"one"), hash_to_group(b"two")
+    statements = [
+        (BASE, one, [one], [one], b"context"),
+        (two, one, [one], [one], b"context"),
+        (BASE, two, [one], [one], b"context"),
+        (BASE, one, [two], [one], b"context"),
+        (BASE, one, [one], [two], b"context"),
+        (BASE, one, [one], [one], b"contexts"),
+        (BASE, one, [one, one], [one, one], b"context"),
+        (one, one, [one], [one], b"context" + BASE),
+        (BASE, one, [one], [one], b""),
+    ]
+    assert len({dleq._seed(*statement) for statement in statements}) == len(statements)
+
+
 @pytest.mark.parametrize("foreign", [IDENTITY, b"\xff" * 32, bytes(31), b""])
 @pytest.mark.parametrize("part", ["generator", "public", "inputs", "outputs"])
 def test_what_is_no_element_is_refused_by_the_verifier(part: str, foreign: bytes) -> None:
