@@ -6,7 +6,6 @@ pseudonyms of two rosters must not be comparable.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,7 +19,6 @@ from protocols.oprf.joint_key import joint_public
 from protocols.signing import VerifyingKey
 
 LABEL = "fedscore/v1/lookup/roster"
-CEREMONY_LABEL = "fedscore/v1/lookup/key-ceremony"
 MAX_CUSTOMERS = 10**10
 
 
@@ -104,12 +102,6 @@ class Roster:
         return joint_public([member.pseudonym_key for member in self.members])
 
     @cached_property
-    def ceremony(self) -> bytes:
-        """The context of the key ceremony that made this roster's shares (see `ceremony_context`)."""
-        keys = {member.institution: member.key for member in self.members}
-        return ceremony_context(keys, self.coordinator_key, self.parameters)
-
-    @cached_property
     def id(self) -> bytes:
         """32 bytes that name this roster; everything else of an epoch hangs on it."""
         return digest(LABEL, self.encode())
@@ -141,18 +133,3 @@ class Roster:
             parameters=Parameters.from_json(fields["parameters"]),
             oversight=from_hex(oversight, "roster.oversight", 32) if oversight else None,
         )
-
-
-def ceremony_context(keys: Mapping[str, VerifyingKey], coordinator_key: VerifyingKey, parameters: Parameters) -> bytes:
-    """32 bytes that a member's commitment, opening and proof of possession are bound to, before any K_j is known."""
-    return digest(
-        CEREMONY_LABEL,
-        canonical(
-            {
-                "version": 1,
-                "members": {institution: key.hex for institution, key in keys.items()},
-                "coordinator_key": coordinator_key.hex,
-                "parameters": parameters.to_json(),
-            }
-        ),
-    )

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from protocols.canonical import canonical, digest
 from protocols.lookup.audit import Audited, check_layout, check_public_places, complete, sum_tables
 from protocols.lookup.context import EpochContext
 from protocols.lookup.dummies import DummyOpening, dummy_points, open_dummies
@@ -28,7 +29,7 @@ from protocols.lookup.manifest import EpochHeader, LayoutHeader, SignedEpoch, Si
 from protocols.lookup.pads import pad
 from protocols.lookup.parameters import COEFFICIENTS, MODULUS, Parameters
 from protocols.lookup.placement import Places, PlacesChunk, check_places, own_places, proof_chunks, prove_places
-from protocols.lookup.roster import Roster, RosterMember, ceremony_context
+from protocols.lookup.roster import Roster, RosterMember
 from protocols.lookup.rows import sign_rows
 from protocols.lookup.secrets import EpochSecrets
 from protocols.lookup.table import MemberTable, Snapshot, TableKey, build_rows, table_digest
@@ -146,9 +147,7 @@ class World:
 
     def _found(self) -> Roster:
         """Commit, reveal, prove possession: the key ceremony."""
-        context = ceremony_context(
-            {name: signer.public for name, signer in self.signers.items()}, self.relay.public, self.parameters
-        )
+        context = digest("fedscore/v1/tests/key-ceremony", canonical(self.names))
         pairs = {name: commit(share, name, context, self.random) for name, share in self.shares.items()}
         open_all(
             {name: pair[0] for name, pair in pairs.items()}, {name: pair[1] for name, pair in pairs.items()}, context
