@@ -58,15 +58,23 @@ class CoordinatorSettings(HomeSettings):
     member_port: int = _PORT
     fleet_port: int = _PORT
     control_port: int = _PORT
+    pool_port: int | None = Field(default=None, ge=1, le=65535)
+    pool_workers: int = Field(default=1, ge=1, le=256)
+    lookup_processes: int = Field(default=1, ge=1, le=1024)
     pending_limit: int = Field(default=64, ge=1, le=10_000)
     database_url: str | None = None
 
     @model_validator(mode="after")
     def _ports_differ(self) -> CoordinatorSettings:
-        ports = {self.enrolment_port, self.member_port, self.fleet_port, self.control_port}
-        if len(ports) != 4:
-            raise ValueError("enrolment_port, member_port, fleet_port and control_port must differ")
+        ports = {self.enrolment_port, self.member_port, self.fleet_port, self.control_port, self.pool}
+        if len(ports) != 5:
+            raise ValueError("enrolment_port, member_port, fleet_port, control_port and pool_port must differ")
         return self
+
+    @property
+    def pool(self) -> int:
+        """The port of private queries; homes made before there were any have the one after the last."""
+        return self.pool_port or self.control_port + 1
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,10 @@ class CoordinatorHome:
     def fleet_address(self) -> str:
         return address(self.settings.host, self.settings.fleet_port)
 
+    @property
+    def pool_address(self) -> str:
+        return address(self.settings.host, self.settings.pool)
+
     def authority(self) -> Authority:
         """The certificate authority, with its private key."""
         return Authority.from_pem(self.authority_pem, read_private(self.keys / "ca.key"))
@@ -213,7 +225,7 @@ def settings_text(
     extra_hosts: tuple[str, ...] = (),
     written: datetime,
 ) -> str:
-    """The text of a new coordinator.toml; four consecutive ports from `port`."""
+    """The text of a new coordinator.toml; five consecutive ports from `port`."""
     return f"""# Settings of {name}, {written:%Y-%m-%d}. The environment (FEDSCORE_COORDINATOR_*) wins over it.
 name = {json.dumps(name)}
 
@@ -231,9 +243,14 @@ bind = {json.dumps(bind)}
 enrolment_port = {port}       # TLS: applications
 member_port = {port + 1}          # mutual TLS: members
 fleet_port = {port + 2}           # TLS and node keys: training
+pool_port = {port + 4}            # mutual TLS: private queries
 # Never open to anyone but this machine:
 control_port = {port + 3}
 
 # Applications that may wait for the operator at once.
 pending_limit = 64
+
+# Processes that answer private queries, each with the whole table; and those that compute an epoch's layout.
+pool_workers = 1
+lookup_processes = 1
 """

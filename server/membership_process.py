@@ -1,4 +1,4 @@
-"""The membership process: both membership services and the registrar, one child of `fedscore coordinator serve`.
+"""The membership process, a child of `fedscore coordinator serve`: membership, registrar, relay of private queries.
 
 python -m server.membership_process HOME
 """
@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from federation.catalogue import load_catalogue
 from federation.runtime.logging import configure_process
 from server.home import CoordinatorHome
+from server.lookup.hosting import hosted
 from server.membership_service import Desk, serve_membership
 from server.membership_store import MembershipStore
 from server.registrar import Registrar
@@ -28,7 +29,7 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
     bundle_hash = shipped_bundle().hash
     desk = Desk(home, store, load_catalogue(home.catalogue), lambda: bundle_hash, lambda: datetime.now(UTC))
     registrar = Registrar(store.admitted, lambda: control(home))
-    with serve_membership(desk):
+    with hosted(home, store) as lookup, serve_membership(desk, beside=lookup.handlers, workers=lookup.workers):
         while not stop.wait(TICK_S):
             registrar.tick(time.monotonic())
     store.close()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from federation.runtime.flower.launch import LOOPBACK, listens
 from federation.runtime.processes import Child, Supervisor
 from server.home import CoordinatorHome
+from server.lookup.folders import LookupFolders
 from server.superlink import children as superlink_children
 
 WILDCARDS = ("0.0.0.0", "::", "")  # noqa: S104 (recognised here, chosen by the operator)
@@ -27,7 +28,9 @@ def serve(home: CoordinatorHome, *, say: Callable[[str], None]) -> None:
 
 
 def children(home: CoordinatorHome) -> tuple[Child, ...]:
-    """The SuperLink and its round drivers, then the membership process that registers nodes with it."""
+    """The SuperLink and its round drivers, the membership process that registers nodes with it, and the pool of private
+    queries, while an epoch needs one.
+    """
     host = LOOPBACK if home.bind in WILDCARDS else home.bind
     membership = Child(
         "membership",
@@ -36,4 +39,13 @@ def children(home: CoordinatorHome) -> tuple[Child, ...]:
         {"PYTHONUNBUFFERED": "1"},
         ready=lambda: listens(host, home.settings.enrolment_port),
     )
-    return (*superlink_children(home), membership)
+    wanted = LookupFolders(home.path).pool_wanted
+    pool = Child(
+        "pool",
+        (sys.executable, "-m", "server.lookup.pool_process", str(home.path)),
+        home.logs / "pool.log",
+        {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
+        ready=lambda: listens(host, home.settings.pool),
+        wanted=wanted.exists,
+    )
+    return (*superlink_children(home), membership, pool)

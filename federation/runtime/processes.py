@@ -63,7 +63,10 @@ class BackOff:
 
 @dataclass(frozen=True)
 class Child:
-    """What to run and how to see that it is ready. Both of its outputs are appended to `log`."""
+    """What to run and how to see that it is ready. Both of its outputs are appended to `log`.
+
+    While `wanted` says no it is not started, or not again; it is asked often and must be cheap.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -71,6 +74,7 @@ class Child:
     environment: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] = lambda: True
     grace: float = 3.0
+    wanted: Callable[[], bool] = lambda: True
 
     def __post_init__(self) -> None:
         if not self.command:
@@ -152,8 +156,9 @@ class Supervisor:
         """Start every child and wait until all are ready. Raises ProcessError after `timeout` seconds."""
         deadline = self._clock() + timeout
         for running in self._running:
-            self._start(running)
-        while late := [running.child for running in self._running if not self._is_ready(running)]:
+            if running.child.wanted():
+                self._start(running)
+        while late := [r.child for r in self._running if r.child.wanted() and not self._is_ready(r)]:
             if self._clock() > deadline:
                 got = f"not ready, see {late[0].log}"
                 raise ProcessError(f"process {late[0].name}", got=got, expected=f"within {timeout} s")
@@ -225,7 +230,7 @@ class Supervisor:
             running.failures = 1 if now - running.started >= self._back_off.steady else running.failures + 1
             running.due = now + self._back_off.pause(running.failures)
             self._on_event(running.child.name, "ended")
-        if running.process is None and now >= running.due and not self._stopping.is_set():
+        if running.process is None and now >= running.due and not self._stopping.is_set() and running.child.wanted():
             self._start(running)
 
     def _stop(self, running: _Running) -> None:

@@ -67,6 +67,12 @@ class BlobStore:
             raise Refused(Code.INVALID, "blob", got=f"{row.size} bytes", expected=f"{size} bytes")
         return self._path(counter, name).read_bytes()
 
+    def check_reader(self, counter: int, name: bytes, reader: str) -> None:
+        """Raises Refused unless the blob was uploaded for `reader` and nobody else."""
+        row = self._row(name.hex(), counter)
+        if row is None or row.reader != reader:
+            raise Refused(Code.INVALID, "blob", got="one for others too", expected=f"one for {reader} alone")
+
     def fetch(self, name: bytes, reader: str, offset: int, limit: int) -> tuple[bytes, int]:
         """A part for `reader` and the size of the whole. Raises Refused if there is none for it."""
         row = self._row(name.hex())

@@ -191,7 +191,7 @@ def _record(connection: Connection, counter: int) -> EpochRecord:
 
 def parties(proposal: Any) -> Parties:
     """Who takes part in the epoch of a `propose` step."""
-    members = tuple(member["institution"] for member in proposal["members"])
+    members = tuple(sorted(proposal["members"]))
     return Parties(members, tuple(proposal["auditors"]), new_keys=proposal["new_keys"])
 
 

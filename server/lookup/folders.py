@@ -1,0 +1,92 @@
+"""What the relay and the pool keep in the coordinator's home, besides the record in its database.
+
+HOME/keys/   pool.pem (signs answers)   log.pem (the transparency log's)
+HOME/lookup/ pool.wanted                while an epoch needs the pool; the supervisor looks for it
+             epochs/N/z                 the relay's secret of one epoch, erased when it closes
+             epochs/N/blobs/            what members uploaded
+             epochs/N/pool/             tables, their sum, evaluation keys; erased when it closes
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from federation.runtime.private_files import keep_private, private_directory, read_private
+from protocols.oprf.group import random_scalar
+from protocols.signing import SigningKey
+from protocols.transparency import LogKey
+
+Random = Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class LookupFolders:
+    """Paths below a coordinator's `home`; made when first used."""
+
+    home: Path
+
+    @property
+    def root(self) -> Path:
+        return private_directory(self.home / "lookup")
+
+    def epoch(self, counter: int) -> Path:
+        private_directory(self.root / "epochs")
+        return private_directory(self.root / "epochs" / str(counter))
+
+    def pool(self, counter: int) -> Path:
+        return private_directory(self.epoch(counter) / "pool")
+
+    def progress(self, counter: int) -> Path:
+        return self.epoch(counter) / "progress.json"
+
+    @property
+    def pool_wanted(self) -> Path:
+        return self.home / "lookup" / "pool.wanted"
+
+    def relay_secret(self, counter: int, random: Random) -> bytes:
+        """z of one epoch, drawn at the first call: whoever starts anew goes on with the same one."""
+        return read_private(keep_private(self.epoch(counter) / "z", lambda: random_scalar(random)))
+
+    def existing_relay_secret(self, counter: int) -> bytes | None:
+        """z, or None once it is erased."""
+        file = self.epoch(counter) / "z"
+        return read_private(file) if file.exists() else None
+
+    def erase_relay(self, counter: int) -> None:
+        """Remove z and the blobs of an epoch; safe to repeat. What the pool holds, the pool erases."""
+        folder = self.epoch(counter)
+        with suppress(FileNotFoundError):
+            (folder / "z").unlink()
+        shutil.rmtree(folder / "blobs", ignore_errors=True)
+        _sync(folder)
+
+    def erase_pool(self, counter: int) -> None:
+        """Remove tables, sum and keys of an epoch; safe to repeat."""
+        shutil.rmtree(self.epoch(counter) / "pool", ignore_errors=True)
+        _sync(self.epoch(counter))
+
+    def pool_key(self) -> SigningKey:
+        """The key under which the pool's answers and steps are signed."""
+        return SigningKey.from_pem(
+            read_private(keep_private(self.home / "keys" / "pool.pem", lambda: SigningKey.generate().to_pem()))
+        )
+
+    def log_key(self) -> LogKey:
+        """The transparency log's key."""
+        return LogKey.from_pem(
+            read_private(keep_private(self.home / "keys" / "log.pem", lambda: LogKey.generate().to_pem()))
+        )
+
+
+def _sync(folder: Path) -> None:
+    """A removal is on disk when this returns."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

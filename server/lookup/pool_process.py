@@ -1,0 +1,79 @@
+"""The pool process: python -m server.lookup.pool_process HOME.
+
+A child of `fedscore coordinator serve` while an epoch needs it. It listens at once, prepares when the record says so,
+and ends by itself when the epoch is closed. Killed at any moment, it goes on from the record and its files.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+
+from federation.runtime import rpc
+from federation.runtime.logging import configure_process
+from federation.runtime.private_files import read_private
+from protocols.wire import lookup_pb2 as wire
+from server.callers import Callers
+from server.home import CoordinatorHome
+from server.log import LogStore
+from server.lookup.blob_store import BlobStore
+from server.lookup.folders import LookupFolders
+from server.lookup.hosting import FRESH_S, conduct
+from server.lookup.pool import Pool
+from server.lookup.pool_service import MAX_MESSAGE_BYTES, WORKERS, PoolService
+from server.lookup.record_store import RecordStore
+from server.membership_store import MembershipStore
+from server.rate_limit import RateLimit
+
+
+def serve(home: CoordinatorHome, stop: threading.Event) -> None:
+    """Serve until `stop`, or until no epoch needs a pool. Raises ConfigurationError for a port that is taken."""
+    folders = LookupFolders(home.path)
+    record = RecordStore.open(home.database_url)
+    pool = Pool(
+        record=record,
+        blobs=BlobStore(record.engine, folders.root),
+        folders=folders,
+        log=LogStore.open(home.database_url, folders.log_key(), time.time),
+        key=folders.pool_key(),
+        now=time.time,
+        processes=home.settings.pool_workers,
+    )
+    members = MembershipStore.open(home.database_url)
+    callers = Callers(members, limit=RateLimit(burst=2000, per_second=1000.0), fresh=FRESH_S)
+    keys = home.keys
+    credentials = rpc.server_tls(
+        read_private(keys / "tls.key"), (keys / "tls.crt").read_bytes(), client_authority=home.authority_pem
+    )
+
+    def tick() -> bool:
+        if not pool.tick():
+            stop.set()
+        return False
+
+    with rpc.serve(
+        [rpc.handlers(wire.DESCRIPTOR.services_by_name["Pool"], PoolService(pool, callers))],
+        home.listen(home.settings.pool),
+        credentials=credentials,
+        workers=WORKERS,
+        max_bytes=MAX_MESSAGE_BYTES,
+    ):
+        conduct(tick, stop)
+    pool.stop()
+
+
+def main() -> None:
+    """The process' entry: the home in the only argument; ends at SIGTERM or SIGINT."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    configure_process()
+    home = CoordinatorHome.open(sys.argv[1])
+    configure_process(home.logs / "pool.jsonl")
+    serve(home, stop)
+
+
+if __name__ == "__main__":
+    main()
