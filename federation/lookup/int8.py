@@ -44,7 +44,7 @@ def fastest() -> Kernel:
 
 def torch_product(left: Int8, right: Int8) -> npt.NDArray[np.int32]:
     """int8[m, k] times int8[k, n] by PyTorch: exact only where `is_exact` says so."""
-    if left.shape[1] == 1:  # PyTorch 2.13 leaves the result of this shape uninitialised
+    if left.shape[1] == 1:  # of a transposed column PyTorch 2.13 returns uninitialised memory
         return left.astype(np.int32) * right.astype(np.int32)
     product: npt.NDArray[np.int32] = torch._int_mm(_tensor(left), _tensor(right)).numpy()
     return product

@@ -6,7 +6,6 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -98,9 +97,20 @@ def test_products_agree_with_integers(rows: int, inner: int, columns: int, produ
 
 
 @pytest.mark.parametrize("product", PRODUCTS, ids=["numpy", "chosen"])
-def test_the_longest_row_of_extremes_is_exact(product: Callable[[Int8, Int8], np.ndarray]) -> None:
-    left, right = np.full((2, 2**16), -128, dtype=np.int8), np.full((2**16, 3), -128, dtype=np.int8)
-    assert (product(left, right) == 2**30).all()
+def test_the_longest_rows_of_extremes_are_exact(product: Product) -> None:
+    """The largest sum, and one that is odd: float32 would round it."""
+    left = np.stack([np.full(2**16, -128, dtype=np.int8), np.full(2**16, 127, dtype=np.int8)])
+    right = left.T.copy()
+    right[-1] = -1
+    assert np.array_equal(product(left, right), exact(left, right))
+    assert (product(left[:1], left[:1].T) == 2**30).all()
+
+
+def test_a_single_inner_element_is_no_garbage() -> None:
+    """PyTorch 2.13 returns uninitialised memory for one column times one transposed column."""
+    left, right = np.arange(-60, 60, dtype=np.int8).reshape(-1, 1), np.arange(-100, 100, dtype=np.int8).reshape(-1, 1).T
+    for _ in range(3):
+        assert np.array_equal(int8.torch_product(left, right), exact(left, right))
 
 
 def test_read_only_views_are_accepted() -> None:

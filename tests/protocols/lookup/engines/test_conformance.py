@@ -145,6 +145,12 @@ def test_messages_of_another_size_are_refused(small: Table) -> None:
             pending.open(wrong)
 
 
+def test_keys_belong_to_engines_that_have_some(small: Table) -> None:
+    _, query = small.client.query(0)
+    with pytest.raises(MessageError):
+        small.prepared.answer([query], None if small.client.keys else b"some keys")
+
+
 def test_arguments_of_another_epoch_or_geometry_are_refused(small: Table) -> None:
     for row in (-1, small.geometry.rows):
         with pytest.raises(MessageError, match="row"):
