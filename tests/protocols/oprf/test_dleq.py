@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rbcl
@@ -134,6 +136,45 @@ def test_with_a_context_every_weight_depends_on_every_pair() -> None:
     assert weights_of_the_others(b"", b"one") == weights_of_the_others(b"", b"two")
     one, two = weights_of_the_others(b"context", b"one"), weights_of_the_others(b"context", b"two")
     assert not set(one) & set(two)
+
+
+@pytest.mark.parametrize(("context", "forged"), [(b"", True), (b"context", False)])
+def test_errors_shaped_pair_by_pair_cancel_under_the_weights_of_the_rfc(
+    context: bytes, forged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack of docs/oprf.md with weights of 10 bits: the first answer is off by a chosen element, and for each of
+    two others the prover tries multiples of that element until the weighted errors, taken pair by pair, add up to 0.
+    With 253 bits the same takes more pairs and Wagner's tree instead of one table.
+    """
+    full = dleq._weights
+
+    def short(*statement: Any) -> list[Scalar]:
+        return [(int.from_bytes(weight, "little") % 1024).to_bytes(32, "little") for weight in full(*statement)]
+
+    monkeypatch.setattr(dleq, "_weights", short)
+    true, lie = Statement.true(3, context=context), hash_to_group(b"lie")
+    outputs = [add(true.outputs[0], lie), true.outputs[1], true.outputs[2]]
+    seed = dleq._seed(BASE, true.public, true.inputs, outputs, context)
+
+    def weighted_errors(pair: int, step: Callable[[Element, Element], Element], sign: int) -> dict[int, Element]:
+        """weight * error -> output, for the errors 1 to 4000 times the lie."""
+        found, trial = {}, list(outputs)
+        for error in range(1, 4001):
+            trial[pair] = step(trial[pair], lie)
+            weight = int.from_bytes(short(seed, true.inputs, trial)[pair], "little")
+            found[sign * weight * error] = trial[pair]
+        return found
+
+    first = int.from_bytes(short(seed, true.inputs, outputs)[0], "little")
+    plus, minus = weighted_errors(1, add, 1), weighted_errors(2, subtract, -1)
+    match = next(value for value in plus if -first - value in minus)
+    cheat = replace(true, outputs=[outputs[0], plus[match], minus[-first - match]])
+    proof = cheat.prove()
+    if forged:
+        cheat.verify(proof)
+    else:
+        with pytest.raises(ProofError):
+            cheat.verify(proof)
 
 
 def test_with_a_context_the_seed_covers_every_part_and_where_it_ends() -> None:
