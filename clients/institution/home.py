@@ -56,6 +56,15 @@ class CapSettings(BaseModel):
     delta: float = Field(default=1e-5, gt=0, lt=1e-2)
 
 
+class LookupSettings(BaseModel):
+    """What the private score query needs to know of this institution: how it writes identifiers, and the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identifiers: str = "opaque"
+    model: Path | None = None
+
+
 class InstitutionSettings(HomeSettings):
     """HOME/institution.toml: who this is, what it holds and what it allows."""
 
@@ -71,6 +80,7 @@ class InstitutionSettings(HomeSettings):
     allow_families: tuple[Literal["additive", "mlp"], ...] = Field(default=("additive",), min_length=1)
     approve_plans: Literal["within_policy", "manual"] = "within_policy"
     database_url: str | None = None
+    lookup: LookupSettings = LookupSettings()
 
 
 class CoordinatorIdentity(BaseModel):
@@ -295,4 +305,10 @@ run = {caps.run}
 year = {caps.year}
 lifetime = {caps.lifetime}
 delta = {caps.delta!r}
+
+# For the private score query: how people are identified, the same at every member (a scheme's name, or "opaque": as
+# written in the data), and the published model under which records are contributed; a path relative to the home.
+# [lookup]
+# identifiers = "opaque"
+# model = "model.json"
 """

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clients.institution.home import InstitutionHome
+from clients.institution.lookup.attending import attend_behind
 from clients.institution.node import Node
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
@@ -149,6 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(name, lambda *_: stop.set())
     _log.info("node ready", institution=home.name, pid=os.getpid())
     warm_behind(stop)
+    attend_behind(home, stop)
     stop.wait()
     _log.info("node stopping", institution=home.name)
     server.close(grace=STOP_GRACE_S)

@@ -1,4 +1,4 @@
-"""How an institution talks to relay and pool: mutual TLS, typed refusals, and the same bytes again where nobody answered.
+"""How an institution talks to relay and pool: mutual TLS, typed refusals, the same bytes again after an outage.
 
     with RelayClient(home) as relay:
         view = relay.view()
@@ -99,7 +99,8 @@ class RelayClient(_Client):
     def view(self, counter: int = 0, *, after: int = 0, wait_ms: int = 0) -> wire.EpochView:
         """What is recorded of an epoch after the sequence `after`; waits up to `wait_ms` for something new."""
         request = wire.ViewRequest(counter=counter, after=after, wait_ms=wait_ms)
-        return self._ask("View", request, timeout=30.0 + wait_ms / 1000)
+        view: wire.EpochView = self._ask("View", request, timeout=30.0 + wait_ms / 1000)
+        return view
 
     def submit(self, step: wire.Step) -> int:
         """Have a statement of this institution recorded; its sequence. Idempotent."""
@@ -131,7 +132,9 @@ class RelayClient(_Client):
 
     def enrol(self, batch: wire.EnrolBatch) -> wire.EnrolReply:
         """Every member's evaluation of one batch of blinded identifiers."""
-        return self._ask("Enrol", Envelope.FromString(seal(batch, self._key)), timeout=120.0)
+        sealed = Envelope.FromString(seal(batch, self._key))
+        reply: wire.EnrolReply = self._ask("Enrol", sealed, timeout=120.0)
+        return reply
 
     def append(self, leaves: Sequence[bytes]) -> list[bytes]:
         """The log's promises for signed leaves, in their order."""

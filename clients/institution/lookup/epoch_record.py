@@ -4,9 +4,9 @@
     record.take(view)
     record.body("header", "relay"), record.bodies("secrets")
 
-The relay's and the pool's steps are believed under keys this institution knows: the coordinator's, pinned at enrolment,
-and the pool's, which the relay's `propose` names. Members' keys come from the same step and must be those of the
-coordinator's signed list of members, each once, under which training plans are signed too.
+The relay's steps are believed under the coordinator's key, pinned at enrolment; members' and the pool's under the keys
+that the relay's `propose` names. So the coordinator vouches for who the members are, as it does in training; for
+itself this institution vouches: an epoch that gives its name another key is refused.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class EpochRecord:
             self._check_own_place()
 
     def _key(self, step: wire.Step) -> VerifyingKey:
-        if step.party == RELAY:
+        if step.party == RELAY or step.kind == "left":  # who was revoked cannot say so
             return self.relay
         proposal = self.body("propose", RELAY)
         if step.party == POOL:

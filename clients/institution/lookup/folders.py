@@ -7,7 +7,7 @@ HOME/lookup/epochs/COUNTER/        of one epoch; erased when it closes:
     snapshot.parquet               the records as they are in this epoch, whatever happens to the data file
     layout.bin  hint.bin  rows.npz what is large, public among members, and checked by its digest when it is read
     handovers/                     answers kept for an auditor
-HOME/lookup/past.json              the epochs that closed: counter, epoch id, opening and closing time
+HOME/lookup/past.json              the epochs that were signed: number, id, times, tickets answered, whether erased
 HOME/lookup.db                     tickets granted (guard_store)
 """
 
@@ -18,19 +18,19 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.pseudonym_store import PseudonymStore
 from federation.errors import ConfigurationError
 from federation.runtime.private_files import keep_private, private_directory, read_private, write_public
+from protocols.lookup.cadence import PastEpoch
 
 PAST = "past.json"
 
 
-@dataclass(frozen=True)
+@dataclass
 class RosterFolder:
     """What belongs to one joint pseudonym key."""
 
@@ -53,6 +53,15 @@ class RosterFolder:
     def seed(self, make: Callable[[int], bytes]) -> bytes:
         """32 secret bytes from which the blinding of a batch is derived, so that a batch can be sent again."""
         return read_private(keep_private(self.path / "seed.key", lambda: make(32)))
+
+    @property
+    def charged(self) -> int:
+        """Points the relay says it charged to this member under this roster."""
+        return int(_read(self.path / "charged") or 0)
+
+    @charged.setter
+    def charged(self, points: int) -> None:
+        write_public(self.path / "charged", str(points).encode(), mode=0o600)
 
     @property
     def pseudonyms(self) -> PseudonymStore:
@@ -136,17 +145,18 @@ class LookupFolders:
         """Counters of the epochs that are not erased."""
         return tuple(sorted(int(folder.name) for folder in (self.path / "epochs").glob("[0-9]*")))
 
-    def past(self) -> list[dict[str, Any]]:
-        """The epochs that closed, oldest first."""
-        return list(json.loads(_read(self.path / PAST) or b"[]"))
-
-    def remember(self, counter: int, epoch_id: bytes, opens_at: int, closed_at: float) -> None:
-        """Note, before it is erased, that an epoch was: no counter comes twice, no epoch before its cadence."""
-        known = [entry for entry in self.past() if entry["counter"] != counter]
-        known.append(
-            {"counter": counter, "epoch_id": epoch_id.hex(), "opens_at": opens_at, "closed_at": int(closed_at)}
+    def past(self) -> tuple[PastEpoch, ...]:
+        """The epochs this institution has signed, oldest first."""
+        return tuple(
+            PastEpoch(**entry | {"epoch_id": bytes.fromhex(entry["epoch_id"])})
+            for entry in json.loads(_read(self.path / PAST) or b"[]")
         )
-        write_public(self.path / PAST, json.dumps(known, indent=2).encode(), mode=0o600)
+
+    def remember(self, epoch: PastEpoch) -> None:
+        """Keep what is to be known of an epoch for ever; before it is signed, and again once it is erased."""
+        known = {entry.counter: entry for entry in self.past()} | {epoch.counter: epoch}
+        entries = [asdict(entry) | {"epoch_id": entry.epoch_id.hex()} for _, entry in sorted(known.items())]
+        write_public(self.path / PAST, json.dumps(entries, indent=2).encode(), mode=0o600)
 
 
 def _read(file: Path) -> bytes | None:

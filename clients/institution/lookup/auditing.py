@@ -1,0 +1,101 @@
+"""The named auditor's part: every table against its logged digest, the sum, the public places, rows and hint signed.
+
+What an auditor needs to judge an answer later is kept in the epoch's folder: the sum, and all row signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clients.institution.lookup.part import Part
+from clients.institution.lookup.signing import fetch_layout
+from federation.errors import ConfigurationError
+from federation.lookup.engines import load
+from protocols.canonical import parse_canonical
+from protocols.errors import MessageError
+from protocols.lookup import audit
+from protocols.lookup.dummies import DummyOpening
+from protocols.lookup.fields import from_hex
+from protocols.lookup.rows import SIGNATURE_BYTES, Rows, sign_rows
+from protocols.lookup.table import SumTable
+
+ROWS_FILE = "rows.npz"
+
+
+def rows(part: Part) -> dict[str, Any]:
+    """Steps 1 to 6 of `protocols.lookup.audit`; the own row signatures, as a blob for every member."""
+    total = recomputed(part)
+    epoch = part.context.signed.epoch
+    audit.check_public_places(part.context, total, fetch_layout(part, epoch), _openings(part))
+    signatures = sign_rows(part.home.signing_key, part.context.epoch_id, total.values)
+    _keep(part, total.values, signatures)
+    name = part.relay.upload(
+        part.record.counter, signatures.tobytes(), progress=partial(part.report, "handing over signatures")
+    )
+    return {"signatures": name.hex()}
+
+
+def opening(part: Part) -> dict[str, Any]:
+    """Steps 7 to 9: the others' row signatures, the hint, the opening under this auditor's key."""
+    total = recomputed(part)
+    signatures = {name: _signatures(part, name) for name in part.context.signed.epoch.auditors}
+    audited = audit.complete(part.context, total, signatures, load(part.roster.parameters.engine))
+    _keep(part, audited.rows.values, audited.rows.signatures)
+    signed = audited.opening.sign(part.home.signing_key)
+    return {"opening": parse_canonical(audited.opening.encode()), "signature": signed.hex()}
+
+
+def recomputed(part: Part) -> SumTable:
+    """The sum of the tables, each against the digest its owner logged; steps 1 to 3."""
+    logged = {
+        name: from_hex(body.get("digest"), f"table of {name}", 32) for name, body in part.record.bodies("table").items()
+    }
+    layout = fetch_layout(part, part.context.signed.epoch)
+    return audit.sum_tables(part.context, layout, _tables(part), logged)
+
+
+def audited_rows(part: Part) -> Rows:
+    """What this auditor signed. Raises ConfigurationError where it keeps none."""
+    kept = part.folder.read(ROWS_FILE)
+    if kept is None:
+        raise ConfigurationError("audited rows", got="none", expected="those this institution signed")
+    with np.load(BytesIO(kept)) as arrays:
+        return Rows(arrays["values"], arrays["signatures"])
+
+
+def _tables(part: Part) -> Iterator[tuple[str, bytes]]:
+    with part.pool() as pool:
+        for institution in part.context.institutions:
+            yield institution, pool.table(institution, partial(part.report, f"fetching the table of {institution}"))
+
+
+def _openings(part: Part) -> dict[str, DummyOpening]:
+    count = part.roster.parameters.dummies
+    return {
+        name: DummyOpening(
+            name,
+            from_hex(body.get("openings"), f"dummies of {name}", 32 * count),
+            from_hex(body.get("proof"), f"dummies of {name}", 64),
+        )
+        for name, body in part.record.bodies("dummies").items()
+    }
+
+
+def _signatures(part: Part, auditor: str) -> NDArray[np.uint8]:
+    name = from_hex(part.record.body("rows", auditor).get("signatures"), f"rows of {auditor}", 32)
+    data = part.relay.fetch(name, progress=partial(part.report, f"fetching signatures of {auditor}"))
+    if len(data) != SIGNATURE_BYTES * part.context.signed.epoch.rows:
+        raise MessageError(f"rows of {auditor}", got=f"{len(data)} bytes", expected="64 for every row")
+    return np.frombuffer(data, np.uint8).reshape(-1, SIGNATURE_BYTES)
+
+
+def _keep(part: Part, values: NDArray[np.uint32], signatures: NDArray[np.uint8]) -> None:
+    buffer = BytesIO()
+    np.savez(buffer, values=values, signatures=signatures)
+    part.folder.keep(ROWS_FILE, buffer.getvalue())

@@ -1,0 +1,117 @@
+"""What a member owes to the others' questions: a loop in the node's process that asks the relay for tasks.
+
+    Duties(home).run(stop)          # until `stop` is set; an outage is waited out
+
+A task is answered or refused, never dropped: a refusal names whose fault it is. Nothing is believed because the relay
+said it: requests carry the log's promise and their makers' signatures, and are checked against an epoch that this
+institution signed itself. Logs hold counts and codes; no point, hash or identifier.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from tenacity import Retrying, retry_if_exception_type, wait_exponential_jitter
+from tenacity.nap import sleep_using_event
+from tenacity.stop import stop_when_event_set
+
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.channel import RelayClient
+from clients.institution.lookup.serving import Serving
+from federation.errors import FederationError, Refused
+from federation.runtime.logging import get_logger
+from federation.runtime.rpc import Unreachable
+from protocols.errors import ProtocolError
+from protocols.lookup.fault import Fault, TicketRefused
+from protocols.wire import lookup_pb2 as wire
+
+WAIT_MS = 15_000
+_log = get_logger("lookup")
+
+
+class Duties:
+    """One institution's loop. `clock` is Unix time (s)."""
+
+    def __init__(
+        self,
+        home: InstitutionHome,
+        *,
+        random: Callable[[int], bytes] = os.urandom,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._home = home
+        self._clock = clock
+        self._session = random(16)
+        self._random = random
+
+    def run(self, stop: threading.Event) -> None:
+        """Answer tasks until `stop`; dials again, after growing pauses, whenever the relay is away."""
+        retrying = Retrying(
+            retry=retry_if_exception_type((Unreachable, Refused)),
+            wait=wait_exponential_jitter(initial=0.2, max=10.0),
+            stop=stop_when_event_set(stop),
+            sleep=sleep_using_event(stop),
+            reraise=True,
+        )
+        while not stop.is_set():
+            try:
+                retrying(self._serve, stop)
+            except (Unreachable, Refused):
+                continue  # the node is stopping, or the loop starts over
+            except (FederationError, ProtocolError) as error:
+                _log.error("duties interrupted", error=error)
+                stop.wait(5.0)
+
+    def _serve(self, stop: threading.Event) -> None:
+        with RelayClient(self._home, patience=0.0) as relay:
+            serving = Serving(self._home, relay, random=self._random, clock=self._clock)
+            finished: list[wire.Finished] = []
+            while not stop.is_set():
+                tasks = relay.work(self._session, finished, wait_ms=WAIT_MS)
+                finished = [self._finish(serving, task) for task in tasks]
+
+    def _finish(self, serving: Serving, task: wire.Task) -> wire.Finished:
+        if task.deadline_ms < self._clock() * 1000:
+            return wire.Finished(task=task.id, answers=[late()])
+        kind = task.WhichOneof("work")
+        answers = [answer_of(action) for action in serving.actions(task)]
+        refused = sum(answer.HasField("refusal") for answer in answers)
+        _log.info("task finished", kind=str(kind), count=len(answers), code="refused" if refused else "done")
+        return wire.Finished(task=task.id, answers=answers)
+
+
+def answer_of(action: Callable[[], wire.Answered]) -> wire.Answered:
+    """What `action` answers, or the typed refusal of what it raises."""
+    try:
+        return action()
+    except (FederationError, ProtocolError) as error:
+        _log.warning("refused a task", code=code_of(error))
+        return wire.Answered(refusal=refusal_of(error))
+
+
+def refusal_of(error: FederationError | ProtocolError) -> wire.Refusal:
+    """`error` as it crosses the wire, with the party at fault where there is one."""
+    where = error.field if isinstance(error, ProtocolError) else error.where
+    party = error.party if isinstance(error, Fault) else ""
+    return wire.Refusal(
+        code=code_of(error), where=where[:200], got=error.got[:200], expected=error.expected[:200], party=party
+    )
+
+
+_CODES: Mapping[type[Exception], str] = {Fault: "proof"}
+
+
+def code_of(error: FederationError | ProtocolError) -> str:
+    """One of the codes of `docs/lookup-wire.md`."""
+    if isinstance(error, TicketRefused | Refused):
+        return str(error.code)
+    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), "invalid")
+
+
+def late() -> wire.Answered:
+    """The answer to a task that nobody waits for any more."""
+    refusal = wire.Refusal(code="unreachable", where="task", got="one past its deadline", expected="one in time")
+    return wire.Answered(refusal=refusal)

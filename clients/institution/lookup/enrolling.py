@@ -1,0 +1,141 @@
+"""Enrolment from the member that enrols: its new customers' pseudonyms, in batches, each sent again as the same bytes.
+
+A batch's blinding comes from a seed that is kept, and from the batch itself: a process that was killed after the relay
+had charged for a batch asks again with the same envelope, is not charged twice, and can open the answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from clients.institution.lookup.channel import RelayClient
+from clients.institution.lookup.folders import RosterFolder
+from protocols.canonical import canonical, digest
+from protocols.errors import MessageError
+from protocols.lookup.roster import Roster
+from protocols.oprf.enrolment import MAX_IDENTIFIERS, Enrolment
+from protocols.wire import lookup_pb2 as wire
+
+CONTEXT_LABEL = "fedscore/v1/lookup/enrolment"
+ELEMENT_BYTES = 32
+BATCHES_AT_ONCE = 8
+Progress = Callable[[int, int], None]
+T = TypeVar("T")
+
+
+@dataclass
+class Stream:
+    """Bytes of SHAKE-256 in order: the randomness of one batch. Picklable; the seed is never printed."""
+
+    seed: bytes = field(repr=False)
+    _served: int = 0
+
+    def __call__(self, count: int) -> bytes:
+        block = hashlib.shake_256(self.seed + self._served.to_bytes(8, "little")).digest(count)
+        self._served += 1
+        return block
+
+
+def batch_stream(seed: bytes, identifiers: Sequence[bytes]) -> Stream:
+    """The blinding of exactly this batch."""
+    together = hashlib.sha256()
+    for identifier in identifiers:
+        together.update(len(identifier).to_bytes(8, "little") + identifier)
+    return Stream(digest("fedscore/v1/lookup/blinding", seed + together.digest()))
+
+
+def enrolment_context(roster_id: bytes, institution: str, points: bytes) -> bytes:
+    """What proofs of an evaluation are bound to: the roster, who enrols, and this very request."""
+    request = {"roster": roster_id.hex(), "institution": institution, "points": hashlib.sha256(points).hexdigest()}
+    return digest(CONTEXT_LABEL, canonical(request))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one process works on: identifiers in, pseudonyms out."""
+
+    identifiers: tuple[bytes, ...] = field(repr=False)
+    seed: bytes = field(repr=False)
+
+    def start(self) -> tuple[Enrolment, bytes]:
+        state, blinded = Enrolment.start(self.identifiers, batch_stream(self.seed, self.identifiers))
+        return state, b"".join(blinded)
+
+
+def start_batch(batch: Batch) -> tuple[Enrolment, bytes]:
+    return batch.start()
+
+
+def finish_batch(
+    work: tuple[Enrolment, dict[str, tuple[list[bytes], bytes]], dict[str, bytes], bytes],
+) -> list[bytes]:
+    """Pseudonyms of one batch, every member's proof verified. Raises ProofError naming the member."""
+    state, answers, publics, context = work
+    return state.finish(answers, publics, context)
+
+
+def enrol(
+    relay: RelayClient,
+    folder: RosterFolder,
+    roster: Roster,
+    institution: str,
+    counter: int,
+    identifiers: Sequence[bytes],
+    *,
+    random: Callable[[int], bytes],
+    spread: Callable[..., Iterable[list[bytes]]],
+    progress: Progress,
+) -> int:
+    """Give every one of `identifiers` a pseudonym; how many points were ever charged to this member under the roster.
+
+    Raises Refused (allowance used up, a member that is away), ProofError naming the member whose answer does not hold.
+    """
+    store, seed = folder.pseudonyms, folder.seed(random)
+    missing = store.missing(identifiers)
+    publics = {member.institution: member.pseudonym_key for member in roster.members}
+    done = 0
+    batches = [Batch(tuple(part), seed) for part in _cut(missing, MAX_IDENTIFIERS)]
+    for group in _cut(batches, BATCHES_AT_ONCE):
+        started = list(spread(start_batch, group))
+        with ThreadPoolExecutor(max_workers=2) as pool:  # one is evaluated while another travels
+            replies = list(pool.map(lambda item: _ask(relay, roster.id, counter, item[1]), started))
+        answers = [answer for answer, _ in replies]
+        contexts = [enrolment_context(roster.id, institution, points) for _, points in started]
+        work = [
+            (state, answer, publics, context)
+            for (state, _), answer, context in zip(started, answers, contexts, strict=True)
+        ]
+        for batch, pseudonyms in zip(group, spread(finish_batch, work), strict=True):
+            store.add(batch.identifiers, pseudonyms)
+            done += len(pseudonyms)
+            progress(done, len(missing))
+        folder.charged = max([folder.charged, *(charged for _, charged in replies)])
+    return folder.charged
+
+
+Answers = dict[str, tuple[list[bytes], bytes]]
+
+
+def _ask(relay: RelayClient, roster_id: bytes, counter: int, points: bytes) -> tuple[Answers, int]:
+    reply = relay.enrol(wire.EnrolBatch(roster_id=roster_id, counter=counter, points=points))
+    answers: Answers = {}
+    for evaluated in reply.evaluations:
+        if evaluated.institution in answers:
+            raise MessageError("evaluations", got=f"two of {evaluated.institution}", expected="one of each member")
+        answers[evaluated.institution] = (split_points(evaluated.points), evaluated.proof)
+    return answers, reply.charged
+
+
+def split_points(data: bytes) -> list[bytes]:
+    """Elements of 32 bytes. Raises MessageError for a part of one; whether they are elements is the user's to check."""
+    if len(data) % ELEMENT_BYTES:
+        raise MessageError("points", got=f"{len(data)} bytes", expected=f"a multiple of {ELEMENT_BYTES}")
+    return [data[start : start + ELEMENT_BYTES] for start in range(0, len(data), ELEMENT_BYTES)]
+
+
+def _cut(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[start : start + size] for start in range(0, len(items), size)]

@@ -1,0 +1,74 @@
+"""`fedscore institution publish`: take part in an epoch of the private score query, until it is open.
+
+    fedscore institution publish --home HOME --model model.json
+
+Whatever phase the epoch is in, this does what the institution owes: its share of the key, its customers' pseudonyms,
+fresh secrets, the check of the layout, its table, its audit if it is named an auditor. Killed at any moment, it goes on
+where it was when it is started again. The records are those of the moment in which the epoch began for this
+institution; changes of the data file wait for the next epoch.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from clients.institution.cli_enrol import AsJson, Home
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.channel import RelayClient
+from clients.institution.lookup.concluding import MODEL_FILE
+from clients.institution.lookup.customers import read_customers, read_model
+from clients.institution.lookup.epoch_record import RELAY, EpochRecord
+from clients.institution.lookup.part import Part
+from clients.institution.lookup.progress import showing
+from clients.institution.lookup.publishing import Published
+from clients.institution.lookup.publishing import publish as take_part
+from clients.institution.lookup.snapshot import Snapshot
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Taking part in an epoch.")
+NOT_OPEN = 3
+
+
+@app.command()
+def publish(
+    home: Home,
+    model: Annotated[Path | None, typer.Option(help="The published model, model.json. Default: lookup.model.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until the epoch is open.")] = True,
+    timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to stay.")] = 24 * 3600.0,
+    as_json: AsJson = False,
+) -> None:
+    """Take part in the current epoch, or wait for one, until it is open.
+
+    Exit code 0: the epoch is open (with --no-wait: all that is owed now is said). 1: a check failed, or something could
+    not be read; nothing was signed that should not be. 3: not open within the timeout; the text names who holds it up.
+    """
+    opened = InstitutionHome.open(home)
+    console = Console(stderr=True)
+    with RelayClient(opened) as relay, showing(console) as report:
+        record = EpochRecord(opened.coordinator_key, opened.name, opened.signing_key.public)
+        part = Part(opened, relay, record, partial(_read, model), report=report)
+        published = take_part(part, wait=wait, timeout=timeout)
+    if as_json:
+        typer.echo(json.dumps({"institution": opened.name} | published.to_json()))
+    else:
+        _say(opened.name, published)
+    if wait and not published.open:
+        raise typer.Exit(NOT_OPEN)
+
+
+def _read(model: Path | None, part: Part) -> Snapshot:
+    """Model and records, when the epoch first needs them; the model is kept for those who ask."""
+    published = read_model(part.home, model, part.record.body("propose", RELAY)["model"])
+    part.folder.keep(MODEL_FILE, published.canonical())
+    return read_customers(part.home, published)
+
+
+def _say(name: str, published: Published) -> None:
+    typer.echo(f"{name}: epoch {published.counter} is {published.phase or 'not proposed yet'}")
+    for party, step in published.waiting:
+        typer.echo(f"  waiting for {party}: {step}")

@@ -1,0 +1,149 @@
+"""An institution's part in an epoch, from the key ceremony until it is open: whatever the record says it owes.
+
+    outcome = publish(part, wait=True, ...)
+
+The record is the only state: a process that was killed reads it again and goes on. What a step needs and cannot be
+computed again (key shares, secrets, the snapshot) is on disk before the step is said.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from clients.institution.lookup import auditing, building, closing, joining, signing
+from clients.institution.lookup.epoch_record import POOL, RELAY
+from clients.institution.lookup.folders import LookupFolders
+from clients.institution.lookup.part import Part
+from federation.errors import ConfigurationError
+from federation.runtime.logging import get_logger
+from protocols.canonical import canonical
+from protocols.wire import lookup_pb2 as wire
+
+STEPS: Mapping[str, Callable[[Part], dict[str, Any]]] = {
+    "commit": joining.commit,
+    "reveal": joining.reveal,
+    "enrolled": joining.enrolled,
+    "secrets": joining.secrets,
+    "report": joining.report,
+    "sign": signing.sign,
+    "table": building.table,
+    "dummies": building.dummies,
+    "rows": auditing.rows,
+    "opening": auditing.opening,
+    "evaluated": closing.evaluated,
+    "handovers": closing.handovers,
+    "verdicts": closing.verdicts,
+    "erased": closing.erased,
+}
+LONGEST_WAIT_MS = 15_000
+_log = get_logger("lookup")
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where an epoch stands for this institution, and who holds it up."""
+
+    counter: int
+    phase: str
+    said: tuple[str, ...]
+    waiting: tuple[tuple[str, str], ...]
+    seconds: float
+
+    @property
+    def open(self) -> bool:
+        return self.phase == "open"
+
+    def to_json(self) -> dict[str, Any]:
+        waiting = [{"party": party, "step": step} for party, step in self.waiting]
+        return {
+            "epoch": self.counter,
+            "phase": self.phase,
+            "said": list(self.said),
+            "waiting": waiting,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def publish(part: Part, *, wait: bool, timeout: float, until: tuple[str, ...] = ("open", "closed")) -> Published:
+    """Say whatever this institution owes until the epoch is in one of the phases `until`.
+
+    Without `wait`: until nothing is owed at this moment. Raises what a step raises, ConfigurationError where this
+    institution is no member of the epoch. With `wait`, returns after `timeout` seconds whatever the phase is.
+    """
+    started = time.monotonic()
+    said: list[str] = []
+    with alone(part.folders):
+        pause = 0
+        while True:
+            refresh(part, pause)
+            kinds = say_what_is_owed(part)
+            said += kinds
+            over = time.monotonic() - started
+            done = part.record.phase in until or (not wait and not kinds) or over > timeout
+            if done and not kinds:
+                return Published(part.record.counter, part.record.phase, tuple(said), part.record.waiting, over)
+            pause = 0 if kinds else int(max(0, min(LONGEST_WAIT_MS, 1000 * (timeout - over))))
+
+
+def refresh(part: Part, wait_ms: int = 0) -> None:
+    """Bring the record up to date; waits for news up to `wait_ms`."""
+    record = part.record
+    view = part.relay.view(record.counter, after=record.sequence, wait_ms=wait_ms)
+    if not view.counter:
+        return
+    record.take(view)
+    while view.more:
+        view = part.relay.view(record.counter, after=record.sequence)
+        record.take(view)
+    if not record.takes_part:
+        raise ConfigurationError("epoch", got=f"no place for {part.institution}", expected="a member of the epoch")
+
+
+def say_what_is_owed(part: Part) -> tuple[str, ...]:
+    """Do and say what the record says is owed now; the kinds that were said."""
+    said = []
+    record = part.record
+    for kind in record.owed:
+        if record.has(kind, part.institution):
+            continue
+        if kind not in STEPS:
+            raise ConfigurationError("epoch", got=f"a step {kind} owed", expected="a step this version knows")
+        _log.info("step begins", kind=kind, round=record.counter)
+        body = STEPS[kind](part)
+        step = wire.Step(counter=record.counter, kind=kind, party=part.institution, body=canonical(body))
+        part.relay.submit(step)
+        _log.info("step said", kind=kind, round=record.counter)
+        if kind == "erased":
+            closing.forget(part)
+        said.append(kind)
+    if _owes_its_table(part):
+        building.hand_over_table(part)
+        part.table_delivered = True
+    return tuple(said)
+
+
+def _owes_its_table(part: Part) -> bool:
+    """The digest is said, the pool runs, and has not said that it holds all tables."""
+    record = part.record
+    said = record.phase == "tables" and record.has("table", part.institution) and not record.has("stored", POOL)
+    return said and bool(record.pool_address) and not part.table_delivered
+
+
+@contextmanager
+def alone(folders: LookupFolders) -> Iterator[None]:
+    """One process of an institution at a time takes steps; another one waits here."""
+    descriptor = os.open(folders.path / "publish.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+__all__ = ["RELAY", "Published", "alone", "publish", "refresh", "say_what_is_owed"]

@@ -1,0 +1,67 @@
+"""A question, its answer, and how what goes wrong becomes a typed outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from federation.errors import FederationError, Refused
+from federation.lookup.outcome import Outcome, Unavailable
+from federation.lookup.record import JointSum
+from federation.runtime.rpc import Unreachable
+from protocols.errors import ProtocolError
+from protocols.lookup.fault import Fault
+from protocols.wire import lookup_pb2 as wire
+
+RELAY, POOL = "relay", "pool"
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whom it is about, what for, and the subject's receipt (empty: none was given). A receipt serves once."""
+
+    subject: str = field(repr=False)
+    purpose: str
+    receipt: bytes = field(default=b"", repr=False)
+
+    def serial(self, fresh: bytes) -> str:
+        """What the log knows the receipt by: its digest, or a fresh number where there is no receipt."""
+        return sha256(b"fedscore/v1/lookup/receipt-serial\x00" + (self.receipt or fresh)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one question. `joint`: the members' sum, where there is one; never in a repr, as the outcome."""
+
+    question: Question
+    outcome: Outcome = field(repr=False)
+    joint: JointSum | None = field(default=None, repr=False)
+    leaf_hash: bytes = b""
+
+    @property
+    def available(self) -> bool:
+        return not isinstance(self.outcome, Unavailable)
+
+    def to_json(self) -> dict[str, Any]:
+        """The outcome, the purpose, and the leaf under which the question is logged."""
+        return self.outcome.to_json() | {"purpose": self.question.purpose, "leaf": self.leaf_hash.hex() or None}
+
+
+def unavailable(error: FederationError | ProtocolError, party: str) -> Unavailable:
+    """Why there is no answer, after an `error` in what `party` was asked for; a Fault names its own."""
+    if isinstance(error, Fault):
+        return Unavailable(error.party, f"proof: {error.role}, {error.reason}"[:200])
+    if isinstance(error, Unreachable):
+        return Unavailable(party, f"unreachable: {error.got}"[:200])
+    if isinstance(error, Refused):
+        who = error.where if error.code == "unreachable" else party
+        return Unavailable(who[:200] or party, f"{error.code}: {error.got}"[:200])
+    where = error.field if isinstance(error, ProtocolError) else error.where
+    return Unavailable(party, f"{where}: {error.got}"[:200])
+
+
+def refused(refusal: wire.Refusal) -> Unavailable:
+    """Why there is no ticket, in the relay's words: `party` is at fault, or else the rule at `where` forbids it."""
+    party = (refusal.party or refusal.where.partition(":")[0] or RELAY)[:200]
+    return Unavailable(party, f"{refusal.code or 'refused'}: {refusal.got}"[:200])

@@ -1,0 +1,135 @@
+"""What a member computes for others: enrolment evaluations and the two steps of a ticket, each checked first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+from sqlalchemy import Engine
+
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.ceremony import own_share
+from clients.institution.lookup.channel import RelayClient
+from clients.institution.lookup.enrolling import enrolment_context, split_points
+from clients.institution.lookup.enrolment_count import EnrolmentCount
+from clients.institution.lookup.epoch_record import EpochRecord
+from clients.institution.lookup.guard_store import GuardStore
+from clients.institution.lookup.part import SECRETS_FILE, Part, no_snapshot
+from clients.institution.lookup.publishing import refresh
+from clients.institution.lookup.serving_database import lookup_database
+from federation.errors import ConfigurationError
+from federation.runtime.database import open_engine
+from protocols.envelope import open_envelope
+from protocols.errors import MessageError
+from protocols.lookup.leaf import SignedLeaf
+from protocols.lookup.roster import Roster
+from protocols.lookup.secrets import EpochSecrets
+from protocols.lookup.ticket import MemberTickets
+from protocols.oprf.enrolment import evaluate
+from protocols.oprf.joint_key import KeyShare
+from protocols.transparency import Promise, VerifierKey, verify_promise
+from protocols.wire import lookup_pb2 as wire
+
+Action = Callable[[], wire.Answered]
+ENROL_KIND = "lookup-enrol"
+
+
+@dataclass
+class Serving:
+    """One connection's worth of serving. Rosters and epochs are read when a task first needs them."""
+
+    home: InstitutionHome
+    relay: RelayClient
+    random: Callable[[int], bytes]
+    clock: Callable[[], float]
+    _tickets: dict[bytes, MemberTickets] = field(default_factory=dict)
+    _rosters: dict[bytes, tuple[Roster, KeyShare]] = field(default_factory=dict)
+    _engine: Engine | None = None
+
+    def actions(self, task: wire.Task) -> Iterable[Action]:
+        """One action for each answer that `task` asks for."""
+        match task.WhichOneof("work"):
+            case "enrol":
+                return [partial(self._enrol, task.enrol)]
+            case "first":
+                return [partial(self._first, order) for order in task.first.orders]
+            case "second":
+                return [partial(self._second, order) for order in task.second.orders]
+            case _:
+                return []
+
+    def _enrol(self, task: wire.EnrolTask) -> wire.Answered:
+        """Evaluate a batch: 1. signed by the member it is for; 2. logged; 3. within its attested customers."""
+        sealed = task.batch.SerializeToString(deterministic=True)
+        claimed = wire.EnrolBatch.FromString(task.batch.body)
+        roster, share = self._roster(claimed.roster_id)
+        member = roster.member(task.institution)
+        batch = open_envelope(sealed, wire.EnrolBatch, member.key)
+        promise = Promise.decode(task.promise)
+        log_key = VerifierKey.of(roster.log_key)
+        verify_promise(promise, promise.leaf_hash, log_key, self.clock())
+        points = split_points(batch.points)
+        EnrolmentCount(self._database).charge(roster.id, member, sealed, len(points))
+        context = enrolment_context(roster.id, task.institution, batch.points)
+        evaluated, proof = evaluate(share, points, self.random, context)
+        answer = wire.Evaluated(institution=self.home.name, points=b"".join(evaluated), proof=proof)
+        return wire.Answered(evaluated=answer)
+
+    def _first(self, order: wire.TicketOrder) -> wire.Answered:
+        tickets = self._epoch(order.leaf)
+        return wire.Answered(document=tickets.first(order.leaf, order.promise, order.blinded, self.clock()))
+
+    def _second(self, order: wire.SecondOrder) -> wire.Answered:
+        evaluations = {statement.institution: statement.document for statement in order.evaluations}
+        if len(evaluations) != len(order.evaluations):
+            raise MessageError("evaluations", got="two of one institution", expected="one of each member")
+        tickets = self._epoch(order.leaf)
+        document = tickets.second(order.leaf, order.blinded, evaluations, order.combined, self.clock())
+        return wire.Answered(document=document)
+
+    def _epoch(self, leaf: bytes) -> MemberTickets:
+        """The tickets of the epoch that `leaf` names, if this institution signed it and has not erased it."""
+        epoch_id = SignedLeaf.decode(leaf).leaf.epoch_id
+        if epoch_id not in self._tickets:
+            part = self._part()
+            context = part.context
+            if context.epoch_id != epoch_id:
+                raise MessageError("leaf.epoch_id", got=epoch_id.hex()[:16], expected=context.epoch_id.hex()[:16])
+            kept = part.folder.secret_if_there(SECRETS_FILE)
+            if kept is None:
+                raise ConfigurationError("epoch", got="no secrets", expected="those of an epoch that is open")
+            self._tickets = {
+                epoch_id: MemberTickets(
+                    context,
+                    self.home.name,
+                    own_share(part.folders, part.roster).secret,
+                    EpochSecrets.decode(kept).pad,
+                    self.home.signing_key,
+                    GuardStore(self._database, epoch_id),
+                    self.random,
+                )
+            }
+        return self._tickets[epoch_id]
+
+    def _roster(self, roster_id: bytes) -> tuple[Roster, KeyShare]:
+        if roster_id not in self._rosters:
+            part = self._part()
+            roster = part.roster
+            if roster.id != roster_id:
+                raise MessageError("batch.roster_id", got=roster_id.hex()[:16], expected=roster.id.hex()[:16])
+            self._rosters = {roster_id: (roster, own_share(part.folders, roster))}
+        return self._rosters[roster_id]
+
+    def _part(self) -> Part:
+        """The current epoch as its record stands now."""
+        record = EpochRecord(self.home.coordinator_key, self.home.name, self.home.signing_key.public)
+        part = Part(self.home, self.relay, record, no_snapshot, random=self.random, clock=self.clock)
+        refresh(part)
+        return part
+
+    @property
+    def _database(self) -> Engine:
+        if self._engine is None:
+            self._engine = open_engine(lookup_database(self.home))
+        return self._engine
