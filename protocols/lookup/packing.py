@@ -26,8 +26,9 @@ def pack(values: NDArray[np.uint32]) -> bytes:
     return joined.view(np.uint8)[:, :5].tobytes()
 
 
-def unpack(data: bytes | memoryview, field: str = "records") -> NDArray[np.uint32]:
-    """uint32[n, 8] of n * 20 bytes. Raises MessageError, naming `field`, for another length or a value not below t."""
+def unpack(data: bytes | memoryview, field: str = "records", first: int = 0) -> NDArray[np.uint32]:
+    """uint32[n, 8] of n * 20 bytes. Raises MessageError, naming `field`, for another length, or for a record, counted
+    from `first`, with a value not below t."""
     if len(data) % RECORD_BYTES:
         raise MessageError(field, got=f"{len(data)} bytes", expected=f"a multiple of {RECORD_BYTES}")
     packed = np.frombuffer(data, dtype=np.uint8).reshape(-1, 5)
@@ -38,7 +39,7 @@ def unpack(data: bytes | memoryview, field: str = "records") -> NDArray[np.uint3
     values[:, :1] = joined & _LOW
     values[:, 1:] = joined >> _BITS
     records = values.reshape(-1, COEFFICIENTS)
-    wrong = np.flatnonzero((records >= MODULUS).any(axis=1))
-    if wrong.size:
-        raise MessageError(f"{field}, record {wrong[0]}", got="a coefficient out of range", expected=f"below {MODULUS}")
+    if records.size and int(records.max()) >= MODULUS:
+        wrong = first + int(np.argmax((records >= MODULUS).any(axis=1)))
+        raise MessageError(f"{field}, record {wrong}", got="a coefficient out of range", expected=f"below {MODULUS}")
     return records

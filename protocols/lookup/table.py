@@ -34,6 +34,7 @@ _SNAPSHOT = "fedscore/v1/lookup/snapshot"
 _TABLE = b"fedscore/v1/lookup/table\0"
 _SUM = b"fedscore/v1/lookup/sum\0"
 _CHUNK_SLOTS = 8192
+_SUM_RECORDS = 16384
 _NAMES = ("check", "count", "evidence", "part 1", "part 2", "part 3", "part 4", "part 5")
 
 
@@ -191,14 +192,27 @@ class SumTable:
             raise MessageError(
                 f"table of {institution}", got=found.hex()[:16], expected=f"{logged.hex()[:16]}, as logged"
             )
-        self._add(unpack(packed, f"table of {institution}"))
+        self._add(institution, memoryview(packed))
         self._missing.discard(institution)
         self.digests[institution] = found
 
-    def _add(self, values: NDArray[np.uint32]) -> None:
-        total = self._total.reshape(-1)
-        total += values.reshape(-1)
-        np.minimum(total, total - np.uint32(MODULUS), out=total)  # unsigned: total - t wraps around unless total >= t
+    def _add(self, institution: str, packed: memoryview) -> None:
+        """Chunk by chunk: a whole table unpacked would take six times its size."""
+        total = self._total.reshape(-1, COEFFICIENTS)
+        for first in range(0, len(total), _SUM_RECORDS):
+            part = slice(first, first + _SUM_RECORDS)
+            try:
+                values = unpack(_records(packed, part), f"table of {institution}", first)
+            except MessageError:
+                self._take_back(packed, first)
+                raise
+            _add_residues(total[part], values)
+
+    def _take_back(self, packed: memoryview, end: int) -> None:
+        total = self._total.reshape(-1, COEFFICIENTS)
+        for first in range(0, end, _SUM_RECORDS):
+            part = slice(first, first + _SUM_RECORDS)
+            _add_residues(total[part], np.uint32(MODULUS) - unpack(_records(packed, part)))
 
     @property
     def values(self) -> NDArray[np.uint32]:
@@ -207,6 +221,16 @@ class SumTable:
             got = f"no table of {', '.join(sorted(self._missing))}"
             raise StageError("sum of the tables", got=got, expected="one of every member")
         return self._total
+
+
+def _records(packed: memoryview, part: slice) -> memoryview:
+    return packed[part.start * RECORD_BYTES : part.stop * RECORD_BYTES]
+
+
+def _add_residues(total: NDArray[np.uint32], values: NDArray[np.uint32]) -> None:
+    """total += values, below t again where both are at most t: unsigned, total - t wraps around unless total >= t."""
+    total += values
+    np.minimum(total, total - np.uint32(MODULUS), out=total)
 
 
 def sum_digest(epoch_id: bytes, values: NDArray[np.uint32]) -> bytes:

@@ -22,6 +22,7 @@ from protocols.errors import MessageError, StageError
 from protocols.lookup.packing import pack, unpack
 from protocols.lookup.pads import net_masks, pad, pads, pair_masks
 from protocols.lookup.parameters import LIMIT, MODULUS
+from protocols.lookup.placement import own_places
 from protocols.lookup.table import MemberTable, Snapshot, SumTable, build_rows, table_digest
 from protocols.oprf.group import IDENTITY, hash_to_group, multiply, random_scalar
 
@@ -167,6 +168,14 @@ def test_a_snapshot_states_presence_and_nothing_twice() -> None:
             records([0] * 6, positions=positions)
 
 
+def test_a_member_without_customers_is_a_member(world: World, epoch: Epoch) -> None:
+    places = own_places(epoch.layout, b"")
+    snapshot = Snapshot.of(places, np.zeros((0, 8), dtype=np.int32), 3)
+    assert snapshot.positions.shape == (0,)
+    with pytest.raises(MessageError, match="records: got 1"):
+        Snapshot.of(places, np.zeros((1, 8), dtype=np.int32), 3)
+
+
 # ---- tables
 
 
@@ -261,6 +270,23 @@ def test_a_wrong_table_is_named_and_not_added(world: World, epoch: Epoch) -> Non
         with pytest.raises(MessageError, match="table of bank-01"):
             total.add("bank-01", wrong, digest)
     for name in world.names:
+        total.add(name, epoch.tables[name], logged[name])
+    assert np.array_equal(total.values, epoch.sum_values())
+
+
+@pytest.mark.parametrize("record", [0, 2, 3, 4, 20, 37])
+def test_what_was_added_of_a_table_out_of_range_is_taken_back(
+    world: World, epoch: Epoch, record: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("protocols.lookup.table._SUM_RECORDS", 3)
+    packed = bytearray(epoch.tables["bank-01"])
+    packed[20 * record : 20 * record + 20] = b"\xff" * 20
+    wrong, logged = bytes(packed), world.digests(epoch)
+    total = empty_sum(world, epoch)
+    total.add("bank-00", epoch.tables["bank-00"], logged["bank-00"])
+    with pytest.raises(MessageError, match=f"table of bank-01, record {record}:"):
+        total.add("bank-01", wrong, table_digest(epoch.context.epoch_id, "bank-01", wrong))
+    for name in ("bank-01", "bank-02"):
         total.add(name, epoch.tables[name], logged[name])
     assert np.array_equal(total.values, epoch.sum_values())
 
