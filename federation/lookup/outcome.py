@@ -56,7 +56,7 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Reason:
-    """A dimension that counts against the subject: the points it costs against the neutral point, and its families.
+    """A dimension that counts against the subject: the points it costs against the reference, and its families.
 
     A joint sum has five parts and no more, so it names the dimension; `families` are the catalogue's reasons in it.
     """
@@ -88,6 +88,8 @@ class Scored:
     parts      points per dimension, summing to `unclamped`; None for a model that is not additive
     reasons    at most four, heaviest first
     members    institutions whose records are in it, at least one; `own`: the querier's record of today is among them
+    reference  what reasons are measured from: "average subject" or "neutral point"
+    calibrated whether the rule's slope and centre come from the federation's evaluation of the model
     """
 
     kind: ClassVar[str] = "scored"
@@ -99,6 +101,8 @@ class Scored:
     members: int
     own: bool
     freshness: Freshness
+    reference: str = "neutral point"
+    calibrated: bool = False
 
     def __post_init__(self) -> None:
         for name in ("score", "unclamped"):
@@ -107,6 +111,8 @@ class Scored:
             raise MessageError("scored.band", got="none", expected="the band of the score")
         integer(self.members, "scored.members", 1)
         _flag(self.own, "scored.own")
+        _flag(self.calibrated, "scored.calibrated")
+        text(self.reference, "scored.reference")
         self._check_parts()
         if len(self.reasons) > MAX_REASONS or not all(isinstance(reason, Reason) for reason in self.reasons):
             raise MessageError("scored.reasons", got=len(self.reasons), expected=f"at most {MAX_REASONS}")
@@ -136,6 +142,8 @@ class Scored:
             "members": self.members,
             "own": self.own,
             "freshness": self.freshness.to_json(),
+            "reference": self.reference,
+            "calibrated": self.calibrated,
         }
 
     @classmethod

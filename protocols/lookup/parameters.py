@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from protocols.errors import MessageError
-from protocols.lookup.fields import integer, take
+from protocols.lookup.fields import integer, take, text
 
 MODULUS = 1_032_193
 """t: every coefficient is an integer modulo this prime of 20 bits; t = 1 mod 2^14, as BFV batching wants it."""
@@ -24,6 +24,7 @@ MINIMUM_MEMBERS = 3
 LIMIT = MODULUS // 2
 """J * |value| may not pass this: otherwise a sum wraps around and reads as another one."""
 _MAX_DUMMIES = 4096
+_MAX_SCORING = 8192
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Parameters:
     cadence_s            seconds between the openings of two epochs, at least
     daily_tickets        tickets a querier may ask for in one day (UTC), counted by every member
     purposes             the purposes a request may state
+    scoring              how a sum becomes a score, canonical JSON (federation.lookup.settings); "" for the defaults
     """
 
     engine: str
@@ -46,6 +48,7 @@ class Parameters:
     cadence_s: int = 7 * 86_400
     daily_tickets: int = 1_000
     purposes: tuple[str, ...] = ("credit-application",)
+    scoring: str = ""
     version: int = 1
 
     def __post_init__(self) -> None:
@@ -62,6 +65,8 @@ class Parameters:
             raise MessageError("parameters.purposes", got=len(self.purposes), expected="one or more, each once")
         if not all(isinstance(purpose, str) and 0 < len(purpose) <= 64 for purpose in self.purposes):
             raise MessageError("parameters.purposes", got="another", expected="texts of 1 to 64 characters")
+        if len(text(self.scoring, "parameters.scoring")) > _MAX_SCORING:
+            raise MessageError("parameters.scoring", got=len(self.scoring), expected=f"at most {_MAX_SCORING}")
 
     @property
     def minimum_members(self) -> int:
