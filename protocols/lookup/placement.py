@@ -1,7 +1,7 @@
 """Own places, proved: where a member's customers stand, and that nobody else chose it.
 
     relay    lifted, proof = prove_places(z, layout, institution, points, random)          chunks of up to 4096
-    member   check_places(layout, institution, points, lifted, proof)                      93 microseconds a subject
+    member   check_places(layout, institution, points, lifted, proof)                      115 microseconds a subject
              places = own_places(layout_points, all lifted)                                by its own search
 
 Why: a relay that says "your customer stands at Q" for a Q = x G of its making knows every pad there, x S_j, without a
