@@ -16,6 +16,7 @@ from protocols.errors import StageError
 from protocols.lookup.engines import Geometry
 from protocols.lookup.engines.lwe import LweClient, LweEngine
 from protocols.lookup.engines.lwe.client import _Secret
+from protocols.lookup.engines.lwe.matrix import PublicMatrix
 from protocols.lookup.engines.lwe.product import blas_product
 
 GEOMETRY = Geometry(rows=300, slots=1, quorum=1)
@@ -47,6 +48,14 @@ def test_attack_a_secret_used_twice_gives_both_rows_away() -> None:
     querier._waiting.appendleft(twin)
     _, other = querier.query(205)
     assert rows_given_away(one, other) == [41, 205]
+
+
+def test_attack_a_matrix_of_the_pools_choice_gives_the_row_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Why A comes from the epoch's name: with A = 0 a query is its row and a little noise."""
+    honest = PublicMatrix.blocks
+    assert len(rows_given_away(client().query(77)[1], bytes(900))) > 200
+    monkeypatch.setattr(PublicMatrix, "blocks", lambda self, keep: ((at, 0 * block) for at, block in honest(self)))
+    assert rows_given_away(client().query(77)[1], bytes(900)) == [77]
 
 
 def test_every_query_has_a_secret_of_its_own() -> None:
