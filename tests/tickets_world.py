@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random as Deterministic
+from typing import Any
 
+import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocols.lookup.context import EpochContext
 from protocols.lookup.manifest import EpochHeader, LayoutHeader, SignedEpoch
-from protocols.lookup.parameters import Parameters
+from protocols.lookup.pads import pad
+from protocols.lookup.parameters import MODULUS, Parameters
 from protocols.lookup.roster import Roster, RosterMember
+from protocols.lookup.statement import Bond, Role, prove, signed
 from protocols.lookup.ticket import (
     KIND,
     MemberTickets,
@@ -22,7 +26,7 @@ from protocols.lookup.ticket import (
     check_charge,
     combine,
 )
-from protocols.oprf.group import Scalar, base, random_scalar
+from protocols.oprf.group import ORDER, Element, Scalar, base, hash_to_group, multiply, random_scalar
 from protocols.signing import SigningKey
 from protocols.transparency import LogKey, Promise, VerifierKey, entry_hash
 
@@ -193,3 +197,36 @@ class World:
     def ticket(self, identifier: bytes, querier: str = "bank-00") -> Ticket:
         asked = self.ask(identifier, querier)
         return asked.state.finish(self.reply(asked))
+
+
+def full_scalar(world: World) -> bytes:
+    shares = sum(int.from_bytes(party.share, "little") for party in world.parties.values())
+    return (shares * int.from_bytes(world.z, "little") % ORDER).to_bytes(32, "little")
+
+
+def true_ticket(world: World, identifier: bytes) -> Ticket:
+    """Computed from everybody's secrets, without the protocol."""
+    element = multiply(full_scalar(world), hash_to_group(identifier))
+    pads = sum(
+        pad(world.context.epoch_id, name, element, multiply(party.pad, element)).astype(np.uint64)
+        for name, party in world.parties.items()
+    )
+    return Ticket(element, (pads % MODULUS).astype(np.uint32), bytes(32))
+
+
+def opens(world: World, ticket: Ticket, identifier: bytes) -> bool:
+    true = true_ticket(world, identifier)
+    return ticket.element == true.element and np.array_equal(ticket.pads, true.pads)
+
+
+def lie(world: World, role: Role, maker: str, asked: Asked, secret: bytes, given: Element | None = None) -> bytes:
+    """A statement its maker signs and cannot prove, or proves about another element."""
+    bond = Bond(role, maker, world.context.epoch_id, asked.leaf.hash)
+    public = multiply(secret, given or asked.blinded)
+    key = world.relay_key if maker == "relay" else world.parties[maker].key
+    _, proven = prove(bond, secret, public, given or asked.blinded, world.random)
+    return signed(bond, proven, key)
+
+
+def passes(*_: Any, **__: Any) -> None:
+    """A check that is off."""
