@@ -117,7 +117,7 @@ class Verdict:
 
     def verify(self, auditor: VerifyingKey, pool: VerifyingKey) -> None:
         """Raises SignatureError unless the auditor says so and, where it speaks about an answer, the pool signed it."""
-        auditor.verify(_VERDICT, canonical(self._document()), self.signature)
+        auditor.verify(_VERDICT, self.encode_unsigned(), self.signature)
         if self.outcome != Outcome.UNSIGNED:
             signed = _answered(self.epoch_id, self.keys_hash, self.query_hash, self.answer_hash)
             pool.verify(_ANSWERED, signed, self.pool_signature)
@@ -128,6 +128,10 @@ class Verdict:
     def accuses(self) -> bool:
         """Whether this is proof against the pool: it signed an answer to a good query that the rows do not give."""
         return self.outcome == Outcome.DIFFERENT
+
+    def encode_unsigned(self) -> bytes:
+        """What the auditor signs."""
+        return canonical(self._document())
 
     def _shown(self) -> tuple[Outcome, ...]:
         """The outcomes that the hashes allow."""
@@ -171,7 +175,7 @@ def judge(
         expected_hash=expected,
         pool_signature=hand_over.signature,
     )
-    return replace(verdict, signature=key.sign(_VERDICT, canonical(verdict._document())))
+    return replace(verdict, signature=key.sign(_VERDICT, verdict.encode_unsigned()))
 
 
 def _compare(

@@ -1,0 +1,205 @@
+"""A pool that answers from another table is proved wrong; nobody else is, and nothing visible depends on failure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from random import Random
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.errors import MessageError, ProtocolError, SignatureError
+from protocols.lookup.evidence import (
+    HandOver,
+    Outcome,
+    Verdict,
+    check_answer,
+    judge,
+    keys_hash,
+    sign_answer,
+)
+from protocols.lookup.hand_over import Batch, capacity, hand_overs, open_batch, seal_batch
+from protocols.signing import SigningKey
+
+POOL, AUDITOR = SigningKey.from_seed(bytes(32)), SigningKey.from_seed(bytes([1]) * 32)
+EPOCH, KEYS = hashlib.sha256(b"epoch").digest(), b"evaluation keys"
+TABLE = [bytes([row]) * 16 for row in range(4)]
+
+
+class Rows:
+    """The smallest deterministic engine: the query is the row's number, in the clear."""
+
+    hint = b""
+
+    def __init__(self, table: Sequence[bytes]) -> None:
+        self.table = table
+
+    def answer(self, queries: Sequence[bytes], keys: bytes | None) -> list[bytes]:
+        if any(len(query) != 1 or query[0] >= len(self.table) for query in queries):
+            raise MessageError("query", got="another form", expected="a row")
+        return [self.table[query[0]] + hashlib.sha256(keys or b"").digest() for query in queries]
+
+
+def answered(query: bytes, table: Sequence[bytes] = TABLE, *, answer: bytes | None = None) -> HandOver:
+    answer = answer or Rows(table).answer([query], KEYS)[0]
+    return HandOver(EPOCH, keys_hash(KEYS), query, answer, sign_answer(POOL, EPOCH, keys_hash(KEYS), query, answer))
+
+
+def judged(hand_over: HandOver, keys: bytes = KEYS) -> Verdict:
+    verdict = judge(Rows(TABLE), hand_over, keys, epoch_id=EPOCH, pool=POOL.public, auditor="bank-01", key=AUDITOR)
+    verdict.verify(AUDITOR.public, POOL.public)
+    assert Verdict.decode(verdict.encode()) == verdict
+    return verdict
+
+
+def test_an_honest_answer() -> None:
+    assert judged(answered(b"\x02")).outcome == Outcome.SAME
+    assert not judged(answered(b"\x02")).accuses
+
+
+def test_an_answer_from_another_table_is_proof_against_the_pool() -> None:
+    corrupted = [*TABLE[:2], b"corrupted bytes!", TABLE[3]]
+    verdict = judged(answered(b"\x02", corrupted))
+    assert verdict.outcome == Outcome.DIFFERENT
+    assert verdict.accuses
+    assert judged(answered(b"\x01", corrupted)).outcome == Outcome.SAME
+
+
+def test_a_querier_cannot_accuse_a_pool_that_is_honest() -> None:
+    true = answered(b"\x02")
+    for forged in (
+        replace(true, answer=b"made up" + true.answer),
+        replace(true, query=b"\x01"),
+        replace(true, signature=bytes(64)),
+        replace(true, keys_hash=keys_hash(b"others")),
+        replace(true, keys_hash=b""),
+        replace(true, epoch_id=bytes(32)),
+    ):
+        assert judged(forged).outcome == Outcome.UNSIGNED
+    assert judged(true, keys=b"other keys").outcome == Outcome.UNSIGNED
+
+
+def test_without_the_pools_signature_a_querier_could_accuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("protocols.lookup.evidence.check_answer", lambda *_: None)
+    forged = replace(answered(b"\x02"), answer=b"made up")
+    verdict = judge(Rows(TABLE), forged, KEYS, epoch_id=EPOCH, pool=POOL.public, auditor="bank-01", key=AUDITOR)
+    assert verdict.accuses
+    with pytest.raises(SignatureError):
+        verdict.verify(AUDITOR.public, POOL.public)  # and even then third parties see the pool never said so
+
+
+def test_a_query_that_no_engine_answers_accuses_nobody() -> None:
+    assert judged(answered(b"junk", answer=b"an answer all the same")).outcome == Outcome.REFUSED
+
+
+def test_a_verdict_shows_no_index() -> None:
+    one, two = judged(answered(b"\x01")), judged(answered(b"\x02"))
+    assert len(one.encode()) == len(two.encode())
+    assert one.query_hash != two.query_hash
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"outcome": Outcome.DIFFERENT},
+        {"answer_hash": bytes(32)},
+        {"auditor": "bank-02"},
+        {"expected_hash": bytes(32)},
+        {"pool_signature": bytes(64)},
+    ],
+)
+def test_nothing_of_a_verdict_can_be_changed(changed: dict[str, object]) -> None:
+    with pytest.raises(SignatureError):
+        replace(judged(answered(b"\x02")), **changed).verify(AUDITOR.public, POOL.public)  # type: ignore[arg-type]
+
+
+def test_an_auditor_cannot_sign_a_contradiction() -> None:
+    verdict = judged(answered(b"\x02"))
+    lying = replace(verdict, outcome=Outcome.DIFFERENT)
+    lying = replace(lying, signature=AUDITOR.sign("fedscore/v1/lookup/verdict", lying.encode_unsigned()))
+    with pytest.raises(SignatureError, match="outcome"):
+        lying.verify(AUDITOR.public, POOL.public)
+
+
+def test_answers_are_of_one_epoch() -> None:
+    given_over = answered(b"\x02")
+    with pytest.raises(SignatureError):
+        check_answer(
+            POOL.public, bytes(32), given_over.keys_hash, given_over.query, given_over.answer, given_over.signature
+        )
+
+
+@given(st.binary(max_size=300))
+def test_bytes_that_are_no_verdict(data: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        Verdict.decode(data)
+
+
+# ---- hand-overs ----
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 12), st.integers(0, 2**32))
+def test_failures_go_first_and_no_place_stays_empty(failed: int, fine: int, size: int, seed: int) -> None:
+    bad, good = [f"failed {i}" for i in range(failed)], [f"fine {i}" for i in range(fine)]
+    chosen = hand_overs(bad, good, size, Random(seed).randbytes)
+    assert len(chosen) == len(set(chosen)) == min(size, failed + fine)
+    assert sum(each in bad for each in chosen) == min(size, failed)
+
+
+def test_the_choice_is_fair_and_hides_in_no_place() -> None:
+    random = Random(1).randbytes
+    runs = [hand_overs(["failed"], list("abcdef"), 3, random) for _ in range(3000)]
+    places = Counter(run.index("failed") for run in runs)
+    cover = Counter(each for run in runs for each in run if each != "failed")
+    assert all(900 < places[place] < 1100 for place in range(3))
+    assert all(850 < cover[each] < 1150 for each in "abcdef")
+
+
+AUDITOR_KEY = X25519PrivateKey.from_private_bytes(bytes([7]) * 32)
+PUBLIC = AUDITOR_KEY.public_key().public_bytes_raw()
+SIZE = capacity(4, query_bytes=1, answer_bytes=48, keys_bytes=len(KEYS))
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_a_batch_has_one_size_whatever_is_in_it(count: int) -> None:
+    batch = Batch(KEYS if count else b"", tuple(answered(bytes([row])) for row in range(count)))
+    sealed = seal_batch(batch, SIZE, PUBLIC, EPOCH, "bank-00")
+    assert len(sealed) == SIZE + 48
+    assert open_batch(sealed, AUDITOR_KEY, EPOCH, "bank-00") == batch
+    for key, epoch_id, querier in (
+        (X25519PrivateKey.from_private_bytes(bytes([8]) * 32), EPOCH, "bank-00"),
+        (AUDITOR_KEY, bytes(32), "bank-00"),
+        (AUDITOR_KEY, EPOCH, "bank-01"),
+    ):
+        with pytest.raises(MessageError, match="do not open"):
+            open_batch(sealed, key, epoch_id, querier)
+
+
+def test_a_batch_that_does_not_fit() -> None:
+    with pytest.raises(MessageError, match="batch"):
+        seal_batch(Batch(KEYS, (answered(b"\x01"),) * 5), SIZE, PUBLIC, EPOCH, "bank-00")
+    with pytest.raises(MessageError, match="key"):
+        seal_batch(Batch(b"", ()), SIZE, bytes(32), EPOCH, "bank-00")
+
+
+BATCH = Batch(KEYS, (answered(b"\x01"), answered(b"\x02"))).encode(SIZE)
+
+
+@given(st.integers(0, SIZE - 1), st.binary(min_size=1, max_size=6), st.integers(0, 6))
+def test_damaged_batches(at: int, put: bytes, cut: int) -> None:
+    damaged = BATCH[:at] + put + BATCH[at + cut :]
+    try:
+        Batch.decode(damaged)
+    except ProtocolError:
+        return
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_batch(data: bytes) -> None:
+    with pytest.raises(MessageError):
+        Batch.decode(data)
