@@ -14,7 +14,7 @@ from protocols.signing import VerifyingKey
 
 @dataclass(frozen=True)
 class EpochContext:
-    """A verified epoch: made by `of`, which checks every member's signature, so what it says is what all agreed on.
+    """A verified epoch: there is none that some member did not sign, so what it says is what all agreed on.
 
     roster.member(institution): .key (Ed25519), .pseudonym_key (K_j); pads[institution]: S_j; relay_public: L.
     """
@@ -22,10 +22,12 @@ class EpochContext:
     roster: Roster
     signed: SignedEpoch
 
+    def __post_init__(self) -> None:
+        self.signed.verify(self.roster)
+
     @classmethod
     def of(cls, roster: Roster, signed: SignedEpoch) -> EpochContext:
         """Raises MessageError or SignatureError unless `signed` is an epoch of `roster` that all its members signed."""
-        signed.verify(roster)
         return cls(roster, signed)
 
     @property

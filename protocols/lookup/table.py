@@ -1,8 +1,8 @@
 """A member's table: record or zero, plus pad, plus masks, mod t; and the sum of all members' tables.
 
     snapshot = Snapshot.of(places, values, members=len(roster.members))
-    secrets  = secrets.bind(signed.epoch, snapshot.digest)              # stored before anything is built
-    table    = MemberTable.plan(secrets, signed, layout, snapshot)
+    secrets  = secrets.bind(context.signed.epoch, snapshot.digest)  # stored before anything is built
+    table    = MemberTable.plan(secrets, context, layout, snapshot)
     for packed in map(partial(build_rows, table.key), table.chunks()):  # or in processes; 20 bytes a record
 
 A table is a function of (secrets, snapshot, signed epoch, layout) and nothing else: built again after a crash it has
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from protocols.canonical import digest
 from protocols.errors import MessageError, StageError
+from protocols.lookup.context import EpochContext
 from protocols.lookup.layout import Layout
-from protocols.lookup.manifest import EpochHeader, SignedEpoch
+from protocols.lookup.manifest import EpochHeader
 from protocols.lookup.packing import pack, unpack
 from protocols.lookup.pads import net_masks, pads
 from protocols.lookup.parameters import CHECK, COEFFICIENTS, COUNT, LIMIT, MODULUS, RECORD_BYTES
@@ -114,12 +115,13 @@ class MemberTable:
     snapshot: Snapshot = field(repr=False)
 
     @classmethod
-    def plan(cls, secrets: EpochSecrets, signed: SignedEpoch, layout: Layout, snapshot: Snapshot) -> MemberTable:
+    def plan(cls, secrets: EpochSecrets, context: EpochContext, layout: Layout, snapshot: Snapshot) -> MemberTable:
         """Raises StageError unless `secrets` are bound to this epoch and snapshot; MessageError for another layout, for
         keys that the epoch does not name, or a snapshot checked for another number of members."""
+        signed = context.signed
         layout.check_named(signed.epoch)
         secrets.check_named(signed.layout)
-        if snapshot.layout_digest != layout.digest or snapshot.members != len(signed.layout.pads):
+        if snapshot.layout_digest != layout.digest or snapshot.members != len(context.institutions):
             raise MessageError("snapshot", got="one of another layout", expected="places of this layout, this roster")
         if secrets.bound != Binding(signed.epoch.id, snapshot.digest):
             got = "none" if secrets.bound is None else "another epoch or snapshot"

@@ -32,7 +32,7 @@ def table(part: Part) -> dict[str, Any]:
     snapshot = tables.Snapshot.of(own_places(layout, lifted), values, len(part.roster.members))
     secrets = part.secrets.bind(part.context.signed.epoch, snapshot.digest)
     part.keep_secrets(secrets)
-    plan = tables.MemberTable.plan(secrets, part.context.signed, layout, snapshot)
+    plan = tables.MemberTable.plan(secrets, part.context, layout, snapshot)
     packed = b"".join(
         in_processes(part, "building the table", partial(tables.build_rows, plan.key), list(plan.chunks()))
     )

@@ -180,18 +180,16 @@ def test_a_member_without_customers_is_a_member(world: World, epoch: Epoch) -> N
 
 
 def test_one_input_gives_one_table_in_any_chunks_and_after_any_restart(world: World, epoch: Epoch) -> None:
-    assert epoch.signed is not None
     secrets = type(epoch.secrets["bank-01"]).decode(epoch.secrets["bank-01"].encode())
     for rows in (1, 2, None):
-        table = MemberTable.plan(secrets, epoch.signed, epoch.layout, world.snapshot(epoch, "bank-01"))
+        table = MemberTable.plan(secrets, epoch.context, epoch.layout, world.snapshot(epoch, "bank-01"))
         assert b"".join(build_rows(table.key, chunk) for chunk in table.chunks(rows)) == epoch.tables["bank-01"]
     resumed = b"".join(build_rows(table.key, chunk) for chunk in table.chunks(1, first_row=1))
     assert resumed == epoch.tables["bank-01"][epoch.layout.slots * 20 :]
 
 
 def test_chunks_run_in_other_processes(world: World, epoch: Epoch) -> None:
-    assert epoch.signed is not None
-    table = MemberTable.plan(epoch.secrets["bank-01"], epoch.signed, epoch.layout, world.snapshot(epoch, "bank-01"))
+    table = MemberTable.plan(epoch.secrets["bank-01"], epoch.context, epoch.layout, world.snapshot(epoch, "bank-01"))
     with ProcessPoolExecutor(1) as pool:
         packed = b"".join(pool.map(partial(build_rows, table.key), table.chunks(1)))
     assert packed == epoch.tables["bank-01"]
@@ -211,25 +209,24 @@ def test_no_table_before_the_secrets_are_bound_to_this_very_input(world: World) 
     assert epoch.signed is not None
     secrets, snapshot = epoch.secrets["bank-00"], world.snapshot(epoch, "bank-00")
     with pytest.raises(StageError, match="binding of the secrets: got none"):
-        MemberTable.plan(secrets, epoch.signed, epoch.layout, snapshot)
+        MemberTable.plan(secrets, epoch.context, epoch.layout, snapshot)
     bound = secrets.bind(epoch.signed.epoch, snapshot.digest)
-    MemberTable.plan(bound, epoch.signed, epoch.layout, snapshot)
+    MemberTable.plan(bound, epoch.context, epoch.layout, snapshot)
     values = snapshot.values.copy()
     values[0, 2] += 1
     changed = replace(snapshot, values=values)
     assert changed.digest != snapshot.digest
     with pytest.raises(StageError, match="binding of the secrets"):
-        MemberTable.plan(bound, epoch.signed, epoch.layout, changed)
+        MemberTable.plan(bound, epoch.context, epoch.layout, changed)
     with pytest.raises(StageError, match="another snapshot"):
         bound.bind(epoch.signed.epoch, changed.digest)
 
 
 def test_a_table_takes_no_places_of_another_layout_or_roster(world: World, epoch: Epoch) -> None:
-    assert epoch.signed is not None
     snapshot = world.snapshot(epoch, "bank-00")
     for other in (replace(snapshot, layout_digest=bytes(32)), replace(snapshot, members=2)):
         with pytest.raises(MessageError, match="snapshot"):
-            MemberTable.plan(epoch.secrets["bank-00"], epoch.signed, epoch.layout, other)
+            MemberTable.plan(epoch.secrets["bank-00"], epoch.context, epoch.layout, other)
 
 
 # ---- their sum

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ class Epoch:
     audited: Audited | None = None
     opened: SignedOpening | None = None
 
-    @property
+    @cached_property
     def context(self) -> EpochContext:
         assert self.signed is not None
         return EpochContext.of(self.world.roster, self.signed)
@@ -249,7 +249,7 @@ class World:
         for name in self.names:
             snapshot = self.snapshot(epoch, name)
             epoch.secrets[name] = epoch.secrets[name].bind(epoch.signed.epoch, snapshot.digest)
-            table = MemberTable.plan(epoch.secrets[name], epoch.signed, epoch.layout, snapshot)
+            table = MemberTable.plan(epoch.secrets[name], epoch.context, epoch.layout, snapshot)
             epoch.tables[name] = b"".join(map(partial(build_rows, change(table.key)), table.chunks()))
 
     def digests(self, epoch: Epoch) -> dict[str, bytes]:
