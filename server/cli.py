@@ -16,7 +16,7 @@ from rich.table import Table
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError, FederationError
 from federation.runtime.pki import key_fingerprint
-from server import cli_members
+from server import cli_epoch, cli_members
 from server.cli_members import AsJson, Home, roster_table
 from server.home import CoordinatorHome, settings_text
 from server.membership import Membership
@@ -26,6 +26,7 @@ app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help="Coordinate a federation."
 )
 app.registered_commands += cli_members.app.registered_commands
+app.add_typer(cli_epoch.app, name="epoch")
 LOOPBACK = "127.0.0.1"
 
 

@@ -15,12 +15,14 @@ from federation.errors import Refused
 from protocols.canonical import canonical, digest
 from protocols.errors import MessageError
 from protocols.lookup.dummies import DummyOpening, check_opening, dummy_points
+from protocols.lookup.evidence import Verdict
 from protocols.lookup.fields import from_hex, integer, take
 from protocols.lookup.layout import check_contribution
 from protocols.lookup.manifest import MEMBER_LABEL, OPENING_LABEL, EpochHeader, Opening
 from protocols.oprf.group import check_element
 from protocols.oprf.joint_key import Opening as KeyOpening
 from protocols.oprf.joint_key import check_opening as check_key_opening
+from protocols.signing import VerifyingKey
 from server.lookup.charges import charged
 from server.lookup.epochs import RELAY, Code
 from server.lookup.pool_files import PoolFiles
@@ -28,7 +30,6 @@ from server.lookup.record_store import EpochRecord
 from server.lookup.relay import Relay, context_of, member_key, roster_of
 
 CONTEXT_LABEL = "fedscore/v1/lookup/roster-context"
-MAX_VERDICTS = 1000
 _One = Callable[[Relay, EpochRecord, str, Any], None]
 
 
@@ -60,8 +61,8 @@ def _reveal(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
 def _enrolled(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
     count = integer(take(body, "enrolled", ("count",))["count"], "count")
     known = charged(relay.record.engine, roster_of(record).id, party)
-    if count != known:
-        raise MessageError(f"count of {party}", got=count, expected=f"{known}, as logged")
+    if count > known:
+        raise MessageError(f"count of {party}", got=count, expected=f"at most {known}, as logged")
 
 
 def _secrets(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
@@ -151,9 +152,16 @@ def _handovers(relay: Relay, record: EpochRecord, party: str, body: Any) -> None
 
 
 def _verdicts(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
+    """Each under the auditor's key, and what it says of an answer under the pool's: a verdict is proof or nothing."""
     verdicts = take(body, "verdicts", ("verdicts",))["verdicts"]
-    if not isinstance(verdicts, list) or len(verdicts) > MAX_VERDICTS:
-        raise MessageError("verdicts", got=type(verdicts).__name__, expected=f"a list of at most {MAX_VERDICTS}")
+    if not isinstance(verdicts, list):
+        raise MessageError("verdicts", got=type(verdicts).__name__, expected="a list")
+    pool = VerifyingKey.from_hex(record.proposal["pool_key"])
+    for document in verdicts:
+        verdict = Verdict.decode(canonical(document))
+        if verdict.auditor != party:
+            raise MessageError("verdict.auditor", got=verdict.auditor, expected=party)
+        verdict.verify(member_key(record, party), pool)
 
 
 def _erased(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:

@@ -1,0 +1,150 @@
+"""The operator's hands on the epochs of private score queries: what `fedscore coordinator epoch` works with.
+
+with desk(home) as at:
+    at.view(at.record.current())
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from federation.catalogue import load_catalogue
+from federation.errors import ConfigurationError
+from protocols.lookup.parameters import Parameters
+from server.home import CoordinatorHome
+from server.log import LogStore
+from server.lookup.epochs import Phase
+from server.lookup.folders import LookupFolders
+from server.lookup.progress import progress_of
+from server.lookup.proposals import Candidate, Terms, earliest
+from server.lookup.record_store import EpochRecord, RecordStore, Said
+from server.lookup.relay import LOG_KIND, context_of, log_body
+from server.membership_store import MembershipStore
+
+_DONE = (Phase.OPEN, Phase.CLOSED)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The operator's hands: the home, its record of epochs and its log."""
+
+    home: CoordinatorHome
+    record: RecordStore
+    log: LogStore
+    folders: LookupFolders
+
+    def log_step(self, counter: int, said: Said) -> None:
+        self.log.append(LOG_KIND, log_body(counter, said))
+
+    def terms(self, parameters: Parameters, run: str, *, oversight: str, auditors: tuple[str, ...]) -> Terms:
+        """What the next epoch is about. Raises ConfigurationError for a run without a published model."""
+        return Terms(
+            parameters,
+            catalogue=load_catalogue(self.home.catalogue).hash,
+            model=model_hash(self.home.run(run)),
+            log_key=self.folders.log_key().public.key.hex,
+            pool_key=self.folders.pool_key().public.hex,
+            oversight=oversight,
+            auditors=auditors,
+        )
+
+    def candidates(self, attested: dict[str, int]) -> list[Candidate]:
+        """The admitted members and the customers they attest: what they enrolled with, if `attested` says nothing."""
+        store = MembershipStore.open(self.home.database_url)
+        try:
+            admitted = store.admitted()
+        finally:
+            store.close()
+        strangers = sorted(set(attested) - {member.institution for member in admitted})
+        if strangers:
+            raise ConfigurationError("--customers", got=", ".join(strangers), expected="admitted members")
+        return [
+            Candidate(member.institution, member.key.hex, attested.get(member.institution, member.nominal_records))
+            for member in admitted
+        ]
+
+    def view(self, record: EpochRecord | None) -> dict[str, Any]:
+        """The epoch for people and programs."""
+        if record is None:
+            return {"epoch": 0, "phase": "none", "waiting": [], "next": None}
+        progress = progress_of(self.folders.progress(record.counter), record)
+        parties = record.state.parties
+        document: dict[str, Any] = {
+            "epoch": record.counter,
+            "phase": str(record.state.phase),
+            "engine": record.proposal["parameters"]["engine"],
+            "members": list(parties.members),
+            "auditors": list(parties.auditors),
+            "waiting": [{"party": wait.party, "step": wait.kind} for wait in record.state.waiting],
+            "next": _time(earliest(self.record)),
+        }
+        if progress is not None:
+            left = progress.left(time.time()) if progress.started else None
+            document["progress"] = {"done": progress.done, "of": progress.total, "seconds_left": left}
+        if record.state.has("epoch"):
+            epoch = context_of(record).signed.epoch
+            document |= {"epoch_id": epoch.id.hex(), "subjects": epoch.subjects, "rows": epoch.rows}
+            document |= {"opens_at": _time(epoch.opens_at), "closes_at": _time(epoch.closes_at)}
+        return document
+
+
+@contextmanager
+def desk(home: CoordinatorHome) -> Iterator[Desk]:
+    """Closed at the end of the block."""
+    folders = LookupFolders(home.path)
+    record = RecordStore.open(home.database_url)
+    log = LogStore.open(home.database_url, folders.log_key(), time.time)
+    try:
+        yield Desk(home, record, log, folders)
+    finally:
+        log.close()
+        record.close()
+
+
+def model_hash(run: Path) -> str:
+    """The hash of the model a run published. Raises ConfigurationError if it published none."""
+    from server.checkpoint_store import CheckpointStore  # with what trains, which status can do without
+
+    model = CheckpointStore(run).model() if run.is_dir() else None
+    if model is None:
+        raise ConfigurationError(str(run), got="no published model", expected="a finished run: see `status`")
+    return model.hash
+
+
+def watch(at: Desk, counter: int, console: Console, *, every: float = 0.5) -> EpochRecord:
+    """Show who is waited for until the epoch is open, or over."""
+    with console.status("") as shown:
+        while True:
+            record = at.record.epoch(counter)
+            if record.state.phase in _DONE:
+                return record
+            shown.update(line(at.view(record)))
+            time.sleep(every)
+
+
+def line(view: dict[str, Any]) -> str:
+    """One line: the phase, who is waited for with what, how far it is.
+
+    >>> line({"epoch": 3, "phase": "tables", "waiting": [{"party": "bank-b", "step": "table"}]})
+    'epoch 3: tables; waiting for bank-b: table'
+    """
+    text = f"epoch {view['epoch']}: {view['phase']}"
+    if view["waiting"]:
+        text += "; waiting for " + ", ".join(f"{wait['party']}: {wait['step']}" for wait in view["waiting"])
+    if progress := view.get("progress"):
+        text += f"; {progress['done']} of {progress['of']}"
+        if progress["seconds_left"] is not None:
+            text += f", about {progress['seconds_left']:.0f} s left"
+    return text
+
+
+def _time(at: int) -> str | None:
+    return datetime.fromtimestamp(at, UTC).isoformat() if at else None
