@@ -1,0 +1,206 @@
+"""The log as it is asked: appends, promises, proofs, pages; and a database somebody tampered with."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from log_samples import KEY, KIND, NOW, body, open_log, url_of
+from sqlalchemy.exc import DatabaseError
+
+from federation.errors import LedgerError, Refused
+from federation.runtime.database import open_engine, writing
+from protocols.errors import EncodingError, MessageError
+from protocols.transparency import (
+    Entry,
+    entry_hash,
+    leaf_hash,
+    open_checkpoint,
+    root,
+    verify_consistency,
+    verify_inclusion,
+    verify_promise,
+)
+from server.log import LogStore
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[LogStore]:
+    store = open_log(url_of(tmp_path))
+    yield store
+    store.close()
+
+
+def fill(log: LogStore, count: int) -> list[bytes]:
+    """The leaf hashes."""
+    log.extend([Entry(KIND, body(number)) for number in range(count)])
+    return [entry_hash(KIND, body(number)) for number in range(count)]
+
+
+def test_an_empty_log_has_a_checkpoint(log: LogStore) -> None:
+    assert open_checkpoint(log.checkpoint(), KEY.public).size == 0
+    assert log.verify() == 0
+
+
+def test_an_append_is_promised_and_included(log: LogStore) -> None:
+    fill(log, 4)
+    promise = log.append("other", body("x"))
+    leaf = entry_hash("other", body("x"))
+    verify_promise(promise, leaf, KEY.public, NOW)
+    assert (promise.index, promise.issued_at) == (4, int(NOW))
+    checkpoint = open_checkpoint(log.checkpoint(), KEY.public)
+    inclusion = log.inclusion(leaf)
+    assert (inclusion.index, inclusion.size) == (4, checkpoint.size)
+    verify_inclusion(inclusion.path, leaf, inclusion.index, checkpoint.size, checkpoint.root)
+
+
+def test_the_same_entry_has_one_promise(log: LogStore) -> None:
+    one = log.append(KIND, body("x"))
+    fill(log, 3)
+    assert log.append(KIND, body("x")) == one
+    again, new, twice = log.extend([Entry(KIND, body("x")), Entry(KIND, body("y")), Entry(KIND, body("y"))])
+    assert (again, new, twice.index) == (one, twice, 4)
+    assert log.size() == 5
+    assert log.append("another-kind", body("x")).index == 5
+
+
+def test_every_proof_of_every_size(log: LogStore) -> None:
+    leaves = fill(log, 11)
+    roots = [root(leaves[:size]) for size in range(12)]
+    assert open_checkpoint(log.checkpoint(), KEY.public).root == roots[11]
+    for size in range(1, 12):
+        for index in range(size):
+            inclusion = log.inclusion(leaves[index], size)
+            verify_inclusion(inclusion.path, leaves[index], index, size, roots[size])
+        for old in range(size + 1):
+            verify_consistency(log.consistency(old, size), old, size, roots[old], roots[size])
+
+
+def test_what_is_not_there(log: LogStore) -> None:
+    leaves = fill(log, 3)
+    for ask in (
+        lambda: log.inclusion(leaf_hash(b"never")),
+        lambda: log.inclusion(leaves[2], 2),
+        lambda: log.inclusion(leaves[0], 4),
+        lambda: log.consistency(3, 2),
+        lambda: log.consistency(0, 4),
+        lambda: log.consistency(-1),
+    ):
+        with pytest.raises(Refused) as refused:
+            ask()
+        assert refused.value.code == "unknown"
+
+
+def test_what_is_no_entry_never_reaches_the_database(log: LogStore) -> None:
+    for kind, data, error in (
+        ("Not A Kind", b"{}", MessageError),
+        (KIND, b'{"b": 1}', EncodingError),
+        (KIND, b"{", EncodingError),
+    ):
+        with pytest.raises(error):
+            log.append(kind, data)
+    assert log.size() == 0
+
+
+def test_pages_of_all_and_of_one_kind(log: LogStore) -> None:
+    fill(log, 5)
+    log.append("other", body("x"))
+    fill_again = log.extend([Entry(KIND, body("late"))])
+    first = log.entries(0, 4)
+    assert [index for index, _ in first.entries] == [0, 1, 2, 3]
+    assert first.next == 4
+    rest = log.entries(first.next, 100)
+    assert [index for index, _ in rest.entries] == [4, 5, 6]
+    assert rest.next == 7 == fill_again[0].index + 1
+    others = log.entries(0, 100, "other")
+    assert others.entries == [(5, Entry("other", body("x")).data)]
+    assert others.next == 7
+    assert log.entries(0, 1, KIND).next == 1
+    assert log.entries(7, 10).entries == []
+
+
+def test_a_log_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    log = open_log(url_of(tmp_path))
+    leaves = fill(log, 5)
+    old = open_checkpoint(log.checkpoint(), KEY.public)
+    log.close()
+    log = open_log(url_of(tmp_path))
+    assert log.append(KIND, body("next")).index == 5
+    new = open_checkpoint(log.checkpoint(), KEY.public)
+    verify_consistency(log.consistency(old.size), old.size, new.size, old.root, new.root)
+    assert old.root == root(leaves)
+    assert log.verify() == 6
+    log.close()
+
+
+def test_appends_that_arrive_together_are_committed_together(log: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
+    held, go = threading.Event(), threading.Event()
+    write = log._write
+
+    def slow(batch: list[Entry]) -> object:
+        batches.append(len(batch))
+        held.set()
+        assert go.wait(10)
+        return write(batch)
+
+    monkeypatch.setattr(log, "_write", slow)
+    promises: list[int] = []
+    threads = [threading.Thread(target=lambda n=n: promises.append(log.append(KIND, body(n)).index)) for n in range(9)]
+    threads[0].start()
+    assert held.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    while len(log._queue) < 8:
+        pass
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert batches == [1, 8]
+    assert sorted(promises) == list(range(9))
+    assert log.verify() == 9
+
+
+def test_a_failed_commit_fails_every_append_in_it_and_no_other(log: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "_write", lambda batch: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            log.append(KIND, body("lost"))
+    assert log.append(KIND, body("kept")).index == 0
+
+
+@pytest.mark.parametrize("table", ["log_entries", "log_nodes"])
+@pytest.mark.parametrize("action", ["UPDATE {} SET hash = x'00'", "DELETE FROM {}"])
+def test_the_database_itself_refuses_changes(log: LogStore, tmp_path: Path, table: str, action: str) -> None:
+    fill(log, 4)
+    engine = open_engine(url_of(tmp_path))
+    with pytest.raises(DatabaseError, match="append-only"), writing(engine) as connection:
+        connection.exec_driver_sql(action.format(table))
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statement", "where"),
+    [
+        ("UPDATE log_entries SET data = x'7b7d' WHERE position = 2", "log entry 2"),
+        ("UPDATE log_entries SET kind = 'other' WHERE position = 1", "log entry 1"),
+        ("DELETE FROM log_entries WHERE position = 3", "log entry 4"),
+        ("UPDATE log_nodes SET hash = zeroblob(32) WHERE level = 1 AND position = 1", "log node"),
+        ("DELETE FROM log_nodes WHERE level = 2", "log node"),
+        ("INSERT INTO log_nodes VALUES (7, 0, zeroblob(32))", "log nodes"),
+    ],
+)
+def test_whoever_drops_the_triggers_is_found_out(log: LogStore, tmp_path: Path, statement: str, where: str) -> None:
+    fill(log, 6)
+    assert log.verify() == 6
+    engine = open_engine(url_of(tmp_path))
+    with writing(engine) as connection:
+        for table in ("log_entries", "log_nodes"):
+            for action in ("update", "delete"):
+                connection.exec_driver_sql(f"DROP TRIGGER {table}_no_{action}")
+        connection.exec_driver_sql(statement)
+    engine.dispose()
+    with pytest.raises(LedgerError, match=where):
+        log.verify()
