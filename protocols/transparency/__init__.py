@@ -2,7 +2,7 @@
 
     verify_promise(promise, leaf_hash, log_key, now)          # at once: the log owes this entry
     checkpoint = open_checkpoint(note, log_key)               # later: what the log commits to
-    verify_inclusion(path, leaf_hash, index, checkpoint.size, checkpoint.root)
+    check_kept(promise, checkpoint, path)                     # that it holds what it owed
 
 Hashing is RFC 6962 (section 2.1), checkpoints are C2SP signed notes, so that existing tools can read the log.
 """
@@ -21,7 +21,7 @@ from protocols.transparency.merkle import (
     verify_inclusion,
 )
 from protocols.transparency.note import Checkpoint, LogKey, VerifierKey, open_checkpoint, open_note, sign_note
-from protocols.transparency.promise import Promise, verify_promise
+from protocols.transparency.promise import Promise, check_kept, verify_promise
 
 __all__ = [
     "EMPTY_ROOT",
@@ -32,6 +32,7 @@ __all__ = [
     "NodeReader",
     "Promise",
     "VerifierKey",
+    "check_kept",
     "consistency_path",
     "entry_bytes",
     "entry_hash",

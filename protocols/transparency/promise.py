@@ -10,14 +10,15 @@ The entry is durable before the promise exists. Whoever holds the promise holds 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from protocols.canonical import canonical, parse_canonical
-from protocols.errors import MessageError, SignatureError
-from protocols.transparency.merkle import HASH_BYTES
-from protocols.transparency.note import LogKey, VerifierKey
+from protocols.errors import MessageError, SignatureError, StageError
+from protocols.transparency.merkle import HASH_BYTES, verify_inclusion
+from protocols.transparency.note import Checkpoint, LogKey, VerifierKey
 
 VERSION = 1
 LABEL = "fedscore/v1/log-promise"
@@ -96,6 +97,19 @@ def verify_promise(promise: Promise, leaf_hash: bytes, log_key: VerifierKey, now
     log_key.key.verify(LABEL, promise._signed(), promise.signature)
     if promise.issued_at > now + CLOCK_SKEW_S:
         raise MessageError("promise.issued_at", got=promise.issued_at, expected=f"at most {int(now) + CLOCK_SKEW_S}")
+
+
+def check_kept(promise: Promise, checkpoint: Checkpoint, path: Sequence[bytes]) -> None:
+    """Whether the log kept a promise that verifies; `path` is its inclusion proof in the tree of `checkpoint`.
+
+    Raises StageError for a checkpoint that is too early to tell (after `issued_at + merge_delay_s` that too is a broken
+    promise) and ProofError for one that covers the entry's place without the entry.
+    """
+    if checkpoint.origin != promise.origin:
+        raise MessageError("checkpoint.origin", got=checkpoint.origin[:64], expected=promise.origin)
+    if checkpoint.size <= promise.index:
+        raise StageError("promise", got=f"a tree of {checkpoint.size}", expected=f"one that covers {promise.index}")
+    verify_inclusion(path, promise.leaf_hash, promise.index, checkpoint.size, checkpoint.root)
 
 
 def _hex(field: str, value: object) -> bytes:

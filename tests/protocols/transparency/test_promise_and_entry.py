@@ -10,16 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.canonical import canonical
-from protocols.errors import EncodingError, MessageError, ProtocolError, SignatureError
+from protocols.errors import EncodingError, MessageError, ProofError, ProtocolError, SignatureError, StageError
 from protocols.transparency import (
+    Checkpoint,
     Entry,
     LogKey,
     Promise,
     VerifierKey,
+    check_kept,
     entry_bytes,
     entry_hash,
+    inclusion_path,
     leaf_hash,
+    node_hash,
     read_entry,
+    root,
     verify_promise,
 )
 
@@ -74,6 +79,23 @@ def test_promises_of_another_form(field: str, value: object) -> None:
 def test_bytes_that_are_no_promise(data: bytes) -> None:
     with pytest.raises(ProtocolError):
         Promise.decode(data)
+
+
+def test_a_kept_promise_and_three_broken_ones() -> None:
+    leaves = [leaf_hash(bytes([number])) for number in range(5)] + [LEAF]
+    stored = {(0, index): leaf for index, leaf in enumerate(leaves)} | {
+        (1, index): node_hash(leaves[2 * index], leaves[2 * index + 1]) for index in range(3)
+    }
+    stored[2, 0] = node_hash(stored[1, 0], stored[1, 1])
+    path = inclusion_path(lambda level, index: stored[level, index], 5, 6)
+    check_kept(PROMISE, Checkpoint(KEY.name, 6, root(leaves)), path)
+    dropped = Checkpoint(KEY.name, 6, root([*leaves[:5], leaf_hash(b"another entry")]))
+    with pytest.raises(ProofError):
+        check_kept(PROMISE, dropped, path)
+    with pytest.raises(StageError):
+        check_kept(PROMISE, Checkpoint(KEY.name, 5, root(leaves[:5])), [])
+    with pytest.raises(MessageError, match="origin"):
+        check_kept(PROMISE, Checkpoint("other.example", 6, root(leaves)), path)
 
 
 def test_an_entry_has_one_form() -> None:
