@@ -126,10 +126,12 @@ class RecordStore:
 
         The last epoch must be closed.
         """
+        last = self.current()
+        counter = 0 if last is None else last.counter
+        said = parties_of(last)  # outside the transaction: it writes the log, in the same database
         with writing(self._engine, lock=_LOCK) as connection:
-            counter = _last(connection)
-            last = _record(connection, counter) if counter else None
-            said = parties_of(last)
+            if _last(connection) != counter:
+                raise Refused(Code.CONFLICT, "epoch", got=f"epoch {counter + 1} already", expected="none yet")
             _insert(connection, counter + 1, 1, said)
         return self.epoch(counter + 1)
 
