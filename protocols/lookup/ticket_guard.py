@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from protocols.lookup.fault import TicketRefused
-
 
 class TicketGuard(Protocol):
     """Kept durably at the institution; `charge` is one exclusive transaction."""
@@ -13,20 +11,9 @@ class TicketGuard(Protocol):
     def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int) -> None:
         """Remember the leaf, on disk when it returns. The same leaf again changes nothing, on whatever day.
 
-        `day` counts from 1970-01-01 (UTC). Raises TicketRefused by the rule of `check_charge`.
+        `day` counts from 1970-01-01 (UTC). Raises TicketRefused, and remembers nothing: "conflict" if the querier's
+        receipt `serial` was charged for another leaf, "quota" if `limit` leaves were charged to it on this day.
         """
 
     def charged(self, leaf_hash: bytes) -> bool:
         """Whether this leaf was charged."""
-
-
-def check_charge(*, served: bytes | None, used: int, limit: int, leaf_hash: bytes) -> None:
-    """The rule: raises TicketRefused for a leaf that may not be charged. Not asked for a leaf that already was.
-
-    served: the leaf that the querier's receipt serial was charged for, if any; used: leaves charged to this querier
-    today; limit: how many it may have.
-    """
-    if served is not None and served != leaf_hash:
-        raise TicketRefused("conflict", "receipt serial", got="one that served another request", expected="a fresh one")
-    if used >= limit:
-        raise TicketRefused("quota", "tickets today", got=used + 1, expected=f"at most {limit}")
