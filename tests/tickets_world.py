@@ -22,8 +22,8 @@ from protocols.lookup.ticket import (
     QuerierTicket,
     SignedLeaf,
     Ticket,
-    TicketRefused,
     TicketReply,
+    check_charge,
     combine,
 )
 from protocols.oprf.group import ORDER, Element, Scalar, base, hash_to_group, multiply, random_scalar
@@ -31,13 +31,6 @@ from protocols.signing import SigningKey
 from protocols.transparency import LogKey, Promise, VerifierKey, entry_hash
 
 NOW = 1_900_000_000.0
-
-
-def check_charge(*, served: bool, used: int, limit: int) -> None:
-    if served:
-        raise TicketRefused("conflict", "receipt serial", got="one that served another request", expected="a fresh one")
-    if used >= limit:
-        raise TicketRefused("quota", "tickets today", got=used + 1, expected=f"at most {limit}")
 
 
 class MemoryGuard:
@@ -49,9 +42,9 @@ class MemoryGuard:
     def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int) -> None:
         if leaf_hash in self.leaves:
             return
-        served = any((who, number) == (querier, serial) for who, _, number in self.leaves.values())
+        served = [leaf for leaf, (who, _, number) in self.leaves.items() if (who, number) == (querier, serial)]
         used = sum((who, when) == (querier, day) for who, when, _ in self.leaves.values())
-        check_charge(served=served, used=used, limit=limit)
+        check_charge(served=served[0] if served else None, used=used, limit=limit, leaf_hash=leaf_hash)
         self.leaves[leaf_hash] = querier, day, serial
 
     def charged(self, leaf_hash: bytes) -> bool:

@@ -17,7 +17,7 @@ SignatureError, StageError are for what has no right form, signer or moment.
 
 from protocols.lookup.fault import RELAY, Fault, TicketRefused
 from protocols.lookup.leaf import KIND, Leaf, SignedLeaf
-from protocols.lookup.ticket_guard import TicketGuard
+from protocols.lookup.ticket_guard import TicketGuard, check_charge
 from protocols.lookup.ticket_member import MemberTickets
 from protocols.lookup.ticket_querier import LeafOpening, QuerierTicket, Ticket, TicketReply
 from protocols.lookup.ticket_relay import check_evaluation, check_pad, combine
@@ -35,6 +35,7 @@ __all__ = [
     "TicketGuard",
     "TicketRefused",
     "TicketReply",
+    "check_charge",
     "check_evaluation",
     "check_pad",
     "combine",

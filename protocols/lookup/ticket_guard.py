@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from protocols.lookup.fault import TicketRefused
+
 
 class TicketGuard(Protocol):
     """Kept durably at the institution; `charge` is one exclusive transaction."""
@@ -17,3 +19,15 @@ class TicketGuard(Protocol):
 
     def charged(self, leaf_hash: bytes) -> bool:
         """Whether this leaf was charged."""
+
+
+def check_charge(*, served: bytes | None, used: int, limit: int, leaf_hash: bytes) -> None:
+    """The rule itself, for a guard that does not put it into its database. Not asked for a leaf that was charged.
+
+    served: the leaf that the querier's receipt serial was charged for, if any; used: leaves charged to this querier
+    today; limit: how many it may have. Raises TicketRefused.
+    """
+    if served is not None and served != leaf_hash:
+        raise TicketRefused("conflict", "receipt serial", got="one that served another request", expected="a fresh one")
+    if used >= limit:
+        raise TicketRefused("quota", "tickets today", got=used + 1, expected=f"at most {limit}")
