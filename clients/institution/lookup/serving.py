@@ -20,6 +20,7 @@ from clients.institution.lookup.publishing import refresh
 from clients.institution.lookup.serving_database import lookup_database
 from federation.errors import ConfigurationError
 from federation.runtime.database import open_engine
+from protocols.canonical import canonical
 from protocols.envelope import open_envelope
 from protocols.errors import MessageError
 from protocols.lookup.leaf import SignedLeaf
@@ -28,7 +29,7 @@ from protocols.lookup.secrets import EpochSecrets
 from protocols.lookup.ticket import MemberTickets
 from protocols.oprf.enrolment import evaluate
 from protocols.oprf.joint_key import KeyShare
-from protocols.transparency import Promise, VerifierKey, verify_promise
+from protocols.transparency import Promise, VerifierKey, entry_hash, verify_promise
 from protocols.wire import lookup_pb2 as wire
 
 Action = Callable[[], wire.Answered]
@@ -66,10 +67,10 @@ class Serving:
         roster, share = self._roster(claimed.roster_id)
         member = roster.member(task.institution)
         batch = open_envelope(sealed, wire.EnrolBatch, member.key)
-        promise = Promise.decode(task.promise)
-        log_key = VerifierKey.of(roster.log_key)
-        verify_promise(promise, promise.leaf_hash, log_key, self.clock())
         points = split_points(batch.points)
+        logged = {"institution": task.institution, "count": len(points), "envelope": sealed.hex()}
+        entry = entry_hash(ENROL_KIND, canonical(logged))
+        verify_promise(Promise.decode(task.promise), entry, VerifierKey.of(roster.log_key), self.clock())
         EnrolmentCount(self._database).charge(roster.id, member, sealed, len(points))
         context = enrolment_context(roster.id, task.institution, batch.points)
         evaluated, proof = evaluate(share, points, self.random, context)

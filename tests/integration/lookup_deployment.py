@@ -1,0 +1,269 @@
+"""A coordinator's relay and pool and three institutions' nodes, as processes on loopback, for the private score query.
+
+    with LookupDeployment.create(tmp_path, persons=400) as world:
+        world.open_epoch("mirror")
+        world.publish()
+        answer = world.query("aurora", subject)
+
+Homes, enrolment and admission are the `fedscore` commands that operators use. Flower's own processes, which no query
+needs, are not started. The model is drawn at random and signed with the members' own keys.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+
+from clients.institution import serve as institution_serve
+from clients.institution.home import InstitutionHome
+from federation.catalogue import load_catalogue
+from federation.models import MODEL_LABEL, PublishedModel
+from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
+from federation.runtime.processes import BackOff, Supervisor
+from federation.runtime.rpc import free_ports
+from federation.training import Recipe, initial_parameters
+from protocols.lookup.parameters import Parameters
+from scores_world import PRIVACY
+from server import serve as coordinator_serve
+from server.home import CoordinatorHome
+from server.log import LogStore
+from server.lookup.folders import LookupFolders
+from server.lookup.proposals import Candidate, Terms, close_epoch, open_epoch
+from server.lookup.record_store import EpochRecord, RecordStore, Said
+from server.lookup.relay import LOG_KIND, log_body
+from workbench.demo.cast import command
+from workbench.demo.inputs import Inputs, synthesise
+from workbench.demo.processes import FEDSCORE, Processes
+
+PURPOSE = "credit-application"
+
+
+@dataclass
+class LookupDeployment:
+    """Everything under `out`; parts can be killed by name: membership, pool, or an institution's node."""
+
+    out: Path
+    inputs: Inputs
+    coordinator: CoordinatorHome
+    institutions: dict[str, InstitutionHome]
+    supervisor: Supervisor
+    model: Path
+    _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, out: Path, *, persons: int) -> Self:
+        inputs = synthesise(out, persons, seed=5)
+        with Processes(out / "setup") as processes:
+            coordinator, homes = _enrolled(processes, out, inputs)
+        parts = [child for child in coordinator_serve.children(coordinator) if child.name in ("membership", "pool")]
+        for home in homes.values():
+            node = institution_serve.children(home)[0]
+            parts.append(_named(node, home.name))
+        supervisor = Supervisor(parts, back_off=BackOff(first=0.2, longest=1.0))
+        world = cls(out, inputs, coordinator, homes, supervisor, out / "model.json")
+        world.model.write_bytes(_model(coordinator, homes).canonical())
+        return world
+
+    def __enter__(self) -> Self:
+        self.supervisor.start(timeout=60)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        self.supervisor.stop()
+
+    @property
+    def record(self) -> EpochRecord | None:
+        store = RecordStore.open(self.coordinator.database_url)
+        try:
+            return store.current()
+        finally:
+            store.close()
+
+    @property
+    def phase(self) -> str:
+        record = self.record
+        return "" if record is None else str(record.state.phase)
+
+    def open_epoch(self, engine: str, **parameters: Any) -> None:
+        """The operator's decision, as `fedscore coordinator` makes it."""
+        folders, store = LookupFolders(self.coordinator.path), RecordStore.open(self.coordinator.database_url)
+        chosen = {"cadence_s": 3600, "dummies": 8, "quorum": 2} | parameters
+        terms = Terms(
+            parameters=Parameters(engine=engine, **chosen),
+            catalogue=load_catalogue("synthetic").hash,
+            model=PublishedModel.read(self.model.read_bytes()).hash,
+            log_key=folders.log_key().public.key.hex,
+            pool_key=folders.pool_key().public.hex,
+        )
+        members = [Candidate(name, home.signing_key.public.hex, 10_000) for name, home in self.institutions.items()]
+        open_epoch(store, self.coordinator.signing_key, members, terms, time.time(), self._log)
+        store.close()
+
+    def close_epoch(self) -> None:
+        store = RecordStore.open(self.coordinator.database_url)
+        close_epoch(store, self.coordinator.signing_key, "operator", self._log)
+        store.close()
+
+    def _log(self, counter: int, said: Said) -> None:
+        log = LogStore.open(self.coordinator.database_url, LookupFolders(self.coordinator.path).log_key(), time.time)
+        log.append(LOG_KIND, log_body(counter, said))
+        log.close()
+
+    def start(self, name: str, *words: object, stdin: bytes = b"") -> subprocess.Popen[bytes]:
+        """A `fedscore institution` command of one institution, running."""
+        line = [*FEDSCORE, "institution", *map(str, words), "--home", str(self.institutions[name].path)]
+        process = subprocess.Popen(
+            line,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+        self._started.append(process)
+        assert process.stdin is not None
+        process.stdin.write(stdin)
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def publish(self, names: Sequence[str] | None = None, *, timeout: float = 90) -> dict[str, Any]:
+        """All of `names` take part beside one another until the epoch is open; what each said."""
+        running = {
+            name: self.start(name, "publish", "--model", self.model, "--timeout", timeout, "--json")
+            for name in names or self.institutions
+        }
+        told = {}
+        for name, process in running.items():
+            out, err = self.wait(process, timeout + 20)
+            assert process.returncode == 0, f"{name}: {out.decode()} {err.decode()}"
+            told[name] = json.loads(out)
+        return told
+
+    def query(self, name: str, subject: str, *, purpose: str = PURPOSE, patience: float = 15.0) -> dict[str, Any]:
+        """One question by the command line; the identifier goes by standard input."""
+        words = ("query", "-", "--purpose", purpose, "--patience", patience, "--json")
+        process = self.start(name, *words, stdin=subject.encode())
+        out, err = self.wait(process, patience + 60)
+        assert process.returncode in (0, 3), f"{out.decode()} {err.decode()}"
+        return dict(json.loads(out)) | {"exit": process.returncode}
+
+    def wait(self, process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
+        """What a command said, once it has ended; the supervisor revives what died meanwhile."""
+        self.until(lambda: process.poll() is not None, seconds, "a command")
+        return process.communicate()
+
+    def until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        started = time.monotonic()
+        while not condition():
+            assert time.monotonic() - started < seconds, f"not within {seconds} s: {what}"
+            self.supervisor.poll()
+            time.sleep(0.05)
+
+    def kill(self, part: str) -> None:
+        os.killpg(os.getpgid(self.supervisor.pids()[part]), signal.SIGKILL)
+
+    def subjects(self, name: str) -> list[str]:
+        """Identifiers in an institution's file, in its order."""
+        given = next(given for given in self.inputs.institutions if given.name == name)
+        return pl.read_csv(given.records, infer_schema_length=0)["person_id"].to_list()
+
+
+def _enrolled(processes: Processes, out: Path, inputs: Inputs) -> tuple[CoordinatorHome, dict[str, InstitutionHome]]:
+    home, port = out / "coordinator", free_ports(5)
+    commands = {
+        "coordinator": [
+            *command("coordinator", "init", home=home, catalogue=inputs.catalogue, host="127.0.0.1", port=port),
+            "--json",
+        ]
+    }
+    for given in inputs.institutions:
+        words = command(
+            "institution",
+            "init",
+            home=out / given.name,
+            name=given.name,
+            catalogue=inputs.catalogue,
+            data=given.records,
+        )
+        commands[given.name] = [*words, "--json"]
+    facts = processes.run_all(commands)
+    coordinator = CoordinatorHome.open(home)
+    membership = [child for child in coordinator_serve.children(coordinator) if child.name == "membership"]
+    with Supervisor(membership):
+        told = facts["coordinator"]
+        join = {
+            given.name: command(
+                "institution",
+                "enrol",
+                home=out / given.name,
+                coordinator=told["enrolment_address"],
+                ca=told["authority_fingerprint"],
+            )
+            for given in inputs.institutions
+        }
+        processes.run_all({f"{name}-apply": [*words, "--no-wait"] for name, words in join.items()})
+        for name in join:
+            fingerprint = facts[name]["fingerprint"]
+            processes.run(command("coordinator", "admit", name, home=home, fingerprint=fingerprint))
+        processes.run_all({f"{name}-collect": [*words, "--timeout", "30"] for name, words in join.items()})
+    return coordinator, {given.name: InstitutionHome.open(out / given.name) for given in inputs.institutions}
+
+
+def _named(child: Any, name: str) -> Any:
+    from dataclasses import replace
+
+    return replace(child, name=name)
+
+
+def _model(coordinator: CoordinatorHome, homes: dict[str, InstitutionHome]) -> PublishedModel:
+    """Parameters drawn at random, under a plan that every member approved."""
+    catalogue, recipe = load_catalogue("synthetic"), Recipe(learning_rate=10.0)
+    plan = TrainingPlan(
+        run_id="drawn",
+        catalogue=CatalogueRef(name=catalogue.name, version=catalogue.version, hash=catalogue.hash),
+        recipe=recipe,
+        privacy=PRIVACY,
+        members=tuple(
+            Member(
+                institution=name,
+                key=home.signing_key.public.hex,
+                nominal_records=home.settings.nominal_records,
+                features=catalogue.feature_names,
+            )
+            for name, home in sorted(homes.items())
+        ),
+        coordinator=coordinator.signing_key.public.hex,
+        quorum=2,
+        round_deadline_s=60.0,
+        bundle_hash="0" * 64,
+        max_update_norm=100.0,
+        expires=2_000_000_000,
+    )
+    approvals = {name: approve(plan, home.signing_key) for name, home in homes.items()}
+    size = initial_parameters(catalogue, recipe).size
+    parameters = np.random.default_rng(3).normal(0, 0.3, size).astype("<f4")
+    unsigned = PublishedModel(
+        signed_plan=SignedPlan.sign(plan, approvals, coordinator.signing_key),
+        parameters=base64.b64encode(parameters.tobytes()).decode(),
+        institutions=tuple(sorted(homes)),
+        checkpoint=(),
+        signature="",
+    )
+    signature = coordinator.signing_key.sign(MODEL_LABEL, unsigned._signed_bytes())
+    return unsigned.model_copy(update={"signature": signature.hex()})
