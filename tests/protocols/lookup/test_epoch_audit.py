@@ -91,6 +91,15 @@ def test_rows_in_another_order_or_shifted_never_open(world: World, epoch: Epoch)
     world.audit(epoch)
 
 
+def test_something_in_an_empty_slot_never_opens(world: World, epoch: Epoch) -> None:
+    world.build(epoch)
+    table = np.array(epoch.table("bank-01"), dtype=np.int64)
+    table.reshape(-1, 8)[epoch.layout.subjects, 3] += 1
+    epoch.tables["bank-01"] = pack((table % MODULUS).astype(np.uint32))
+    with pytest.raises(ProofError, match=rf"in 1 rows \({epoch.layout.rows - 1}\)"):
+        world.audit(epoch)
+
+
 def test_what_can_be_attributed_is(world: World, epoch: Epoch) -> None:
     world.build(epoch)
     context, logged = epoch.context, world.digests(epoch)
@@ -192,7 +201,10 @@ def test_a_row_is_believed_only_whole_in_its_place_and_epoch(world: World, opene
         broken = bytes(value ^ (number == byte) for number, value in enumerate(signatures))
         with pytest.raises(SignatureError):
             verify_row(epoch_id, 4, values, broken, keys)
+    outside = values.copy()
+    outside[0, 0] = 2**31
     for arguments in (
+        (epoch_id, 4, outside, signatures, keys),
         (epoch_id, 5, values, signatures, keys),
         (bytes(32), 4, values, signatures, keys),
         (epoch_id, 4, values, signatures[:64], keys),

@@ -159,6 +159,12 @@ def test_an_epoch_of_another_roster_or_quorum_is_refused(world: World, epoch: Ep
     assert signed is not None
     with pytest.raises(MessageError, match=r"layout\.roster_id"):
         signed.verify(replace(world.roster, log_key=SigningKey.generate().public))
+    two = {name: signed.layout.pads[name] for name in world.names[:2]}
+    partial = replace(signed.layout, pads=two, masks={name: signed.layout.masks[name] for name in two})
+    with pytest.raises(MessageError, match=r"layout\.pads: got other institutions"):
+        partial.check(world.roster)
+    with pytest.raises(MessageError, match=r"epoch\.layout_id"):
+        replace(signed, layout=replace(signed.layout, counter=2)).verify(world.roster)
     alone = replace(signed.epoch, auditors=("bank-00",))
     with pytest.raises(MessageError, match=r"epoch\.auditors: got 1, expected 2"):
         replace(signed, epoch=alone).verify(world.roster)
@@ -179,6 +185,8 @@ def test_an_opening_needs_the_whole_quorum_and_the_very_hint(world: World, epoch
     check_hint(epoch.context, epoch.opened, epoch.audited.prepared.hint)
     with pytest.raises(MessageError, match="hint"):
         check_hint(epoch.context, epoch.opened, epoch.audited.prepared.hint[:-1] + b"\x00")
+    with pytest.raises(MessageError, match=r"opening\.epoch_id"):
+        epoch.opened.verify(replace(epoch.context.signed.epoch, opens_at=START + 1), world.roster)
     one = {"bank-00": epoch.opened.signatures["bank-00"]}
     with pytest.raises(SignatureError, match="bank-01"):
         check_hint(epoch.context, replace(epoch.opened, signatures=one), epoch.audited.prepared.hint)
@@ -214,6 +222,8 @@ def test_both_of_a_pair_share_one_seed_and_no_other(epoch: Epoch) -> None:
     seeds = {name: own.mask_seeds(epoch.header) for name, own in epoch.secrets.items()}
     assert seeds["bank-00"]["bank-01"] == seeds["bank-01"]["bank-00"]
     assert len({seed for of in seeds.values() for seed in of.values()}) == 3
+    again = epoch.secrets["bank-00"].mask_seeds(replace(epoch.header, counter=2))
+    assert not set(again.values()) & set(seeds["bank-00"].values())
 
 
 def test_a_mask_key_of_small_order_is_refused_by_name(epoch: Epoch) -> None:
@@ -254,6 +264,9 @@ def test_an_emergency_epoch_is_refused() -> None:
     early = replace(ANSWERED, closes_at=START + 60)
     with pytest.raises(StageError, match=f"{WEEK} s after"):
         turn([early], 2, START + 3600)
+    long = replace(ANSWERED, closes_at=START + 2 * WEEK)
+    with pytest.raises(StageError, match="it is open till then"):
+        turn([long], 2, START + WEEK)
     with pytest.raises(StageError, match="an epoch of 60 s"):
         turn([ANSWERED], 2, START + WEEK, length=60)
 
@@ -275,6 +288,8 @@ def test_a_counter_serves_once_and_the_past_stays_past() -> None:
             turn([ANSWERED], counter, START + WEEK)
     with pytest.raises(StageError, match="opens_at"):
         turn([ANSWERED], 2, START + WEEK, now=START + 3 * WEEK)
+    with pytest.raises(StageError, match="opens_at"):
+        turn([ANSWERED], 2, START + 9 * WEEK, now=START + WEEK)
 
 
 def test_errors_cross_from_worker_processes() -> None:
