@@ -24,7 +24,11 @@ REPLY, OTHER_REPLY = WORLD.reply(ASKED), WORLD.reply(OTHER)
 NAMES = sorted(WORLD.parties)
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=70) | st.floats(allow_nan=False),
+    st.none()
+    | st.booleans()
+    | st.integers(1 - 2**53, 2**53 - 1)
+    | st.text(max_size=70)
+    | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
