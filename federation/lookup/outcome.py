@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeAlias
 
 from protocols.errors import MessageError
@@ -76,8 +76,8 @@ class Reason:
 
     @classmethod
     def from_json(cls, value: Any) -> Reason:
-        fields = take(value, "reason", cls.__dataclass_fields__)
-        return cls(fields["dimension"], fields["points"], tuple(_list(fields["families"], "reason.families")))
+        content = take(value, "reason", cls.__dataclass_fields__)
+        return cls(content["dimension"], content["points"], tuple(_list(content["families"], "reason.families")))
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,12 @@ class Scored:
         }
 
     @classmethod
-    def _from_json(cls, fields: dict[str, Any]) -> Scored:
-        reasons = tuple(Reason.from_json(reason) for reason in _list(fields.pop("reasons"), "scored.reasons"))
-        parts = fields.pop("parts")
+    def _from_json(cls, content: dict[str, Any]) -> Scored:
+        reasons = tuple(Reason.from_json(reason) for reason in _list(content.pop("reasons"), "scored.reasons"))
+        parts = content.pop("parts")
         if parts is not None and not isinstance(parts, dict):
             raise MessageError("scored.parts", got=type(parts).__name__, expected="an object or null")
-        return cls(reasons=reasons, parts=parts, freshness=Freshness.from_json(fields.pop("freshness")), **fields)
+        return cls(reasons=reasons, parts=parts, freshness=Freshness.from_json(content.pop("freshness")), **content)
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,8 @@ class ThinFile:
         return {"outcome": self.kind, **own, "freshness": self.freshness.to_json()}
 
     @classmethod
-    def _from_json(cls, fields: dict[str, Any]) -> ThinFile:
-        return cls(freshness=Freshness.from_json(fields.pop("freshness")), **fields)
+    def _from_json(cls, content: dict[str, Any]) -> ThinFile:
+        return cls(freshness=Freshness.from_json(content.pop("freshness")), **content)
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ class NoHit:
         return {"outcome": self.kind, "freshness": self.freshness.to_json()}
 
     @classmethod
-    def _from_json(cls, fields: dict[str, Any]) -> NoHit:
-        return cls(Freshness.from_json(fields["freshness"]))
+    def _from_json(cls, content: dict[str, Any]) -> NoHit:
+        return cls(Freshness.from_json(content["freshness"]))
 
 
 @dataclass(frozen=True)
@@ -210,8 +210,8 @@ class Unavailable:
         return {"outcome": self.kind, "party": self.party, "reason": self.reason}
 
     @classmethod
-    def _from_json(cls, fields: dict[str, Any]) -> Unavailable:
-        return cls(**fields)
+    def _from_json(cls, content: dict[str, Any]) -> Unavailable:
+        return cls(**content)
 
 
 Outcome: TypeAlias = Scored | ThinFile | NoHit | Unavailable
@@ -226,9 +226,9 @@ def from_json(value: Any) -> Outcome:
     found = _KINDS.get(kind) if isinstance(kind, str) else None
     if found is None:
         raise MessageError("outcome", got=str(kind)[:40], expected=", ".join(_KINDS))
-    fields = take(value, found.kind, ("outcome", *found.__dataclass_fields__))
-    del fields["outcome"]
-    return found._from_json(fields)
+    content = take(value, found.kind, ("outcome", *(each.name for each in fields(found))))
+    del content["outcome"]
+    return found._from_json(content)
 
 
 def _sha256(value: Any, field: str) -> None:
