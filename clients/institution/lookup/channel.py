@@ -209,7 +209,7 @@ def patiently(call: Callable[[], Any], patience: float) -> Any:
     """`call()`, again after growing pauses while nobody answers or the other end is busy, for `patience` seconds."""
     retrying = Retrying(
         retry=retry_if_exception(is_passing),
-        wait=wait_exponential_jitter(initial=0.1, max=5.0),
+        wait=wait_exponential_jitter(multiplier=0.1, max=5.0),
         stop=stop_after_delay(patience),
         reraise=True,
     )

@@ -21,7 +21,7 @@ from federation.lookup.record import contributions
 from federation.models import PublishedModel
 from federation.records import load_records
 from federation.records.encoded import Encoded
-from federation.scorecard import Scorer
+from federation.scorecard import Scaling, Scorer
 
 
 def scheme_of(home: InstitutionHome) -> Scheme:
@@ -29,15 +29,20 @@ def scheme_of(home: InstitutionHome) -> Scheme:
     return scheme(home.settings.lookup.identifiers)
 
 
+def model_file(home: InstitutionHome, file: Path | None) -> Path:
+    """Where the published model is: `file`, or what the settings name. Raises ConfigurationError."""
+    chosen = file or home.settings.lookup.model
+    if chosen is None:
+        raise ConfigurationError("--model", got="none", expected="the published model, here or as lookup.model")
+    return chosen if file else home.path / chosen
+
+
 def read_model(home: InstitutionHome, file: Path | None, expected: str) -> PublishedModel:
     """The published model whose SHA-256 the epoch names, believed only under the pinned coordinator's signature.
 
     Raises ConfigurationError, Refused or SignatureError.
     """
-    chosen = file or home.settings.lookup.model
-    if chosen is None:
-        raise ConfigurationError("--model", got="none", expected="the published model, here or as lookup.model")
-    path = home.path / chosen
+    path = model_file(home, file)
     try:
         model = PublishedModel.read(path.read_bytes())
     except OSError as error:
@@ -50,7 +55,7 @@ def read_model(home: InstitutionHome, file: Path | None, expected: str) -> Publi
     return model
 
 
-def read_customers(home: InstitutionHome, model: PublishedModel) -> Snapshot:
+def read_customers(home: InstitutionHome, model: PublishedModel, scaling: Scaling) -> Snapshot:
     """The home's customers as they are now. Raises ConfigurationError where the catalogue names no subject,
     RecordsError for a file that cannot be used."""
     catalogue = load_catalogue(home.catalogue)
@@ -66,7 +71,7 @@ def read_customers(home: InstitutionHome, model: PublishedModel) -> Snapshot:
     identifiers, rows = _identified(records, scheme_of(home))
     if not identifiers:
         raise ConfigurationError(str(home.data), got="no customer with an identifier", expected="at least one")
-    evidence, parts = contributions(Scorer(model, catalogue), records.take(rows))
+    evidence, parts = contributions(Scorer(model, catalogue, scaling), records.take(rows))
     return Snapshot(identifiers, evidence, parts)
 
 

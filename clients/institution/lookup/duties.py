@@ -51,7 +51,7 @@ class Duties:
         """Answer tasks until `stop`; dials again, after growing pauses, whenever the relay is away."""
         retrying = Retrying(
             retry=retry_if_exception_type((Unreachable, Refused)),
-            wait=wait_exponential_jitter(initial=0.2, max=10.0),
+            wait=wait_exponential_jitter(multiplier=0.2, max=10.0),
             stop=stop_when_event_set(stop),
             sleep=sleep_using_event(stop),
             reraise=True,

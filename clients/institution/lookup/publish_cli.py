@@ -21,14 +21,15 @@ from rich.console import Console
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.channel import RelayClient
-from clients.institution.lookup.concluding import MODEL_FILE
-from clients.institution.lookup.customers import read_customers, read_model
+from clients.institution.lookup.concluding import keep_model
+from clients.institution.lookup.customers import model_file, read_customers, read_model
 from clients.institution.lookup.epoch_record import RELAY, EpochRecord
 from clients.institution.lookup.part import Part
 from clients.institution.lookup.progress import showing
 from clients.institution.lookup.publishing import Published
 from clients.institution.lookup.publishing import publish as take_part
 from clients.institution.lookup.snapshot import Snapshot
+from federation.lookup.settings import ScoringSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Taking part in an epoch.")
 NOT_OPEN = 3
@@ -63,9 +64,10 @@ def publish(
 
 def _read(model: Path | None, part: Part) -> Snapshot:
     """Model and records, when the epoch first needs them; the model is kept for those who ask."""
-    published = read_model(part.home, model, part.record.body("propose", RELAY)["model"])
-    part.folder.keep(MODEL_FILE, published.canonical())
-    return read_customers(part.home, published)
+    source = model_file(part.home, model)
+    published = read_model(part.home, source, part.record.body("propose", RELAY)["model"])
+    keep_model(part, published, source)
+    return read_customers(part.home, published, ScoringSettings.of(part.roster.parameters).scaling)
 
 
 def _say(name: str, published: Published) -> None:

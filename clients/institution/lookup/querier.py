@@ -102,13 +102,14 @@ class Querier:
     _home: InstitutionHome
 
     def ask(self, subject: str, purpose: str, receipt: bytes = b"") -> Answer:
-        """The answer about one subject. Raises IdentifierError for what is no identifier."""
+        """The answer about one subject. Raises IdentifierError for what is no identifier, ConfigurationError for a
+        purpose that the members did not agree on."""
         return next(iter(self.ask_many([Question(subject, purpose, receipt)])))
 
     def ask_many(self, questions: Iterable[Question]) -> Iterator[Answer]:
         """The answers in the order of the questions. While the pool reads for one batch, the next gets its tickets.
 
-        Raises IdentifierError, at its batch, for what is no identifier.
+        Raises IdentifierError or ConfigurationError, at its batch, for what is no identifier or no agreed purpose.
         """
         asking = self._asking
         if asking is None:
@@ -130,7 +131,11 @@ class Querier:
 
     def _batch(self, waiting: Iterator[Question], size: int) -> list[Asked]:
         how = scheme_of(self._home)
-        return [Asked(question, how.normalise(question.subject)) for question in islice(waiting, size)]
+        batch = [Asked(question, how.normalise(question.subject)) for question in islice(waiting, size)]
+        if self._concluding is not None:
+            for asked in batch:
+                self._concluding.check_purpose(asked.question.purpose)
+        return batch
 
     def _conclude(self, asked: Asked) -> Answer:
         found = asked.found

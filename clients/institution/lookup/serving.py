@@ -20,7 +20,7 @@ from clients.institution.lookup.publishing import refresh
 from clients.institution.lookup.serving_database import lookup_database
 from federation.errors import ConfigurationError
 from federation.runtime.database import open_engine
-from protocols.canonical import canonical
+from protocols.canonical import JSON, canonical
 from protocols.envelope import open_envelope
 from protocols.errors import MessageError
 from protocols.lookup.leaf import SignedLeaf
@@ -68,7 +68,7 @@ class Serving:
         member = roster.member(task.institution)
         batch = open_envelope(sealed, wire.EnrolBatch, member.key)
         points = split_points(batch.points)
-        logged = {"institution": task.institution, "count": len(points), "envelope": sealed.hex()}
+        logged: JSON = {"institution": task.institution, "count": len(points), "envelope": sealed.hex()}
         entry = entry_hash(ENROL_KIND, canonical(logged))
         verify_promise(Promise.decode(task.promise), entry, VerifierKey.of(roster.log_key), self.clock())
         EnrolmentCount(self._database).charge(roster.id, member, sealed, len(points))

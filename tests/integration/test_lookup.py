@@ -1,0 +1,170 @@
+"""The private score query from first to last: real processes, real TLS, every answer against the plain sum.
+
+One deployment serves the whole file: what costs is founding a federation, not asking it.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from lookup_deployment import PURPOSE, LookupDeployment
+
+from clients.institution.lookup.customers import read_customers, scheme_of
+from clients.institution.lookup.querier import Querier
+from clients.institution.lookup.questions import Question
+from clients.institution.lookup.snapshot import Snapshot
+from federation.lookup.outcome import NoHit, Scored, ThinFile, Unavailable
+from federation.lookup.record import STEPS
+from federation.models import PublishedModel
+from federation.scorecard import Scaling
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+ENGINE = "lwe"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LookupDeployment]:
+    deployment = LookupDeployment.create(tmp_path_factory.mktemp("lookup"), persons=400)
+    with deployment:
+        deployment.open_epoch(ENGINE)
+        told = deployment.publish()
+        assert {name: said["phase"] for name, said in told.items()} == dict.fromkeys(deployment.institutions, "open")
+        yield deployment
+
+
+@pytest.fixture(scope="module")
+def plain(world: LookupDeployment) -> dict[str, Snapshot]:
+    """What each institution holds, read from its own file as nobody else may."""
+    model = PublishedModel.read(world.model.read_bytes())
+    return {name: read_customers(home, model, Scaling()) for name, home in world.institutions.items()}
+
+
+def expected(world: LookupDeployment, plain: dict[str, Snapshot], subject: str) -> np.ndarray:
+    """The plain sum of all members' quantised records, int64 [8]; zeros for a stranger."""
+    identifier = scheme_of(next(iter(world.institutions.values()))).normalise(subject)
+    found = [snapshot.of(identifier) for snapshot in plain.values()]
+    return np.sum([np.zeros(8, np.int64), *(record[0] for record in found if record is not None)], axis=0)
+
+
+def test_every_answer_is_the_plain_sum(world: LookupDeployment, plain: dict[str, Snapshot]) -> None:
+    known = world.subjects("aurora")[:12] + world.subjects("cassiopeia")[:8]
+    subjects = [*known, *(f"nobody-{index}" for index in range(10))]
+    with Querier.open(world.institutions["borealis"]) as querier:
+        answers = list(querier.ask_many(Question(subject, PURPOSE) for subject in subjects))
+    assert len({answer.leaf_hash for answer in answers}) == len(subjects)
+    for subject, answer in zip(subjects, answers, strict=True):
+        total = expected(world, plain, subject)
+        assert answer.joint is not None, answer.outcome
+        assert answer.joint.count == total[1]
+        assert np.array_equal(np.array([answer.joint.evidence, *answer.joint.parts]) * STEPS, total[2:])
+        kind = type(answer.outcome)
+        assert kind is NoHit if total[1] == 0 else kind in (Scored, ThinFile)
+    assert {type(answer.outcome) for answer in answers} >= {Scored, NoHit}
+
+
+def test_the_command_line_asks_and_says_who_is_not_known(world: LookupDeployment, plain: dict[str, Snapshot]) -> None:
+    subject = world.subjects("aurora")[0]
+    told = world.query("cassiopeia", subject)
+    assert told["exit"] == 0
+    assert told["outcome"] == "scored"
+    assert told["members"] == expected(world, plain, subject)[1]
+    assert subject not in json.dumps(told)
+    assert world.query("cassiopeia", "nobody")["outcome"] == "no_hit"
+
+
+def test_a_file_of_questions_is_answered_in_order_and_private(world: LookupDeployment, tmp_path: Path) -> None:
+    subjects = [*world.subjects("aurora")[3:6], "nobody"]
+    batch, out = tmp_path / "questions.csv", tmp_path / "answers.csv"
+    batch.write_text("subject,purpose\n" + "".join(f"{subject},{PURPOSE}\n" for subject in subjects))
+    process = world.start("aurora", "query", "--batch", batch, "--out", out, "--json")
+    told, errors = world.wait(process, 60)
+    assert process.returncode == 0, errors.decode()
+    assert json.loads(told) == {"scored": 3, "no_hit": 1}
+    assert out.stat().st_mode & 0o777 == 0o600
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["subject"] for row in rows] == subjects
+    assert [row["outcome"] for row in rows] == ["scored"] * 3 + ["no_hit"]
+
+
+def test_another_purpose_is_refused_before_anything_is_logged(world: LookupDeployment) -> None:
+    process = world.start("aurora", "query", "-", "--purpose", "marketing", stdin=b"nobody")
+    _, errors = world.wait(process, 60)
+    assert process.returncode == 1
+    assert "purpose" in errors.decode()
+
+
+def test_present_and_absent_send_the_same_bytes(world: LookupDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, int]] = []
+    from clients.institution.lookup import channel
+
+    real = channel.rpc.ask
+
+    def recorded(connection: Any, service: Any, method: str, request: Any, *, timeout: float) -> Any:
+        reply = real(connection, service, method, request, timeout=timeout)
+        sent.append((method, request.ByteSize()))
+        return reply
+
+    with Querier.open(world.institutions["borealis"]) as querier:
+        querier.ask("warm", PURPOSE)
+        monkeypatch.setattr(channel.rpc, "ask", recorded)
+        traffic = []
+        for subject in (world.subjects("aurora")[0], "nobody"):
+            sent.clear()
+            assert querier.ask(subject, PURPOSE).available
+            traffic.append(list(sent))
+    assert traffic[0] == traffic[1]
+    assert [method for method, _ in traffic[0]] == ["Append", "Ticket", "Query"]
+
+
+@pytest.mark.parametrize("part", ["membership", "pool", "cassiopeia"])
+def test_a_part_that_is_killed_comes_back_and_answers(world: LookupDeployment, part: str) -> None:
+    subject = world.subjects("aurora")[1]
+    world.kill(part)
+    told = world.query("borealis", subject, patience=60)
+    assert (told["exit"], told["outcome"]) == (0, "scored")
+
+
+def test_a_member_that_stays_away_is_named(world: LookupDeployment) -> None:
+    import os
+    import signal
+
+    pid = world.supervisor.pids()["cassiopeia"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with Querier.open(world.institutions["borealis"], patience=1.0, timeout=4.0) as querier:
+            answer = querier.ask(world.subjects("aurora")[1], PURPOSE)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert isinstance(answer.outcome, Unavailable)
+    assert "cassiopeia" in answer.outcome.party
+    assert answer.joint is None
+
+
+def test_no_log_names_anybody(world: LookupDeployment) -> None:
+    known = world.subjects("aurora")[:12] + world.subjects("cassiopeia")[:8]
+    logs = [*world.out.rglob("*.log"), *world.out.rglob("*.jsonl")]
+    assert logs
+    for log in logs:
+        text = log.read_text(errors="replace")
+        assert not any(subject in text for subject in known), log
+
+
+def test_an_epoch_closes_and_forgets(world: LookupDeployment) -> None:
+    """Last: the world's epoch is over afterwards."""
+    world.close_epoch()
+    world.until(lambda: world.phase == "closed", 90, "an epoch that closes by itself")
+    for home in world.institutions.values():
+        assert not list((home.path / "lookup" / "epochs").glob("*/secrets.key"))
+        past = json.loads((home.path / "lookup" / "past.json").read_text())
+        assert [(entry["counter"], entry["erased"]) for entry in past] == [(1, True)]
+        assert past[0]["tickets"] > 0
+    answer = Querier.open(world.institutions["aurora"], patience=1.0).ask("nobody", PURPOSE)
+    assert isinstance(answer.outcome, Unavailable)
+    assert answer.outcome.reason.startswith("closed")
