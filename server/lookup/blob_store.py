@@ -2,7 +2,7 @@
 
     blobs = BlobStore(record.engine, home.path / "lookup")
     blobs.receive(1, "bank-a", name, size, offset, part, reader="relay")
-    data = blobs.read(1, name)
+    data = blobs.read(1, "bank-a", name)
 
 An upload that was interrupted goes on where it stopped; a whole with another digest is thrown away. A member may
 store so many bytes in an epoch and no more. `erase` removes every file of an epoch; rows stay, they say nothing.
@@ -47,39 +47,39 @@ class BlobStore:
         if self._declare(counter, name.hex(), owner, reader, size):
             return size
         with self._writing:
-            return self._write(counter, name, size, offset, part)
+            return self._write(counter, owner, name, size, offset, part)
 
     def put(self, counter: int, data: bytes, *, reader: str = "") -> bytes:
         """Store a blob of the relay's own; its name."""
         name = hashlib.sha256(data).digest()
         if not self._declare(counter, name.hex(), RELAY, reader, len(data)):
             with self._writing:
-                self._path(counter, name).write_bytes(data)
-                self._mark_whole(counter, name.hex())
+                self._path(counter, RELAY, name).write_bytes(data)
+                self._mark_whole(counter, RELAY, name.hex())
         return name
 
-    def read(self, counter: int, name: bytes, *, size: int | None = None, owner: str | None = None) -> bytes:
-        """A whole blob. Raises Refused if it is not there, of another size, or somebody else's."""
-        row = self._row(name.hex(), counter)
-        if row is None or not row.whole or owner not in (None, row.owner):
+    def read(self, counter: int, owner: str, name: bytes, *, size: int | None = None) -> bytes:
+        """A whole blob of `owner`. Raises Refused if there is none, or it is of another size."""
+        row = self._row(counter, owner, name)
+        if row is None or not row.whole:
             raise Refused(Code.UNKNOWN, "blob", got=name.hex()[:16], expected="one that was uploaded first")
         if size is not None and row.size != size:
             raise Refused(Code.INVALID, "blob", got=f"{row.size} bytes", expected=f"{size} bytes")
-        return self._path(counter, name).read_bytes()
+        return self._path(counter, owner, name).read_bytes()
 
-    def check_reader(self, counter: int, name: bytes, reader: str) -> None:
+    def check_reader(self, counter: int, owner: str, name: bytes, reader: str) -> None:
         """Raises Refused unless the blob was uploaded for `reader` and nobody else."""
-        row = self._row(name.hex(), counter)
+        row = self._row(counter, owner, name)
         if row is None or row.reader != reader:
             raise Refused(Code.INVALID, "blob", got="one for others too", expected=f"one for {reader} alone")
 
     def fetch(self, name: bytes, reader: str, offset: int, limit: int) -> tuple[bytes, int]:
         """A part for `reader` and the size of the whole. Raises Refused if there is none for it."""
-        row = self._row(name.hex())
-        if row is None or not row.whole or row.reader not in ("", reader):
+        row = self._readable(name, reader)
+        if row is None:
             raise Refused(Code.UNKNOWN, "blob", got=name.hex()[:16], expected="one for the caller")
         try:
-            with self._path(row.counter, name).open("rb") as file:
+            with self._path(row.counter, row.owner, name).open("rb") as file:
                 file.seek(offset)
                 return file.read(min(limit or PART_BYTES, PART_BYTES)), row.size
         except FileNotFoundError as error:
@@ -92,11 +92,11 @@ class BlobStore:
     def _declare(self, counter: int, name: str, owner: str, reader: str, size: int) -> bool:
         """Note what is coming; True if it is here already."""
         with writing(self._engine, lock=_LOCK) as connection:
-            mine = (blobs.c.counter == counter) & (blobs.c.name == name)
+            mine = (blobs.c.counter == counter) & (blobs.c.name == name) & (blobs.c.owner == owner)
             row = connection.execute(select(blobs).where(mine)).one_or_none()
             if row is not None:
-                if (row.owner, row.reader, row.size) != (owner, reader, size):
-                    raise Refused(Code.CONFLICT, "upload", got="another owner, reader or size", expected="the first")
+                if (row.reader, row.size) != (reader, size):
+                    raise Refused(Code.CONFLICT, "upload", got="another reader or size", expected="the first")
                 return bool(row.whole)
             held = select(func.sum(blobs.c.size)).where((blobs.c.counter == counter) & (blobs.c.owner == owner))
             if owner != RELAY and int(connection.execute(held).scalar_one() or 0) + size > self._member_bytes:
@@ -105,9 +105,9 @@ class BlobStore:
             connection.execute(insert(blobs).values(**values, whole=False))
         return False
 
-    def _write(self, counter: int, name: bytes, size: int, offset: int, part: bytes) -> int:
-        file = self._path(counter, name)
-        draft = file.with_suffix(".part")
+    def _write(self, counter: int, owner: str, name: bytes, size: int, offset: int, part: bytes) -> int:
+        file = self._path(counter, owner, name)
+        draft = file.with_suffix(file.suffix + ".part")
         held = draft.stat().st_size if draft.exists() else 0
         if offset != held:
             return held
@@ -120,20 +120,27 @@ class BlobStore:
                 draft.unlink()
                 return 0
         draft.replace(file)
-        self._mark_whole(counter, name.hex())
+        self._mark_whole(counter, owner, name.hex())
         return size
 
-    def _mark_whole(self, counter: int, name: str) -> None:
+    def _mark_whole(self, counter: int, owner: str, name: str) -> None:
         with writing(self._engine, lock=_LOCK) as connection:
-            mine = (blobs.c.counter == counter) & (blobs.c.name == name)
+            mine = (blobs.c.counter == counter) & (blobs.c.name == name) & (blobs.c.owner == owner)
             connection.execute(update(blobs).where(mine).values(whole=True))
 
-    def _path(self, counter: int, name: bytes) -> Path:
-        return private_directory(self._folder / "epochs" / str(counter) / "blobs") / name.hex()
+    def _path(self, counter: int, owner: str, name: bytes) -> Path:
+        """Two owners may have the same bytes, for different readers; what an owner is called is no part of a path."""
+        folder = private_directory(self._folder / "epochs" / str(counter) / "blobs")
+        return folder / f"{name.hex()}.{hashlib.sha256(owner.encode()).hexdigest()[:16]}"
 
-    def _row(self, name: str, counter: int | None = None) -> Any:
-        query = select(blobs).where(blobs.c.name == name).order_by(blobs.c.counter.desc()).limit(1)
+    def _row(self, counter: int, owner: str, name: bytes) -> Any:
+        mine = (blobs.c.counter == counter) & (blobs.c.name == name.hex()) & (blobs.c.owner == owner)
         with reading(self._engine) as connection:
-            return connection.execute(
-                query if counter is None else query.where(blobs.c.counter == counter)
-            ).one_or_none()
+            return connection.execute(select(blobs).where(mine)).one_or_none()
+
+    def _readable(self, name: bytes, reader: str) -> Any:
+        """The newest whole blob of this name that `reader` may fetch."""
+        theirs = (blobs.c.name == name.hex()) & blobs.c.whole & blobs.c.reader.in_(("", reader))
+        query = select(blobs).where(theirs).order_by(blobs.c.counter.desc()).limit(1)
+        with reading(self._engine) as connection:
+            return connection.execute(query).one_or_none()

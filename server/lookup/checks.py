@@ -109,7 +109,7 @@ def _rows(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
     """Every signature, against the sum the pool made: an auditor that signed another sum is seen here."""
     context = context_of(record)
     name = from_hex(take(body, "rows", ("signatures",))["signatures"], "signatures", 32)
-    data = relay.blobs.read(record.counter, name, size=64 * context.signed.epoch.rows, owner=party)
+    data = relay.blobs.read(record.counter, party, name, size=64 * context.signed.epoch.rows)
     files = PoolFiles(relay.folders.pool(record.counter))
     files.check_signatures(context, party, np.frombuffer(data, dtype=np.uint8).reshape(-1, 64))
 
@@ -133,7 +133,7 @@ def _evaluated(relay: Relay, record: EpochRecord, party: str, body: Any) -> None
     fields = take(body, "evaluated", ("leaves", "count"))
     count = integer(fields["count"], "count")
     if count or fields["leaves"]:
-        relay.blobs.read(record.counter, from_hex(fields["leaves"], "leaves", 32), size=32 * count, owner=party)
+        relay.blobs.read(record.counter, party, from_hex(fields["leaves"], "leaves", 32), size=32 * count)
 
 
 def _handovers(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
@@ -142,12 +142,16 @@ def _handovers(relay: Relay, record: EpochRecord, party: str, body: Any) -> None
     if not isinstance(batches, Mapping) or sorted(batches) != auditors:
         raise MessageError("handovers.batches", got="others", expected=", ".join(auditors))
     names = {auditor: from_hex(batches[auditor], "batch", 32) for auditor in auditors}
-    sizes = {len(relay.blobs.read(record.counter, name, owner=party)) for name in names.values()}
+    sizes = {len(relay.blobs.read(record.counter, party, name)) for name in names.values()}
     if len(sizes) > 1:
         raise MessageError("handovers.batches", got=f"{len(sizes)} sizes", expected="one size for all")
     for other, said in record.bodies("handovers").items():
         first = next(iter(said["batches"].values()), None)
-        if first is not None and sizes and sizes != {len(relay.blobs.read(record.counter, bytes.fromhex(first)))}:
+        if (
+            first is not None
+            and sizes
+            and sizes != {len(relay.blobs.read(record.counter, other, bytes.fromhex(first)))}
+        ):
             raise MessageError("handovers.batches", got="another size", expected=f"that of {other}")
 
 
@@ -176,8 +180,8 @@ def _points(relay: Relay, record: EpochRecord, party: str, body: Any, *, reader:
     fields = take(body, "report", ("points", "count"))
     count = integer(fields["count"], "count", 1)
     name = from_hex(fields["points"], "points", 32)
-    relay.blobs.check_reader(record.counter, name, reader)
-    return count, relay.blobs.read(record.counter, name, size=32 * count, owner=party)
+    relay.blobs.check_reader(record.counter, party, name, reader)
+    return count, relay.blobs.read(record.counter, party, name, size=32 * count)
 
 
 _CHECKS: Mapping[str, _One] = {

@@ -180,7 +180,7 @@ class Conductor:
 
     def _reported(self, record: EpochRecord, name: str) -> bytes:
         said = record.body("report", name)
-        return self.relay.blobs.read(record.counter, bytes.fromhex(said["points"]), size=SIZE * said["count"])
+        return self.relay.blobs.read(record.counter, name, bytes.fromhex(said["points"]), size=SIZE * said["count"])
 
     def _times(self, roster: Roster) -> dict[str, int]:
         """Opens now, or a cadence after the last one did; lasts a cadence."""

@@ -146,7 +146,7 @@ class Pool:
         signatures = {}
         for auditor in epoch.auditors:
             name = bytes.fromhex(record.body("rows", auditor)["signatures"])
-            data = self.blobs.read(record.counter, name, size=64 * epoch.rows, owner=auditor)
+            data = self.blobs.read(record.counter, auditor, name, size=64 * epoch.rows)
             signatures[auditor] = np.frombuffer(data, dtype=np.uint8).reshape(-1, 64)
         return self.files(record).join(context, signatures)
 

@@ -22,7 +22,7 @@ blobs = Table(
     metadata,
     Column("counter", BigInteger, primary_key=True, autoincrement=False),
     Column("name", String(64), primary_key=True),
-    Column("owner", String(64), nullable=False),
+    Column("owner", String(64), primary_key=True),
     Column("reader", String(64), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("whole", Boolean, nullable=False),

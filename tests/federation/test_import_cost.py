@@ -16,6 +16,7 @@ LIGHT = {
     "institution init, enrol": ["clients.institution.cli", "clients.institution.cli_enrol"],
     "institution ledger, plans": ["clients.institution.ledger_cli", "clients.institution.plan_store"],
     "budget gate": ["federation.ledger"],
+    "coordinator epoch": ["server.cli_epoch"],
     "supervisors": ["clients.institution.serve", "server.serve"],
     "a node until its first plan": ["clients.institution.node_service"],
 }

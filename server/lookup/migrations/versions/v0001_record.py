@@ -26,7 +26,7 @@ def upgrade() -> None:
         "lookup_blobs",
         sa.Column("counter", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("name", sa.String(64), primary_key=True),
-        sa.Column("owner", sa.String(64), nullable=False),
+        sa.Column("owner", sa.String(64), primary_key=True),
         sa.Column("reader", sa.String(64), nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("whole", sa.Boolean, nullable=False),

@@ -1,0 +1,399 @@
+"""A member of the private score query as docs/lookup-wire.md has it, over real mutual TLS.
+
+Written from the document and the pure protocols, not from the institutions' own programs, so that what the coordinator
+serves is tested against what it promises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+import numpy as np
+
+from clients.institution.home import InstitutionHome
+from federation.errors import FederationError, Refused
+from federation.lookup.engines import load
+from federation.runtime import rpc
+from protocols.canonical import canonical, digest, parse_canonical
+from protocols.envelope import seal
+from protocols.errors import ProtocolError
+from protocols.lookup import audit
+from protocols.lookup.context import EpochContext
+from protocols.lookup.dummies import DummyOpening, open_dummies
+from protocols.lookup.layout import Layout
+from protocols.lookup.manifest import EpochHeader, LayoutHeader, SignedEpoch
+from protocols.lookup.parameters import COEFFICIENTS
+from protocols.lookup.placement import own_places
+from protocols.lookup.roster import Roster
+from protocols.lookup.rows import sign_rows
+from protocols.lookup.secrets import EpochSecrets
+from protocols.lookup.table import MemberTable, Snapshot, build_rows, table_digest
+from protocols.lookup.ticket import MemberTickets, check_charge
+from protocols.oprf import enrolment as oprf
+from protocols.oprf.joint_key import KeyShare, commit
+from protocols.wire import lookup_pb2 as wire
+from protocols.wire.training_pb2 import Envelope
+
+RELAY = wire.DESCRIPTOR.services_by_name["Relay"]
+POOL = wire.DESCRIPTOR.services_by_name["Pool"]
+PURPOSE = "credit-application"
+_CONTEXT = "fedscore/v1/lookup/roster-context"
+
+
+def enrolment_context(points: bytes) -> bytes:
+    return digest("fedscore/v1/test/enrolment", points)
+
+
+@dataclass
+class Guard:
+    """A ticket guard in memory."""
+
+    leaves: dict[bytes, tuple[str, int, str]] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int) -> None:
+        with self.lock:
+            if leaf_hash in self.leaves:
+                return
+            served = next((leaf for leaf, (of, _, own) in self.leaves.items() if (of, own) == (querier, serial)), None)
+            used = sum((of, on) == (querier, day) for of, on, _ in self.leaves.values())
+            check_charge(served=served, used=used, limit=limit, leaf_hash=leaf_hash)
+            self.leaves[leaf_hash] = (querier, day, serial)
+
+    def charged(self, leaf_hash: bytes) -> bool:
+        return leaf_hash in self.leaves
+
+
+@dataclass
+class Member:
+    """One institution: its records, its secrets, and every step it can say."""
+
+    home: InstitutionHome
+    records: dict[bytes, np.ndarray]
+    relay: grpc.Channel
+    pool_channel: Callable[[str], grpc.Channel]
+    share: KeyShare = field(default_factory=lambda: KeyShare.generate(os.urandom))
+    guard: Guard = field(default_factory=Guard)
+    pseudonyms: dict[bytes, bytes] = field(default_factory=dict)
+    secrets: EpochSecrets | None = None
+    steps: list[wire.Recorded] = field(default_factory=list)
+    counter: int = 0
+    answering: threading.Event = field(default_factory=threading.Event)
+    tamper: Callable[[str, Any], Any] = lambda kind, value: value
+    _opening: Any = None
+
+    @property
+    def name(self) -> str:
+        return self.home.name
+
+    # ---- calls ----
+
+    def ask(self, method: str, request: Any, timeout: float = 30.0) -> Any:
+        return rpc.ask(self.relay, RELAY, method, request, timeout=timeout)
+
+    def ask_pool(self, method: str, request: Any, timeout: float = 30.0) -> Any:
+        """The same bytes again while the pool starts or is busy."""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                return rpc.ask(self.pool_channel(self.view().pool_address), POOL, method, request, timeout=timeout)
+            except FederationError as error:
+                passing = isinstance(error, rpc.Unreachable) or getattr(error, "code", "") == "busy"
+                if not passing or time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+    def view(self, wait_ms: int = 0) -> wire.EpochView:
+        view = self.ask("View", wire.ViewRequest(counter=self.counter, after=len(self.steps), wait_ms=wait_ms))
+        self.counter = self.counter or view.counter
+        self.steps.extend(view.steps)
+        return view
+
+    def submit(self, kind: str, body: Any, *, party: str | None = None) -> int:
+        step = wire.Step(counter=self.counter, kind=kind, party=party or self.name, body=canonical(body))
+        sealed = Envelope.FromString(seal(step, self.home.signing_key))
+        return int(self.ask("Submit", wire.SubmitRequest(step=sealed)).sequence)
+
+    def upload(self, data: bytes, reader: str = "") -> str:
+        name, received = hashlib.sha256(data).digest(), 0
+        while received < len(data):
+            part = data[received : received + 2**20]
+            request = wire.UploadRequest(
+                counter=self.counter, name=name, size=len(data), offset=received, part=part, reader=reader
+            )
+            received = self.ask("Upload", request).received
+        return name.hex()
+
+    def fetch(self, name: str) -> bytes:
+        data = b""
+        while True:
+            part = self.ask("Fetch", wire.FetchRequest(name=bytes.fromhex(name), offset=len(data)))
+            data += part.data
+            if len(data) >= part.size:
+                return data
+
+    # ---- the record ----
+
+    def said(self, kind: str, party: str = "relay") -> Any:
+        return parse_canonical(self.raw(kind, party))
+
+    def raw(self, kind: str, party: str = "relay") -> bytes:
+        for recorded in self.steps:
+            step = wire.Step.FromString(recorded.step.body)
+            if (step.kind, step.party) == (kind, party):
+                return step.body
+        raise KeyError((kind, party))
+
+    @property
+    def roster(self) -> Roster:
+        return Roster.decode(self.raw("roster"))
+
+    @property
+    def header(self) -> LayoutHeader:
+        return LayoutHeader.from_json(self.said("header"))
+
+    @property
+    def context(self) -> EpochContext:
+        return EpochContext.of(self.roster, SignedEpoch.decode(self.raw("epoch")))
+
+    @property
+    def layout(self) -> Layout:
+        said = self.said("layout")
+        return Layout(self.header.id, self.fetch(said["layout"]), said["epoch"]["slots"])
+
+    # ---- steps ----
+
+    def follow(self, until: str, *, seconds: float = 60.0) -> wire.EpochView:
+        """Say what is owed until the epoch is in phase `until`, or `until` is what it owes."""
+        end = time.monotonic() + seconds
+        while True:
+            with suppress(rpc.Unreachable):
+                view = self.view(wait_ms=200)
+                if view.phase == until or until in view.owed:
+                    return view
+                for kind in view.owed:
+                    self.submit(kind, self.tamper(kind, getattr(self, f"say_{kind}")()))
+                    if kind == "table":
+                        self.put_table()
+                if view.phase == "tables" and not view.owed:
+                    self.put_table()
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.name}: {view.phase}, waiting for {view.waiting}")
+
+    def say_commit(self) -> Any:
+        commitment, self._opening = commit(self.share, self.name, digest(_CONTEXT, self.raw("propose")), os.urandom)
+        return {"commitment": commitment.hex()}
+
+    def say_reveal(self) -> Any:
+        opening = self._opening
+        return {"opening": (opening.public + opening.proof + opening.salt).hex()}
+
+    def say_enrolled(self) -> Any:
+        new = [person for person in self.records if person not in self.pseudonyms]
+        if new:
+            state, blinded = oprf.Enrolment.start(new, os.urandom)
+            reply = self.enrol(b"".join(blinded))
+            answers = {e.institution: (split(e.points), e.proof) for e in reply.evaluations}
+            publics = {member.institution: member.pseudonym_key for member in self.roster.members}
+            found = state.finish(answers, publics, enrolment_context(b"".join(blinded)))
+            self.pseudonyms |= dict(zip(new, found, strict=True))
+        return {"count": len(self.pseudonyms)}
+
+    def enrol(self, points: bytes, timeout: float = 30.0) -> wire.EnrolReply:
+        batch = wire.EnrolBatch(roster_id=self.roster.id, counter=self.counter, points=points)
+        return self.ask("Enrol", Envelope.FromString(seal(batch, self.home.signing_key)), timeout)
+
+    def say_secrets(self) -> Any:
+        self.secrets = EpochSecrets.generate(self.name, os.urandom)
+        return {"pad": self.secrets.pad_public.hex(), "mask": self.secrets.mask_public.hex()}
+
+    def say_report(self) -> Any:
+        points = [self.pseudonyms[person] for person in self.records]
+        return {"points": self.upload(b"".join(points), reader="relay"), "count": len(points)}
+
+    def say_sign(self) -> Any:
+        epoch = EpochHeader.from_json(self.said("layout")["epoch"])
+        return {"signature": epoch.sign(self.home.signing_key).hex()}
+
+    def table(self) -> bytes:
+        proofs = self.fetch(self.said("layout")["proofs"][self.name])
+        places = own_places(self.layout, proofs[: 32 * len(self.records)])
+        values = np.array(list(self.records.values()), dtype=np.int32)
+        snapshot = Snapshot.of(places, values, len(self.roster.members))
+        assert self.secrets is not None
+        if self.secrets.bound is None:
+            self.secrets = self.secrets.bind(self.context.signed.epoch, snapshot.digest)
+        plan = MemberTable.plan(self.secrets, self.context, self.layout, snapshot)
+        return b"".join(build_rows(plan.key, chunk) for chunk in plan.chunks())
+
+    def say_table(self) -> Any:
+        return {"digest": table_digest(self.context.epoch_id, self.name, self.table()).hex()}
+
+    def put_part(self, part: bytes, offset: int) -> int:
+        request = wire.PutRequest(epoch_id=self.context.epoch_id, offset=offset, part=part)
+        return int(self.ask_pool("Put", request, timeout=10.0).received)
+
+    def put_table(self, data: bytes | None = None) -> None:
+        """Hand the table over; nothing to do once all are there."""
+        table, received = self.table() if data is None else data, 0
+        while received < len(table):
+            try:
+                received = self.put_part(table[received : received + 2**20], received)
+            except Refused as refusal:
+                if refusal.code != "too_early" or data is not None:
+                    raise
+                return
+
+    def say_dummies(self) -> Any:
+        assert self.secrets is not None
+        count = self.roster.parameters.dummies
+        opened = open_dummies(self.secrets, self.context.signed, count, os.urandom)
+        return {"openings": opened.shared.hex(), "proof": opened.proof.hex()}
+
+    def total(self) -> audit.SumTable:
+        context = self.context
+        logged = {name: bytes.fromhex(self.said("table", name)["digest"]) for name in context.institutions}
+
+        def tables() -> Iterator[tuple[str, bytes]]:
+            for name in context.institutions:
+                data, size = b"", 1
+                while len(data) < size:
+                    request = wire.TableRequest(epoch_id=context.epoch_id, institution=name, offset=len(data))
+                    part = self.ask_pool("Table", request)
+                    data, size = data + part.data, part.size
+                yield name, data
+
+        return audit.sum_tables(context, self.layout, tables(), logged)
+
+    def say_rows(self) -> Any:
+        total, context = self.total(), self.context
+        openings = {}
+        for name in context.institutions:
+            said = self.said("dummies", name)
+            openings[name] = DummyOpening(name, bytes.fromhex(said["openings"]), bytes.fromhex(said["proof"]))
+        audit.check_public_places(context, total, self.layout, openings)
+        signatures = sign_rows(self.home.signing_key, context.epoch_id, total.values)
+        return {"signatures": self.upload(signatures.tobytes())}
+
+    def say_opening(self) -> Any:
+        signatures = {
+            name: np.frombuffer(self.fetch(self.said("rows", name)["signatures"]), np.uint8).reshape(-1, 64)
+            for name in self.context.signed.epoch.auditors
+        }
+        audited = audit.complete(self.context, self.total(), signatures, load(self.roster.parameters.engine))
+        signed = audited.opening.sign(self.home.signing_key)
+        return {"opening": parse_canonical(audited.opening.encode()), "signature": signed.hex()}
+
+    def say_evaluated(self) -> Any:
+        leaves = sorted(self.guard.leaves)
+        return {"leaves": self.upload(b"".join(leaves)) if leaves else "", "count": len(leaves)}
+
+    def say_handovers(self) -> Any:
+        auditors = [name for name in self.context.signed.epoch.auditors if name != self.name]
+        return {"batches": {name: self.upload(os.urandom(4096), reader=name) for name in auditors}}
+
+    def say_verdicts(self) -> Any:
+        return {"verdicts": []}
+
+    def say_erased(self) -> Any:
+        self.secrets = None
+        with suppress(KeyError):
+            return {"epoch": self.context.epoch_id.hex()}
+        return {"epoch": ""}
+
+    # ---- duties ----
+
+    def serve(self, stop: threading.Event) -> None:
+        session, finished = os.urandom(16), []
+        while not stop.is_set():
+            if not self.answering.is_set():
+                time.sleep(0.05)
+                continue
+            try:
+                request = wire.WorkRequest(session=session, finished=finished, wait_ms=300)
+                tasks = self.ask("Work", request, 10.0).tasks
+                finished = [wire.Finished(task=task.id, answers=list(self.answers(task))) for task in tasks]
+            except (rpc.Unreachable, FederationError):
+                time.sleep(0.1)
+
+    def answers(self, task: wire.Task) -> Iterator[wire.Answered]:
+        kind = task.WhichOneof("work")
+        if kind == "enrol":
+            batch = wire.EnrolBatch.FromString(task.enrol.batch.body)
+            points, proof = oprf.evaluate(self.share, split(batch.points), os.urandom, enrolment_context(batch.points))
+            yield wire.Answered(evaluated=wire.Evaluated(points=b"".join(points), proof=proof))
+            return
+        for order in getattr(task, kind).orders:
+            try:
+                yield wire.Answered(document=self.tamper(kind, getattr(self, f"_answer_{kind}")(order)))
+            except ProtocolError as error:
+                party = getattr(error, "party", "")
+                code = getattr(error, "code", "proof" if party else "invalid")
+                refusal = wire.Refusal(
+                    code=code, where=error.field, got=error.got, expected=error.expected, party=party
+                )
+                yield wire.Answered(refusal=refusal)
+
+    @property
+    def tickets(self) -> MemberTickets:
+        assert self.secrets is not None
+        return MemberTickets(
+            self.context,
+            self.name,
+            self.share.secret,
+            self.secrets.pad,
+            self.home.signing_key,
+            self.guard,
+            os.urandom,
+        )
+
+    def _answer_first(self, order: wire.TicketOrder) -> bytes:
+        return self.tickets.first(order.leaf, order.promise, order.blinded, time.time())
+
+    def _answer_second(self, order: wire.SecondOrder) -> bytes:
+        evaluations = {statement.institution: statement.document for statement in order.evaluations}
+        return self.tickets.second(order.leaf, order.blinded, evaluations, order.combined, time.time())
+
+
+def split(points: bytes) -> list[bytes]:
+    return [points[at : at + 32] for at in range(0, len(points), 32)]
+
+
+def people(owner: str, count: int) -> dict[bytes, np.ndarray]:
+    """Records of `count` persons, half of whom every member knows."""
+    rng = np.random.default_rng(len(owner))
+    shared = [f"person-{number}" for number in range(count // 2)]
+    own = [f"{owner}-{number}" for number in range(count - count // 2)]
+    records = {}
+    for name in (*shared, *own):
+        record = np.zeros(COEFFICIENTS, dtype=np.int32)
+        record[1] = 1
+        record[2:] = rng.integers(-40, 40, COEFFICIENTS - 2)
+        records[name.encode()] = record
+    return records
+
+
+def dialled(stack: ExitStack, home: InstitutionHome, records: dict[bytes, np.ndarray]) -> Member:
+    """A member with its channels to relay and pool."""
+    keys = home.keys
+    credentials = rpc.client_tls(
+        (keys / "ca.crt").read_bytes(), key=(keys / "tls.key").read_bytes(), chain=(keys / "tls.crt").read_bytes()
+    )
+    channels: dict[str, grpc.Channel] = {}
+
+    def channel(address: str) -> grpc.Channel:
+        if address not in channels:
+            channels[address] = stack.enter_context(rpc.dial(address, credentials=credentials))
+        return channels[address]
+
+    member = Member(home, records, channel(home.coordinator().member_address), channel)
+    member.answering.set()
+    return member

@@ -1,0 +1,115 @@
+"""Members' tasks: handed out once a session; who does not answer is named; memory is bounded."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from federation.errors import Refused
+from protocols.wire import lookup_pb2 as wire
+from server.lookup.duties import MAX_TASKS, Duties
+
+SESSION = bytes(16)
+
+
+@pytest.fixture
+def duties() -> Iterator[Duties]:
+    numbers = itertools.count(1)
+    made = Duties(clock=time.monotonic, now_ms=lambda: 0, random=lambda size: next(numbers).to_bytes(size, "big"))
+    yield made
+    made.stop()
+
+
+def task(mark: bytes) -> wire.Task:
+    return wire.Task(first=wire.FirstTask(orders=[wire.TicketOrder(leaf=mark)]))
+
+
+def answer(given: wire.Task, mark: bytes) -> wire.Finished:
+    return wire.Finished(task=given.id, answers=[wire.Answered(document=mark)])
+
+
+class Asked(threading.Thread):
+    """Somebody who waits for all members' answers."""
+
+    def __init__(self, duties: Duties, *names: str, seconds: float = 5.0) -> None:
+        super().__init__(daemon=True)
+        self._duties, self._names, self._seconds = duties, names, seconds
+        self.answers: dict[str, bytes] = {}
+        self.refusal: Refused | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            got = self._duties.ask(dict.fromkeys(self._names, task(b"ask")), self._seconds)
+            self.answers = {name: answered[0].document for name, answered in got.items()}
+        except Refused as refusal:
+            self.refusal = refusal
+
+
+def test_everybody_is_asked_and_all_answers_come_back(duties: Duties) -> None:
+    asked = Asked(duties, "a", "b")
+    for name in ("a", "b"):
+        [given] = duties.poll(name, SESSION, [], 2.0)
+        assert given.first.orders[0].leaf == b"ask"
+        duties.poll(name, SESSION, [answer(given, name.encode())], 0.0)
+    asked.join(5)
+    assert asked.answers == {"a": b"a", "b": b"b"}
+
+
+def test_who_does_not_answer_is_named_and_its_task_forgotten(duties: Duties) -> None:
+    asked = Asked(duties, "a", "b", seconds=0.4)
+    [given] = duties.poll("a", SESSION, [], 2.0)
+    duties.poll("a", SESSION, [answer(given, b"a")], 0.0)
+    asked.join(5)
+    assert asked.refusal is not None
+    assert (asked.refusal.code, asked.refusal.where) == ("unreachable", "b")
+    assert duties.poll("b", SESSION, [], 0.0) == []
+
+
+def test_a_process_that_starts_anew_gets_unfinished_tasks_again(duties: Duties) -> None:
+    asked = Asked(duties, "a")
+    [first] = duties.poll("a", SESSION, [], 2.0)
+    assert duties.poll("a", SESSION, [], 0.0) == []
+    [again] = duties.poll("a", b"\x01" * 16, [], 0.0)
+    assert again.id == first.id
+    duties.poll("a", b"\x01" * 16, [answer(again, b"done")], 0.0)
+    asked.join(5)
+    assert asked.answers == {"a": b"done"}
+
+
+def test_nobody_answers_for_another_and_nobody_twice(duties: Duties) -> None:
+    asked = Asked(duties, "a", "b")
+    [given] = duties.poll("a", SESSION, [], 2.0)
+    duties.poll("b", SESSION, [answer(given, b"forged")], 0.0)
+    duties.poll("a", SESSION, [answer(given, b"first"), answer(given, b"second")], 0.0)
+    [other] = duties.poll("b", b"\x02" * 16, [], 2.0)
+    duties.poll("b", b"\x02" * 16, [answer(other, b"b")], 0.0)
+    asked.join(5)
+    assert asked.answers == {"a": b"first", "b": b"b"}
+
+
+def test_a_second_call_ends_the_first(duties: Duties) -> None:
+    ended = threading.Event()
+
+    def wait() -> None:
+        duties.poll("a", SESSION, [], 10.0)
+        ended.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    time.sleep(0.1)
+    duties.poll("a", SESSION, [], 0.0)
+    assert ended.wait(2.0)
+
+
+def test_a_member_that_takes_no_tasks_fills_no_memory(duties: Duties) -> None:
+    threads = [Asked(duties, "a", seconds=3.0) for _ in range(MAX_TASKS + 5)]
+    time.sleep(0.5)
+    refused = [thread.refusal for thread in threads if thread.refusal is not None]
+    assert [refusal.code for refusal in refused] == ["busy"] * 5
+    duties.stop()
+    for thread in threads:
+        thread.join(5)

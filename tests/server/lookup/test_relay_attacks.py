@@ -1,0 +1,255 @@
+"""Those who lie, dawdle, flood or ask for what is not theirs: refused, named, and nobody else suffers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from lookup_member import Member, dialled, people
+from lookup_tickets import ask, finish, start
+from lookup_world import Federation, admit, federation
+from membership_world import make_institution
+
+from federation.errors import Refused
+from federation.runtime import rpc
+from protocols.canonical import canonical
+from protocols.envelope import seal
+from protocols.oprf.joint_key import KeyShare
+from protocols.signing import SigningKey
+from protocols.wire import lookup_pb2 as wire
+from protocols.wire.training_pb2 import Envelope
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """Open, with the `mirror` engine: what is attacked here is the same for all."""
+    with federation(tmp_path_factory.mktemp("lookup")) as made:
+        attacks_during_setup(made)
+        made.together("table")
+        made.start_pool()
+        attacks_on_the_table(made)
+        made.together("open")
+        yield made
+
+
+def refused(code: str) -> pytest.RaisesExc[Refused]:
+    return pytest.RaisesExc(Refused, check=lambda error: error.code == code)
+
+
+def attacks_during_setup(world: Federation) -> None:
+    aurora, _, castor = world.members.values()
+    world.open("mirror")
+    for member in world.members.values():
+        member.view()
+    # In another's name, and under another's key.
+    with pytest.raises(Refused):
+        aurora.submit("commit", {"commitment": "00" * 32}, party="borealis")
+    step = wire.Step(counter=1, kind="commit", party="aurora", body=canonical({"commitment": "00" * 32}))
+    with pytest.raises(Refused):
+        aurora.ask("Submit", wire.SubmitRequest(step=Envelope.FromString(seal(step, SigningKey.generate()))))
+    # A body that is too large, or no step of members.
+    with pytest.raises(Refused):
+        aurora.submit("commit", {"commitment": "00" * 40_000})
+    with refused("not_expected"):
+        aurora.submit("roster", {})
+    for member in world.members.values():
+        member.submit("commit", member.say_commit())
+    # The rogue key: another one than was committed to.
+    rogue = castor.say_reveal()
+    honest, castor.share = castor.share, KeyShare.generate(os.urandom)
+    castor.say_commit()
+    with pytest.raises(Refused, match="another opening"):
+        castor.submit("reveal", castor.say_reveal())
+    castor.share = honest
+    castor.submit("reveal", rogue)
+    world.together("enrolled")
+    attacks_on_enrolment(aurora)
+
+
+def attacks_on_enrolment(aurora: Member) -> None:
+    """More people than customers were attested: counted by the relay, once for each request."""
+    points = b"".join(KeyShare.generate(os.urandom).public for _ in range(64))
+    batch = wire.EnrolBatch(roster_id=aurora.roster.id, counter=1, points=points)
+    sealed = Envelope.FromString(seal(batch, aurora.home.signing_key))
+    first = aurora.ask("Enrol", sealed)
+    assert first.charged == 64
+    assert {evaluated.institution for evaluated in first.evaluations} == {"aurora", "borealis", "castor"}
+    assert aurora.ask("Enrol", sealed).charged == 64
+    attested = aurora.roster.member("aurora").customers
+    many = points * 64  # 4096 of them; that they repeat does not matter to who counts
+    while first.charged + 4096 <= attested:
+        batch = wire.EnrolBatch(
+            roster_id=aurora.roster.id, counter=1, points=many[first.charged :] + many[: first.charged]
+        )
+        first = aurora.ask("Enrol", Envelope.FromString(seal(batch, aurora.home.signing_key)), timeout=60.0)
+    with refused("quota"):
+        aurora.enrol(many)
+    with refused("invalid"):
+        aurora.enrol(many + points)
+
+
+def attacks_on_the_table(world: Federation) -> None:
+    aurora, *_ = world.members.values()
+    table = aurora.table()
+    with refused("too_early"):
+        aurora.put_part(table[:20], 0)
+    aurora.submit("table", aurora.say_table())
+    with refused("conflict"):
+        aurora.submit("table", {"digest": "00" * 32})
+    with refused("conflict"):
+        aurora.put_table(bytes(len(table)))  # another table than was logged
+    assert aurora.put_part(table[:40], 20) == 0  # nothing is held of it
+    aurora.put_table(table)
+    with refused("too_early"):
+        auditor = world.members[world.record().state.parties.auditors[0]]
+        auditor.ask_pool("Table", wire.TableRequest(epoch_id=auditor.context.epoch_id, institution="aurora"))
+
+
+def outcome_of(member: Member, order: wire.TicketOrder) -> wire.TicketOutcome:
+    return member.ask("Ticket", wire.TicketRequest(orders=[order])).outcomes[0]
+
+
+@pytest.mark.parametrize("kind", ["first", "second"])
+def test_a_member_that_answers_with_something_else_is_named_and_nothing_is_charged_twice(
+    world: Federation, kind: str
+) -> None:
+    aurora, borealis, castor = world.members.values()
+    ticket, order = start(castor, b"person-0", f"lie-{kind}")
+    charged = len(aurora.guard.leaves)
+    borealis.tamper = lambda asked, data: data[:-1] + bytes([data[-1] ^ 1]) if asked == kind else data
+    try:
+        refusal = outcome_of(castor, order).refusal
+    finally:
+        borealis.tamper = lambda asked, data: data
+    assert (refusal.code, refusal.party) == ("proof", "borealis")
+    finish(ticket, outcome_of(castor, order))
+    assert len(aurora.guard.leaves) == charged + 1
+
+
+def test_a_member_that_is_away_is_named_and_the_same_bytes_serve_later(world: Federation) -> None:
+    _, borealis, castor = world.members.values()
+    ticket, order = start(castor, b"person-0", "away")
+    borealis.answering.clear()
+    time.sleep(0.4)
+    try:
+        with refused("unreachable") as away:
+            castor.ask("Ticket", wire.TicketRequest(orders=[order]), timeout=2.0)
+    finally:
+        borealis.answering.set()
+    assert "borealis" in away.value.got
+    finish(ticket, outcome_of(castor, order))
+
+
+def test_a_receipt_serves_once_and_one_bad_order_does_not_spoil_a_batch(world: Federation) -> None:
+    castor = world.members["castor"]
+    good, first = start(castor, b"person-1", "once")
+    finish(good, outcome_of(castor, first))
+    _, again = start(castor, b"person-2", "once")
+    other, fine = start(castor, b"person-3", "fresh")
+    outcomes = castor.ask("Ticket", wire.TicketRequest(orders=[again, fine])).outcomes
+    assert outcomes[0].refusal.code == "conflict"
+    finish(other, outcomes[1])
+
+
+def test_nobody_is_asked_in_anothers_name(world: Federation) -> None:
+    aurora, _, castor = world.members.values()
+    _, order = start(castor, b"person-4", "mine")
+    with refused("not_expected"):
+        aurora.ask("Append", wire.AppendRequest(leaves=[order.leaf]))
+    refusal = outcome_of(aurora, order).refusal
+    assert (refusal.code, refusal.party) == ("not_expected", "aurora")
+
+
+def test_another_element_than_was_logged_is_evaluated_by_nobody(world: Federation) -> None:
+    castor = world.members["castor"]
+    _, order = start(castor, b"person-4", "swap")
+    _, other = start(castor, b"person-5", "swapped")
+    refusal = outcome_of(
+        castor, wire.TicketOrder(leaf=order.leaf, promise=order.promise, blinded=other.blinded)
+    ).refusal
+    assert refusal.code == "invalid"
+
+
+def test_a_blob_for_one_member_is_nobody_elses(world: Federation) -> None:
+    aurora, borealis, _ = world.members.values()
+    proofs = aurora.said("layout")["proofs"]["aurora"]
+    assert aurora.fetch(proofs)
+    with refused("unknown"):
+        borealis.fetch(proofs)
+    with refused("unknown"):
+        borealis.fetch(borealis.said("report", "aurora")["points"])
+
+
+def test_the_pool_refuses_what_is_not_asked_of_it(world: Federation) -> None:
+    castor = world.members["castor"]
+    context = castor.context
+    others = [name for name in context.institutions if name not in context.signed.epoch.auditors]
+    with refused("not_expected"):
+        stranger = world.members[others[0]]
+        stranger.ask_pool("Table", wire.TableRequest(epoch_id=context.epoch_id, institution="aurora"))
+    for queries, code in (([], "invalid"), ([b"x"] * 65, "invalid"), ([bytes(2**18 + 1)], "invalid")):
+        with refused(code):
+            castor.ask_pool("Query", wire.QueryRequest(epoch_id=context.epoch_id, queries=queries))
+    with refused("unknown"):
+        castor.ask_pool("Query", wire.QueryRequest(epoch_id=bytes(32), queries=[b"x"]))
+    with refused("unknown"):
+        castor.ask_pool("Query", wire.QueryRequest(epoch_id=context.epoch_id, keys_hash=bytes(32), queries=[b"x"]))
+    with refused("invalid"):
+        castor.ask_pool("Register", wire.RegisterRequest(epoch_id=context.epoch_id, keys=bytes(8 * 2**20 + 1)))
+    with pytest.raises((Refused, rpc.Unreachable)):
+        castor.ask_pool("Query", wire.QueryRequest(epoch_id=context.epoch_id, queries=[bytes(2**20)] * 20), timeout=2.0)
+
+
+def test_a_member_that_was_revoked_is_heard_no_more(world: Federation, tmp_path: Path) -> None:
+    from contextlib import ExitStack
+
+    with ExitStack() as stack:
+        home = make_institution(tmp_path / "delta", "delta")
+        admit(world.home, world.store, home)
+        delta = dialled(stack, home, people("delta", 2))
+        assert delta.view().counter == 1
+        with refused("not_expected"):
+            delta.submit("commit", {"commitment": "00" * 32})
+        world.store.revoke("delta", "test", int(time.time() * 1000))
+        time.sleep(1.2)  # certificates are remembered for a second
+        with pytest.raises(Refused) as gone:
+            delta.view()
+        assert gone.value.code in ("revoked", "not_a_member")
+
+
+def test_logs_name_nobody(world: Federation) -> None:
+    """Identifiers, points, hashes of leaves: none of them in any log of the coordinator's processes."""
+    ask(world.members["castor"], b"person-5", "logged")
+    written = b"".join(file.read_bytes() for file in world.home.logs.iterdir() if file.is_file())
+    assert b"step recorded" in written
+    assert b"person-" not in written
+    for member in world.members.values():
+        for point in member.pseudonyms.values():
+            assert point.hex().encode() not in written
+        for leaf in member.guard.leaves:
+            assert leaf.hex().encode() not in written
+
+
+def test_a_flood_of_waiting_calls_keeps_nobody_else_out(world: Federation) -> None:
+    aurora, borealis, _ = world.members.values()
+    request = wire.ViewRequest(counter=1, after=10_000, wait_ms=3000)
+    calls = [
+        aurora.relay.unary_unary(
+            "/fedscore.lookup.v1.Relay/View",
+            request_serializer=wire.ViewRequest.SerializeToString,
+            response_deserializer=wire.EpochView.FromString,
+        ).future(request, timeout=10)
+        for _ in range(40)
+    ]
+    started = time.monotonic()
+    assert borealis.view().phase == "open"
+    assert time.monotonic() - started < 2.0
+    codes = [call.code() for call in calls]
+    assert codes.count(grpc.StatusCode.OK) <= 3
+    assert codes.count(grpc.StatusCode.FAILED_PRECONDITION) >= 37
