@@ -70,7 +70,8 @@ def test_the_proofs_of_rfc_9497_byte_for_byte(vector: dict[str, str]) -> None:
     dleq.verify(proof, BASE, public, inputs, outputs)
 
     weights = dleq._weights(dleq._seed(BASE, public, inputs, outputs, b""), inputs, outputs)
-    assert dleq._prove(key, BASE, public, dleq._weighted(weights, inputs), b"", nonce) == proof
+    mixed = dleq._weighted(weights, inputs)
+    assert dleq._prove(key, BASE, public, mixed, multiply(key, mixed), b"", nonce) == proof
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -236,7 +237,7 @@ def test_a_generator_of_random_numbers_that_repeats_does_not_give_the_key_away()
     one, two = Statement.true(1), replace(Statement.true(1), inputs=[hash_to_group(b"x")])
     two = replace(two, outputs=[multiply(K, two.inputs[0])])
     nonce = random_scalar(os.urandom)
-    same_nonce = [dleq._prove(K, BASE, s.public, s.inputs[0], b"", nonce) for s in (one, two)]
+    same_nonce = [dleq._prove(K, BASE, s.public, s.inputs[0], s.outputs[0], b"", nonce) for s in (one, two)]
     assert recover_key(*same_nonce) == K  # the attack, with the nonce as it comes from the generator
 
     stuck = [
