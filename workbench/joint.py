@@ -58,7 +58,7 @@ class JointFigures:
     auc_joint               the private query: quantised sum, count, own record at full precision, public rule
     auc_plaintext_joint     unquantised evidence of every member and the count, in one place, weights fitted
     auc_plaintext_members   the same and WHICH members know the person, which the sum hides
-    auc_plaintext_features  logistic regression on the joined records themselves, count and members
+    auc_plaintext_features  a model trained anew, without privacy, on the joined records, count and members
     """
 
     persons: int
@@ -124,7 +124,7 @@ def evaluate(members: Mapping[str, Encoded], card: JointScorecard, *, seed: int 
         auc_joint=_mean(joined, lambda k: joint[joined.rows[k], k]),
         auc_plaintext_joint=judged(shrunk, counts),
         auc_plaintext_members=judged(shrunk, counts, joined.present),
-        auc_plaintext_features=judged(features, counts, joined.present, strength=30.0),
+        auc_plaintext_features=judged(features, counts, joined.present, strength=1.0),
         by_institution={
             name: (_auc(joined, k, joined.evidence[rows, k]), _auc(joined, k, joint[rows, k]))
             for k, (name, rows) in enumerate(zip(joined.names, joined.rows, strict=True))

@@ -67,8 +67,12 @@ def test_asking_the_federation_beats_every_own_score(figures: JointFigures) -> N
 
 def test_little_is_lost_to_rounding_summing_and_one_public_rule(figures: JointFigures) -> None:
     assert figures.share_of_gain >= 0.95
-    most = max(figures.auc_plaintext_members, figures.auc_plaintext_features)
-    assert figures.auc_joint > figures.auc_own + 0.85 * (most - figures.auc_own)
+    assert recovered(figures, figures.auc_plaintext_members) > 0.85  # the sum hides which members these are
+    assert recovered(figures, figures.auc_plaintext_features) > 0.75  # and here the model too is made without privacy
+
+
+def recovered(figures: JointFigures, plaintext: float) -> float:
+    return figures.gain / (plaintext - figures.auc_own)
 
 
 def test_predicted_rates_are_observed_whatever_the_number_of_members(
