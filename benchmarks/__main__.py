@@ -1,6 +1,6 @@
 """Finds the benchmarks of this package, runs one, prints its figures, writes them as JSON.
 
-A benchmark is a module with `add_arguments(parser: argparse.ArgumentParser) -> None` and
+A benchmark is a module or a package with `add_arguments(parser: argparse.ArgumentParser) -> None` and
 `run(args: argparse.Namespace) -> dict`; the first line of its docstring is its help.
 """
 
@@ -21,11 +21,12 @@ _HERE = Path(__file__).parent
 def available() -> dict[str, str]:
     """Name and first docstring line of every benchmark, without importing any."""
     found = {}
-    for path in sorted(_HERE.glob("[a-z]*.py")):
+    for path in sorted([*_HERE.glob("[a-z]*.py"), *_HERE.glob("[a-z]*/__init__.py")]):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
         if {"add_arguments", "run"} <= functions:
-            found[path.stem] = (ast.get_docstring(tree) or "").partition("\n")[0]
+            name = path.parent.name if path.stem == "__init__" else path.stem
+            found[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
     return found
 
 
