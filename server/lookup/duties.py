@@ -22,6 +22,7 @@ from server.lookup.epochs import Code
 
 MAX_TASKS = 256  # unfinished, of one member
 MAX_ANSWERS = 64  # in one Finished
+MAX_BYTES = 2 * 2**20  # of tasks in one reply; a single task may be larger
 
 
 @dataclass
@@ -33,6 +34,18 @@ class _Member:
     waiting: dict[bytes, wire.Task] = field(default_factory=dict)
     taken: dict[bytes, wire.Task] = field(default_factory=dict)
     last_seen: float = float("-inf")
+
+    def give(self) -> list[wire.Task]:
+        """Tasks to take now, at least one and no more than fit in a message."""
+        given: list[wire.Task] = []
+        size = 0
+        for name, task in list(self.waiting.items()):
+            size += task.ByteSize()
+            if given and size > MAX_BYTES:
+                break
+            given.append(task)
+            self.taken[name] = self.waiting.pop(name)
+        return given
 
     def drop(self, task: bytes) -> None:
         self.waiting.pop(task, None)
@@ -107,10 +120,8 @@ class Duties:
                 self._changed.wait(left)
             if member.call != mine:
                 return []
-            given, member.waiting = member.waiting, {}
-            member.taken.update(given)
             member.last_seen = self._clock()
-            return list(given.values())
+            return member.give()
 
     def seen(self, institution: str, within: float) -> bool:
         """Whether `institution` asked for work in the last `within` seconds."""

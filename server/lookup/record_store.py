@@ -26,6 +26,7 @@ from server.lookup.epochs import RELAY, Code, Epoch, Parties
 from server.lookup.record_tables import steps
 
 _LOCK = "lookup"
+_KEPT = 2  # epochs in memory
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,11 @@ class EpochRecord:
 
 
 class RecordStore:
-    """Steps of every epoch. `sink` hears of each new one inside its transaction's commit order, after the commit."""
+    """Steps of every epoch. What was read stays read: the record only grows, so only what is new is read and folded."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._read: dict[int, EpochRecord] = {}
 
     @classmethod
     def open(cls, url: str) -> RecordStore:
@@ -102,18 +104,18 @@ class RecordStore:
         """The last epoch; None before the first."""
         with reading(self._engine) as connection:
             counter = _last(connection)
-            return _record(connection, counter) if counter else None
+            return self._record(connection, counter) if counter else None
 
     def epoch(self, counter: int) -> EpochRecord:
         """Raises Refused for a number that no epoch has."""
         with reading(self._engine) as connection:
-            return _record(connection, counter)
+            return self._record(connection, counter)
 
     def all(self) -> Iterator[EpochRecord]:
         """Every epoch, the last one first."""
         with reading(self._engine) as connection:
             for counter in range(_last(connection), 0, -1):
-                yield _record(connection, counter)
+                yield self._record(connection, counter)
 
     def position(self) -> tuple[int, int]:
         """(number of the last epoch, number of its steps): changes whenever anything is recorded; cheap."""
@@ -152,11 +154,33 @@ class RecordStore:
             there = _sequence(connection, counter, said)
             if there is not None:
                 return there, False
-            record = _record(connection, counter)
+            record = self._record(connection, counter, keep=False)
             record.state.after(said.kind, said.party)
             sequence = len(record.steps) + 1
             _insert(connection, counter, sequence, said)
         return sequence, True
+
+    def _record(self, connection: Connection, counter: int, *, keep: bool = True) -> EpochRecord:
+        """The epoch as of this transaction; kept if nothing that it writes could be rolled back."""
+        known = self._read.get(counter)
+        after = len(known.steps) if known is not None else 0
+        query = select(steps).where((steps.c.counter == counter) & (steps.c.sequence > after))
+        new = tuple(
+            Said(row.kind, row.party, row.envelope) for row in connection.execute(query.order_by(steps.c.sequence))
+        )
+        if known is None and not new:
+            raise Refused(Code.UNKNOWN, "epoch", got=counter, expected="an epoch that was opened")
+        state = known.state if known is not None else Epoch(parties(new[0].document))
+        record = EpochRecord(
+            counter,
+            state.replay((step.kind, step.party) for step in new),
+            (*known.steps, *new) if known is not None else new,
+        )
+        if new and keep:
+            self._read[counter] = record
+            for old in sorted(self._read)[:-_KEPT]:
+                del self._read[old]
+        return record
 
     def _known(self, counter: int, said: Said) -> int | None:
         with reading(self._engine) as connection:
@@ -180,15 +204,6 @@ def _sequence(connection: Connection, counter: int, said: Said) -> int | None:
     if row.hash != said.hash:
         raise Refused(Code.CONFLICT, "step", got=f"another {said.kind} from {said.party}", expected="the recorded one")
     return int(row.sequence)
-
-
-def _record(connection: Connection, counter: int) -> EpochRecord:
-    rows = connection.execute(select(steps).where(steps.c.counter == counter).order_by(steps.c.sequence)).all()
-    if not rows:
-        raise Refused(Code.UNKNOWN, "epoch", got=counter, expected="an epoch that was opened")
-    said = tuple(Said(row.kind, row.party, row.envelope) for row in rows)
-    state = Epoch(parties(said[0].document)).replay((step.kind, step.party) for step in said)
-    return EpochRecord(counter, state, said)
 
 
 def parties(proposal: Any) -> Parties:

@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "opacus", "dp_accounting", "scipy.stats", "scipy.optimize", "sklearn", "matplotlib", "pandas")
+HEAVY = (
+    "torch",
+    "tenseal",
+    "opacus",
+    "dp_accounting",
+    "scipy.stats",
+    "scipy.optimize",
+    "sklearn",
+    "matplotlib",
+    "pandas",
+)
 LIGHT = {
     "plans and rounds": ["federation.privacy", "federation.rounds", "federation.training"],
     "coordinator train": ["server.cli", "server.superlink", "server.train", "server.train_progress"],
@@ -16,7 +26,8 @@ LIGHT = {
     "institution init, enrol": ["clients.institution.cli", "clients.institution.cli_enrol"],
     "institution ledger, plans": ["clients.institution.ledger_cli", "clients.institution.plan_store"],
     "budget gate": ["federation.ledger"],
-    "coordinator epoch": ["server.cli_epoch"],
+    "coordinator epoch": ["server.cli_epoch", "server.lookup.desk"],
+    "relay and pool until an engine is needed": ["server.lookup.hosting", "server.lookup.pool_process"],
     "supervisors": ["clients.institution.serve", "server.serve"],
     "a node until its first plan": ["clients.institution.node_service"],
 }

@@ -113,3 +113,19 @@ def test_a_member_that_takes_no_tasks_fills_no_memory(duties: Duties) -> None:
     duties.stop()
     for thread in threads:
         thread.join(5)
+
+
+def test_a_reply_holds_no_more_than_fits_and_the_rest_comes_next(duties: Duties) -> None:
+    large = wire.Task(first=wire.FirstTask(orders=[wire.TicketOrder(leaf=bytes(900_000))]))
+    threads = [threading.Thread(target=_ask_in_vain, args=(duties, large), daemon=True) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.2)
+    counts = [len(duties.poll("a", SESSION, [], 0.0)) for _ in range(4)]
+    assert counts == [2, 2, 1, 0]
+    duties.stop()
+
+
+def _ask_in_vain(duties: Duties, given: wire.Task) -> None:
+    with pytest.raises(Refused):
+        duties.ask({"a": given}, 5.0)

@@ -42,7 +42,8 @@ def opened() -> Epoch:
 
 @pytest.mark.parametrize("new_keys", [True, False])
 def test_an_epoch_passes_every_barrier_in_the_one_order(new_keys: bool) -> None:
-    state, seen = epoch(new_keys=new_keys), []
+    state = epoch(new_keys=new_keys)
+    seen: list[str] = []
     while state.waiting:
         due = {wait.kind for wait in state.waiting}
         assert len(due) == 1
@@ -74,7 +75,8 @@ def test_only_what_is_owed_is_taken_whatever_is_tried(data: st.DataObject) -> No
         else:
             with pytest.raises(Refused):
                 state.after(kind, party)
-        if state.waiting and data.draw(st.booleans()):
+        go_on: bool = data.draw(st.booleans())
+        if state.waiting and go_on:
             said.append((state.waiting[0].kind, state.waiting[0].party))
             state = state.after(*said[-1])
     assert epoch(new_keys=state.parties.new_keys).replay(said) == state  # a process that starts anew is where it was

@@ -1,0 +1,116 @@
+"""`fedscore coordinator epoch`: what it says, and what it refuses; the supervisor starts a pool only when wanted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from membership_world import make_coordinator
+from typer.testing import CliRunner
+
+from federation.errors import ConfigurationError, Refused
+from federation.runtime.processes import Child, Supervisor
+from protocols.lookup.parameters import Parameters
+from protocols.signing import SigningKey
+from server.cli import app
+from server.home import CoordinatorHome
+from server.lookup.desk import desk, line
+from server.lookup.folders import LookupFolders
+from server.lookup.progress import Progress, ProgressFile, progress_of
+from server.lookup.proposals import Candidate, Terms, open_epoch
+from server.serve import children
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> CoordinatorHome:
+    return make_coordinator(tmp_path / "coordinator")
+
+
+def open_with(home: CoordinatorHome, *names: str) -> None:
+    with desk(home) as at:
+        terms = Terms(
+            Parameters(engine="mirror"),
+            "11" * 32,
+            "22" * 32,
+            at.folders.log_key().public.key.hex,
+            at.folders.pool_key().public.hex,
+        )
+        members = [Candidate(name, SigningKey.generate().public.hex, 10) for name in names]
+        open_epoch(at.record, home.signing_key, members, terms, 1.0, at.log_step)
+
+
+def test_status_names_who_is_waited_for(home: CoordinatorHome) -> None:
+    runner = CliRunner()
+    told = runner.invoke(app, ["epoch", "status", "--home", str(home.path)])
+    assert "no epoch yet" in told.output
+    open_with(home, "aurora", "borealis", "castor")
+    told = runner.invoke(app, ["epoch", "status", "--home", str(home.path), "--json"])
+    view = json.loads(told.output)
+    assert view["phase"] == "keys"
+    assert {wait["party"] for wait in view["waiting"]} == {"aurora", "borealis", "castor"}
+    assert "waiting for aurora: commit" in line(view)
+    closed = runner.invoke(app, ["epoch", "close", "--home", str(home.path), "--json"])
+    assert json.loads(closed.output)["phase"] == "closing"
+
+
+def test_the_proposal_is_in_the_log(home: CoordinatorHome) -> None:
+    open_with(home, "aurora", "borealis", "castor")
+    with desk(home) as at:
+        [(_, entry)] = at.log.entries(0, 10, "lookup-step").entries
+    assert json.loads(entry)["body"]["kind"] == "propose"
+
+
+def test_open_wants_a_finished_run_and_known_members(home: CoordinatorHome) -> None:
+    told = CliRunner().invoke(app, ["epoch", "open", "--home", str(home.path), "--run", "none"])
+    assert isinstance(told.exception, ConfigurationError)
+    assert "no published model" in told.exception.got
+    with desk(home) as at, pytest.raises(ConfigurationError):
+        at.candidates({"stranger": 5})
+    with pytest.raises(Refused):
+        open_with(home, "aurora", "borealis")
+
+
+def test_keys_are_made_once_and_owner_only(home: CoordinatorHome) -> None:
+    folders = LookupFolders(home.path)
+    assert folders.pool_key().public == LookupFolders(home.path).pool_key().public
+    assert folders.log_key().public == LookupFolders(home.path).log_key().public
+    for name in ("pool.pem", "log.pem"):
+        assert (home.keys / name).stat().st_mode & 0o077 == 0
+    secret = folders.relay_secret(1, lambda size: b"\x07" * size)
+    assert folders.relay_secret(1, lambda size: b"\x08" * size) == secret
+    folders.erase_relay(1)
+    assert folders.existing_relay_secret(1) is None
+
+
+def test_progress_says_how_long_it_will_take(home: CoordinatorHome) -> None:
+    open_with(home, "aurora", "borealis", "castor")
+    now = [100.0]
+    file = ProgressFile(LookupFolders(home.path).progress(1), lambda: now[0])
+    file.say("keys", 0, 10)
+    now[0] = 104.0
+    file.say("keys", 4, 10)
+    with desk(home) as at:
+        current = at.record.current()
+        assert current is not None
+        read = progress_of(at.folders.progress(1), current)
+    assert read == Progress("keys", 4, 10, 100.0)
+    assert read.left(104.0) == pytest.approx(6.0)
+
+
+def test_the_pool_is_a_child_that_waits_until_it_is_wanted(home: CoordinatorHome, tmp_path: Path) -> None:
+    home.renew_certificate(datetime.now(UTC))
+    pool = {child.name: child for child in children(home)}["pool"]
+    assert not pool.wanted()
+    wanted = tmp_path / "wanted"
+    child = Child(
+        "sleeper", (sys.executable, "-c", "import time; time.sleep(60)"), tmp_path / "log", wanted=wanted.exists
+    )
+    with Supervisor([child]) as supervisor:
+        supervisor.poll()
+        assert not supervisor.pids()
+        wanted.touch()
+        supervisor.poll()
+        assert supervisor.pids()
