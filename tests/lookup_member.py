@@ -6,33 +6,27 @@ serves is tested against what it promises.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-import grpc
 import numpy as np
+from lookup_caller import Caller
 
-from clients.institution.home import InstitutionHome
 from federation.errors import FederationError, Refused
 from federation.lookup.engines import load
 from federation.runtime import rpc
-from protocols.canonical import canonical, digest, parse_canonical
+from protocols.canonical import digest, parse_canonical
 from protocols.envelope import seal
 from protocols.errors import ProtocolError
 from protocols.lookup import audit
-from protocols.lookup.context import EpochContext
 from protocols.lookup.dummies import DummyOpening, open_dummies
-from protocols.lookup.layout import Layout
-from protocols.lookup.manifest import EpochHeader, LayoutHeader, SignedEpoch
-from protocols.lookup.parameters import COEFFICIENTS
+from protocols.lookup.manifest import EpochHeader
 from protocols.lookup.placement import own_places
-from protocols.lookup.roster import Roster
 from protocols.lookup.rows import sign_rows
 from protocols.lookup.secrets import EpochSecrets
 from protocols.lookup.table import MemberTable, Snapshot, build_rows, table_digest
@@ -42,8 +36,6 @@ from protocols.oprf.joint_key import KeyShare, commit
 from protocols.wire import lookup_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
 
-RELAY = wire.DESCRIPTOR.services_by_name["Relay"]
-POOL = wire.DESCRIPTOR.services_by_name["Pool"]
 PURPOSE = "credit-application"
 _CONTEXT = "fedscore/v1/lookup/roster-context"
 
@@ -73,101 +65,17 @@ class Guard:
 
 
 @dataclass
-class Member:
+class Member(Caller):
     """One institution: its records, its secrets, and every step it can say."""
 
-    home: InstitutionHome
-    records: dict[bytes, np.ndarray]
-    relay: grpc.Channel
-    pool_channel: Callable[[str], grpc.Channel]
+    records: dict[bytes, np.ndarray] = field(default_factory=dict)
     share: KeyShare = field(default_factory=lambda: KeyShare.generate(os.urandom))
     guard: Guard = field(default_factory=Guard)
     pseudonyms: dict[bytes, bytes] = field(default_factory=dict)
     secrets: EpochSecrets | None = None
-    steps: list[wire.Recorded] = field(default_factory=list)
-    counter: int = 0
     answering: threading.Event = field(default_factory=threading.Event)
     tamper: Callable[[str, Any], Any] = lambda kind, value: value
     _opening: Any = None
-
-    @property
-    def name(self) -> str:
-        return self.home.name
-
-    # ---- calls ----
-
-    def ask(self, method: str, request: Any, timeout: float = 30.0) -> Any:
-        return rpc.ask(self.relay, RELAY, method, request, timeout=timeout)
-
-    def ask_pool(self, method: str, request: Any, timeout: float = 30.0) -> Any:
-        """The same bytes again while the pool starts or is busy."""
-        end = time.monotonic() + timeout
-        while True:
-            try:
-                return rpc.ask(self.pool_channel(self.view().pool_address), POOL, method, request, timeout=timeout)
-            except FederationError as error:
-                passing = isinstance(error, rpc.Unreachable) or getattr(error, "code", "") == "busy"
-                if not passing or time.monotonic() > end:
-                    raise
-                time.sleep(0.1)
-
-    def view(self, wait_ms: int = 0) -> wire.EpochView:
-        view = self.ask("View", wire.ViewRequest(counter=self.counter, after=len(self.steps), wait_ms=wait_ms))
-        self.counter = self.counter or view.counter
-        self.steps.extend(view.steps)
-        return view
-
-    def submit(self, kind: str, body: Any, *, party: str | None = None) -> int:
-        step = wire.Step(counter=self.counter, kind=kind, party=party or self.name, body=canonical(body))
-        sealed = Envelope.FromString(seal(step, self.home.signing_key))
-        return int(self.ask("Submit", wire.SubmitRequest(step=sealed)).sequence)
-
-    def upload(self, data: bytes, reader: str = "") -> str:
-        name, received = hashlib.sha256(data).digest(), 0
-        while received < len(data):
-            part = data[received : received + 2**20]
-            request = wire.UploadRequest(
-                counter=self.counter, name=name, size=len(data), offset=received, part=part, reader=reader
-            )
-            received = self.ask("Upload", request).received
-        return name.hex()
-
-    def fetch(self, name: str) -> bytes:
-        data = b""
-        while True:
-            part = self.ask("Fetch", wire.FetchRequest(name=bytes.fromhex(name), offset=len(data)))
-            data += part.data
-            if len(data) >= part.size:
-                return data
-
-    # ---- the record ----
-
-    def said(self, kind: str, party: str = "relay") -> Any:
-        return parse_canonical(self.raw(kind, party))
-
-    def raw(self, kind: str, party: str = "relay") -> bytes:
-        for recorded in self.steps:
-            step = wire.Step.FromString(recorded.step.body)
-            if (step.kind, step.party) == (kind, party):
-                return step.body
-        raise KeyError((kind, party))
-
-    @property
-    def roster(self) -> Roster:
-        return Roster.decode(self.raw("roster"))
-
-    @property
-    def header(self) -> LayoutHeader:
-        return LayoutHeader.from_json(self.said("header"))
-
-    @property
-    def context(self) -> EpochContext:
-        return EpochContext.of(self.roster, SignedEpoch.decode(self.raw("epoch")))
-
-    @property
-    def layout(self) -> Layout:
-        said = self.said("layout")
-        return Layout(self.header.id, self.fetch(said["layout"]), said["epoch"]["slots"])
 
     # ---- steps ----
 
@@ -365,35 +273,3 @@ class Member:
 
 def split(points: bytes) -> list[bytes]:
     return [points[at : at + 32] for at in range(0, len(points), 32)]
-
-
-def people(owner: str, count: int) -> dict[bytes, np.ndarray]:
-    """Records of `count` persons, half of whom every member knows."""
-    rng = np.random.default_rng(len(owner))
-    shared = [f"person-{number}" for number in range(count // 2)]
-    own = [f"{owner}-{number}" for number in range(count - count // 2)]
-    records = {}
-    for name in (*shared, *own):
-        record = np.zeros(COEFFICIENTS, dtype=np.int32)
-        record[1] = 1
-        record[2:] = rng.integers(-40, 40, COEFFICIENTS - 2)
-        records[name.encode()] = record
-    return records
-
-
-def dialled(stack: ExitStack, home: InstitutionHome, records: dict[bytes, np.ndarray]) -> Member:
-    """A member with its channels to relay and pool."""
-    keys = home.keys
-    credentials = rpc.client_tls(
-        (keys / "ca.crt").read_bytes(), key=(keys / "tls.key").read_bytes(), chain=(keys / "tls.crt").read_bytes()
-    )
-    channels: dict[str, grpc.Channel] = {}
-
-    def channel(address: str) -> grpc.Channel:
-        if address not in channels:
-            channels[address] = stack.enter_context(rpc.dial(address, credentials=credentials))
-        return channels[address]
-
-    member = Member(home, records, channel(home.coordinator().member_address), channel)
-    member.answering.set()
-    return member

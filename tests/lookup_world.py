@@ -14,14 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lookup_member import Member, dialled, people
+import grpc
+import numpy as np
+from lookup_member import Member
 from membership_world import catalogue, make_coordinator, make_institution
 
 from clients.institution.enrolment_client import Enrolment
 from clients.institution.home import InstitutionHome
 from federation.runtime import rpc
 from federation.runtime.flower.launch import listens
-from protocols.lookup.parameters import Parameters
+from protocols.lookup.parameters import COEFFICIENTS, Parameters
 from server.home import CoordinatorHome
 from server.lookup.desk import Desk, desk
 from server.lookup.proposals import Terms, close_epoch, open_epoch
@@ -160,3 +162,35 @@ def admit(home: CoordinatorHome, store: MembershipStore, institution: Institutio
         enrolment.apply(catalogue().hash, catalogue().feature_names)
         store.admit(institution.name, institution.fingerprint, sign, int(time.time() * 1000))
         assert enrolment.collect().state == "admitted"
+
+
+def people(owner: str, count: int) -> dict[bytes, np.ndarray]:
+    """Records of `count` persons, half of whom every member knows."""
+    rng = np.random.default_rng(len(owner))
+    shared = [f"person-{number}" for number in range(count // 2)]
+    own = [f"{owner}-{number}" for number in range(count - count // 2)]
+    records = {}
+    for name in (*shared, *own):
+        record = np.zeros(COEFFICIENTS, dtype=np.int32)
+        record[1] = 1
+        record[2:] = rng.integers(-40, 40, COEFFICIENTS - 2)
+        records[name.encode()] = record
+    return records
+
+
+def dialled(stack: ExitStack, home: InstitutionHome, records: dict[bytes, np.ndarray]) -> Member:
+    """A member with its channels to relay and pool."""
+    keys = home.keys
+    credentials = rpc.client_tls(
+        (keys / "ca.crt").read_bytes(), key=(keys / "tls.key").read_bytes(), chain=(keys / "tls.crt").read_bytes()
+    )
+    channels: dict[str, grpc.Channel] = {}
+
+    def channel(address: str) -> grpc.Channel:
+        if address not in channels:
+            channels[address] = stack.enter_context(rpc.dial(address, credentials=credentials))
+        return channels[address]
+
+    member = Member(home, channel(home.coordinator().member_address), channel, records)
+    member.answering.set()
+    return member

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from lookup_member import Member, dialled, people
+from lookup_member import Member
 from lookup_tickets import ask, finish, start
-from lookup_world import Federation, admit, federation
+from lookup_world import Federation, admit, dialled, federation, people
 from membership_world import make_institution
 
 from federation.errors import Refused
@@ -253,3 +253,14 @@ def test_a_flood_of_waiting_calls_keeps_nobody_else_out(world: Federation) -> No
     codes = [call.code() for call in calls]
     assert codes.count(grpc.StatusCode.OK) <= 3
     assert codes.count(grpc.StatusCode.FAILED_PRECONDITION) >= 37
+
+
+def test_a_member_that_leaves_ends_the_epoch_and_nobody_waits_for_it(world: Federation) -> None:
+    """The last one of this file: afterwards there is no open epoch."""
+    world.store.revoke("castor", "test", int(time.time() * 1000))
+    world.together("closed", names=("aurora", "borealis"))
+    record = world.record()
+    assert record.body("close") == {"reason": "revoked"}
+    assert record.state.has("left", "castor")
+    assert not record.state.has("erased", "castor")
+    assert record.state.has("erased")
