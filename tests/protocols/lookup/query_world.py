@@ -151,6 +151,7 @@ class Relay:
     members: dict[str, MemberTickets] = field(default_factory=dict)
     guards: dict[str, GuardStore] = field(default_factory=dict)
     orders: list[wire.TicketOrder] = field(default_factory=list)
+    now: float = NOW
 
     def __post_init__(self) -> None:
         context = self.epoch.context
@@ -172,7 +173,7 @@ class Relay:
             key or self.world.log_key,
             leaf_hash=entry_hash(KIND, leaf),
             index=FIRST + len(self.log),  # as many digits throughout
-            issued_at=int(NOW),
+            issued_at=int(self.now),
             merge_delay_s=60,
         )
         return made.encode()
@@ -185,11 +186,13 @@ class Relay:
     def outcome(self, order: wire.TicketOrder) -> wire.TicketOutcome:
         outcome, world = wire.TicketOutcome(), self.world
         try:
-            first = {n: m.first(order.leaf, order.promise, order.blinded, NOW) for n, m in self.members.items()}
+            first = {n: m.first(order.leaf, order.promise, order.blinded, self.now) for n, m in self.members.items()}
             combined = combine(
                 self.epoch.context, self.epoch.z, world.relay, order.leaf, order.blinded, first, os.urandom
             )
-            second = {n: m.second(order.leaf, order.blinded, first, combined, NOW) for n, m in self.members.items()}
+            second = {
+                n: m.second(order.leaf, order.blinded, first, combined, self.now) for n, m in self.members.items()
+            }
         except ProtocolError as error:
             outcome.refusal.CopyFrom(refusal_of(error, "relay"))
             return outcome

@@ -73,8 +73,8 @@ def seen_by(world: QueryWorld, ask: Callable[[], Any]) -> tuple[list[Seen], Any]
 
 
 def evil(asking: Asking) -> Pool:
-    pool: Any = asking.pool
-    return pool
+    assert isinstance(asking.pool, Pool)
+    return asking.pool
 
 
 def occupied(world: QueryWorld, epoch: Epoch) -> int:
