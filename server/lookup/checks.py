@@ -19,6 +19,7 @@ from protocols.lookup.evidence import Verdict
 from protocols.lookup.fields import from_hex, integer, take
 from protocols.lookup.layout import check_contribution
 from protocols.lookup.manifest import MEMBER_LABEL, OPENING_LABEL, EpochHeader, Opening
+from protocols.lookup.reconcile import unpack_leaves
 from protocols.oprf.group import check_element
 from protocols.oprf.joint_key import Opening as KeyOpening
 from protocols.oprf.joint_key import check_opening as check_key_opening
@@ -133,7 +134,9 @@ def _evaluated(relay: Relay, record: EpochRecord, party: str, body: Any) -> None
     fields = take(body, "evaluated", ("leaves", "count"))
     count = integer(fields["count"], "count")
     if count or fields["leaves"]:
-        relay.blobs.read(record.counter, party, from_hex(fields["leaves"], "leaves", 32), size=32 * count)
+        name = from_hex(fields["leaves"], "leaves", 32)
+        relay.blobs.check_reader(record.counter, party, name, "")
+        unpack_leaves(relay.blobs.read(record.counter, party, name, size=32 * count))
 
 
 def _handovers(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:

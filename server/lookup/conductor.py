@@ -32,6 +32,7 @@ from server.lookup.progress import ProgressFile
 from server.lookup.proposals import earliest, roster_before
 from server.lookup.record_store import EpochRecord
 from server.lookup.relay import Relay, context_of, roster_of
+from server.lookup.settling import settle
 
 _log = get_logger("conductor")
 
@@ -172,6 +173,7 @@ class Conductor:
     def _erased(self, record: EpochRecord) -> None:
         """z and all that was uploaded are gone; only then is it said."""
         epoch = context_of(record).epoch_id.hex() if record.state.has("epoch") else ""
+        settle(self.relay, record)
         self.relay.folders.erase_relay(record.counter)
         self.relay.say(record.counter, "erased", {"epoch": epoch})
 

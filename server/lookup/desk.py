@@ -27,6 +27,7 @@ from server.lookup.progress import progress_of
 from server.lookup.proposals import Candidate, Terms, earliest
 from server.lookup.record_store import EpochRecord, RecordStore, Said
 from server.lookup.relay import LOG_KIND, context_of, log_body
+from server.lookup.settling import read_findings
 from server.membership_store import MembershipStore
 
 _DONE = (Phase.OPEN, Phase.CLOSED)
@@ -92,6 +93,7 @@ class Desk:
         if record.state.has("epoch"):
             epoch = context_of(record).signed.epoch
             document |= {"epoch_id": epoch.id.hex(), "subjects": epoch.subjects, "rows": epoch.rows}
+            document |= read_findings(self.folders, record.counter)
             document |= {"opens_at": _time(epoch.opens_at), "closes_at": _time(epoch.closes_at)}
         return document
 
@@ -143,6 +145,10 @@ def line(view: dict[str, Any]) -> str:
         text += f"; {progress['done']} of {progress['of']}"
         if progress["seconds_left"] is not None:
             text += f", about {progress['seconds_left']:.0f} s left"
+    for finding in view.get("findings", []):
+        text += f"; {finding['party']}: {finding['kind']} ({finding['count']})"
+    if accusing := view.get("verdicts_against_the_pool"):
+        text += f"; {accusing} proofs against the pool"
     return text
 
 

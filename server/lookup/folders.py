@@ -4,6 +4,8 @@ HOME/keys/   pool.pem (signs answers)   log.pem (the transparency log's)
 HOME/lookup/ pool.wanted                while an epoch needs the pool; the supervisor looks for it
              epochs/N/z                 the relay's secret of one epoch, erased when it closes
              epochs/N/blobs/            what members uploaded
+             epochs/N/progress.json     how far the relay's own work is
+             epochs/N/findings.json     what did not fit when the epoch was settled
              epochs/N/pool/             tables, their sum, evaluation keys; erased when it closes
 """
 
@@ -43,6 +45,9 @@ class LookupFolders:
 
     def progress(self, counter: int) -> Path:
         return self.epoch(counter) / "progress.json"
+
+    def findings(self, counter: int) -> Path:
+        return self.epoch(counter) / "findings.json"
 
     @property
     def pool_wanted(self) -> Path:

@@ -71,7 +71,10 @@ def test_an_epoch_opens_answers_survives_kills_and_is_erased(world: Federation) 
     assert (read(castor, made) == expected(world, b"person-1")).all()
     assert len(aurora.guard.leaves) == charged + 1
 
-    # 6. Closing: nothing any more, and everything secret is gone.
+    # 6. A member that evaluates off the log for a friend; the others do not hide what they evaluated.
+    borealis.guard.leaves[b"\x07" * 32] = ("castor", 0, "off the log")
+
+    # 7. Closing: nothing any more, and everything secret is gone.
     world.close()
     with pytest.raises(Refused) as late:
         ask(castor, b"person-2", "serial-10")
@@ -81,6 +84,10 @@ def test_an_epoch_opens_answers_survives_kills_and_is_erased(world: Federation) 
     assert not (world.home.path / "lookup" / "epochs" / str(counter) / "z").exists()
     assert not (world.home.path / "lookup" / "epochs" / str(counter) / "pool").exists()
     assert not list((world.home.path / "lookup" / "epochs" / str(counter)).glob("blobs/*"))
+    with world.desk() as at:
+        view = at.view(at.record.current())
+    assert [(found["kind"], found["party"]) for found in view["findings"]] == [("evaluated-not-logged", "borealis")]
+    assert view["verdicts_against_the_pool"] == 0
     await_that(lambda: world.processes["pool"].poll() is not None)
     with pytest.raises(Refused) as emergency:
         world.open("bfv")
