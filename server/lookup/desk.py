@@ -21,9 +21,9 @@ from federation.errors import ConfigurationError
 from protocols.lookup.parameters import Parameters
 from server.home import CoordinatorHome
 from server.log import LogStore
-from server.lookup.epochs import Phase
+from server.lookup.epochs import POOL, RELAY, Phase
 from server.lookup.folders import LookupFolders
-from server.lookup.progress import progress_of
+from server.lookup.progress import Trouble, progress_of
 from server.lookup.proposals import Candidate, Terms, earliest
 from server.lookup.record_store import EpochRecord, RecordStore, Said
 from server.lookup.relay import LOG_KIND, context_of, log_body
@@ -87,6 +87,9 @@ class Desk:
             "waiting": [{"party": wait.party, "step": wait.kind} for wait in record.state.waiting],
             "next": _time(earliest(self.record)),
         }
+        for party in (RELAY, POOL):
+            if trouble := Trouble(self.folders.trouble(party)).read():
+                document.setdefault("trouble", {})[party] = trouble
         if progress is not None:
             left = progress.left(time.time()) if progress.started else None
             document["progress"] = {"done": progress.done, "of": progress.total, "seconds_left": left}
@@ -145,6 +148,8 @@ def line(view: dict[str, Any]) -> str:
         text += f"; {progress['done']} of {progress['of']}"
         if progress["seconds_left"] is not None:
             text += f", about {progress['seconds_left']:.0f} s left"
+    for party, trouble in view.get("trouble", {}).items():
+        text += f"; {party} cannot go on: {trouble}"
     for finding in view.get("findings", []):
         text += f"; {finding['party']}: {finding['kind']} ({finding['count']})"
     if accusing := view.get("verdicts_against_the_pool"):

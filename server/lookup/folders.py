@@ -2,6 +2,7 @@
 
 HOME/keys/   pool.pem (signs answers)   log.pem (the transparency log's)
 HOME/lookup/ pool.wanted                while an epoch needs the pool; the supervisor looks for it
+             relay.trouble pool.trouble what keeps one of them from its next step, while it does
              epochs/N/z                 the relay's secret of one epoch, erased when it closes
              epochs/N/blobs/            what members uploaded
              epochs/N/progress.json     how far the relay's own work is
@@ -48,6 +49,9 @@ class LookupFolders:
 
     def findings(self, counter: int) -> Path:
         return self.epoch(counter) / "findings.json"
+
+    def trouble(self, party: str) -> Path:
+        return self.root / f"{party}.trouble"
 
     @property
     def pool_wanted(self) -> Path:

@@ -27,7 +27,9 @@ from server.lookup.blob_store import BlobStore
 from server.lookup.checks import check_step
 from server.lookup.conductor import Conductor
 from server.lookup.duties import Duties
+from server.lookup.epochs import RELAY
 from server.lookup.folders import LookupFolders
+from server.lookup.progress import Trouble
 from server.lookup.record_store import RecordStore
 from server.lookup.relay import Relay
 from server.lookup.relay_service import WORKERS, RelayService
@@ -72,7 +74,8 @@ def hosted(home: CoordinatorHome, members: MembershipStore) -> Iterator[Hosted]:
     )
     conductor = Conductor(relay, lambda names: revoked(members, names), processes=home.settings.lookup_processes)
     stop = threading.Event()
-    thread = threading.Thread(target=conduct, args=(conductor.tick, stop), name="conductor", daemon=True)
+    trouble = Trouble(folders.trouble(RELAY))
+    thread = threading.Thread(target=conduct, args=(conductor.tick, stop, trouble), name="conductor", daemon=True)
     thread.start()
     callers = Callers(members, limit=RateLimit(**_LIMIT), fresh=FRESH_S)  # type: ignore[arg-type]
     service = rpc.handlers(wire.DESCRIPTOR.services_by_name["Relay"], RelayService(relay, callers))
@@ -86,17 +89,22 @@ def hosted(home: CoordinatorHome, members: MembershipStore) -> Iterator[Hosted]:
         record.close()
 
 
-def conduct(tick: Callable[[], bool], stop: threading.Event) -> None:
-    """`tick` until `stop`: at once again while there is something to do; after an error, a little later."""
+def conduct(tick: Callable[[], bool], stop: threading.Event, trouble: Trouble) -> None:
+    """`tick` until `stop`: at once again while there is something to do; after an error, which `trouble` keeps for the
+    operator, a little later.
+    """
     pause = 0.0
     while not stop.wait(pause):
         try:
             pause = 0.0 if tick() else TICK_S
+            trouble.over()
         except (FederationError, ProtocolError) as error:
             _log.warning("a step of the epoch failed", code=type(error).__name__)
+            trouble.say(error)
             pause = 1.0
         except Exception as error:
             _log.error("a step of the epoch failed", error=error)
+            trouble.say(error)
             pause = 5.0
 
 

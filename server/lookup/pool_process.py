@@ -19,10 +19,12 @@ from server.callers import Callers
 from server.home import CoordinatorHome
 from server.log import LogStore
 from server.lookup.blob_store import BlobStore
+from server.lookup.epochs import POOL
 from server.lookup.folders import LookupFolders
 from server.lookup.hosting import FRESH_S, conduct
 from server.lookup.pool import Pool
 from server.lookup.pool_service import MAX_MESSAGE_BYTES, WORKERS, PoolService
+from server.lookup.progress import Trouble
 from server.lookup.record_store import RecordStore
 from server.membership_store import MembershipStore
 from server.rate_limit import RateLimit
@@ -60,7 +62,7 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
         workers=WORKERS,
         max_bytes=MAX_MESSAGE_BYTES,
     ):
-        conduct(tick, stop)
+        conduct(tick, stop, Trouble(folders.trouble(POOL)))
     pool.stop()
 
 

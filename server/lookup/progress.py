@@ -1,4 +1,6 @@
-"""How far the long work of an epoch is: one small file, written by whoever works, read by everybody who shows it."""
+"""How far the long work of an epoch is, and what keeps it from going on: small files, written by whoever works, read by
+everybody who shows them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from federation.errors import FederationError
 from federation.runtime.private_files import write_public
+from protocols.errors import ProtocolError
 from server.lookup.record_store import EpochRecord
 
 _EVERY_S = 0.5
@@ -62,3 +66,28 @@ def progress_of(path: Path, record: EpochRecord) -> Progress | None:
     kind = state.waiting[0].kind
     done = sum(step.kind == kind for step in record.steps)
     return Progress(state.phase, done, done + len(state.waiting), 0.0) if done else None
+
+
+@dataclass
+class Trouble:
+    """Why relay or pool cannot take its next step, for the operator of the same machine; gone when it can."""
+
+    path: Path
+    _there: bool = True
+
+    def say(self, error: Exception) -> None:
+        """Errors of this house say what was got and expected, and never a secret; of others only the kind is kept."""
+        known = isinstance(error, FederationError | ProtocolError)
+        write_public(self.path, (str(error) if known else type(error).__name__).encode(), mode=0o600)
+        self._there = True
+
+    def over(self) -> None:
+        if self._there:
+            self.path.unlink(missing_ok=True)
+            self._there = False
+
+    def read(self) -> str | None:
+        try:
+            return self.path.read_text()
+        except FileNotFoundError:
+            return None

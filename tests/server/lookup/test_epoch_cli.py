@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +21,8 @@ from server.cli import app
 from server.home import CoordinatorHome
 from server.lookup.desk import desk, line
 from server.lookup.folders import LookupFolders
-from server.lookup.progress import Progress, ProgressFile, progress_of
+from server.lookup.hosting import conduct
+from server.lookup.progress import Progress, ProgressFile, Trouble, progress_of
 from server.lookup.proposals import Candidate, Terms, open_epoch
 from server.serve import children
 
@@ -98,6 +101,28 @@ def test_progress_says_how_long_it_will_take(home: CoordinatorHome) -> None:
         read = progress_of(at.folders.progress(1), current)
     assert read == Progress("keys", 4, 10, 100.0)
     assert read.left(104.0) == pytest.approx(6.0)
+
+
+def test_what_keeps_the_relay_from_its_next_step_is_shown_until_it_is_over(home: CoordinatorHome) -> None:
+    open_with(home, "aurora", "borealis", "castor")
+    stop, attempts = threading.Event(), []
+
+    def tick() -> bool:
+        attempts.append(1)
+        if len(attempts) == 1:
+            raise Refused("proof", "opening.hint", got="another than the pool's", expected="the same")
+        stop.set()
+        return False
+
+    with desk(home) as at:
+        trouble = Trouble(at.folders.trouble("relay"))
+        thread = threading.Thread(target=conduct, args=(tick, stop, trouble))
+        thread.start()
+        while not attempts or trouble.read() is None:
+            time.sleep(0.01)
+        assert "relay cannot go on: opening.hint: got another than the pool's" in line(at.view(at.record.current()))
+        thread.join(5)
+        assert "trouble" not in at.view(at.record.current())
 
 
 def test_the_pool_is_a_child_that_waits_until_it_is_wanted(home: CoordinatorHome, tmp_path: Path) -> None:
