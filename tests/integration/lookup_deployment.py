@@ -24,6 +24,7 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
+from scores_world import PRIVACY
 
 from clients.institution import serve as institution_serve
 from clients.institution.home import InstitutionHome
@@ -34,7 +35,6 @@ from federation.runtime.processes import BackOff, Supervisor
 from federation.runtime.rpc import free_ports
 from federation.training import Recipe, initial_parameters
 from protocols.lookup.parameters import Parameters
-from scores_world import PRIVACY
 from server import serve as coordinator_serve
 from server.home import CoordinatorHome
 from server.log import LogStore
@@ -98,6 +98,10 @@ class LookupDeployment:
     def phase(self) -> str:
         record = self.record
         return "" if record is None else str(record.state.phase)
+
+    def said(self, kind: str, party: str) -> bool:
+        record = self.record
+        return record is not None and record.state.has(kind, party)
 
     def open_epoch(self, engine: str, **parameters: Any) -> None:
         """The operator's decision, as `fedscore coordinator` makes it."""

@@ -33,9 +33,23 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LookupDeployment
     deployment = LookupDeployment.create(tmp_path_factory.mktemp("lookup"), persons=400)
     with deployment:
         deployment.open_epoch(ENGINE)
+        _kill_while_publishing(deployment, "borealis", at=("commit", "sign", "table"))
         told = deployment.publish()
         assert {name: said["phase"] for name, said in told.items()} == dict.fromkeys(deployment.institutions, "open")
         yield deployment
+
+
+def _kill_while_publishing(world: LookupDeployment, name: str, *, at: tuple[str, ...]) -> None:
+    """Everybody publishes; `name` is killed (SIGKILL) as soon as its step of each kind is recorded, and comes again."""
+    others = [world.start(other, "publish", "--model", world.model) for other in world.institutions if other != name]
+    for kind in at:
+        process = world.start(name, "publish", "--model", world.model)
+        world.until(lambda kind=kind: world.said(kind, name), 60, f"{kind} of {name}")  # type: ignore[misc]
+        process.kill()
+        process.wait()
+    for process in others:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +159,32 @@ def test_a_member_that_stays_away_is_named(world: LookupDeployment) -> None:
     assert isinstance(answer.outcome, Unavailable)
     assert "cassiopeia" in answer.outcome.party
     assert answer.joint is None
+
+
+def test_a_flipped_bit_is_unavailable_asked_once_and_kept_for_an_auditor(
+    world: LookupDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clients.institution.lookup.channel import PoolClient
+
+    real, asked = PoolClient.query, []
+
+    def flipped(pool: PoolClient, queries: Any, keys_hash: bytes, *, timeout: float) -> list[Any]:
+        asked.append(queries)
+        answers = real(pool, queries, keys_hash, timeout=timeout)
+        answers[0].answer = bytes([answers[0].answer[0] ^ 1]) + answers[0].answer[1:]
+        return answers
+
+    kept = world.institutions["borealis"].path / "lookup" / "epochs" / "000001" / "handovers"
+    before = len(list(kept.glob("failed-*")))
+    monkeypatch.setattr(PoolClient, "query", flipped)
+    with Querier.open(world.institutions["borealis"]) as querier:
+        for subject in (world.subjects("aurora")[0], "nobody"):
+            answer = querier.ask(subject, PURPOSE)
+            assert isinstance(answer.outcome, Unavailable)
+            assert (answer.outcome.party, answer.joint) == ("pool", None)
+            assert answer.outcome.reason.startswith("signature")
+    assert len(asked) == 2
+    assert len(list(kept.glob("failed-*"))) == before + 2
 
 
 def test_no_log_names_anybody(world: LookupDeployment) -> None:

@@ -119,6 +119,7 @@ class Asking:
     def _scan(self, batch: Sequence[Asked]) -> None:
         client = self.epoch.client(self.pool)
         places = [self._place(_ticket(asked)) for asked in batch]
+        client.prepare(len(places))  # together, which is cheaper than one by one
         pending, queries = zip(*(client.query(row) for row, _, _ in places), strict=True)
         answers = self._answers(client, queries)
         for asked, place, kept, query, answer in zip(batch, places, pending, queries, answers, strict=True):

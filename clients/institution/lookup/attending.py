@@ -15,10 +15,11 @@ from federation.runtime.logging import get_logger
 
 if TYPE_CHECKING:
     from clients.institution.home import InstitutionHome
+    from clients.institution.lookup.channel import RelayClient
 
 LOOK_S = 0.5
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 60.0
+PAUSE_S = 2.0
+WAIT_MS = 15_000
 _log = get_logger("lookup")
 
 
@@ -45,14 +46,38 @@ def _duties(home: InstitutionHome, stop: threading.Event) -> None:
 
 
 def _closing(home: InstitutionHome, stop: threading.Event) -> None:
-    """Keep a process that waits for an epoch to close, and does this institution's part then."""
+    """Follow the epochs; when one is closing, have a process do this institution's part."""
     if not _taking_part(home, stop):
         return
-    pause = FIRST_PAUSE_S
-    while not stop.wait(pause):
-        process = subprocess.Popen([sys.executable, "-m", "clients.institution.lookup.closing_process", str(home.path)])
-        while process.poll() is None and not stop.wait(LOOK_S):
-            pass
-        if process.poll() is None:
-            process.terminate()
-        pause = FIRST_PAUSE_S if process.wait() == 0 else min(2 * pause, LONGEST_PAUSE_S)
+    from clients.institution.lookup.channel import RelayClient
+    from federation.errors import FederationError
+
+    while not stop.is_set():
+        try:
+            with RelayClient(home, patience=0.0) as relay:
+                _follow(home, relay, stop)
+        except FederationError as error:
+            _log.warning("closing waits for the relay", kind=type(error).__name__)
+            stop.wait(PAUSE_S)
+
+
+def _follow(home: InstitutionHome, relay: RelayClient, stop: threading.Event) -> None:
+    """Returns at `stop`. Raises Refused or Unreachable."""
+    counter, seen = 0, 0
+    while not stop.is_set():
+        view = relay.view(after=seen, wait_ms=WAIT_MS)
+        if view.counter != counter:
+            counter, seen = view.counter, 0
+        seen += len(view.steps)
+        if view.phase == "closing" and view.owed and not _close(home, stop):
+            stop.wait(PAUSE_S)
+
+
+def _close(home: InstitutionHome, stop: threading.Event) -> bool:
+    """Whether the process did all there was to do; tried again if it did not."""
+    process = subprocess.Popen([sys.executable, "-m", "clients.institution.lookup.closing_process", str(home.path)])
+    while process.poll() is None and not stop.wait(LOOK_S):
+        pass
+    if process.poll() is None:
+        process.terminate()
+    return process.wait() == 0

@@ -1,4 +1,4 @@
-"""Waits until the current epoch is closing, does this institution's part, ends: `... closing_process HOME`.
+"""This institution's part in the closing of the current epoch: `python -m ...closing_process HOME`.
 
 A child of the node's process, and gone with it: what it does can be done again.
 """
@@ -38,23 +38,18 @@ def main() -> int:
 
 
 def close(home: InstitutionHome, relay: RelayClient) -> None:
-    """Follow the current epoch to its end. Raises what a step raises."""
+    """Follow the current epoch until it is closed, or is not closing at all. Raises what a step raises."""
     record = EpochRecord(home.coordinator_key, home.name, home.signing_key.public)
     part = Part(home, relay, record, no_snapshot)
     refresh(part)
-    while record.phase != "closed":
-        if record.phase == "closing" and record.owed:
+    while record.phase == "closing":
+        if record.owed:
             with alone(part.folders):
                 refresh(part)
                 say_what_is_owed(part)
-        refresh(part, WAIT_MS)
-    wait_for_the_next(part)
-
-
-def wait_for_the_next(part: Part) -> None:
-    """Return when the relay has another epoch."""
-    while part.relay.view(0).counter == part.record.counter:
-        part.relay.view(0, after=part.record.sequence, wait_ms=WAIT_MS)
+            refresh(part)
+        else:
+            refresh(part, WAIT_MS)
 
 
 if __name__ == "__main__":
