@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 
 from federation.errors import ConfigurationError, Refused
 
@@ -154,15 +155,15 @@ class Epoch:
 
     @property
     def phase(self) -> Phase:
-        barrier = self._barrier()
+        barrier = self._barrier
         if barrier is None:
             return Phase.CLOSED
         return barrier.phase
 
-    @property
+    @cached_property
     def waiting(self) -> tuple[Waiting, ...]:
         """Who is missing at the barrier; nobody while the epoch is open or closed."""
-        barrier = self._barrier()
+        barrier = self._barrier
         if barrier is None or barrier is _CLOSE:
             return ()
         return tuple(Waiting(party, barrier.kind) for party in self._missing(barrier))
@@ -180,7 +181,7 @@ class Epoch:
         if not mine:
             code = Code.CLOSED if self.closing and kind in KINDS else Code.NOT_EXPECTED
             raise Refused(code, "step", got=f"{kind} from {party}", expected=self._expected(party))
-        if mine[0] is not self._barrier():
+        if mine[0] is not self._barrier:
             raise Refused(Code.TOO_EARLY, "step", got=f"{kind} from {party}", expected=self._expected(party))
 
     def after(self, kind: str, party: str) -> Epoch:
@@ -210,6 +211,7 @@ class Epoch:
             return (*_SETTLE, *_ERASE) if self.opened else _ERASE
         return (_PROPOSE, *(_KEYS if self.parties.new_keys else ()), *_SETUP, _CLOSE)
 
+    @cached_property
     def _barrier(self) -> Barrier | None:
         return next((barrier for barrier in self._line() if self._missing(barrier)), None)
 
