@@ -39,6 +39,7 @@ def demo(
     epsilon: Annotated[float, typer.Option(help="Budget of each institution for the whole run.")] = 1.0,
     rounds: Annotated[int, typer.Option(help="Training rounds.")] = 20,
     seed: Annotated[int, typer.Option(help="Of the population, or of how the file is dealt.")] = 7,
+    engine: Annotated[str, typer.Option(help="Of the private queries: bfv, lwe or mirror.")] = "bfv",
     force: Annotated[bool, typer.Option("--force", help="Go on although there are too few records.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -53,7 +54,7 @@ def demo(
             from workbench.demo import Request  # torch and Flower take seconds to import
             from workbench.demo import demo as play
             from workbench.demo.cast import Terms
-        request = Request(out, data, catalogue, persons, seed, Terms(epsilon, rounds, force))
+        request = Request(out, data, catalogue, persons, seed, Terms(epsilon, rounds, force), engine)
         with _termination_interrupts(), _Bars(console) as bars:
             summary = play(request, progress=bars.show)
     except KeyboardInterrupt:

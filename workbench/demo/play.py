@@ -16,15 +16,15 @@ from federation.errors import ConfigurationError
 from federation.models import PublishedModel
 from server.card import CARD, CARD_PAGE
 from server.checkpoint_store import CheckpointStore
-from workbench.demo import cast, inputs
+from workbench.demo import cast, inputs, lookup
 from workbench.demo.cast import Homes, Terms
+from workbench.demo.epoch import ENGINES
 from workbench.demo.oracle import judge
 from workbench.demo.processes import DemoFailed, Processes
 from workbench.demo.summary import Found, evidence, summarise
 from workbench.report import render
 
 MARK = ".fedscore-demo"  # a folder that has it was made by a demonstration and may be made anew
-STAGES = ("files", "federation", "enrolment", "training", "scores", "judgement", "report")
 
 Progress = Callable[[str, int, int], None]  # (stage, steps done, steps in all)
 
@@ -39,12 +39,15 @@ class Request:
     persons: int = 60_000
     seed: int = 7
     terms: Terms = field(default_factory=Terms)
+    engine: str = "bfv"  # of the private queries
 
     def __post_init__(self) -> None:
         if self.data is not None and self.catalogue is None:
             raise ConfigurationError("--catalogue", got="none", expected="the catalogue of the data file")
         if self.data is None and self.catalogue not in (None, "synthetic"):
             raise ConfigurationError("--data", got="none", expected=f"a file for the catalogue {self.catalogue}")
+        if self.engine not in ENGINES:
+            raise ConfigurationError("--engine", got=self.engine, expected=" or ".join(ENGINES))
 
 
 def demo(request: Request, *, progress: Progress = lambda stage, done, total: None) -> dict[str, Any]:
@@ -58,23 +61,27 @@ def demo(request: Request, *, progress: Progress = lambda stage, done, total: No
     with clock.stage("files"):
         given = _inputs(request, out)
         catalogue = load_catalogue(given.catalogue)
-    homes = Homes(out)
-    with Processes(out / "logs") as processes:
-        with clock.stage("federation"):
-            facts = cast.found(processes, homes, given, request.terms)
-        with clock.stage("enrolment"):
-            cast.join(processes, homes, given, facts)
-        with clock.stage("training", steps=request.terms.rounds) as step:
-            trained = cast.train(processes, homes, given, request.terms, on_round=step)
-        with clock.stage("scores"):
-            cast.score(processes, homes, given)
-            ledgers = cast.ledgers(processes, homes, given)
-    with clock.stage("judgement"):
-        model = _published(CheckpointStore(homes.run))
-        scored = {item.name: homes.scores(item.name) for item in given.institutions}
-        judgement = judge(given, catalogue, model, scored)
-        card = _card(homes, model)
-    found = Found(given, homes, model, card, judgement, trained, facts, ledgers, clock.seconds)
+    homes, reason = Homes(out), lookup.left_out(catalogue)
+    with lookup.recorded(out) as (recordings, environment):
+        with Processes(out / "logs", environment) as processes:
+            with clock.stage("federation"):
+                facts = cast.found(processes, homes, given, request.terms)
+            with clock.stage("enrolment"):
+                cast.join(processes, homes, given, facts)
+            with clock.stage("training", steps=request.terms.rounds) as step:
+                trained = cast.train(processes, homes, given, request.terms, on_round=step)
+            with clock.stage("scores"):
+                cast.score(processes, homes, given)
+                ledgers = cast.ledgers(processes, homes, given)
+            if reason is None:
+                queried = lookup.query(processes, homes, given, catalogue, request.engine, request.seed, clock.stage)
+        with clock.stage("judgement"):
+            model = _published(CheckpointStore(homes.run))
+            scored = {item.name: homes.scores(item.name) for item in given.institutions}
+            judgement = judge(given, catalogue, model, scored)
+            card = _card(homes, model)
+            asked = queried(recordings) if reason is None else None
+    found = Found(given, homes, model, card, judgement, trained, facts, ledgers, clock.seconds, asked, reason)
     with clock.stage("report"):
         return _write(out, found)
 

@@ -15,8 +15,10 @@ from federation.ledger.entries import Kind
 from federation.models import PublishedModel
 from federation.privacy import GaussianEvent, epsilons
 from federation.scorecard.scaling import Scaling
+from workbench.demo import lookup
 from workbench.demo.cast import RUN, Homes, Trained
 from workbench.demo.inputs import Inputs
+from workbench.demo.lookup import Queried
 from workbench.demo.oracle import Judgement
 
 FORMAT = "fedscore/v1/demo-summary"
@@ -37,6 +39,8 @@ class Found:
     homes_facts: Mapping[str, Mapping[str, Any]]
     ledgers: Mapping[str, Mapping[str, Any]]
     seconds: Mapping[str, float]
+    queried: Queried | None
+    left_out: str | None  # why nothing was queried
 
 
 def summarise(found: Found) -> dict[str, Any]:
@@ -70,6 +74,7 @@ def summarise(found: Found) -> dict[str, Any]:
         "institutions": [_institution(found, given.name) for given in found.inputs.institutions],
         "ledgers": {name: _ledger(ledger, spent[name], plan.privacy.delta) for name, ledger in found.ledgers.items()},
         "refused": _refused(found),
+        "lookup": lookup.summary(found.queried, found.left_out),
         "card": _card_figures(found.card),
         "model_hash": found.model.hash,
         "plan_hash": plan.hash,
@@ -88,6 +93,7 @@ def evidence(found: Found) -> dict[str, Any]:
         "timeline": [[label, begin - start, end - start] for label, begin, end in rounds],
         "released_groups": _released_groups(found.card),
         "influence": _influence(found),
+        "lookup": lookup.evidence(found.queried),
     }
 
 
