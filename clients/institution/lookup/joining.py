@@ -55,7 +55,7 @@ def enrolled(part: Part) -> Body:
 
 def secrets(part: Part) -> Body:
     """Publish the keys of this epoch, drawn for it alone."""
-    drawn = part.secrets
+    drawn = part.drawn_secrets()
     return {"pad": drawn.pad_public.hex(), "mask": drawn.mask_public.hex()}
 
 

@@ -82,11 +82,18 @@ class Part:
         self.folder.keep("snapshot.parquet", snapshot.encode())
         return Snapshot.decode(snapshot.encode())
 
-    @property
-    def secrets(self) -> EpochSecrets:
-        """Pad and mask keys of this epoch, drawn at the first call."""
+    def drawn_secrets(self) -> EpochSecrets:
+        """Pad and mask keys of this epoch, drawn at the first call, before they are published."""
         make = lambda: EpochSecrets.generate(self.institution, self.random).encode()  # noqa: E731
         return EpochSecrets.decode(self.folder.secret(SECRETS_FILE, make))
+
+    @property
+    def secrets(self) -> EpochSecrets:
+        """The keys that were drawn. Raises ConfigurationError where they are erased, or were lost: others are none."""
+        kept = self.folder.secret_if_there(SECRETS_FILE)
+        if kept is None:
+            raise ConfigurationError("epoch secrets", got="none", expected="those this institution published")
+        return EpochSecrets.decode(kept)
 
     def keep_secrets(self, secrets: EpochSecrets) -> None:
         """Store what the secrets are bound to, before anything is made with them."""

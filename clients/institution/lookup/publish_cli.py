@@ -11,6 +11,7 @@ institution; changes of the data file wait for the next epoch.
 from __future__ import annotations
 
 import json
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -26,7 +27,7 @@ from clients.institution.lookup.customers import model_file, read_customers, rea
 from clients.institution.lookup.epoch_record import RELAY, EpochRecord
 from clients.institution.lookup.part import Part
 from clients.institution.lookup.progress import showing
-from clients.institution.lookup.publishing import Published
+from clients.institution.lookup.publishing import Published, wait_for_epoch
 from clients.institution.lookup.publishing import publish as take_part
 from clients.institution.lookup.snapshot import Snapshot
 from federation.lookup.settings import ScoringSettings
@@ -50,10 +51,13 @@ def publish(
     """
     opened = InstitutionHome.open(home)
     console = Console(stderr=True)
+    started = time.monotonic()
     with RelayClient(opened) as relay, showing(console) as report:
+        if wait:
+            wait_for_epoch(relay, timeout)
         record = EpochRecord(opened.coordinator_key, opened.name, opened.signing_key.public)
         part = Part(opened, relay, record, partial(_read, model), report=report)
-        published = take_part(part, wait=wait, timeout=timeout)
+        published = take_part(part, wait=wait, timeout=max(0.0, timeout - (time.monotonic() - started)))
     if as_json:
         typer.echo(json.dumps({"institution": opened.name} | published.to_json()))
     else:

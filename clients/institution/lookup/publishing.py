@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clients.institution.lookup import auditing, building, closing, joining, signing
-from clients.institution.lookup.epoch_record import POOL, RELAY
+from clients.institution.lookup.channel import RelayClient
+from clients.institution.lookup.epoch_record import POOL
 from clients.institution.lookup.folders import LookupFolders
 from clients.institution.lookup.part import Part
 from federation.errors import ConfigurationError
@@ -42,6 +43,7 @@ STEPS: Mapping[str, Callable[[Part], dict[str, Any]]] = {
     "erased": closing.erased,
 }
 LONGEST_WAIT_MS = 15_000
+NEXT_EPOCH_S = 1.0
 _log = get_logger("lookup")
 
 
@@ -89,6 +91,15 @@ def publish(part: Part, *, wait: bool, timeout: float, until: tuple[str, ...] = 
             if done and not kinds:
                 return Published(part.record.counter, part.record.phase, tuple(said), part.record.waiting, over)
             pause = 0 if kinds else int(max(0, min(LONGEST_WAIT_MS, 1000 * (timeout - over))))
+
+
+def wait_for_epoch(relay: RelayClient, timeout: float) -> None:
+    """Return when there is an epoch that is not over, or after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    view = relay.view()
+    while (not view.counter or view.phase == "closed") and (left := end - time.monotonic()) > 0:
+        time.sleep(min(NEXT_EPOCH_S, left))
+        view = relay.view()
 
 
 def refresh(part: Part, wait_ms: int = 0) -> None:
@@ -144,6 +155,3 @@ def alone(folders: LookupFolders) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-__all__ = ["RELAY", "Published", "alone", "publish", "refresh", "say_what_is_owed"]

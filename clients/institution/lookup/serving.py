@@ -15,17 +15,15 @@ from clients.institution.lookup.enrolling import enrolment_context, split_points
 from clients.institution.lookup.enrolment_count import EnrolmentCount
 from clients.institution.lookup.epoch_record import EpochRecord
 from clients.institution.lookup.guard_store import GuardStore
-from clients.institution.lookup.part import SECRETS_FILE, Part, no_snapshot
+from clients.institution.lookup.part import Part, no_snapshot
 from clients.institution.lookup.publishing import refresh
 from clients.institution.lookup.serving_database import lookup_database
-from federation.errors import ConfigurationError
 from federation.runtime.database import open_engine
 from protocols.canonical import JSON, canonical
 from protocols.envelope import open_envelope
 from protocols.errors import MessageError
 from protocols.lookup.leaf import SignedLeaf
 from protocols.lookup.roster import Roster
-from protocols.lookup.secrets import EpochSecrets
 from protocols.lookup.ticket import MemberTickets
 from protocols.oprf.enrolment import evaluate
 from protocols.oprf.joint_key import KeyShare
@@ -97,15 +95,12 @@ class Serving:
             context = part.context
             if context.epoch_id != epoch_id:
                 raise MessageError("leaf.epoch_id", got=epoch_id.hex()[:16], expected=context.epoch_id.hex()[:16])
-            kept = part.folder.secret_if_there(SECRETS_FILE)
-            if kept is None:
-                raise ConfigurationError("epoch", got="no secrets", expected="those of an epoch that is open")
             self._tickets = {
                 epoch_id: MemberTickets(
                     context,
                     self.home.name,
                     own_share(part.folders, part.roster).secret,
-                    EpochSecrets.decode(kept).pad,
+                    part.secrets.pad,
                     self.home.signing_key,
                     GuardStore(self._database, epoch_id),
                     self.random,
