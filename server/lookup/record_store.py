@@ -108,6 +108,8 @@ class RecordStore:
 
     def epoch(self, counter: int) -> EpochRecord:
         """Raises Refused for a number that no epoch has."""
+        if not 0 < counter < 2**53:  # what a database counts to
+            raise Refused(Code.UNKNOWN, "epoch", got=counter, expected="an epoch that was opened")
         with reading(self._engine) as connection:
             return self._record(connection, counter)
 

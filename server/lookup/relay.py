@@ -13,12 +13,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from google.protobuf.message import DecodeError, Message
 
 from federation.errors import Refused
 from federation.runtime.logging import get_logger
 from protocols.canonical import canonical, parse_canonical
 from protocols.envelope import open_envelope, seal
+from protocols.errors import MessageError
 from protocols.lookup.context import EpochContext
 from protocols.lookup.manifest import SignedEpoch
 from protocols.lookup.roster import Roster
@@ -37,6 +40,7 @@ LOG_KIND = "lookup-step"
 MAX_BODY_BYTES = 64 * 2**10
 LOOK_S = 0.25  # how often what another process recorded is looked for
 _log = get_logger("relay")
+M = TypeVar("M", bound=Message)
 
 
 class Check(Protocol):
@@ -65,7 +69,7 @@ class Relay:
 
     def submit(self, caller: str, envelope: Envelope) -> int:
         """Record a step of the member `caller`; its sequence. Raises Refused or ProtocolError."""
-        claimed = wire.Step.FromString(envelope.body)
+        claimed = claimed_in(envelope, wire.Step)
         record = self.record.epoch(claimed.counter)
         data = envelope.SerializeToString(deterministic=True)
         step = open_envelope(data, wire.Step, member_key(record, caller))
@@ -110,6 +114,16 @@ class Relay:
             with self.changed:
                 self.changed.notify_all()
         return sequence
+
+
+def claimed_in(envelope: Envelope, kind: type[M]) -> M:
+    """What an envelope says, NOT yet verified: it tells under whose key to verify. Raises MessageError."""
+    message = kind()
+    try:
+        message.ParseFromString(envelope.body)
+    except DecodeError as error:
+        raise MessageError("envelope.body", got="unreadable bytes", expected=kind.DESCRIPTOR.name) from error
+    return message
 
 
 def own_step(key: SigningKey, counter: int, kind: str, body: Mapping[str, Any] | bytes, *, party: str = RELAY) -> Said:

@@ -26,7 +26,7 @@ from server.lookup.charges import charge
 from server.lookup.epochs import Code
 from server.lookup.progress import progress_of
 from server.lookup.record_store import EpochRecord
-from server.lookup.relay import Relay, member_key, roster_of
+from server.lookup.relay import Relay, claimed_in, member_key, roster_of
 from server.lookup.slots import Slots
 
 MAX_WAIT_S = 20.0
@@ -34,6 +34,7 @@ MAX_TICKET_S = 60.0
 MAX_POINTS = 4096
 MAX_LEAVES = 64
 _VIEW_BYTES = PART_BYTES
+_LARGEST = 2**53  # what a database counts to
 ENROL_KIND = "lookup-enrol"
 _SLOTS = {"poll": (128, 2), "view": (96, 3), "ticket": (32, 8), "enrol": (24, 4), "short": (24, 8)}
 WORKERS = sum(total for total, _ in _SLOTS.values()) + 16
@@ -90,7 +91,7 @@ class RelayService:
         """Charge and log a batch, then have every member evaluate it."""
         with self._called(context, "enrol") as caller:
             relay = self._relay
-            claimed = relay.record.epoch(wire.EnrolBatch.FromString(request.body).counter)
+            claimed = relay.record.epoch(claimed_in(request, wire.EnrolBatch).counter)
             data = request.SerializeToString(deterministic=True)
             batch = open_envelope(data, wire.EnrolBatch, member_key(claimed, caller))
             count = self._check_batch(claimed, batch, caller)
@@ -135,6 +136,8 @@ class RelayService:
     def Entries(self, request: wire.EntriesRequest, context: grpc.ServicerContext) -> wire.EntriesReply:  # noqa: N802
         """Entries in order, as many as fit in 1 MiB."""
         with self._called(context, "short"):
+            if request.start > _LARGEST:
+                raise Refused(Code.INVALID, "start", got=request.start, expected=f"at most {_LARGEST}")
             page = self._relay.log.entries(request.start, request.count, request.kind or None)
             reply, size = wire.EntriesReply(next=page.next), 0
             for index, data in page.entries:

@@ -206,6 +206,25 @@ def test_the_pool_refuses_what_is_not_asked_of_it(world: Federation) -> None:
         castor.ask_pool("Query", wire.QueryRequest(epoch_id=context.epoch_id, queries=[bytes(2**20)] * 20), timeout=2.0)
 
 
+def test_bytes_that_say_nothing_are_refused_and_not_stumbled_over(world: Federation) -> None:
+    aurora = world.members["aurora"]
+    garbage = Envelope(version=1, kind="Step", body=b"\xff\xff", signer="x", signature=b"y")
+    numbers = wire.ViewRequest(counter=2**64 - 1), wire.EntriesRequest(start=2**64 - 1)
+    for method, request in (
+        ("Submit", wire.SubmitRequest(step=garbage)),
+        ("Enrol", garbage),
+        ("Append", wire.AppendRequest(leaves=[b"{}"])),
+        ("Ticket", wire.TicketRequest(orders=[wire.TicketOrder(leaf=b"\x00")])),
+        ("Work", wire.WorkRequest(session=b"short")),
+        ("Upload", wire.UploadRequest(counter=1, name=bytes(32), size=2**63, part=b"x")),
+        ("Fetch", wire.FetchRequest(name=b"short")),
+        ("View", numbers[0]),
+        ("Entries", numbers[1]),
+    ):
+        with pytest.raises(Refused):
+            aurora.ask(method, request)
+
+
 def test_a_member_that_was_revoked_is_heard_no_more(world: Federation, tmp_path: Path) -> None:
     from contextlib import ExitStack
 
