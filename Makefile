@@ -38,6 +38,8 @@ bench: dev
 	$(BIN)/python -m benchmarks records --json out/bench/records.json
 	$(BIN)/python -m benchmarks scoring --json out/bench/scoring.json
 	$(BIN)/python -m benchmarks deployment --json out/bench/deployment.json
+	$(BIN)/python -m benchmarks lookup --engine bfv --json out/bench/lookup-bfv.json
+	$(BIN)/python -m benchmarks lookup --engine lwe --json out/bench/lookup-lwe.json
 
 protos: dev
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. protocols/wire/*.proto

@@ -18,11 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--queries", type=int, default=1_000)
     parser.add_argument("--full", action="store_true", help="no short cut, however long it takes")
+    parser.add_argument("--scan-only", action="store_true", help="the engine alone: no deployment, seconds")
+    parser.add_argument("--portable", action="store_true", help="the scan of lwe as on a machine without VNNI")
     parser.add_argument("--seed", type=int, default=1)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """All figures, the bars that apply, and `ok` if every one is met."""
-    from benchmarks.lookup.figures import measure
+    from benchmarks.lookup import figures, scan
 
-    return measure(args)
+    if args.scan_only or args.portable:
+        return scan.measure(args.engine, args.subjects, portable=args.portable)
+    return figures.measure(args)

@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 
 from benchmarks import naive_lookup
-from benchmarks.lookup import scan
+from benchmarks.lookup import passes, scan
 from benchmarks.lookup.bars import bars_of, judged
 from benchmarks.lookup.clocks import Seconds
-from benchmarks.lookup.deployment import QUORUM, Deployment
+from benchmarks.lookup.deployment import Deployment
 from benchmarks.lookup.harness import SHORTCUT_FROM, Asked, Phases, Questions, publish, questions, say
 from benchmarks.lookup.member import SAMPLE, Passes
 from benchmarks.lookup.population import Population
@@ -44,18 +44,17 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         with Deployment.found(Path(folder), population.names) as deployment:
             customers = {name: len(population.held_by(number)) for number, name in enumerate(population.names)}
             deployment.open_epoch(args.engine, customers, tickets=2 * args.queries + SINGLES)
-            passes, phases = publish(deployment, population, full=args.full)
+            published, phases = publish(deployment, population, full=args.full)
             say(f"open; asking {args.queries} questions")
             with questions(deployment, population, deployment.homes[population.names[0]].path) as asking:
-                asked = asking.ask(population.asked(args.queries), singly=SINGLES)
-                figures |= _of_set_up(population, passes, phases) | _of_questions(population, asked)
+                asked = asking.ask(population.asked(args.queries), singly=min(SINGLES, args.queries // 3))
+                figures |= _of_set_up(population, published, phases) | _of_questions(population, asked)
                 figures |= _of_pool(asking, args.engine)
                 if args.engine == "lwe":
                     say("load on the pool's service")
                     figures |= {f"service_{name}": value for name, value in asking.load(LOAD_S).items()}
-                shape = asking.epoch
-    say("measuring apart: two processes, the naive lookup" + (", the scan" if args.engine == "lwe" else ""))
-    figures |= _apart(figures, args.engine, args.subjects, shape.rows, shape.slots)
+    say("measuring apart: two processes, the naive lookup, the scan")
+    figures |= _apart(figures, args.engine, args.subjects)
     bars = bars_of(args.engine, args.subjects, args.members, args.queries)
     return figures | judged(figures, bars)
 
@@ -66,11 +65,11 @@ _SHORTCUT = (
 )
 
 
-def _of_set_up(population: Population, passes: list[Passes], phases: Phases) -> dict[str, Any]:
+def _of_set_up(population: Population, published: list[Passes], phases: Phases) -> dict[str, Any]:
     """CPU seconds of each pass for a million subjects (enrolment: customers), of the member that needed most."""
     million = population.subjects / _MILLION
-    per_step = {kind: max(member.cpu_s.get(kind, 0.0) for member in passes) for kind in sorted(_steps(passes))}
-    enrolled = sum(member.enrolled for member in passes)
+    per_step = {kind: max(member.cpu_s.get(kind, 0.0) for member in published) for kind in sorted(_steps(published))}
+    enrolled = sum(member.enrolled for member in published)
     nodes = sum(phases.cpu_s.get("enrol", {}).get(name, 0.0) for name in population.names)
     relay = {phase: spent.get("membership", 0.0) for phase, spent in phases.cpu_s.items()}
     return {
@@ -78,19 +77,20 @@ def _of_set_up(population: Population, passes: list[Passes], phases: Phases) -> 
         "layout_check_cpu_s_per_million": per_step["sign"] / million,
         "audit_cpu_s_per_million": (per_step.get("rows", 0.0) + per_step.get("opening", 0.0)) / million,
         "layout_relay_cpu_s_per_million": relay.get("layout", 0.0) / million,
-        "enrolment_cpu_s_per_million": max(one.cpu_s["enrolled"] / one.enrolled for one in passes) * _MILLION,
+        "enrolment_cpu_s_per_million": max(one.cpu_s["enrolled"] / one.enrolled for one in published) * _MILLION,
         "enrolment_evaluating_cpu_s_per_million": nodes / population.members / enrolled * _MILLION,
         "setup_wall_s": phases.wall_s,
         "setup_steps_cpu_s": per_step,
         "setup_relay_cpu_s": relay,
-        "customers": [member.customers for member in passes],
+        "customers": [member.customers for member in published],
     }
 
 
 def _of_questions(population: Population, asked: Asked) -> dict[str, Any]:
     """What a question asked alone took and cost (medians), and what those in batches cost (means).
 
-    A member's CPU is that of the batches: members serve many queriers, and a process that was asleep pays for waking.
+    The headlines of pool and members are those of batches: both serve many queriers, and a process that was asleep pays
+    for waking, at two messages a question as much as for all its arithmetic.
     """
     names = population.names
 
@@ -108,15 +108,13 @@ def _of_questions(population: Population, asked: Asked) -> dict[str, Any]:
         "absent": asked.absent,
         "wrong": asked.wrong,
         "wall_s": _median(asked.walls),
-        "server_cpu_s": alone["server_cpu_s"],
         "asked_alone": alone,
     }
     if asked.batched:
         spent = {name: seconds / asked.batched for name, seconds in asked.batch_costs.items()}
-        figures["member_cpu_s"] = members(spent)
+        figures |= {"server_cpu_s": spent["pool"], "member_cpu_s": members(spent)}
         figures["asked_in_batches"] = {
             "queries_per_s": asked.batched / asked.batch_wall_s,
-            "server_cpu_s": spent["pool"],
             "relay_cpu_s": spent["membership"],
             "querier_cpu_s": spent["querier"],
         }
@@ -140,8 +138,8 @@ def _of_pool(asking: Questions, engine: str) -> dict[str, Any]:
     return figures
 
 
-def _apart(figures: dict[str, Any], engine: str, subjects: int, rows: int, slots: int) -> dict[str, Any]:
-    two, naive = scan.two_processes(), naive_lookup.measure(subjects)
+def _apart(figures: dict[str, Any], engine: str, subjects: int) -> dict[str, Any]:
+    two, naive = passes.two_processes(), naive_lookup.measure(subjects)
     apart: dict[str, Any] = {
         "setup_speedup_two_processes": two["speedup"],
         "naive_server_cpu_s": naive["naive_server_cpu_s"],
@@ -150,16 +148,11 @@ def _apart(figures: dict[str, Any], engine: str, subjects: int, rows: int, slots
         "times_less_server_cpu": naive["naive_server_cpu_s"] / figures["server_cpu_s"],
         "times_fewer_bytes_up": naive["naive_bytes_up"] / figures["bytes_up"],
     }
-    if engine == "lwe":
-        alone = scan.batches(rows, slots, QUORUM)
-        apart["batch_queries_per_s_per_core"] = alone["queries_per_s"]
-        apart["scan_alone_cpu_s"] = alone["alone_cpu_s"]
-        apart["scan_is_torch"] = bool(alone["torch"])
-    return apart
+    return apart | scan.measure(engine, subjects)
 
 
-def _steps(passes: list[Passes]) -> set[str]:
-    return {kind for member in passes for kind in member.cpu_s}
+def _steps(published: list[Passes]) -> set[str]:
+    return {kind for member in published for kind in member.cpu_s}
 
 
 def _median(values: Iterable[float]) -> float:
