@@ -146,7 +146,7 @@ class RelayClient(_Client):
         while True:
             reply = self._ask("Entries", wire.EntriesRequest(start=start, count=1000, kind=kind))
             yield from reply.entries
-            if reply.next <= start or not reply.entries:
+            if reply.next <= start:
                 return
             start = reply.next
 

@@ -17,6 +17,7 @@ from clients.institution.lookup.epoch_record import RELAY
 from clients.institution.lookup.guard_store import GuardStore
 from clients.institution.lookup.kept_answers import KeptAnswers
 from clients.institution.lookup.part import Part
+from clients.institution.lookup.reconciling import reconciled
 from clients.institution.lookup.serving_database import lookup_database
 from federation.lookup.engines import load
 from federation.runtime.database import open_engine
@@ -87,9 +88,11 @@ def verdicts(part: Part) -> dict[str, Any]:
 
 
 def erased(part: Part) -> dict[str, Any]:
-    """Everything secret of this epoch is overwritten and removed; what is said to others comes after."""
+    """Evaluations are held against the log; then everything secret of this epoch is overwritten and removed."""
     epoch_id = part.context.epoch_id if part.record.has("epoch", RELAY) else b""
     tickets = len(_guard(part).leaves()) if epoch_id else 0
+    if part.record.has("evaluated", part.institution):
+        reconciled(part)
     for past in part.folders.past():
         if past.counter == part.record.counter:
             part.folders.remember(replace(past, tickets=max(tickets, past.tickets), erased=True))

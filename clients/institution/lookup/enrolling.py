@@ -7,13 +7,13 @@ had charged for a batch asks again with the same envelope, is not charged twice,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from clients.institution.lookup.channel import RelayClient
 from clients.institution.lookup.folders import RosterFolder
+from federation.lookup.parallel import spread
 from protocols.canonical import canonical, digest
 from protocols.errors import MessageError
 from protocols.lookup.roster import Roster
@@ -22,8 +22,9 @@ from protocols.wire import lookup_pb2 as wire
 
 CONTEXT_LABEL = "fedscore/v1/lookup/enrolment"
 ELEMENT_BYTES = 32
-BATCHES_AT_ONCE = 8
 Progress = Callable[[int, int], None]
+Answers = dict[str, tuple[list[bytes], bytes]]
+Work = tuple[Enrolment, Answers, dict[str, bytes], bytes]  # state, answers by member, public keys, context
 T = TypeVar("T")
 
 
@@ -70,9 +71,7 @@ def start_batch(batch: Batch) -> tuple[Enrolment, bytes]:
     return batch.start()
 
 
-def finish_batch(
-    work: tuple[Enrolment, dict[str, tuple[list[bytes], bytes]], dict[str, bytes], bytes],
-) -> list[bytes]:
+def finish_batch(work: Work) -> list[bytes]:
     """Pseudonyms of one batch, every member's proof verified. Raises ProofError naming the member."""
     state, answers, publics, context = work
     return state.finish(answers, publics, context)
@@ -87,37 +86,33 @@ def enrol(
     identifiers: Sequence[bytes],
     *,
     random: Callable[[int], bytes],
-    spread: Callable[..., Iterable[list[bytes]]],
+    processes: int,
     progress: Progress,
 ) -> int:
     """Give every one of `identifiers` a pseudonym; how many points were ever charged to this member under the roster.
 
-    Raises Refused (allowance used up, a member that is away), ProofError naming the member whose answer does not hold.
+    Blinding, the others' evaluations and the checks of their proofs overlap: one batch travels while `processes` work
+    on those before and after it. Raises Refused (allowance used up, a member that is away), ProofError naming the
+    member whose answer does not hold.
     """
     store, seed = folder.pseudonyms, folder.seed(random)
     missing = store.missing(identifiers)
     publics = {member.institution: member.pseudonym_key for member in roster.members}
-    done = 0
     batches = [Batch(tuple(part), seed) for part in _cut(missing, MAX_IDENTIFIERS)]
-    for group in _cut(batches, BATCHES_AT_ONCE):
-        started = list(spread(start_batch, group))
-        with ThreadPoolExecutor(max_workers=2) as pool:  # one is evaluated while another travels
-            replies = list(pool.map(lambda item: _ask(relay, roster.id, counter, item[1]), started))
-        answers = [answer for answer, _ in replies]
-        contexts = [enrolment_context(roster.id, institution, points) for _, points in started]
-        work = [
-            (state, answer, publics, context)
-            for (state, _), answer, context in zip(started, answers, contexts, strict=True)
-        ]
-        for batch, pseudonyms in zip(group, spread(finish_batch, work), strict=True):
-            store.add(batch.identifiers, pseudonyms)
-            done += len(pseudonyms)
-            progress(done, len(missing))
-        folder.charged = max([folder.charged, *(charged for _, charged in replies)])
+    at_once = max(1, min(processes, len(batches) // 2))
+
+    def evaluated() -> Iterator[Work]:
+        for state, points in spread(start_batch, batches, processes=at_once):
+            answers, charged = _ask(relay, roster.id, counter, points)
+            folder.charged = max(folder.charged, charged)
+            yield state, answers, publics, enrolment_context(roster.id, institution, points)
+
+    done = 0
+    for batch, pseudonyms in zip(batches, spread(finish_batch, evaluated(), processes=at_once), strict=True):
+        store.add(batch.identifiers, pseudonyms)
+        done += len(pseudonyms)
+        progress(done, len(missing))
     return folder.charged
-
-
-Answers = dict[str, tuple[list[bytes], bytes]]
 
 
 def _ask(relay: RelayClient, roster_id: bytes, counter: int, points: bytes) -> tuple[Answers, int]:

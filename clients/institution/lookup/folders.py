@@ -7,6 +7,7 @@ HOME/lookup/epochs/COUNTER/        of one epoch; erased when it closes:
     snapshot.parquet               the records as they are in this epoch, whatever happens to the data file
     layout.bin  hint.bin  rows.npz what is large, public among members, and checked by its digest when it is read
     handovers/                     answers kept for an auditor
+HOME/lookup/findings-COUNTER.json  what differed between evaluations and the log when an epoch closed
 HOME/lookup/past.json              the epochs that were signed: number, id, times, tickets answered, whether erased
 HOME/lookup.db                     tickets granted (guard_store)
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +11,6 @@ from clients.institution.lookup.enrolling import enrol
 from clients.institution.lookup.epoch_record import RELAY
 from clients.institution.lookup.part import Part
 from federation.errors import ConfigurationError
-from federation.lookup.parallel import spread
 
 Body = dict[str, Any]
 
@@ -47,7 +45,7 @@ def enrolled(part: Part) -> Body:
         part.record.counter,
         part.snapshot.identifiers,
         random=part.random,
-        spread=_spread,
+        processes=workers(),
         progress=partial(part.report, "enrolling customers"),
     )
     return {"count": count}
@@ -75,10 +73,6 @@ def own_points(part: Part) -> list[bytes]:
     """The snapshot's pseudonyms, sorted."""
     found = part.folders.roster(part.roster.id).pseudonyms.load().of(part.snapshot.identifiers)
     return sorted(bytes(point) for point in found)
-
-
-def _spread(function: Callable[[Any], Any], chunks: Sequence[Any]) -> Iterator[Any]:
-    return spread(function, chunks, processes=max(1, min(workers(), len(chunks) // 2)))
 
 
 def workers() -> int:
