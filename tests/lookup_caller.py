@@ -58,7 +58,9 @@ class Caller:
                 time.sleep(0.1)
 
     def view(self, wait_ms: int = 0) -> wire.EpochView:
-        view = self.ask("View", wire.ViewRequest(counter=self.counter, after=len(self.steps), wait_ms=wait_ms))
+        view: wire.EpochView = self.ask(
+            "View", wire.ViewRequest(counter=self.counter, after=len(self.steps), wait_ms=wait_ms)
+        )
         self.counter = self.counter or view.counter
         self.steps.extend(view.steps)
         return view
@@ -82,7 +84,7 @@ class Caller:
         data = b""
         while True:
             part = self.ask("Fetch", wire.FetchRequest(name=bytes.fromhex(name), offset=len(data)))
-            data += part.data
+            data += bytes(part.data)
             if len(data) >= part.size:
                 return data
 

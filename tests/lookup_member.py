@@ -29,7 +29,7 @@ from protocols.lookup.manifest import EpochHeader
 from protocols.lookup.placement import own_places
 from protocols.lookup.rows import sign_rows
 from protocols.lookup.secrets import EpochSecrets
-from protocols.lookup.table import MemberTable, Snapshot, build_rows, table_digest
+from protocols.lookup.table import MemberTable, Snapshot, SumTable, build_rows, table_digest
 from protocols.lookup.ticket import MemberTickets, check_charge
 from protocols.oprf import enrolment as oprf
 from protocols.oprf.joint_key import KeyShare, commit
@@ -117,7 +117,8 @@ class Member(Caller):
 
     def enrol(self, points: bytes, timeout: float = 30.0) -> wire.EnrolReply:
         batch = wire.EnrolBatch(roster_id=self.roster.id, counter=self.counter, points=points)
-        return self.ask("Enrol", Envelope.FromString(seal(batch, self.home.signing_key)), timeout)
+        reply: wire.EnrolReply = self.ask("Enrol", Envelope.FromString(seal(batch, self.home.signing_key)), timeout)
+        return reply
 
     def say_secrets(self) -> Any:
         self.secrets = EpochSecrets.generate(self.name, os.urandom)
@@ -166,7 +167,7 @@ class Member(Caller):
         opened = open_dummies(self.secrets, self.context.signed, count, os.urandom)
         return {"openings": opened.shared.hex(), "proof": opened.proof.hex()}
 
-    def total(self) -> audit.SumTable:
+    def total(self) -> SumTable:
         context = self.context
         logged = {name: bytes.fromhex(self.said("table", name)["digest"]) for name in context.institutions}
 
@@ -220,7 +221,8 @@ class Member(Caller):
     # ---- duties ----
 
     def serve(self, stop: threading.Event) -> None:
-        session, finished = os.urandom(16), []
+        session = os.urandom(16)
+        finished: list[wire.Finished] = []
         while not stop.is_set():
             if not self.answering.is_set():
                 time.sleep(0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import numpy as np
 from lookup_member import PURPOSE, Member
@@ -72,9 +73,10 @@ def read(member: Member, ticket: Ticket) -> np.ndarray:
     if place is None:
         return np.zeros(COEFFICIENTS, dtype=np.int64)
     plain = (values[slot].astype(np.int64) - ticket.pads) % MODULUS
-    return np.where(plain > MODULUS // 2, plain - MODULUS, plain)
+    signed: np.ndarray = np.where(plain > MODULUS // 2, plain - MODULUS, plain)
+    return signed
 
 
-def expected(world: Federation, person: bytes) -> np.ndarray:
+def expected(world: Federation, person: bytes) -> Any:
     known = [member.records[person] for member in world.members.values() if person in member.records]
     return np.sum(known, axis=0) if known else np.zeros(COEFFICIENTS, dtype=np.int64)

@@ -38,7 +38,7 @@ def opened(store: RecordStore, names: tuple[str, ...] = NAMES) -> int:
     return open_epoch(store, KEY, members, TERMS, 1000.0, nothing).counter
 
 
-def said(kind: str, party: str, body: object = None) -> Said:
+def said(kind: str, party: str, body: dict[str, int] | None = None) -> Said:
     return own_step(KEY, 1, kind, canonical(body or {}), party=party)
 
 

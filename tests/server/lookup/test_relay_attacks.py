@@ -112,7 +112,8 @@ def attacks_on_the_table(world: Federation) -> None:
 
 
 def outcome_of(member: Member, order: wire.TicketOrder) -> wire.TicketOutcome:
-    return member.ask("Ticket", wire.TicketRequest(orders=[order])).outcomes[0]
+    reply: wire.TicketReply = member.ask("Ticket", wire.TicketRequest(orders=[order]))
+    return reply.outcomes[0]
 
 
 @pytest.mark.parametrize("kind", ["first", "second"])

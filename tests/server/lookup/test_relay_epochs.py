@@ -58,8 +58,8 @@ def test_an_epoch_opens_answers_survives_kills_and_is_erased(world: Federation) 
 
     # 4. Tickets and queries: present at several, at one, at nobody.
     for number, person in enumerate((b"person-0", b"aurora-1", b"nobody-at-all")):
-        ticket = ask(castor, person, f"serial-{number}")
-        assert (read(castor, ticket) == expected(world, person)).all(), person
+        found = ask(castor, person, f"serial-{number}")
+        assert (read(castor, found) == expected(world, person)).all(), person
     charged = len(aurora.guard.leaves)
 
     # 5. The same ticket again is charged once; the pool's worker and the pool itself may die in between.
@@ -85,9 +85,9 @@ def test_an_epoch_opens_answers_survives_kills_and_is_erased(world: Federation) 
     assert not (world.home.path / "lookup" / "epochs" / str(counter) / "pool").exists()
     assert not list((world.home.path / "lookup" / "epochs" / str(counter)).glob("blobs/*"))
     with world.desk() as at:
-        view = at.view(at.record.current())
-    assert [(found["kind"], found["party"]) for found in view["findings"]] == [("evaluated-not-logged", "borealis")]
-    assert view["verdicts_against_the_pool"] == 0
+        told = at.view(at.record.current())
+    assert [(found["kind"], found["party"]) for found in told["findings"]] == [("evaluated-not-logged", "borealis")]
+    assert told["verdicts_against_the_pool"] == 0
     await_that(lambda: world.processes["pool"].poll() is not None)
     with pytest.raises(Refused) as emergency:
         world.open("bfv")
