@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 from pydantic_settings import SettingsConfigDict
 
+from clients.institution.lookup.settings import LOOKUP_TEXT, LookupSettings
 from federation.errors import ConfigurationError, PrivacyError
 from federation.runtime.node_keys import new_flower_key
 from federation.runtime.pki import key_fingerprint, new_tls_key
@@ -54,15 +55,6 @@ class CapSettings(BaseModel):
     year: PositiveFloat = 3.0
     lifetime: PositiveFloat = 10.0
     delta: float = Field(default=1e-5, gt=0, lt=1e-2)
-
-
-class LookupSettings(BaseModel):
-    """What the private score query needs to know of this institution: how it writes identifiers, and the model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    identifiers: str = "opaque"
-    model: Path | None = None
 
 
 class InstitutionSettings(HomeSettings):
@@ -305,10 +297,4 @@ run = {caps.run}
 year = {caps.year}
 lifetime = {caps.lifetime}
 delta = {caps.delta!r}
-
-# For the private score query: how people are identified, the same at every member (a scheme's name, or "opaque": as
-# written in the data), and the published model under which records are contributed; a path relative to the home.
-# [lookup]
-# identifiers = "opaque"
-# model = "model.json"
-"""
+{LOOKUP_TEXT}"""

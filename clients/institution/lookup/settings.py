@@ -1,0 +1,24 @@
+"""The table [lookup] of institution.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+LOOKUP_TEXT = """
+# For the private score query: how people are identified, the same at every member (a scheme's name, or "opaque": as
+# written in the data), and the published model under which records are contributed; a path relative to the home.
+# [lookup]
+# identifiers = "opaque"
+# model = "model.json"
+"""
+
+
+class LookupSettings(BaseModel):
+    """What the private score query needs to know of this institution: how it writes identifiers, and the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    identifiers: str = "opaque"
+    model: Path | None = None
