@@ -48,6 +48,30 @@ def summary() -> dict[str, Any]:
             for name in NAMES
         },
         "refused": {"by_nodes": 0, "by_driver": 0, "total": 0},
+        "lookup": {
+            "left_out": None,
+            "engine": "bfv",
+            "queries": 4,
+            "correct": 3,
+            "outcomes": {"no_hit": 1, "scored": 3},
+            "bytes_up": 124_775,
+            "bytes_down": 75_552,
+            "once_up": 1_106_436,
+            "once_down": 27_526,
+            "seconds": {"append": 0.003, "ticket": 0.056, "query": 0.14},
+            "auc_own": 0.7571,
+            "auc_joint": 0.7942,
+            "auc_plaintext_joint": 0.7941,
+            "auc_reason": None,
+            "persons": 11_990,
+            "subjects": 12_054,
+            "rows": 12,
+            "epoch_id": "12" * 32,
+            "auditors": ["aurora", "borealis"],
+            "identifiers_found": 0,
+            "erased": True,
+            "tickets": dict.fromkeys(NAMES, 4),
+        },
         "model_hash": "cd" * 32,
         "plan_hash": "ef" * 32,
         "seconds": {"files": 1.0, "training": 80.0},
@@ -72,6 +96,28 @@ def evidence() -> dict[str, Any]:
         "cap": 1.0,
         "budget": {name: [0.4, 0.6, 0.8, 0.9, 0.95] for name in NAMES},
         "timeline": [[f"round {i}", 9.0 + 4 * i, 12.0 + 4 * i] for i in range(4)],
+        "lookup": {
+            "asked": [
+                {
+                    "institution": NAMES[i % 3],
+                    "members": i,
+                    "outcome": "scored" if i else "no_hit",
+                    "score": 600.0 + i if i else None,
+                    "band": "good" if i else None,
+                    "correct": i != 2,
+                }
+                for i in range(4)
+            ],
+            "seen": [
+                {"party": party, "kind": f"what reaches a {party}", "messages": 3, "bytes": 77_001, "identifiers": 0}
+                for party in ("querier", "member", "relay", "pool")
+            ],
+            "distribution": {
+                "edges": [350, 550, 750, 950],
+                "shares": {"1": [0.2, 0.5, 0.3], "2": [0.1, 0.6, 0.3], "3": [0.3, 0.3, 0.4]},
+                "persons": {"1": 3_000, "2": 5_000, "3": 3_990},
+            },
+        },
         "released_groups": [3, 14],
         "fairness": {"groups": [["sex", "female", 0.8], ["sex", "male", 0.5]], "cut_off": 600.0},
         "influence": {

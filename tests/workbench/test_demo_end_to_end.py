@@ -50,6 +50,22 @@ def test_a_small_demonstration_from_first_to_last(tmp_path: Path) -> None:
     assert card["findings"]["metrics"]["auc"]["value"] == summary["card"]["auc"]["value"]
     assert card["model"]["model_hash"] in (out / "card.html").read_text()
 
+    # Twenty private questions, answered as the plain sums say; nobody was told about whom; all is erased.
+    lookup = summary["lookup"]
+    assert lookup["correct"] == lookup["queries"] == 20
+    assert lookup["outcomes"]["no_hit"] == 5
+    assert sum(lookup["outcomes"].values()) == 20
+    assert lookup["identifiers_found"] == 0
+    assert lookup["erased"]
+    assert set(lookup["tickets"].values()) == {20}
+    assert 60_000 < lookup["bytes_down"] < lookup["bytes_up"] < 200_000
+    assert 0.5 < lookup["auc_own"] < lookup["auc_joint"]
+    evidence = json.loads((out / "evidence.json").read_text())["lookup"]
+    assert {line["party"] for line in evidence["seen"]} == {"querier", "member", "relay", "pool"}
+    assert all(item["correct"] for item in evidence["asked"])
+    assert {item["members"] for item in evidence["asked"]} == {0, 1, 2, 3}
+    assert not (out / "recording").exists()
+
     # No record of a person reaches the coordinator's home.
     persons = {line.split(",")[0] for line in _lines(out / "data" / "aurora.csv.gz")[1:51]}
     for file in (out / "coordinator").rglob("*"):

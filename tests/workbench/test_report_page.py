@@ -80,7 +80,7 @@ def test_every_figure_is_there(page: str) -> None:
     assert "0.7800" in page
     assert "0.950 of 1.00" in page
     assert shown["plan_hash"] in page
-    assert page.count("<svg role") == 9
+    assert page.count("<svg role") == 10
     assert page.count("does not verify") == 1
     assert "0.770 ± 0.020" in page
     assert "3.3 × 10⁻⁶" in page
@@ -123,3 +123,27 @@ def test_a_missing_figure_is_an_error_not_a_blank() -> None:
     del shown["epsilon"]["prv"]
     with pytest.raises(jinja2.UndefinedError):
         render(shown, recorded.evidence())
+
+
+def test_private_queries_are_shown_with_what_each_party_saw(page: str) -> None:
+    assert "3 of 4" in page
+    assert page.count('<span class="no">no</span>') == 1  # the answer that is not the plain sum's
+    for party in ("querier", "member", "relay", "pool"):
+        assert f"what reaches a {party}" in page
+    assert "125 kB" in page
+    assert "0.7942" in page
+
+
+def test_an_identifier_that_reached_somebody_stands_out() -> None:
+    found = recorded.evidence()
+    found["lookup"]["seen"][2]["identifiers"] = 5
+    assert '<span class="no">5</span>' in render(recorded.summary(), found)
+
+
+def test_without_private_queries_the_page_says_why() -> None:
+    shown = recorded.summary()
+    shown["lookup"] = {"left_out": "the catalogue taiwan names no subject"}
+    page = render(shown, recorded.evidence() | {"lookup": None})
+    assert "No private queries in this run: the catalogue taiwan names no subject." in page
+    assert page.count("<svg role") == 9
+    assert "What each party saw" not in page

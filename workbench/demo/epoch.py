@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,11 +19,12 @@ from server.lookup.epochs import Phase
 from server.lookup.record_store import RecordStore
 from workbench.demo.cast import RUN, Homes, command
 from workbench.demo.inputs import Inputs
-from workbench.demo.processes import DemoFailed, Processes
+from workbench.demo.processes import DemoFailed, Processes, Tick
 
 PURPOSE = "credit-application"
 ENGINES = ("bfv", "lwe", "mirror")
-_PUBLISH_S = 240
+CUSTOMERS = Path("customers.csv.gz")  # in each home: whom it publishes in the epoch
+_PUBLISH_S = 600
 _CLOSE_S = 60
 _PHASES = tuple(Phase)
 _LAST = _PHASES.index(Phase.OPEN)
@@ -47,23 +47,21 @@ class Answered:
 def open_epoch(processes: Processes, homes: Homes, inputs: Inputs, engine: str, *, on_phase: OnPhase) -> dict[str, Any]:
     """Open the first epoch and take part as every institution; what `epoch status` says of it, open.
 
-    Members attest their number of customers to two figures, as an operator would write it down. Raises DemoFailed.
+    `inputs` are the customers in CUSTOMERS of every home. Members attest their number to two figures, as an operator
+    would write it down. Raises DemoFailed.
     """
-    words = command("coordinator", "epoch", "open", home=homes.coordinator, run=RUN, engine=engine)
+    opening = command("coordinator", "epoch", "open", home=homes.coordinator, run=RUN, engine=engine)
     for given in inputs.institutions:
-        words += ["--customers", f"{given.name}={attested(given.rows)}"]
-    processes.run([*words, "--json"])
-    publish = {
-        f"{given.name}-publish": [
-            *command("institution", "publish", home=homes.institution(given.name), timeout=_PUBLISH_S),
-            *("--model", str(homes.run / "model.json"), "--json"),
-        ]
-        for given in inputs.institutions
-    }
+        opening += ["--customers", f"{given.name}={attested(given.rows)}"]
+    commands = {"open": [*opening, "--json"]}
+    options = {"model": homes.run / "model.json", "timeout": _PUBLISH_S}
+    for given in inputs.institutions:  # who publishes waits for the epoch
+        words = command("institution", "publish", home=homes.institution(given.name), **options)
+        commands[given.name] = [*words, "--json"]
     with _phase(homes) as phase:
-        processes.run_all(publish, tick=lambda: on_phase(_PHASES.index(phase()), _LAST))
-    said: dict[str, Any] = processes.run([*command("coordinator", "epoch", "status", home=homes.coordinator), "--json"])
-    return said
+        tick: Tick = lambda: on_phase(_PHASES.index(phase()), _LAST)  # noqa: E731
+        processes.run_all(commands, tick=tick, environment={"FEDSCORE_INSTITUTION_DATA": str(CUSTOMERS)})
+    return _epoch(processes, homes, "status")
 
 
 def ask(processes: Processes, homes: Homes, questions: Sequence[tuple[str, str]]) -> list[Answered]:
@@ -80,10 +78,7 @@ def ask(processes: Processes, homes: Homes, questions: Sequence[tuple[str, str]]
             rows.writerow(("subject", "purpose"))
             rows.writerows((subject, PURPOSE) for asker, subject in questions if asker == name)
         options = {"batch": folder / f"{name}.csv", "out": _answers(folder, name)}
-        commands[f"{name}-query"] = [
-            *command("institution", "query", home=homes.institution(name), **options),
-            "--json",
-        ]
+        commands[name] = [*command("institution", "query", home=homes.institution(name), **options), "--json"]
     processes.run_all(commands)
     answers = {name: _read(name, _answers(folder, name)) for name in dict.fromkeys(name for name, _ in questions)}
     return [next(answers[name]) for name, _ in questions]
@@ -91,16 +86,23 @@ def ask(processes: Processes, homes: Homes, questions: Sequence[tuple[str, str]]
 
 def close(processes: Processes, homes: Homes, inputs: Inputs, *, on_phase: OnPhase) -> dict[str, Any]:
     """Close the epoch, wait until it is reconciled and erased; what every home remembers of it. Raises DemoFailed."""
-    processes.run([*command("coordinator", "epoch", "close", home=homes.coordinator), "--json"])
+    _epoch(processes, homes, "close")
     started = time.monotonic()
     with _phase(homes) as phase:
-        while phase() is not Phase.CLOSED:
+        while phase() is not Phase.CLOSED:  # by themselves: conductor, pool and the nodes' duties
             processes.check()
             if time.monotonic() - started > _CLOSE_S:
                 raise DemoFailed("epoch", got=f"{phase()} after {_CLOSE_S} s", expected="closed")
             time.sleep(0.1)
     on_phase(1, 1)
     return {given.name: _remembered(homes.institution(given.name)) for given in inputs.institutions}
+
+
+def _epoch(processes: Processes, homes: Homes, word: str) -> dict[str, Any]:
+    said: dict[str, Any] = processes.run_all(
+        {word: [*command("coordinator", "epoch", word, home=homes.coordinator), "--json"]}
+    )[word]
+    return said
 
 
 def attested(rows: int) -> int:
@@ -110,7 +112,7 @@ def attested(rows: int) -> int:
     (37000, 900, 910)
     """
     unit = int(10 ** max(len(str(rows)) - 2, 0))
-    return math.ceil(rows / unit) * unit
+    return -(-rows // unit) * unit
 
 
 def _remembered(home: Path) -> dict[str, Any]:

@@ -7,7 +7,8 @@ three unequal, random parts; every row goes somewhere, broken ones included: val
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -83,6 +84,22 @@ def split_file(out: Path, data: Path, catalogue: str, seed: int) -> Inputs:
         institutions=given,
         facts={"file": data.name, "rows": table.height},
     )
+
+
+def customers(inputs: Inputs, subject: str, files: Mapping[str, Path], most: int, seed: int) -> Inputs:
+    """`inputs` narrowed to `most` persons at random and what every institution holds about them, written to `files`.
+
+    Persons are told apart by the column `subject`. Raises RecordsError.
+    """
+    tables = {given.name: read_table(given.records) for given in inputs.institutions}
+    everybody = pl.concat([table[subject] for table in tables.values()]).drop_nulls().unique().sort()
+    chosen = everybody.sample(min(most, len(everybody)), seed=seed)
+    given = []
+    for item in inputs.institutions:
+        table = tables[item.name].filter(pl.col(subject).is_in(chosen.implode()))
+        write_table(table, files[item.name])
+        given.append(replace(item, records=files[item.name], rows=table.height))
+    return replace(inputs, institutions=tuple(given))
 
 
 def _write(out: Path, name: str, records: pl.DataFrame, oracle: pl.DataFrame) -> Given:

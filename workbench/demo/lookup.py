@@ -14,12 +14,14 @@ from federation.catalogue import Catalogue
 from workbench.demo import epoch
 from workbench.demo.cast import Homes
 from workbench.demo.epoch import Answered
-from workbench.demo.inputs import Inputs
+from workbench.demo.inputs import Inputs, customers
 from workbench.demo.plain import Case, Plain, subjects, worth
 from workbench.demo.processes import Processes
 from workbench.demo.witness import Needles, Traffic, forms, witness
 from workbench.recorder import recording
 
+PERSONS = 12_000
+"""At most so many are published: an epoch over all 60,000 of the demonstration costs two minutes on two cores."""
 NONE = ("engine", "queries", "correct", "bytes_up", "bytes_down", "auc_own", "auc_joint", "auc_plaintext_joint")
 """Keys of `summary.json`'s `lookup` that are null where no query was put."""
 
@@ -32,6 +34,7 @@ class Queried:
 
     engine: str
     status: Mapping[str, Any]
+    persons: int
     cases: tuple[Case, ...]
     answers: tuple[Answered, ...]
     correct: tuple[bool, ...]
@@ -63,10 +66,12 @@ def query(
 ) -> Callable[[Path], Queried]:
     """Open an epoch, ask, close it; who calls what this returns gets the findings. Raises DemoFailed."""
     with stage("epoch", 1) as step:
-        status = epoch.open_epoch(processes, homes, inputs, engine, on_phase=step)
+        files = {given.name: homes.institution(given.name) / epoch.CUSTOMERS for given in inputs.institutions}
+        published = customers(inputs, str(catalogue.subject), files, PERSONS, seed)
+        status = epoch.open_epoch(processes, homes, published, engine, on_phase=step)
     with stage("queries", 1):
-        plain = Plain.of(homes, inputs, catalogue)
-        inside = subjects([given.records for given in inputs.institutions], catalogue, seed)
+        plain = Plain.of(homes, published, catalogue)
+        inside = subjects([given.records for given in published.institutions], catalogue, seed)
         outside = subjects([given.oracle for given in inputs.institutions], catalogue, seed)
         cases = plain.cases(inside, outside)
         answers = epoch.ask(processes, homes, [(case.institution, case.subject) for case in cases])
@@ -78,6 +83,7 @@ def query(
         return Queried(
             engine=engine,
             status=status,
+            persons=len(inside),
             cases=tuple(cases),
             answers=tuple(answers),
             correct=tuple(plain.correct(case, answer) for case, answer in zip(cases, answers, strict=True)),
@@ -107,6 +113,7 @@ def summary(found: Queried | None, reason: str | None) -> dict[str, Any]:
         "once_down": round(traffic.once_down / len({case.institution for case in found.cases})),
         "seconds": {call.lower(): round(total / questions, 3) for call, total in traffic.seconds.items()},
         **found.worth,
+        "persons": found.persons,
         "subjects": found.status["subjects"],
         "rows": found.status["rows"],
         "epoch_id": found.status["epoch_id"],

@@ -7,7 +7,7 @@ the figures of what asking is worth come from the judge's records, which no mode
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from federation.records.encoded import Encoded
 from federation.scorecard import Scorer
 from protocols.lookup.parameters import CHECK, COEFFICIENTS, COUNT, EVIDENCE
 from workbench.demo.cast import Homes
-from workbench.demo.epoch import Answered
+from workbench.demo.epoch import CUSTOMERS, Answered
 from workbench.demo.inputs import Inputs
 from workbench.demo.oracle import read_aside
 from workbench.joint import evaluate
@@ -65,7 +65,7 @@ class Plain:
         model, settings = PublishedModel.read(file.read_bytes()), ScoringSettings()
         scorer = Scorer(model, catalogue, settings.scaling)
         card = JointScorecard.of(scorer, settings.correlation, evaluation_of(model, catalogue, file))
-        opened = [InstitutionHome.open(homes.institution(given.name)) for given in inputs.institutions]
+        opened = [_home(homes.institution(given.name)) for given in inputs.institutions]
         snapshots = {home.name: read_customers(home, model, settings.scaling) for home in opened}
         return cls(snapshots, card, scheme_of(opened[0]))
 
@@ -145,6 +145,12 @@ def subjects(files: Sequence[Path], catalogue: Catalogue, seed: int) -> list[str
     columns = [record.subjects for record in records if record.subjects is not None]
     found: NDArray[Any] = np.unique(np.concatenate([np.asarray(column, dtype=np.str_) for column in columns]))
     return [str(subject) for subject in np.random.default_rng(seed).permutation(found)]
+
+
+def _home(path: Path) -> InstitutionHome:
+    """A home with the records that it published in the epoch."""
+    home = InstitutionHome.open(path)
+    return replace(home, settings=home.settings.model_copy(update={"data": CUSTOMERS}))
 
 
 def _freshness(card: JointScorecard) -> Freshness:

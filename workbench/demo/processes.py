@@ -84,9 +84,15 @@ class Processes:
         """Run one command to its end; the JSON it printed, None if nothing. Raises DemoFailed."""
         return self.run_all({arguments[1]: arguments}, tick=tick)[arguments[1]]
 
-    def run_all(self, commands: Mapping[str, Sequence[str]], *, tick: Tick = lambda: None) -> dict[str, Any]:
+    def run_all(
+        self,
+        commands: Mapping[str, Sequence[str]],
+        *,
+        tick: Tick = lambda: None,
+        environment: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
         """Run commands beside one another, by name; `tick` is called while they run. Raises DemoFailed."""
-        running = [self._start(name, arguments) for name, arguments in commands.items()]
+        running = [self._start(name, arguments, environment or {}) for name, arguments in commands.items()]
         while any(command.process.poll() is None for command in running):
             self.check()
             tick()
@@ -125,12 +131,14 @@ class Processes:
         if event == "ended":
             self._dead.append(name)
 
-    def _start(self, name: str, arguments: Sequence[str]) -> _Command:
+    def _start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> _Command:
         label = f"{arguments[0]}-{arguments[1]}-{name}"
         output, errors = self._logs / f"{label}.out", self._logs / f"{label}.log"
         parent = os.getpid()
         with output.open("wb") as out, errors.open("wb") as err:
-            process = _spawn((*FEDSCORE, *arguments), out, err, {**os.environ, **self._environment}, parent)
+            process = _spawn(
+                (*FEDSCORE, *arguments), out, err, {**os.environ, **self._environment, **environment}, parent
+            )
         command = _Command(name, process, output, errors)
         self._commands.append(command)
         return command

@@ -75,6 +75,18 @@ def scores(edges: Sequence[float], goods: Sequence[int], bads: Sequence[int], cu
         return to_svg(figure, "scores", "Distribution of scores by band and outcome")
 
 
+def joint(edges: Sequence[float], shares: Mapping[str, Sequence[float]]) -> str:
+    """Outlines of histograms over `edges`, one per number of institutions that know a person; shares sum to one."""
+    with drawing(7.6, 3.2) as (figure, axes):
+        for i, (members, share) in enumerate(shares.items()):
+            label = f"known to {members}"
+            axes.stairs(100 * np.asarray(share), edges, color=SERIES[i % len(SERIES)], linewidth=1.8, label=label)
+        axes.set(xlabel="joint score", ylabel="% of persons", xlim=(edges[0], edges[-1]))
+        quiet(axes, x=True)
+        axes.legend(loc="upper left")
+        return to_svg(figure, "joint", "Distribution of joint scores by the number of institutions that know a person")
+
+
 def bands(names: Sequence[str], shares: Sequence[float], rates: Sequence[float]) -> str:
     """Observed default rate of each band, as bars, with the share of subjects in it."""
     with drawing(7.6, 2.6) as (figure, axes):

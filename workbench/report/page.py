@@ -22,6 +22,7 @@ MODELS = {
     "central_boosting": "all records in one place, gradient boosting",
 }
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_UNITS = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
 _NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 
 
@@ -30,10 +31,14 @@ def render(summary: Mapping[str, Any], evidence: Mapping[str, Any]) -> str:
 
     Raises jinja2.UndefinedError where a figure that the page shows is missing.
     """
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"figure": _figure, "plain": _plain}
     package = files("workbench.report")
-    page = environment.from_string((package / "page.html.j2").read_text())
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (package / name).read_text()),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"figure": _figure, "plain": _plain, "size": _size}
+    page = environment.get_template("page.html.j2")
     plots = {name: Markup(svg) for name, svg in plot(summary, evidence).items()}  # noqa: S704 (our own drawings)
     return page.render(
         summary=summary,
@@ -59,6 +64,7 @@ def plot(summary: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, s
         "timeline": figures.timeline([(label, start, end) for label, start, end in evidence["timeline"]]),
         "fairness": _fairness(evidence),
         "influence": figures.influence(**evidence["influence"]) if evidence["influence"] else "",
+        "joint": _joint(evidence),
     }
 
 
@@ -67,6 +73,13 @@ def _fairness(evidence: Mapping[str, Any]) -> str:
     if not groups:
         return ""
     return figures.fairness([(attribute, group, rate) for attribute, group, rate in groups])
+
+
+def _joint(evidence: Mapping[str, Any]) -> str:
+    if not evidence["lookup"]:
+        return ""
+    drawn = evidence["lookup"]["distribution"]
+    return figures.joint(drawn["edges"], drawn["shares"])
 
 
 def _labelled(curves: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,6 +93,16 @@ def _figure(value: float | None, digits: int) -> str:
 def _plain(value: float) -> str:
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
+
+
+def _size(bytes_: float) -> str:
+    """Bytes in decimal units, three figures.
+
+    >>> _size(124_775), _size(3_319_194)
+    ('125 kB', '3.32 MB')
+    """
+    unit = next((unit for unit in _UNITS if bytes_ < 999.5 * _UNITS[unit]), "GB")
+    return f"{bytes_ / _UNITS[unit]:.3g} {unit}"
 
 
 def _number_word(number: int) -> str:
