@@ -90,6 +90,8 @@ def _tell(at: Desk, record: EpochRecord | None, as_json: bool) -> None:
         typer.echo(json.dumps(view, indent=2))
         return
     typer.echo("no epoch yet: `fedscore coordinator epoch open`" if record is None else line(view))
+    if "roster" in view:
+        typer.echo(f"roster {view['roster']}: members compare this before they approve")
     if "epoch_id" in view:
         typer.echo(f"{view['epoch_id'][:16]}: {view['subjects']} subjects in {view['rows']} rows, {view['engine']}")
         typer.echo(f"open from {view['opens_at']} to {view['closes_at']}")

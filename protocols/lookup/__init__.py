@@ -2,7 +2,8 @@
 
 No sockets, files, clocks or randomness: programs pass them in. `docs/lookup.md` is the protocol; these are its parts:
 
-parameters, roster, manifest, cadence   what the members sign, and when they may
+parameters, proposal, roster, manifest   what the members approve and sign
+cadence                                 when they may
 secrets, pads, table, merge             a member's padded, masked table; the sum the pool serves
 layout, placement, dummies              where a subject stands, and the proofs that it stands there
 rows, audit                             what the auditors recompute and sign before an epoch opens

@@ -19,6 +19,7 @@ from rich.console import Console
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
 from protocols.lookup.parameters import Parameters
+from protocols.lookup.proposal import roster_fingerprint
 from server.home import CoordinatorHome
 from server.log import LogStore
 from server.lookup.epochs import POOL, RELAY, Phase
@@ -84,6 +85,7 @@ class Desk:
             "engine": record.proposal["parameters"]["engine"],
             "members": list(parties.members),
             "auditors": list(parties.auditors),
+            "roster": roster_fingerprint(record.proposal),
             "waiting": [{"party": wait.party, "step": wait.kind} for wait in record.state.waiting],
             "next": _time(earliest(self.record)),
         }

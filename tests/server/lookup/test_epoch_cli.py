@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from federation.errors import ConfigurationError, Refused
 from federation.runtime.processes import Child, Supervisor
 from protocols.lookup.parameters import Parameters
+from protocols.lookup.proposal import roster_fingerprint
 from protocols.signing import SigningKey
 from server.cli import app
 from server.home import CoordinatorHome
@@ -55,6 +56,12 @@ def test_status_names_who_is_waited_for(home: CoordinatorHome) -> None:
     assert view["phase"] == "keys"
     assert {wait["party"] for wait in view["waiting"]} == {"aurora", "borealis", "castor"}
     assert "waiting for aurora: commit" in line(view)
+    with desk(home) as at:
+        current = at.record.current()
+        assert current is not None
+        assert view["roster"] == roster_fingerprint(current.proposal)
+    told = runner.invoke(app, ["epoch", "status", "--home", str(home.path)])
+    assert view["roster"] in told.output
     closed = runner.invoke(app, ["epoch", "close", "--home", str(home.path), "--json"])
     assert json.loads(closed.output)["phase"] == "closing"
 
