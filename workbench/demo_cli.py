@@ -138,4 +138,22 @@ def _show(summary: dict[str, Any], out: Path, console: Console) -> None:
         f"{summary['rounds']} rounds, {summary['seconds_per_round']:.1f} s each. "
         f"Ledgers verified: {all(ledger['verified'] for ledger in summary['ledgers'].values())}."
     )
+    _show_lookup(summary["lookup"], console)
     console.print(f"Open {out / 'report.html'}", soft_wrap=True)
+
+
+def _show_lookup(lookup: dict[str, Any], console: Console) -> None:
+    if lookup["left_out"]:
+        console.print(f"No private queries: {escape(lookup['left_out'])}.")
+        return
+    console.print(
+        f"{lookup['queries']} private queries over {lookup['persons']:,} persons ({lookup['engine']}): "
+        f"{lookup['correct']} answers are the plain sum's; {lookup['bytes_up'] / 1000:.0f} kB up and "
+        f"{lookup['bytes_down'] / 1000:.0f} kB down each; {lookup['identifiers_found']} identifiers in what reached "
+        f"anybody. The epoch is {'erased' if lookup['erased'] else 'NOT erased'}."
+    )
+    if lookup["auc_joint"] is not None:
+        console.print(
+            f"AUC of own scores {lookup['auc_own']:.4f}, joint {lookup['auc_joint']:.4f}, "
+            f"joined in plain text {lookup['auc_plaintext_joint']:.4f}."
+        )
