@@ -16,7 +16,6 @@ from protocols.lookup.evidence import check_answer, keys_hash
 from protocols.lookup.parameters import COEFFICIENTS, MODULUS
 from protocols.lookup.rows import verify_row
 from protocols.lookup.ticket import QuerierTicket, Ticket, TicketReply
-from protocols.signing import VerifyingKey
 from protocols.wire import lookup_pb2 as wire
 
 
@@ -66,8 +65,7 @@ def read(member: Member, ticket: Ticket) -> np.ndarray:
     pending, query = client.query(row)
     request = wire.QueryRequest(epoch_id=context.epoch_id, keys_hash=name, queries=[query])
     answer = member.ask_pool("Query", request).answers[0]
-    pool = VerifyingKey.from_hex(member.said("propose")["pool_key"])
-    check_answer(pool, context.epoch_id, name, query, answer.answer, answer.signature)
+    check_answer(context.pool_key, context.epoch_id, name, query, answer.answer, answer.signature)
     values, signatures = pending.open(answer.answer)
     verify_row(context.epoch_id, row, values, signatures, [roster.member(name).key for name in epoch.auditors])
     if place is None:

@@ -87,6 +87,7 @@ class World:
             )
             for name in names
         }
+        self.pool_key = SigningKey.from_seed(b"\x09" * 32)
         self.relay_key = SigningKey.from_seed(long_term.randbytes(32))
         log_seed = long_term.randbytes(32)
         log_name = VerifierKey.of(SigningKey.from_seed(log_seed).public).name
@@ -121,6 +122,7 @@ class World:
                 for name in self.parties
             },
             relay=base(self.z),
+            pool=self.pool_key.public,
             counter=epoch,
         )
         header = EpochHeader(

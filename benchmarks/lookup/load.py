@@ -52,7 +52,7 @@ def measure(epoch: OpenEpoch, pool: PoolClient, seconds: float) -> dict[str, flo
         total = sum(callers.map(ask, range(CALLS_AT_ONCE)))
     took, spent = time.monotonic() - began, own_cpu() - cpu
     for query, answer in zip(queries, answers, strict=True):
-        check_answer(epoch.pool_key, epoch.context.epoch_id, name, query, answer.answer, answer.signature)
+        check_answer(epoch.context.pool_key, epoch.context.epoch_id, name, query, answer.answer, answer.signature)
     return {
         "queries_per_s": total / took,
         "message_s": statistics.median(latencies),

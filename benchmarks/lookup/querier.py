@@ -108,7 +108,7 @@ def _read(epoch: OpenEpoch, pool: PoolClient, row: int) -> Read:
     started = time.monotonic()
     [answer] = pool.query([query], name, timeout=TIMEOUT_S)
     wall_s = time.monotonic() - started
-    check_answer(epoch.pool_key, epoch.context.epoch_id, name, query, answer.answer, answer.signature)
+    check_answer(epoch.context.pool_key, epoch.context.epoch_id, name, query, answer.answer, answer.signature)
     noise = getattr(pending, "noise_budget", lambda answer: 0)(answer.answer)
     values, signatures = pending.open(answer.answer)
     verify_row(epoch.context.epoch_id, row, values, signatures, epoch.auditors)

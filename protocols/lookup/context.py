@@ -57,6 +57,11 @@ class EpochContext:
         return self.roster.coordinator_key
 
     @property
+    def pool_key(self) -> VerifyingKey:
+        """Under which the pool signs answers: part of what every member signed, never taken from a message."""
+        return self.signed.layout.pool
+
+    @property
     def log_key(self) -> VerifyingKey:
         return self.roster.log_key
 

@@ -17,14 +17,17 @@ from typing import Any
 from protocols.canonical import canonical, digest, parse_canonical
 from protocols.errors import MessageError, SignatureError
 from protocols.lookup.fields import from_hex, from_hex_map, integer, sized, take, text, to_hex_map, version_one
+from protocols.lookup.mask_key import check_mask_key
 from protocols.lookup.roster import Roster
 from protocols.oprf.group import check_element
-from protocols.signing import SigningKey
+from protocols.signing import SigningKey, VerifyingKey
 
 LAYOUT_LABEL = "fedscore/v1/lookup/layout-header"
 EPOCH_LABEL = "fedscore/v1/lookup/epoch-header"
 MEMBER_LABEL = "fedscore/v1/lookup/epoch-signature"
 OPENING_LABEL = "fedscore/v1/lookup/opening"
+LONGEST_CADENCES = 2
+"""How long an epoch may last: what is not closed is not erased."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class LayoutHeader:
     """Fixed before the layout: roster, catalogue and model (SHA-256), and the fresh public keys of one epoch.
 
     pads: S_j of every member; masks: X25519 public key of every member; relay: L = z G.
+    pool: under which every answer is signed, so that nobody can choose it once there is an answer.
     counter: one more than any epoch before.
     """
 
@@ -41,6 +45,7 @@ class LayoutHeader:
     pads: Mapping[str, bytes]
     masks: Mapping[str, bytes]
     relay: bytes
+    pool: VerifyingKey
     counter: int
 
     def __post_init__(self) -> None:
@@ -50,7 +55,7 @@ class LayoutHeader:
             raise MessageError("layout.pads", got="another order", expected="the same institutions as masks, sorted")
         for institution, pad in self.pads.items():
             check_element(pad, f"pad key of {institution}")
-            sized(self.masks[institution], f"mask key of {institution}", 32)
+            check_mask_key(self.masks[institution], f"mask key of {institution}")
         check_element(self.relay, "relay key")
         keys = [*self.pads.values(), self.relay]
         if len(set(keys)) != len(keys) or len(set(self.masks.values())) != len(self.masks):
@@ -78,6 +83,7 @@ class LayoutHeader:
             "pads": to_hex_map(self.pads),
             "masks": to_hex_map(self.masks),
             "relay": self.relay.hex(),
+            "pool": self.pool.hex,
             "counter": self.counter,
         }
 
@@ -93,6 +99,7 @@ class LayoutHeader:
             pads=from_hex_map(data["pads"], "layout.pads", 32),
             masks=from_hex_map(data["masks"], "layout.masks", 32),
             relay=from_hex(data["relay"], "layout.relay", 32),
+            pool=VerifyingKey.from_hex(text(data["pool"], "layout.pool")),
             counter=integer(data["counter"], "layout.counter", 1),
         )
 
@@ -131,6 +138,10 @@ class EpochHeader:
             raise MessageError("epoch.layout_id", got=self.layout_id.hex()[:16], expected=layout.id.hex()[:16])
         if len(self.auditors) != roster.parameters.quorum:
             raise MessageError("epoch.auditors", got=len(self.auditors), expected=roster.parameters.quorum)
+        longest = LONGEST_CADENCES * roster.parameters.cadence_s
+        if self.closes_at - self.opens_at > longest:
+            got = f"{self.closes_at - self.opens_at} s after it opens"
+            raise MessageError("epoch.closes_at", got=got, expected=f"at most {longest} s: secrets are kept till then")
         for auditor in self.auditors:
             roster.member(auditor)
 

@@ -19,11 +19,11 @@ from protocols.lookup.evidence import Verdict
 from protocols.lookup.fields import from_hex, integer, take
 from protocols.lookup.layout import check_contribution
 from protocols.lookup.manifest import MEMBER_LABEL, OPENING_LABEL, EpochHeader, Opening
+from protocols.lookup.mask_key import check_mask_key
 from protocols.lookup.reconcile import unpack_leaves
 from protocols.oprf.group import check_element
 from protocols.oprf.joint_key import Opening as KeyOpening
 from protocols.oprf.joint_key import check_opening as check_key_opening
-from protocols.signing import VerifyingKey
 from server.lookup.charges import charged
 from server.lookup.epochs import RELAY, Code
 from server.lookup.pool_files import PoolFiles
@@ -69,7 +69,7 @@ def _enrolled(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
 def _secrets(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
     fields = take(body, "secrets", ("pad", "mask"))
     check_element(from_hex(fields["pad"], "pad", 32), f"pad key of {party}")
-    from_hex(fields["mask"], "mask", 32)
+    check_mask_key(from_hex(fields["mask"], "mask", 32), f"mask key of {party}")
     for other, said in record.bodies("secrets").items():
         if said["pad"] == fields["pad"] or said["mask"] == fields["mask"]:
             raise MessageError(f"keys of {party}", got=f"one of {other}", expected="its own, fresh")
@@ -163,7 +163,7 @@ def _verdicts(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
     verdicts = take(body, "verdicts", ("verdicts",))["verdicts"]
     if not isinstance(verdicts, list):
         raise MessageError("verdicts", got=type(verdicts).__name__, expected="a list")
-    pool = VerifyingKey.from_hex(record.proposal["pool_key"])
+    pool = context_of(record).pool_key
     for document in verdicts:
         verdict = Verdict.decode(canonical(document))
         if verdict.auditor != party:

@@ -113,6 +113,7 @@ class Conductor:
             pads={name: bytes.fromhex(said["pad"]) for name, said in secrets.items()},
             masks={name: bytes.fromhex(said["mask"]) for name, said in secrets.items()},
             relay=base(self._secret(record)),
+            pool=VerifyingKey.from_hex(proposal["pool_key"]),
             counter=record.counter,
         )
         self.relay.say(record.counter, "header", canonical(header.to_json()))

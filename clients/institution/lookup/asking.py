@@ -156,7 +156,7 @@ class Asking:
             answer.signature.ljust(64, b"\0")[:64],
         )
         try:
-            check_answer(epoch.pool_key, kept.epoch_id, kept.keys_hash, query, kept.answer, kept.signature)
+            check_answer(epoch.context.pool_key, kept.epoch_id, kept.keys_hash, query, kept.answer, kept.signature)
             values, signatures = pending.open(answer.answer)
             verify_row(kept.epoch_id, row, values, signatures, epoch.auditors)
         except (SignatureError, MessageError):

@@ -28,7 +28,6 @@ from protocols.lookup.evidence import Verdict, judge
 from protocols.lookup.fields import from_hex
 from protocols.lookup.hand_over import Batch, open_batch, seal_batch
 from protocols.lookup.reconcile import pack_leaves
-from protocols.signing import VerifyingKey
 
 BATCH_BYTES = {"bfv": 8 * 2**20, "lwe": 2**20, "mirror": 4 * 2**10}
 """One size for every member: room for the evaluation keys and some ten hand-overs of the engine."""
@@ -75,7 +74,7 @@ def verdicts(part: Part) -> dict[str, Any]:
                     item,
                     batch.keys,
                     epoch_id=part.context.epoch_id,
-                    pool=VerifyingKey.from_hex(part.record.body("propose", RELAY)["pool_key"]),
+                    pool=part.context.pool_key,
                     auditor=part.institution,
                     key=part.home.signing_key,
                 )

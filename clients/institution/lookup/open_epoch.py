@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from clients.institution.lookup.channel import PoolClient
-from clients.institution.lookup.epoch_record import POOL, RELAY
+from clients.institution.lookup.epoch_record import POOL
 from clients.institution.lookup.kept_answers import KEYS_FILE
 from clients.institution.lookup.part import Part
 from clients.institution.lookup.publishing import refresh
@@ -65,10 +65,6 @@ class OpenEpoch:
         )
         opened.verify(self.context.signed.epoch, self.context.roster)
         return opened
-
-    @cached_property
-    def pool_key(self) -> VerifyingKey:
-        return VerifyingKey.from_hex(self.part.record.body("propose", RELAY)["pool_key"])
 
     @cached_property
     def auditors(self) -> tuple[VerifyingKey, ...]:

@@ -109,8 +109,11 @@ class Part:
                 raise ConfigurationError(f"keys of {member}", got="others in the layout", expected="what it published")
         if header.counter != self.record.counter:
             raise ConfigurationError("layout.counter", got=header.counter, expected=self.record.counter)
+        proposal = self.record.body("propose", RELAY)
+        if header.pool.hex != proposal["pool_key"]:
+            raise ConfigurationError("layout.pool", got="another key", expected="the proposed one")
         for name in ("catalogue", "model"):
-            if getattr(header, name).hex() != self.record.body("propose", RELAY)[name]:
+            if getattr(header, name).hex() != proposal[name]:
                 raise ConfigurationError(f"layout.{name}", got="another", expected="the proposed one")
         return header
 

@@ -127,6 +127,7 @@ class World:
         self.names = [f"bank-{number:02d}" for number in range(members)]
         self.signers = {name: SigningKey.from_seed(self.random(32)) for name in self.names}
         self.relay, self.log = (SigningKey.from_seed(self.random(32)) for _ in range(2))
+        self.pool_key = SigningKey.from_seed(self.random(32))
         self.identifiers = [f"person-{number}".encode() for number in range(subjects)]
         self.records = self._records(seed, bound)
         self.shares = {name: KeyShare.generate(self.random) for name in self.names}
@@ -198,6 +199,7 @@ class World:
             pads={name: own.pad_public for name, own in drawn.items()},
             masks={name: own.mask_public for name, own in drawn.items()},
             relay=base(z),
+            pool=self.pool_key.public,
             counter=counter,
         )
         contributions = {name: b"".join(sorted(known.values())) for name, known in self.pseudonyms.items()}
