@@ -31,7 +31,7 @@ from clients.institution.lookup.open_epoch import OpenEpoch
 from clients.institution.lookup.questions import Question
 from federation.runtime.database import open_engine
 from federation.runtime.private_files import private_directory
-from protocols.errors import ProtocolError
+from protocols.errors import MessageError, ProtocolError
 from protocols.lookup.audit import check_hint
 from protocols.lookup.engines import Engine, Geometry, Prepared, engine
 from protocols.lookup.engines.lwe.product import blas_product
@@ -167,11 +167,11 @@ class Relay:
         self.world.see("relay", "Append", *map(len, leaves))
         return [self.promise(leaf) for leaf in leaves]
 
-    def promise(self, leaf: bytes, key: LogKey | None = None) -> bytes:
+    def promise(self, leaf: bytes, key: LogKey | None = None, kind: str = KIND) -> bytes:
         self.log.append(leaf)
         made = Promise.make(
             key or self.world.log_key,
-            leaf_hash=entry_hash(KIND, leaf),
+            leaf_hash=entry_hash(kind, leaf),
             index=FIRST + len(self.log),  # as many digits throughout
             issued_at=int(self.now),
             merge_delay_s=60,
@@ -205,6 +205,9 @@ class Relay:
     def upload(self, counter: int, data: bytes, *, reader: str = "", progress: Any = None) -> bytes:
         self.world.see("relay", "Upload", len(data))
         return sha256(data).digest()
+
+    def fetch(self, name: bytes) -> bytes:
+        raise MessageError("blob", got=name.hex(), expected="one that was handed over")
 
 
 @dataclass

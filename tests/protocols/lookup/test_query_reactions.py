@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from query_world import Pool, QueryWorld, Seen, opened
 from world import Epoch
 
-from clients.institution.lookup import closing
+from clients.institution.lookup import auditing, closing
 from clients.institution.lookup.asking import Asked, Asking
+from clients.institution.lookup.epoch_record import MAX_BODY
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum
+from protocols.canonical import canonical
 from protocols.errors import MessageError
 from protocols.lookup.engines.bfv import messages, serial
 from protocols.lookup.engines.bfv.packing import lengthen, shorten
@@ -224,6 +227,29 @@ def test_pushed_answers_bring_no_reaction_and_no_bit(tmp_path: Path) -> None:
     guesses, truth = bits_read(world, epoch, world.asking("bank-00", epoch, tmp_path), 6)
     assert not any(guesses)
     assert any(truth)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a thousand verdicts are no body of 64 KiB: the step is refused, the epoch stays"
+)
+def test_a_pool_that_always_fails_cannot_keep_an_epoch_from_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An auditor finds hundreds of lies; what it says of them still fits into a step, so that secrets are erased."""
+    world, epoch = opened("lwe")
+    asking = world.asking("bank-00", epoch, tmp_path)
+    part: Any = asking.epoch.part
+    evil(asking).change = lambda answer: answer[:-1] + bytes([answer[-1] ^ 255])
+    world.ask(asking, world.identifiers[:50])
+    world.ask(asking, world.identifiers[:50])
+    assert epoch.audited is not None
+    auditing._keep(part, epoch.audited.rows.values, epoch.audited.rows.signatures)
+    nobody: Any = SimpleNamespace(counter=1, body=lambda kind, _: {"pool_key": world.pool_key.public.hex})
+    part.record, part.secrets = nobody, epoch.secrets["bank-00"]
+    monkeypatch.setattr(closing, "load", lambda _: world.engine)
+    said = closing.verdicts(part)
+    assert len(said["verdicts"]) > 50
+    assert len(canonical(said)) <= MAX_BODY
 
 
 @pytest.mark.xfail(strict=True, reason="an answer larger than a batch keeps every hand-over of this querier out of it")
