@@ -21,6 +21,7 @@ from protocols.lookup.engines.lwe.parameters import FINE, WIDE
 from protocols.lookup.engines.lwe.product import blas_product
 from protocols.lookup.packing import pack
 from protocols.lookup.rows import Rows
+from protocols.signing import SigningKey
 
 ENGINE = LweEngine(product=blas_product, process_id=os.getpid)
 
@@ -30,7 +31,11 @@ def columns_of(rows: Rows) -> np.ndarray:
     lines = [
         pack(values) + signatures.tobytes() for values, signatures in zip(rows.values, rows.signatures, strict=True)
     ]
-    return np.array([list(line) for line in lines], dtype=np.int64).T - 128
+    table = np.array([list(line) for line in lines], dtype=np.uint8).T
+    centres = np.full((len(table), 1), 128, dtype=np.uint8)
+    for last in range(len(table) - 1, 20 * rows.values.shape[1], -64):
+        centres[last] = 8
+    return (table ^ centres).view(np.int8).astype(np.int64)
 
 
 def matrix_of(epoch_id: bytes, columns: int) -> np.ndarray:
@@ -122,6 +127,19 @@ def test_a_wide_table_has_queries_of_all_bits(monkeypatch: pytest.MonkeyPatch) -
     values, signatures = pending.open(prepared.answer([query], None)[0])
     assert np.array_equal(values, rows.values[99])
     assert signatures == rows.signatures[99].tobytes()
+
+
+def test_a_table_of_real_signatures_opens_at_the_most_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last byte of an Ed25519 signature is small: centred like the others it would be most of the noise."""
+    key, geometry = SigningKey.from_seed(bytes(32)), Geometry(FINE.max_columns, 1, 2)
+    signed = np.frombuffer(b"".join(key.sign("fedscore/v1/test", n.to_bytes(2)) for n in range(4096)), dtype=np.uint8)
+    signatures = np.resize(signed.reshape(-1, 64), (geometry.rows, 64))
+    rows = replace(random_rows(geometry), signatures=np.hstack([signatures, signatures[::-1]]))
+    shape = parameters.LweShape(geometry)
+    noise.check_table(FINE, encoding.table_of(rows, shape))
+    monkeypatch.setattr(encoding, "_CENTRE_OF_LAST", np.uint8(0x80))
+    with pytest.raises(MessageError, match="failures"):
+        noise.check_table(FINE, encoding.table_of(rows, shape))
 
 
 @pytest.mark.parametrize("chosen", [FINE, WIDE], ids=["fine", "wide"])
