@@ -120,7 +120,7 @@ def _enrolled(shortcut: Shortcut, passes: Passes, part: Any) -> dict[str, Any]:
             part.record.counter,
             sample,
             random=part.random,
-            spread=partial(spread, processes=1),
+            processes=1,
             progress=lambda done, total: None,
         )
         return {}

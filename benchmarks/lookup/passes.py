@@ -1,4 +1,4 @@
-"""The table pass of a member's set-up, in one process and in two: what a second core is worth."""
+"""Passes of set-up that are timed apart: the table in one process and in two, and what evaluating for others costs."""
 
 from __future__ import annotations
 
@@ -29,6 +29,19 @@ def two_processes() -> dict[str, float]:
             pass
         took[processes] = time.monotonic() - started
     return {"one_s": took[1], "two_s": took[2], "speedup": took[1] / took[2]}
+
+
+def evaluating(points: int = 2048) -> float:
+    """CPU seconds a member spends on one blinded identifier that another member enrols, the proof included."""
+    from protocols.oprf.enrolment import evaluate
+    from protocols.oprf.group import hash_to_group
+    from protocols.oprf.joint_key import KeyShare
+
+    share = KeyShare.generate(os.urandom)
+    blinded = [hash_to_group(os.urandom(16)) for _ in range(points)]
+    started = time.process_time()
+    evaluate(share, blinded, os.urandom, b"a benchmark")
+    return (time.process_time() - started) / points
 
 
 def _chunks() -> list[TableChunk]:
