@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 from federation.catalogue import load_catalogue
 from federation.runtime.logging import configure_process
+from federation.runtime.processes import protect_memory
 from server.home import CoordinatorHome
 from server.lookup.hosting import hosted
 from server.membership_service import Desk, serve_membership
@@ -37,6 +38,7 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
 
 def main() -> None:
     """The process' entry: the home in the only argument; ends at SIGTERM or SIGINT."""
+    protect_memory()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -24,6 +24,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any, TypeVar
 
 from federation.errors import ConfigurationError, FederationError
+from federation.runtime.processes import protect_memory
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
@@ -177,6 +178,7 @@ class _Failure:
 
 def _work(connection: Connection) -> None:
     """The life of a worker: one function, then chunk after chunk until the pipe ends."""
+    protect_memory()  # a function may hold a secret
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
     with contextlib.suppress(EOFError, OSError):
         function, initialise = connection.recv()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -28,7 +29,7 @@ from typing import Literal, Self
 from federation.errors import ConfigurationError, FederationError
 
 Event = Literal["started", "ready", "ended", "stopped"]
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -86,6 +87,18 @@ def die_with_parent(parent: int) -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before we could ask
         os._exit(1)
+
+
+def protect_memory() -> None:
+    """Keep what this process knows out of core dumps, and from other processes of its user (Linux).
+
+    RLIMIT_CORE 0 is inherited by children. PR_SET_DUMPABLE 0 keeps debuggers and /proc/PID/mem out and ends with
+    exec: a process that holds secrets calls this first thing, and its children again. Raises ProcessError where
+    the kernel refuses. The administrator, and a disk that memory is swapped to, are not kept out.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise ProcessError("memory", got=os.strerror(ctypes.get_errno()), expected="a process that cannot be dumped")
 
 
 def _private(path: str, flags: int) -> int:

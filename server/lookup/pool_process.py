@@ -14,6 +14,7 @@ import time
 from federation.runtime import rpc
 from federation.runtime.logging import configure_process
 from federation.runtime.private_files import read_private
+from federation.runtime.processes import protect_memory
 from protocols.wire import lookup_pb2 as wire
 from server.callers import Callers
 from server.home import CoordinatorHome
@@ -68,6 +69,7 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
 
 def main() -> None:
     """The process' entry: the home in the only argument; ends at SIGTERM or SIGINT."""
+    protect_memory()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from federation.lookup.engines import load
+from federation.runtime.processes import protect_memory
 from protocols.errors import MessageError
 from protocols.lookup.engines.base import Prepared
 from protocols.lookup.packing import unpack
@@ -64,6 +65,7 @@ class Trouble:
 
 def work(connection: Connection, plan: Plan) -> None:
     """Prepare, say the hint, answer until the pipe ends."""
+    protect_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     held: OrderedDict[bytes, bytes] = OrderedDict()
     with suppress(EOFError, OSError):

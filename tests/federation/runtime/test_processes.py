@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -186,3 +187,29 @@ def test_no_child_outlives_its_supervisor(tmp_path: Path, number: signal.Signals
     process.send_signal(number)
     assert process.wait(10) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
     until(lambda: not any(alive(pid) for pid in pids))
+
+
+_TOLD = """
+import ctypes, resource
+from federation.lookup.parallel import spread
+from federation.runtime.processes import protect_memory
+def state(_):
+    return ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE)
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (4096, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    print(state(0))
+    print(*spread(state, [0, 0], processes=2))
+    protect_memory()
+    print(state(0))
+"""
+
+
+def test_a_process_with_secrets_is_dumped_by_nobody_and_neither_is_what_it_hands_them_to(tmp_path: Path) -> None:
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] == 0:
+        pytest.skip("core dumps are off for good here")
+    script = tmp_path / "told.py"
+    script.write_text(_TOLD)
+    told = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert told[0].startswith("(1, (4096,")
+    assert told[1] == "(0, (0, 0)) (0, (0, 0))"
+    assert told[2] == "(0, (0, 0))"
