@@ -21,6 +21,7 @@ from world import Epoch
 from clients.institution.lookup import auditing, closing
 from clients.institution.lookup.asking import Asked, Asking
 from clients.institution.lookup.epoch_record import MAX_BODY
+from clients.institution.lookup.folders import EpochFolder
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum
 from protocols.canonical import canonical
@@ -227,6 +228,27 @@ def test_pushed_answers_bring_no_reaction_and_no_bit(tmp_path: Path) -> None:
     guesses, truth = bits_read(world, epoch, world.asking("bank-00", epoch, tmp_path), 6)
     assert not any(guesses)
     assert any(truth)
+
+
+@pytest.mark.xfail(strict=True, reason="a failed answer is written to disk before the next question is put: 2 ms later")
+def test_a_failure_costs_the_work_that_a_success_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are synced one by one: what is written after a failure alone, the pool sees as a pause (threat 25)."""
+    world, epoch = opened("lwe")
+    asking, written, keep = world.asking("bank-02", epoch, tmp_path), list[str](), EpochFolder.keep
+
+    def noted(self: EpochFolder, name: str, data: bytes) -> None:
+        written.append(name)
+        keep(self, name, data)
+
+    monkeypatch.setattr(EpochFolder, "keep", noted)
+    counts = {}
+    for kind, flip in (("success", 0), ("failure", 255)):
+        evil(asking).change = lambda answer, flip=flip: answer[:-1] + bytes([answer[-1] ^ flip])  # type: ignore[misc]
+        written.clear()
+        for identifier in world.identifiers[:20]:
+            world.ask(asking, [identifier])
+        counts[kind] = len(written)
+    assert counts["failure"] == counts["success"]
 
 
 @pytest.mark.xfail(
