@@ -2,7 +2,7 @@
 
 A coordinator's membership with the relay, its pool, the node of every member, a process for each member's part in the
 epoch, and one that asks. Records are random, and so is who knows whom; 30 % of the questions are about nobody. See
-`benchmarks/lookup/README.md` for what each figure means.
+`docs/lookup-bench.md` for what each figure means.
 """
 
 from __future__ import annotations
