@@ -17,11 +17,15 @@ from server.lookup.record_store import EpochRecord
 from server.lookup.slots import Slots
 
 MAX_QUERIES = 64
+MAX_KEYED_QUERIES = 8
+"""Of an engine with evaluation keys, which takes some tenths of a second for each: nobody's turn lasts longer."""
 MAX_QUERY_BYTES = 256 * 2**10
 MAX_KEYS_BYTES = 8 * 2**20
 MAX_MESSAGE_BYTES = 12 * 2**20
 MAX_SCAN_S = 60.0
-WORKERS = 64
+_QUERIES, _OTHERS, _CROWD = 8, 4, 32
+"""Calls of one caller at once, and callers that together keep nobody else out."""
+WORKERS = (_QUERIES + _OTHERS) * _CROWD + 16
 
 
 class PoolService:
@@ -30,8 +34,8 @@ class PoolService:
     def __init__(self, pool: Pool, callers: Callers) -> None:
         self._pool = pool
         self._callers = callers
-        self._queries = Slots(total=WORKERS // 2, each=8)
-        self._others = Slots(total=WORKERS // 4, each=4)
+        self._queries = Slots(total=_QUERIES * _CROWD, each=_QUERIES)
+        self._others = Slots(total=_OTHERS * _CROWD, each=_OTHERS)
 
     def Put(self, request: wire.PutRequest, context: grpc.ServicerContext) -> wire.PutReply:  # noqa: N802
         """A part of the caller's own table."""
@@ -96,8 +100,9 @@ class PoolService:
         caller = self._caller(context)
         record, epoch = self._open(request.epoch_id, caller)
         with self._queries.take(caller):
-            if not 1 <= len(request.queries) <= MAX_QUERIES:
-                raise Refused(Code.INVALID, "queries", got=len(request.queries), expected=f"1 to {MAX_QUERIES}")
+            most = MAX_KEYED_QUERIES if request.keys_hash else MAX_QUERIES
+            if not 1 <= len(request.queries) <= most:
+                raise Refused(Code.INVALID, "queries", got=len(request.queries), expected=f"1 to {most}")
             if max(map(len, request.queries)) > MAX_QUERY_BYTES:
                 raise Refused(Code.INVALID, "query", got="too many bytes", expected=f"at most {MAX_QUERY_BYTES}")
             scanner = self._pool.scanner
@@ -106,6 +111,7 @@ class PoolService:
             end = min(context.time_remaining() or MAX_SCAN_S, MAX_SCAN_S)
             started = time.monotonic()
             answers = scanner.answer(
+                caller,
                 request.queries,
                 keys=self._pool.files(record).keys_file(caller, request.keys_hash) if request.keys_hash else None,
                 keys_hash=request.keys_hash,

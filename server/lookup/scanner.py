@@ -1,11 +1,11 @@
-"""Worker processes with the prepared table, behind one bounded queue.
+"""Worker processes with the prepared table, behind one queue in which every caller has its share and its turns.
 
     scanner = Scanner(plan, processes=2)
     hint = scanner.start()                                          # prepared, every worker
-    answers = scanner.answer(queries, keys=None, keys_hash=b"", seconds=10, wanted=context.is_active)
+    answers = scanner.answer("bank-a", queries, keys=None, keys_hash=b"", seconds=10, wanted=context.is_active)
 
-Queries without keys that wait together are answered in one pass over the table. The queue holds so many queries and
-bytes; beyond that callers are refused (`busy`) at once. What nobody waits for any more is not begun. A worker that dies
+Queries without keys that wait together are answered in one pass over the table. Who asks more than its share is refused
+(`busy`) at once. What nobody waits for any more is not begun. A worker that dies
 is started again and its call repeated once. Nothing here depends on what a query asks for, and nothing is logged of it.
 """
 
@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
@@ -25,11 +24,9 @@ from federation.errors import FederationError, Refused
 from federation.runtime.logging import get_logger
 from protocols.errors import MessageError
 from server.lookup.epochs import Code
+from server.lookup.scan_queue import Job, ScanQueue
 from server.lookup.scan_worker import Plan, Trouble, Work, work
 
-MAX_QUERIES = 512
-MAX_BYTES = 64 * 2**20
-MAX_BATCH = 64
 _TRIES = 2
 _GRACE_S = 2.0
 _log = get_logger("pool")
@@ -39,32 +36,12 @@ class ScannerStopped(FederationError):  # noqa: N818
     """The scanner ended while somebody waited."""
 
 
-@dataclass
-class _Job:
-    queries: tuple[bytes, ...]
-    keys: Path | None
-    keys_hash: bytes
-    wanted: Callable[[], bool]
-    tries: int = 0
-    answers: list[bytes] | None = None
-    error: Exception | None = None
-    done: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def size(self) -> int:
-        return sum(map(len, self.queries))
-
-    def end(self, answers: list[bytes] | None, error: Exception | None = None) -> None:
-        self.answers, self.error = answers, error
-        self.done.set()
-
-
 class Scanner:
     """One epoch's scan. `processes` workers, each with the whole table."""
 
-    def __init__(self, plan: Plan, *, processes: int, max_queries: int = MAX_QUERIES) -> None:
-        self._plan, self._processes, self._max_queries = plan, processes, max_queries
-        self._queue: deque[_Job] = deque()
+    def __init__(self, plan: Plan, *, processes: int) -> None:
+        self._plan, self._processes = plan, processes
+        self._queue = ScanQueue()
         self._changed = threading.Condition()
         self._stopped = False
         self._threads: list[threading.Thread] = []
@@ -91,6 +68,7 @@ class Scanner:
 
     def answer(
         self,
+        caller: str,
         queries: Sequence[bytes],
         *,
         keys: Path | None,
@@ -102,14 +80,11 @@ class Scanner:
         `seconds`.
         """
         end = time.monotonic() + seconds
-        job = _Job(tuple(queries), keys, keys_hash, lambda: time.monotonic() < end and wanted())
+        job = Job(caller, tuple(queries), keys, keys_hash, lambda: time.monotonic() < end and wanted())
         with self._changed:
-            waiting = sum(len(other.queries) for other in self._queue)
-            if waiting + len(queries) > self._max_queries or job.size + self._waiting_bytes() > MAX_BYTES:
-                raise Refused(Code.BUSY, "queries", got=f"{waiting} waiting", expected="fewer: ask again")
             if self._stopped:
                 raise Refused(Code.CLOSED, "pool", got="an epoch that is closing", expected="an open one")
-            self._queue.append(job)
+            self._queue.put(job)
             self._changed.notify()
         if not job.done.wait(max(0.0, end - time.monotonic())):
             raise Refused(Code.UNREACHABLE, "pool", got=f"no answer within {seconds:.0f} s", expected="one")
@@ -121,7 +96,7 @@ class Scanner:
         """End the workers; whoever waits is told."""
         with self._changed:
             self._stopped = True
-            waiting, self._queue = list(self._queue), deque()
+            waiting = self._queue.clear()
             self._changed.notify_all()
         for job in waiting:
             job.end(None, Refused(Code.CLOSED, "pool", got="an epoch that is closing", expected="an open one"))
@@ -143,28 +118,16 @@ class Scanner:
                 self._put_back(jobs, error)
                 self._revive(number)
 
-    def _next(self) -> list[_Job]:
-        """The next job; where it needs no keys, with those behind it that need none either. [] at the end."""
+    def _next(self) -> list[Job]:
+        """What is next; [] at the end."""
         with self._changed:
-            while True:
-                while self._queue and not self._queue[0].wanted():
-                    self._queue.popleft()
-                if self._queue or self._stopped:
-                    break
+            while not self._stopped:
+                if jobs := self._queue.take():
+                    return jobs
                 self._changed.wait()
-            if self._stopped:
-                return []
-            jobs = [self._queue.popleft()]
-            count = len(jobs[0].queries)
-            while jobs[0].keys is None and self._queue and self._queue[0].keys is None:
-                count += len(self._queue[0].queries)
-                if count > MAX_BATCH:
-                    break
-                if (job := self._queue.popleft()).wanted():
-                    jobs.append(job)
-            return jobs
+            return []
 
-    def _answer(self, worker: _Worker, jobs: list[_Job]) -> None:
+    def _answer(self, worker: _Worker, jobs: list[Job]) -> None:
         together = tuple(query for job in jobs for query in job.queries)
         answered = worker.ask(Work(together, jobs[0].keys, jobs[0].keys_hash))
         if isinstance(answered, Trouble):
@@ -180,14 +143,14 @@ class Scanner:
             job.end(answered[first : first + len(job.queries)])
             first += len(job.queries)
 
-    def _put_back(self, jobs: list[_Job], error: Exception) -> None:
+    def _put_back(self, jobs: list[Job], error: Exception) -> None:
         with self._changed:
             for job in reversed(jobs):
                 job.tries += 1
                 if job.done.is_set():
                     continue
                 if job.tries < _TRIES:
-                    self._queue.appendleft(job)
+                    self._queue.put_back(job)
                 else:
                     _fail([job], error)
 
@@ -201,9 +164,6 @@ class Scanner:
                 time.sleep(0.5)
             else:
                 return
-
-    def _waiting_bytes(self) -> int:
-        return sum(job.size for job in self._queue)
 
 
 @dataclass(frozen=True)
@@ -236,7 +196,7 @@ class _Worker:
         self.connection.close()
 
 
-def _fail(jobs: Sequence[_Job], error: Exception) -> None:
+def _fail(jobs: Sequence[Job], error: Exception) -> None:
     for job in jobs:
         refusal = Refused(Code.UNREACHABLE, "pool", got="a worker that ended", expected="an answer")
         refusal.__cause__ = error

@@ -197,6 +197,8 @@ def test_the_pool_refuses_what_is_not_asked_of_it(world: Federation) -> None:
     for queries, code in (([], "invalid"), ([b"x"] * 65, "invalid"), ([bytes(2**18 + 1)], "invalid")):
         with refused(code):
             castor.ask_pool("Query", wire.QueryRequest(epoch_id=context.epoch_id, queries=queries))
+    with refused("invalid"):  # nobody's turn is longer than that, where each query takes long
+        castor.ask_pool("Query", wire.QueryRequest(epoch_id=context.epoch_id, keys_hash=bytes(32), queries=[b"x"] * 9))
     with refused("unknown"):
         castor.ask_pool("Query", wire.QueryRequest(epoch_id=bytes(32), queries=[b"x"]))
     with refused("unknown"):

@@ -49,7 +49,7 @@ def client(plan: Plan, scanner: Scanner) -> Client:
 
 
 def asked(scanner: Scanner, queries: list[bytes], seconds: float = 60.0) -> list[bytes]:
-    return scanner.answer(queries, keys=None, keys_hash=b"", seconds=seconds)
+    return scanner.answer("bank-a", queries, keys=None, keys_hash=b"", seconds=seconds)
 
 
 def test_what_is_read_is_what_stands_there(plan: Plan, scanner: Scanner) -> None:
