@@ -73,8 +73,9 @@ def publish(given: Publisher) -> Passes:
     from clients.institution.lookup import publishing
     from clients.institution.lookup.channel import RelayClient
     from clients.institution.lookup.concluding import MODEL_FILE
-    from clients.institution.lookup.epoch_record import EpochRecord
+    from clients.institution.lookup.epoch_record import RELAY, EpochRecord
     from clients.institution.lookup.part import Part
+    from protocols.lookup.proposal import roster_fingerprint
 
     home = InstitutionHome.open(given.home)
     passes = Passes(customers=len(given.population.held_by(given.number)))
@@ -93,7 +94,10 @@ def publish(given: Publisher) -> Passes:
 
     with RelayClient(home) as relay:
         record = EpochRecord(home.coordinator_key, home.name, home.signing_key.public)
-        published = publishing.publish(Part(home, relay, record, snapshot), wait=True, timeout=given.timeout)
+        part = Part(home, relay, record, snapshot)
+        publishing.refresh(part)
+        roster = roster_fingerprint(record.body("propose", RELAY))
+        published = publishing.publish(part, wait=True, timeout=given.timeout, approve=roster)
     if not published.open:
         raise RuntimeError(f"phase {published.phase}, waiting for {published.waiting}")
     return passes

@@ -25,6 +25,7 @@ app = typer.Typer(
     help="Take part in a federation: your records, keys and budget stay here.",
     cls=mount(
         ledger="clients.institution.ledger_cli:app",
+        lookup="clients.institution.lookup.roster_cli:app",
         publish="clients.institution.lookup.publish_cli:app",
         query="clients.institution.lookup.query_cli:app",
         score="clients.institution.score_cli:app",

@@ -35,6 +35,7 @@ from federation.runtime.processes import BackOff, Supervisor
 from federation.runtime.rpc import free_ports
 from federation.training import Recipe, initial_parameters
 from protocols.lookup.parameters import Parameters
+from protocols.lookup.proposal import roster_fingerprint
 from server import serve as coordinator_serve
 from server.home import CoordinatorHome
 from server.log import LogStore
@@ -99,6 +100,13 @@ class LookupDeployment:
         record = self.record
         return "" if record is None else str(record.state.phase)
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the roster that is proposed, as the operators read it out to one another."""
+        record = self.record
+        assert record is not None
+        return roster_fingerprint(record.proposal)
+
     def said(self, kind: str, party: str) -> bool:
         record = self.record
         return record is not None and record.state.has(kind, party)
@@ -129,7 +137,9 @@ class LookupDeployment:
         log.close()
 
     def start(self, name: str, *words: object, stdin: bytes = b"") -> subprocess.Popen[bytes]:
-        """A `fedscore institution` command of one institution, running."""
+        """A `fedscore institution` command of one institution, running. Who publishes has compared the fingerprint."""
+        if words[0] == "publish":
+            words = (*words, "--approve", self.fingerprint)
         line = [*FEDSCORE, "institution", *map(str, words), "--home", str(self.institutions[name].path)]
         process = subprocess.Popen(
             line,

@@ -53,9 +53,11 @@ def open_epoch(processes: Processes, homes: Homes, inputs: Inputs, engine: str, 
     opening = command("coordinator", "epoch", "open", home=homes.coordinator, run=RUN, engine=engine)
     for given in inputs.institutions:
         opening += ["--customers", f"{given.name}={attested(given.rows)}"]
-    commands = {"open": [*opening, "--json"]}
-    options = {"model": homes.run / "model.json", "timeout": _PUBLISH_S}
-    for given in inputs.institutions:  # who publishes waits for the epoch
+    processes.run_all({"open": [*opening, "--json"]})
+    roster = _epoch(processes, homes, "status")["roster"]  # the demonstration's members compare it and approve it
+    commands = {}
+    options = {"model": homes.run / "model.json", "timeout": _PUBLISH_S, "approve": roster}
+    for given in inputs.institutions:
         words = command("institution", "publish", home=homes.institution(given.name), **options)
         commands[given.name] = [*words, "--json"]
     with _phase(homes) as phase:

@@ -67,7 +67,11 @@ def context_of(record: EpochRecord) -> bytes:
 
 
 def own_ceremony(folders: LookupFolders, record: EpochRecord, random: Random) -> Ceremony:
-    """This institution's part of the epoch's ceremony, drawn at the first call."""
+    """This institution's part of the epoch's ceremony, drawn at the first call.
+
+    Raises RosterNotApproved, and draws nothing, before somebody here has approved whom the key is shared with.
+    """
+    folders.approval.check(record.body("propose", RELAY))
     context = context_of(record)
     make = lambda: Ceremony.make(record.institution, context, random).encode()  # noqa: E731
     return Ceremony.decode(folders.ceremony(context, make))
@@ -76,14 +80,16 @@ def own_ceremony(folders: LookupFolders, record: EpochRecord, random: Random) ->
 def accept_roster(folders: LookupFolders, record: EpochRecord) -> Roster:
     """The roster of the epoch, checked, and kept from then on.
 
-    1. It says what `propose` said: members, keys, numbers of customers, parameters, log, coordinator, oversight.
-    2. Its coordinator is the pinned one; this institution stands in it with its own signing key.
-    3. New key: every K_j was committed to before any was revealed, and is possessed.
-    4. Known key: this institution has accepted this very roster before.
-    5. Its own K_j is there.
+    1. Somebody here approved what `propose` says.
+    2. It says what `propose` said: members, keys, numbers of customers, parameters, log, coordinator, oversight.
+    3. Its coordinator is the pinned one; this institution stands in it with its own signing key.
+    4. New key: every K_j was committed to before any was revealed, and is possessed.
+    5. Known key: this institution has accepted this very roster before.
+    6. Its own K_j is there.
 
-    Raises MessageError, ProofError or ConfigurationError.
+    Raises RosterNotApproved, MessageError, ProofError or ConfigurationError.
     """
+    folders.approval.check(record.body("propose", RELAY))
     document = record.raw("roster", RELAY)
     roster = Roster.decode(document)
     _check_proposal(roster, record.body("propose", RELAY), record)

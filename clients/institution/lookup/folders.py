@@ -1,6 +1,7 @@
 """Where the private score query keeps what it must not lose, and what it must forget.
 
 HOME/keys/pseudonym-CONTEXT.key    this institution's share k_j of one joint key, with what it committed to
+HOME/lookup/approved-roster.json    whom a person here agreed to take part with (roster_approval)
 HOME/lookup/rosters/ID/            under one joint key: roster.json, seed.key (of blinding), pseudonyms/
 HOME/lookup/epochs/COUNTER/        of one epoch; erased when it closes:
     secrets.key  query.key         pad and mask keys; the querier's engine key
@@ -24,6 +25,7 @@ from pathlib import Path
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.pseudonym_store import PseudonymStore
+from clients.institution.lookup.roster_approval import RosterApproval
 from federation.errors import ConfigurationError
 from federation.runtime.private_files import keep_private, private_directory, read_private, write_public
 from protocols.lookup.cadence import PastEpoch
@@ -122,6 +124,10 @@ class LookupFolders:
     def exists(self) -> bool:
         """Whether this institution has ever taken part."""
         return (self.home.path / "lookup").is_dir()
+
+    @property
+    def approval(self) -> RosterApproval:
+        return RosterApproval(self.path)
 
     def ceremony(self, context: bytes, make: Callable[[], bytes]) -> bytes:
         """The private file of one key ceremony, made once."""

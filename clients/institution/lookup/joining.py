@@ -53,6 +53,8 @@ def enrolled(part: Part) -> Body:
 
 def secrets(part: Part) -> Body:
     """Publish the keys of this epoch, drawn for it alone."""
+    _refuse_replay(part)
+    _ = part.roster  # approved and accepted, before anything is drawn
     drawn = part.drawn_secrets()
     return {"pad": drawn.pad_public.hex(), "mask": drawn.mask_public.hex()}
 

@@ -29,6 +29,7 @@ from clients.institution.lookup.part import Part
 from clients.institution.lookup.progress import showing
 from clients.institution.lookup.publishing import Published, wait_for_epoch
 from clients.institution.lookup.publishing import publish as take_part
+from clients.institution.lookup.roster_approval import RosterNotApproved
 from clients.institution.lookup.snapshot import Snapshot
 from federation.lookup.settings import ScoringSettings
 
@@ -42,12 +43,14 @@ def publish(
     model: Annotated[Path | None, typer.Option(help="The published model, model.json. Default: lookup.model.")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until the epoch is open.")] = True,
     timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to stay.")] = 24 * 3600.0,
+    approve: Annotated[str, typer.Option(help="The roster's fingerprint, as all members compared it.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Take part in the current epoch, or wait for one, until it is open.
 
     Exit code 0: the epoch is open (with --no-wait: all that is owed now is said). 1: a check failed, or something could
     not be read; nothing was signed that should not be. 3: not open within the timeout; the text names who holds it up.
+    That may be this institution: under a roster that nobody here approved, nothing is made and nothing signed.
     """
     opened = InstitutionHome.open(home)
     console = Console(stderr=True)
@@ -57,12 +60,14 @@ def publish(
             wait_for_epoch(relay, timeout)
         record = EpochRecord(opened.coordinator_key, opened.name, opened.signing_key.public)
         part = Part(opened, relay, record, partial(_read, model), report=report)
-        published = take_part(part, wait=wait, timeout=max(0.0, timeout - (time.monotonic() - started)))
+        left = max(0.0, timeout - (time.monotonic() - started))
+        waits = lambda reason: _unapproved(reason, console)  # noqa: E731
+        published = take_part(part, wait=wait, timeout=left, approve=approve, on_unapproved=waits)
     if as_json:
         typer.echo(json.dumps({"institution": opened.name} | published.to_json()))
     else:
         _say(opened.name, published)
-    if wait and not published.open:
+    if published.unapproved is not None or (wait and not published.open):
         raise typer.Exit(NOT_OPEN)
 
 
@@ -72,6 +77,15 @@ def _read(model: Path | None, part: Part) -> Snapshot:
     published = read_model(part.home, source, part.record.body("propose", RELAY)["model"])
     keep_model(part, published, source)
     return read_customers(part.home, published, ScoringSettings.of(part.roster.parameters).scaling)
+
+
+def _unapproved(reason: RosterNotApproved, console: Console) -> None:
+    console.print(f"The roster {reason.fingerprint} is not approved here:", markup=False)
+    for change in reason.changes:
+        console.print(f"  {change}", markup=False)
+    console.print(
+        "Compare it with other members; `fedscore institution lookup roster` shows it, `approve` approves it."
+    )
 
 
 def _say(name: str, published: Published) -> None:

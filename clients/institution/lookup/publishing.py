@@ -18,9 +18,10 @@ from typing import Any
 
 from clients.institution.lookup import auditing, building, closing, joining, signing
 from clients.institution.lookup.channel import RelayClient
-from clients.institution.lookup.epoch_record import POOL
+from clients.institution.lookup.epoch_record import POOL, RELAY
 from clients.institution.lookup.folders import LookupFolders
 from clients.institution.lookup.part import Part
+from clients.institution.lookup.roster_approval import RosterNotApproved
 from federation.errors import ConfigurationError
 from federation.runtime.logging import get_logger
 from protocols.canonical import canonical
@@ -56,6 +57,7 @@ class Published:
     said: tuple[str, ...]
     waiting: tuple[tuple[str, str], ...]
     seconds: float
+    unapproved: RosterNotApproved | None = None
 
     @property
     def open(self) -> bool:
@@ -69,28 +71,59 @@ class Published:
             "said": list(self.said),
             "waiting": waiting,
             "seconds": round(self.seconds, 3),
+            "unapproved": None if self.unapproved is None else self.unapproved.fingerprint,
         }
 
 
-def publish(part: Part, *, wait: bool, timeout: float, until: tuple[str, ...] = ("open", "closed")) -> Published:
+def publish(
+    part: Part,
+    *,
+    wait: bool,
+    timeout: float,
+    until: tuple[str, ...] = ("open", "closed"),
+    approve: str = "",
+    on_unapproved: Callable[[RosterNotApproved], None] = lambda reason: None,
+) -> Published:
     """Say whatever this institution owes until the epoch is in one of the phases `until`.
 
+    Nothing is said under a roster that nobody here approved: `on_unapproved` hears of it once, and with `wait` this
+    waits for `fedscore institution lookup approve`. `approve` is the fingerprint that people compared beforehand.
     Without `wait`: until nothing is owed at this moment. Raises what a step raises, ConfigurationError where this
-    institution is no member of the epoch. With `wait`, returns after `timeout` seconds whatever the phase is.
+    institution is no member of the epoch, or where `approve` is not the proposal's fingerprint. With `wait`, returns
+    after `timeout` seconds whatever the phase is.
     """
     started = time.monotonic()
     said: list[str] = []
     with alone(part.folders):
-        pause = 0
+        pause, unapproved = 0, None
         while True:
             refresh(part, pause)
-            kinds = say_what_is_owed(part)
-            said += kinds
+            if approve and part.record.has("propose", RELAY):
+                part.folders.approval.approve(part.record.body("propose", RELAY), approve, part.clock())
+                approve = ""
             over = time.monotonic() - started
+            try:
+                kinds = say_what_is_owed(part)
+            except RosterNotApproved as reason:
+                if unapproved is None:
+                    on_unapproved(reason)
+                unapproved = reason
+                if not wait or over > timeout:
+                    return _outcome(part, said, over, unapproved)
+                time.sleep(min(NEXT_EPOCH_S, timeout))
+                pause = 0
+                continue
+            unapproved = None
+            said += kinds
             done = part.record.phase in until or (not wait and not kinds) or over > timeout
             if done and not kinds:
-                return Published(part.record.counter, part.record.phase, tuple(said), part.record.waiting, over)
+                return _outcome(part, said, over, None)
             pause = 0 if kinds else int(max(0, min(LONGEST_WAIT_MS, 1000 * (timeout - over))))
+
+
+def _outcome(part: Part, said: list[str], seconds: float, unapproved: RosterNotApproved | None) -> Published:
+    record = part.record
+    return Published(record.counter, record.phase, tuple(said), record.waiting, seconds, unapproved)
 
 
 def wait_for_epoch(relay: RelayClient, timeout: float) -> None:

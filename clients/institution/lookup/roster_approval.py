@@ -1,0 +1,117 @@
+"""Whom this institution takes part with: only a roster that somebody here has approved, by its fingerprint.
+
+    approval = RosterApproval(folders.path)
+    approval.approve(proposal, "3f2a 77c1 ...", now)       # a person, after comparing it with the other members
+    approval.check(proposal)                               # a program, before anything is drawn or signed
+
+Keys of other members, log and pool reach an institution through the coordinator alone. A coordinator that made the
+other members up reads every record with a ticket for it, so nothing it proposes is believed unseen. One roster is
+approved at a time; epochs under it need no more. Whoever goes back to an earlier roster asks again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from federation.errors import ConfigurationError
+from federation.runtime.logging import get_logger
+from federation.runtime.private_files import write_public
+from protocols.lookup.proposal import roster_fingerprint
+from protocols.signing import VerifyingKey
+
+_KEYS = ("coordinator_key", "log_key", "pool_key", "oversight")
+_TERMS = ("members", "parameters", *_KEYS)
+_log = get_logger("lookup")
+
+
+class RosterNotApproved(ConfigurationError):  # noqa: N818 (the name is what the user reads)
+    """The roster waits for a person. `fingerprint` is its name, `changes` what differs from the approved one."""
+
+    def __init__(self, fingerprint: str, changes: tuple[str, ...]) -> None:
+        self.fingerprint, self.changes = fingerprint, changes
+        super().__init__(
+            "roster",
+            got=f"{fingerprint}, not approved here ({'; '.join(changes)})",
+            expected="one approved with `fedscore institution lookup approve` after comparing it with other members",
+        )
+
+
+@dataclass(frozen=True)
+class RosterApproval:
+    """HOME/lookup/approved-roster.json: the one approval that is in force, with what was approved."""
+
+    folder: Path
+
+    def approve(self, proposal: Mapping[str, Any], fingerprint: str, now: float) -> None:
+        """Approve `proposal`; on disk when this returns. Raises ConfigurationError unless `fingerprint` is its own."""
+        found = roster_fingerprint(proposal)
+        if digits(fingerprint) != digits(found):
+            raise ConfigurationError("fingerprint", got=fingerprint, expected=f"{found}, of the roster that waits")
+        terms = {name: proposal[name] for name in _TERMS}
+        document = {"version": 1, "fingerprint": found, "approved_at": int(now), "roster": terms}
+        write_public(self._file, json.dumps(document, indent=2).encode(), mode=0o600)
+        _log.info("roster approved", count=len(terms["members"]))
+
+    def check(self, proposal: Mapping[str, Any]) -> None:
+        """Raises RosterNotApproved unless `proposal` is of the approved roster."""
+        found, approved = roster_fingerprint(proposal), self.approved
+        if approved is None or roster_fingerprint(approved) != found:
+            raise RosterNotApproved(found, changes(approved, proposal))
+
+    @property
+    def approved(self) -> dict[str, Any] | None:
+        """What was approved last, or None. Raises ConfigurationError for a file that says something else."""
+        try:
+            return dict(json.loads(self._file.read_bytes())["roster"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigurationError(
+                str(self._file), got=type(error).__name__, expected="what approve wrote"
+            ) from error
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "approved-roster.json"
+
+
+def digits(fingerprint: str) -> str:
+    """A fingerprint as people type it, without its spaces."""
+    return "".join(fingerprint.split()).lower()
+
+
+def changes(approved: Mapping[str, Any] | None, proposal: Mapping[str, Any]) -> tuple[str, ...]:
+    """What differs between two rosters, a line each."""
+    if approved is None:
+        return ("no roster was approved before",)
+    return tuple(_changes(approved, proposal))
+
+
+def key_id(key: str) -> str:
+    """A short name of an Ed25519 key in hexadecimal, as elsewhere in the product."""
+    return VerifyingKey.from_hex(key).key_id
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(old["members"].keys() | new["members"].keys()):
+        before, now = old["members"].get(name), new["members"].get(name)
+        if before is None:
+            yield f"{name} joins with key {key_id(now['key'])} and {now['customers']} customers"
+        elif now is None:
+            yield f"{name} leaves"
+        else:
+            if before["key"] != now["key"]:
+                yield f"key of {name}: {key_id(now['key'])} for {key_id(before['key'])}"
+            if before["customers"] != now["customers"]:
+                yield f"customers of {name}: {now['customers']} for {before['customers']}"
+    for name in sorted(old["parameters"].keys() | new["parameters"].keys()):
+        was, is_now = (side["parameters"].get(name) for side in (old, new))
+        if was != is_now:
+            yield f"{name}: {is_now} for {was}"
+    for name in _KEYS:
+        if old[name] != new[name]:
+            yield f"{name}: another one"

@@ -1,0 +1,112 @@
+"""`fedscore institution lookup roster|approve`: with whom the private score query is shared, as a person decides.
+
+    fedscore institution lookup roster --home HOME
+    fedscore institution lookup approve 3f2a 77c1 ... --home HOME
+
+The fingerprint is the same at the coordinator and at every member. Compare it with the other members over a channel
+that is not the coordinator's: who they are and what keys they have is the coordinator's word until then. Epochs under
+an approved roster need no new approval, any change of members, keys, customers or parameters does.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from clients.institution.cli_enrol import AsJson, Home
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.channel import RelayClient
+from clients.institution.lookup.epoch_record import RELAY, EpochRecord
+from clients.institution.lookup.folders import LookupFolders
+from clients.institution.lookup.part import Part, no_snapshot
+from clients.institution.lookup.publishing import refresh
+from clients.institution.lookup.roster_approval import RosterNotApproved, key_id
+from federation.errors import ConfigurationError
+from protocols.lookup.proposal import roster_fingerprint
+from protocols.printable import printable
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Whom the score query is shared with.")
+_NAME = 64
+
+
+@app.command()
+def roster(home: Home, as_json: AsJson = False) -> None:
+    """Show the roster that the coordinator proposes, whether it is approved, and what changed since the last one."""
+    opened = InstitutionHome.open(home)
+    facts = describe(LookupFolders(opened), _proposal(opened))
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2))
+    else:
+        _show(facts, Console())
+
+
+@app.command()
+def approve(
+    fingerprint: Annotated[list[str], typer.Argument(help="All 64 digits, as the other members see them.")], home: Home
+) -> None:
+    """Approve the roster that is proposed: from now on this institution takes part in its epochs."""
+    opened = InstitutionHome.open(home)
+    proposal = _proposal(opened)
+    LookupFolders(opened).approval.approve(proposal, " ".join(fingerprint), time.time())
+    typer.echo(f"approved: {len(proposal['members'])} members, {roster_fingerprint(proposal)}")
+
+
+def describe(folders: LookupFolders, proposal: dict[str, Any]) -> dict[str, Any]:
+    """What a person needs to know of a proposed roster, keys by their ids."""
+    try:
+        folders.approval.check(proposal)
+        changes: tuple[str, ...] | None = None
+    except RosterNotApproved as reason:
+        changes = reason.changes
+    members = {
+        name: {"key": key_id(member["key"]), "customers": member["customers"]}
+        for name, member in sorted(proposal["members"].items())
+    }
+    keys = {name: key_id(proposal[name]) for name in ("coordinator_key", "log_key", "pool_key")}
+    return {
+        "fingerprint": roster_fingerprint(proposal),
+        "approved": changes is None,
+        "changes": list(changes or ()),
+        "members": members,
+        **keys,
+        "oversight": proposal["oversight"],
+        "parameters": proposal["parameters"],
+    }
+
+
+def _proposal(home: InstitutionHome) -> dict[str, Any]:
+    """The coordinator's signed proposal, with this institution's own key in it.
+
+    Raises ConfigurationError if there is none, if this institution is not in it, or if it is another coordinator's.
+    """
+    with RelayClient(home) as relay:
+        record = EpochRecord(home.coordinator_key, home.name, home.signing_key.public)
+        refresh(Part(home, relay, record, no_snapshot))
+    if not record.has("propose", RELAY):
+        raise ConfigurationError("roster", got="none proposed", expected="an epoch that the coordinator opened")
+    proposal: dict[str, Any] = record.body("propose", RELAY)
+    if proposal["coordinator_key"] != home.coordinator_key.hex:
+        raise ConfigurationError("coordinator_key", got="another in the proposal", expected="the one pinned here")
+    return proposal
+
+
+def _show(facts: dict[str, Any], console: Console) -> None:
+    table = Table(title=f"Roster {facts['fingerprint']}", title_justify="left")
+    for heading in ("member", "key", "customers"):
+        table.add_column(heading)
+    for name, member in facts["members"].items():
+        table.add_row(printable(name, _NAME), member["key"], f"{member['customers']:,}")
+    console.print(table)
+    for name in ("coordinator_key", "log_key", "pool_key"):
+        console.print(f"{name.replace('_', ' ')}: {facts[name]}", markup=False)
+    console.print(f"oversight: {facts['oversight'] or 'nobody'}", markup=False)
+    for name, value in sorted(facts["parameters"].items()):
+        console.print(f"{name}: {value}", markup=False)
+    console.print("Approved here." if facts["approved"] else "NOT approved here:", style="bold")
+    for change in facts["changes"]:
+        console.print(f"  {change}", markup=False)

@@ -1,0 +1,192 @@
+"""A coordinator that makes the other members up gets nothing: no key share, no signature, before a person approves."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from clients.institution.lookup import joining, publishing
+from clients.institution.lookup.ceremony import Ceremony, accept_roster, context_of, encode_opening, own_ceremony
+from clients.institution.lookup.epoch_record import EpochRecord
+from clients.institution.lookup.folders import LookupFolders
+from clients.institution.lookup.part import Part, no_snapshot
+from clients.institution.lookup.roster_approval import RosterApproval, RosterNotApproved
+from clients.institution.lookup.roster_cli import describe
+from federation.errors import ConfigurationError
+from protocols.canonical import canonical
+from protocols.envelope import seal
+from protocols.lookup.parameters import Parameters
+from protocols.lookup.proposal import roster_fingerprint
+from protocols.lookup.roster import Roster, RosterMember
+from protocols.oprf.group import base, random_scalar
+from protocols.signing import SigningKey
+from protocols.wire import lookup_pb2 as wire
+from protocols.wire.training_pb2 import Envelope
+
+OTHERS = ("bank-b", "bank-c")
+
+
+class Coordinator:
+    """Names two members that it plays itself, and speaks for all of them but the victim."""
+
+    def __init__(self, folder: Path, **parameters: Any) -> None:
+        self.key, self.victim = SigningKey.generate(), SigningKey.generate()
+        self.played = {name: SigningKey.generate() for name in OTHERS}
+        self.parameters = Parameters(engine="mirror", dummies=1, quorum=1, **parameters)
+        self.oversight = base(random_scalar(os.urandom))
+        self.log = SigningKey.generate()
+        members = {"bank-a": self.victim, **self.played}
+        self.proposal: dict[str, Any] = {
+            "version": 1,
+            "members": {name: {"key": key.public.hex, "customers": 10**10} for name, key in members.items()},
+            "auditors": ["bank-b"],
+            "new_keys": True,
+            "catalogue": "00" * 32,
+            "model": "00" * 32,
+            "parameters": self.parameters.to_json(),
+            "log_key": self.log.public.hex,
+            "pool_key": self.key.public.hex,
+            "coordinator_key": self.key.public.hex,
+            "oversight": self.oversight.hex(),
+        }
+        (folder / "keys").mkdir(mode=0o700)
+        home: Any = SimpleNamespace(
+            path=folder, keys=folder / "keys", name="bank-a", signing_key=self.victim, coordinator_key=self.key.public
+        )
+        self.home, self.folders = home, LookupFolders(home)
+        self.record = EpochRecord(self.key.public, "bank-a", self.victim.public)
+        self.submitted: list[str] = []
+        self.view("commit")
+        self.say("propose", "relay", self.proposal, self.key)
+
+    def view(self, *owed: str) -> wire.EpochView:
+        return wire.EpochView(counter=1, phase="keys", owed=owed)
+
+    def say(self, kind: str, party: str, body: Any, key: SigningKey) -> None:
+        data = body if isinstance(body, bytes) else canonical(body)
+        envelope = Envelope.FromString(seal(wire.Step(counter=1, kind=kind, party=party, body=data), key))
+        view = self.view("commit")
+        view.steps.add(sequence=self.record.sequence + 1, step=envelope)
+        self.record.take(view)
+
+    def ceremony(self, own: Ceremony) -> Roster:
+        """Everybody's commitment and share, then the roster with all of them."""
+        played = {name: Ceremony.make(name, context_of(self.record), os.urandom) for name in OTHERS}
+        said, keys = {"bank-a": own, **played}, {"bank-a": self.victim, **self.played}
+        for name, each in said.items():
+            self.say("commit", name, {"commitment": each.commitment.hex()}, keys[name])
+        for name, each in said.items():
+            self.say("reveal", name, {"opening": encode_opening(each.opening)}, keys[name])
+        members = tuple(RosterMember(name, keys[name].public, said[name].share.public, 10**10) for name in sorted(keys))
+        roster = Roster(members, self.key.public, self.log.public, self.parameters, self.oversight)
+        self.say("roster", "relay", roster.encode(), self.key)
+        return roster
+
+    def part(self) -> Part:
+        relay: Any = SimpleNamespace(
+            view=lambda counter=0, *, after=0, wait_ms=0: self.view(*(() if self.submitted else ("commit",))),
+            submit=lambda step: self.submitted.append(step.kind),
+        )
+        return Part(self.home, relay, self.record, no_snapshot)
+
+
+@pytest.fixture
+def coordinator(tmp_path: Path) -> Coordinator:
+    return Coordinator(tmp_path, cadence_s=1, daily_tickets=10**9)
+
+
+def test_members_that_the_coordinator_made_up_get_no_share_of_a_key(coordinator: Coordinator) -> None:
+    with pytest.raises(RosterNotApproved, match=roster_fingerprint(coordinator.proposal)):
+        own_ceremony(coordinator.folders, coordinator.record, os.urandom)
+    with pytest.raises(RosterNotApproved):
+        accept_roster(coordinator.folders, coordinator.record)
+    with pytest.raises(RosterNotApproved):
+        joining.secrets(coordinator.part())
+    assert not list(coordinator.home.keys.iterdir())
+    assert not list((coordinator.home.path / "lookup").rglob("*.key"))
+
+
+def test_without_the_approval_the_coordinator_would_have_its_roster(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RosterApproval, "check", lambda approval, proposal: None)
+    roster = coordinator.ceremony(own_ceremony(coordinator.folders, coordinator.record, os.urandom))
+    accepted = accept_roster(coordinator.folders, coordinator.record)
+    assert accepted == roster
+    assert (accepted.parameters.cadence_s, accepted.parameters.daily_tickets) == (1, 10**9)
+
+
+def test_who_publishes_without_an_approval_says_nothing_and_why(coordinator: Coordinator) -> None:
+    heard: list[RosterNotApproved] = []
+    for wait in (False, True):
+        published = publishing.publish(coordinator.part(), wait=wait, timeout=0.0, on_unapproved=heard.append)
+        assert published.unapproved is not None
+        assert published.to_json()["unapproved"] == roster_fingerprint(coordinator.proposal)
+    assert coordinator.submitted == []
+    assert heard[0].changes == ("no roster was approved before",)
+
+
+def test_an_approved_roster_goes_on_and_needs_no_other_approval(coordinator: Coordinator) -> None:
+    fingerprint = roster_fingerprint(coordinator.proposal)
+    published = publishing.publish(coordinator.part(), wait=True, timeout=0.0, approve=fingerprint.replace(" ", ""))
+    assert published.unapproved is None
+    assert coordinator.submitted == ["commit"]
+    coordinator.ceremony(own_ceremony(coordinator.folders, coordinator.record, os.urandom))
+    assert accept_roster(coordinator.folders, coordinator.record).institutions == ("bank-a", *OTHERS)
+    later = coordinator.proposal | {"auditors": ["bank-c"], "model": "11" * 32, "new_keys": False}
+    RosterApproval(coordinator.folders.path).check(later)  # a new object: what counts is on disk
+
+
+def test_a_fingerprint_of_another_roster_approves_nothing(coordinator: Coordinator) -> None:
+    other = coordinator.proposal | {"pool_key": SigningKey.generate().public.hex}
+    with pytest.raises(ConfigurationError, match="fingerprint"):
+        publishing.publish(coordinator.part(), wait=True, timeout=0.0, approve=roster_fingerprint(other))
+    short = roster_fingerprint(coordinator.proposal)[:19]  # a prefix can be searched for
+    with pytest.raises(ConfigurationError, match="fingerprint"):
+        coordinator.folders.approval.approve(coordinator.proposal, short, 0.0)
+    assert coordinator.folders.approval.approved is None
+    assert coordinator.submitted == []
+
+
+def test_whatever_changes_is_named_and_waits_again(coordinator: Coordinator) -> None:
+    approval, proposal = coordinator.folders.approval, coordinator.proposal
+    approval.approve(proposal, roster_fingerprint(proposal), 0.0)
+    members = proposal["members"]
+    joined = {**members, "bank-d": {"key": SigningKey.generate().public.hex, "customers": 7}}
+    left = {name: members[name] for name in ("bank-a", "bank-b")}
+    replaced = {**members, "bank-b": members["bank-b"] | {"key": SigningKey.generate().public.hex}}
+    more = {**members, "bank-b": members["bank-b"] | {"customers": 9}}
+    cases = {
+        "bank-d joins": {"members": joined},
+        "bank-c leaves": {"members": left},
+        "key of bank-b": {"members": replaced},
+        "customers of bank-b: 9 for 10000000000": {"members": more},
+        "cadence_s: 2 for 1": {"parameters": proposal["parameters"] | {"cadence_s": 2}},
+        "log_key": {"log_key": SigningKey.generate().public.hex},
+        "pool_key": {"pool_key": SigningKey.generate().public.hex},
+        "oversight": {"oversight": ""},
+    }
+    for told, change in cases.items():
+        with pytest.raises(RosterNotApproved) as reason:
+            approval.check(proposal | change)
+        assert len(reason.value.changes) == 1
+        assert told in reason.value.changes[0]
+        assert reason.value.fingerprint in str(reason.value)
+    approval.check(proposal)
+
+
+def test_a_person_sees_whom_and_what_the_fingerprint_stands_for(coordinator: Coordinator) -> None:
+    shown = describe(coordinator.folders, coordinator.proposal)
+    assert shown["fingerprint"] == roster_fingerprint(coordinator.proposal)
+    assert not shown["approved"]
+    assert shown["members"]["bank-b"] == {"key": coordinator.played["bank-b"].public.key_id, "customers": 10**10}
+    assert shown["parameters"]["cadence_s"] == 1
+    assert shown["oversight"] == coordinator.oversight.hex()
+    assert {shown[name] for name in ("log_key", "pool_key")} == {
+        coordinator.log.public.key_id,
+        coordinator.key.public.key_id,
+    }
