@@ -128,7 +128,7 @@ def recorded(out: Path, *, persons: int, engine: str) -> Iterator[RecordedWorld]
         patched.setenv("TMPDIR", str(out / "tmp"))
         patched.setenv("OMP_NUM_THREADS", "1")
         with RecordedWorld.found(out, persons=persons) as world:
-            world.open_epoch(engine)
+            world.open_epoch(engine, daily_tickets=5000)
             world.publish()
             yield world
 

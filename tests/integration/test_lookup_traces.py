@@ -1,6 +1,6 @@
 """What is left on disk: in whose files stands an identifier or a secret, while an epoch is open and once it is over.
 
-Closes the epoch of the recorded deployment; the file's name has it run after the others.
+The last test closes the epoch of the recorded deployment.
 """
 
 from __future__ import annotations
