@@ -10,6 +10,7 @@ b'secret'
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -83,6 +84,33 @@ def read_private(path: Path) -> bytes:
     return data
 
 
+def erase_private(path: Path) -> None:
+    """Overwrite a secret file, remove it, and have the removal on disk; nothing where there is none.
+
+    Overwriting cannot reach copies that a file system or a disk makes of its own accord: on such media the promise to
+    erase rests on encryption at rest. Raises OSError for what cannot be removed.
+    """
+    try:
+        with path.open("r+b") as file:
+            file.write(os.urandom(os.fstat(file.fileno()).st_size))
+            file.flush()
+            os.fsync(file.fileno())
+        path.unlink()
+    except FileNotFoundError:
+        return
+    _sync(path.parent)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove `path` and all that is in it, on disk when this returns; nothing where there is none.
+
+    Raises OSError for what stays: never said to be gone.
+    """
+    with suppress(FileNotFoundError):
+        shutil.rmtree(path)
+    _sync(path.parent)
+
+
 def write_public(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Replace `path` in one step: a reader sees the old bytes or the new ones, never a part."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
@@ -95,6 +123,14 @@ def write_public(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _refuse_shared(path: Path, status: os.stat_result) -> None:

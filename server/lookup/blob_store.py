@@ -11,8 +11,8 @@ store so many bytes in an epoch and no more. `erase` removes every file of an ep
 from __future__ import annotations
 
 import hashlib
-import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from sqlalchemy import Engine, func, insert, select, update
 
 from federation.errors import Refused
 from federation.runtime.database import reading, writing
-from federation.runtime.private_files import private_directory
+from federation.runtime.private_files import private_directory, remove_folder
 from server.lookup.epochs import RELAY, Code
 from server.lookup.record_tables import blobs
 
@@ -73,10 +73,15 @@ class BlobStore:
         if row is None or row.reader != reader:
             raise Refused(Code.INVALID, "blob", got="one for others too", expected=f"one for {reader} alone")
 
-    def fetch(self, name: bytes, reader: str, offset: int, limit: int) -> tuple[bytes, int]:
-        """A part for `reader` and the size of the whole. Raises Refused if there is none for it."""
+    def fetch(
+        self, name: bytes, reader: str, offset: int, limit: int, *, admits: Callable[[int], bool]
+    ) -> tuple[bytes, int]:
+        """A part for `reader` and the size of the whole; `admits` says whether it takes part in an epoch.
+
+        Raises Refused if there is none for it.
+        """
         row = self._readable(name, reader)
-        if row is None:
+        if row is None or not admits(row.counter):
             raise Refused(Code.UNKNOWN, "blob", got=name.hex()[:16], expected="one for the caller")
         try:
             with self._path(row.counter, row.owner, name).open("rb") as file:
@@ -86,8 +91,8 @@ class BlobStore:
             raise Refused(Code.CLOSED, "blob", got="one of an epoch that is over", expected="a current one") from error
 
     def erase(self, counter: int) -> None:
-        """Remove every file of the epoch; safe to repeat."""
-        shutil.rmtree(self._folder / "epochs" / str(counter) / "blobs", ignore_errors=True)
+        """Remove every file of the epoch; safe to repeat. Raises OSError for what stays."""
+        remove_folder(self._folder / "epochs" / str(counter) / "blobs")
 
     def _declare(self, counter: int, name: str, owner: str, reader: str, size: int) -> bool:
         """Note what is coming; True if it is here already."""

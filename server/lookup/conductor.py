@@ -3,8 +3,8 @@
     conductor = Conductor(relay, revoked)
     conductor.tick()                      # often; raises nothing that a member caused
 
-z is drawn once and kept until the epoch closes, so an interrupted layout is made again from the same secret; what is
-recorded is never made again.
+z is drawn once and kept until the epoch is closing, so an interrupted layout is made again from the same secret; what
+is recorded is never made again.
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ class Conductor:
         if record.state.phase is Phase.OPEN and self.relay.now() >= context_of(record).signed.epoch.closes_at:
             self.relay.say(record.counter, "close", {"reason": "due"})
             return True
+        if record.state.closing:  # no ticket any more, whoever is still missing: z has no use left
+            self.relay.folders.erase_relay_secret(record.counter)
         self._want_pool(record)
         for kind in record.state.owed(RELAY):
             if kind in self._steps:
@@ -175,7 +177,8 @@ class Conductor:
         """z and all that was uploaded are gone; only then is it said."""
         epoch = context_of(record).epoch_id.hex() if record.state.has("epoch") else ""
         settle(self.relay, record)
-        self.relay.folders.erase_relay(record.counter)
+        self.relay.folders.erase_relay_secret(record.counter)
+        self.relay.blobs.erase(record.counter)
         self.relay.say(record.counter, "erased", {"epoch": epoch})
 
     def _secret(self, record: EpochRecord) -> bytes:

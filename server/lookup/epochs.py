@@ -103,6 +103,7 @@ _SETTLE = (
 _ERASE = (Barrier(Phase.CLOSING, "erased", By.EVERYONE),)
 _PROPOSE = Barrier(Phase.KEYS, "propose", By.RELAY)
 _CLOSE = Barrier(Phase.OPEN, "close", By.RELAY)
+_WITH_BLOBS = ("report", "rows", "evaluated", "handovers")
 KINDS = tuple(barrier.kind for barrier in (_PROPOSE, *_KEYS, *_SETUP, _CLOSE, *_SETTLE, *_ERASE))
 
 
@@ -171,6 +172,12 @@ class Epoch:
     def owed(self, party: str) -> tuple[str, ...]:
         """The kinds of steps that `party` owes now: none or one."""
         return tuple(wait.kind for wait in self.waiting if wait.party == party)
+
+    def check_upload(self, party: str) -> None:
+        """Raises Refused unless `party` owes a step now that names a blob: nothing else is stored for anybody."""
+        if not set(_WITH_BLOBS) & set(self.owed(party)):
+            code = Code.CLOSED if self.closing else Code.NOT_EXPECTED
+            raise Refused(code, "upload", got=f"one from {party}", expected=self._expected(party))
 
     def check(self, kind: str, party: str) -> None:
         """Raises Refused unless `party` may say `kind` now. Whether it said it before is the store's to see."""

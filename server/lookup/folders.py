@@ -3,7 +3,7 @@
 HOME/keys/   pool.pem (signs answers)   log.pem (the transparency log's)
 HOME/lookup/ pool.wanted                while an epoch needs the pool; the supervisor looks for it
              relay.trouble pool.trouble what keeps one of them from its next step, while it does
-             epochs/N/z                 the relay's secret of one epoch, erased when it closes
+             epochs/N/z                 the relay's secret of one epoch, erased once it is closing
              epochs/N/blobs/            what members uploaded
              epochs/N/progress.json     how far the relay's own work is
              epochs/N/findings.json     what did not fit when the epoch was settled
@@ -12,14 +12,17 @@ HOME/lookup/ pool.wanted                while an epoch needs the pool; the super
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from federation.runtime.private_files import keep_private, private_directory, read_private
+from federation.runtime.private_files import (
+    erase_private,
+    keep_private,
+    private_directory,
+    read_private,
+    remove_folder,
+)
 from protocols.oprf.group import random_scalar
 from protocols.signing import SigningKey
 from protocols.transparency import LogKey
@@ -66,18 +69,13 @@ class LookupFolders:
         file = self.epoch(counter) / "z"
         return read_private(file) if file.exists() else None
 
-    def erase_relay(self, counter: int) -> None:
-        """Remove z and the blobs of an epoch; safe to repeat. What the pool holds, the pool erases."""
-        folder = self.epoch(counter)
-        with suppress(FileNotFoundError):
-            (folder / "z").unlink()
-        shutil.rmtree(folder / "blobs", ignore_errors=True)
-        _sync(folder)
+    def erase_relay_secret(self, counter: int) -> None:
+        """z is overwritten and gone; safe to repeat."""
+        erase_private(self.epoch(counter) / "z")
 
     def erase_pool(self, counter: int) -> None:
-        """Remove tables, sum and keys of an epoch; safe to repeat."""
-        shutil.rmtree(self.epoch(counter) / "pool", ignore_errors=True)
-        _sync(self.epoch(counter))
+        """Remove tables, sum and keys of an epoch; safe to repeat. Raises OSError for what stays."""
+        remove_folder(self.epoch(counter) / "pool")
 
     def pool_key(self) -> SigningKey:
         """The key under which the pool's answers and steps are signed."""
@@ -90,12 +88,3 @@ class LookupFolders:
         return LogKey.from_pem(
             read_private(keep_private(self.home / "keys" / "log.pem", lambda: LogKey.generate().to_pem()))
         )
-
-
-def _sync(folder: Path) -> None:
-    """A removal is on disk when this returns."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -177,6 +177,7 @@ def _document(institution: str, answer: wire.Answered) -> bytes:
         refusal = wire.Refusal()
         refusal.CopyFrom(answer.refusal)
         refusal.where = f"{institution}: {refusal.where}"[:200]
+        refusal.party = institution  # whomever it names: what the others sent was verified here
         raise _Blamed(refusal)
     return answer.document
 

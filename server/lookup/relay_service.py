@@ -25,7 +25,7 @@ from server.lookup.blob_store import PART_BYTES
 from server.lookup.charges import charge
 from server.lookup.epochs import Code
 from server.lookup.progress import progress_of
-from server.lookup.record_store import EpochRecord
+from server.lookup.record_store import EpochRecord, Said
 from server.lookup.relay import Relay, claimed_in, member_key, roster_of
 from server.lookup.slots import Slots
 
@@ -49,13 +49,16 @@ class RelayService:
         self._slots = {kind: Slots(total, each) for kind, (total, each) in _SLOTS.items()}
 
     def View(self, request: wire.ViewRequest, context: grpc.ServicerContext) -> wire.EpochView:  # noqa: N802
-        """The record of an epoch after a sequence, who is waited for, and what the caller owes."""
+        """The record of an epoch after a sequence, who is waited for, and what the caller owes.
+
+        Whoever is not in the epoch sees its number and its phase.
+        """
         with self._called(context, "view") as caller:
             relay, end = self._relay, time.monotonic() + min(request.wait_ms / 1000, MAX_WAIT_S)
             while True:
                 seen = relay.record.position()
                 record = relay.record.epoch(request.counter) if request.counter else relay.record.current()
-                news = record is not None and len(record.steps) > request.after
+                news = record is not None and len(_steps_for(record, caller)) > request.after
                 if news or time.monotonic() >= end or not context.is_active():
                     return self._view(record, caller, request.after)
                 relay.wait_for_news(seen, end, wanted=context.is_active)
@@ -65,12 +68,11 @@ class RelayService:
             return wire.SubmitReply(sequence=self._relay.submit(caller, request.step))
 
     def Upload(self, request: wire.UploadRequest, context: grpc.ServicerContext) -> wire.UploadReply:  # noqa: N802
-        """A part of a blob, for an epoch the caller takes part in."""
+        """A part of a blob that the step names which the caller owes now."""
         with self._called(context, "short") as caller:
             relay, record = self._relay, self._relay.record.epoch(request.counter)
             member_key(record, caller)
-            if not record.state.waiting and not record.state.opened:
-                raise Refused(Code.CLOSED, "upload", got="an epoch that is over", expected="a current one")
+            record.state.check_upload(caller)
             received = relay.blobs.receive(
                 request.counter,
                 caller,
@@ -84,7 +86,14 @@ class RelayService:
 
     def Fetch(self, request: wire.FetchRequest, context: grpc.ServicerContext) -> wire.Part:  # noqa: N802
         with self._called(context, "short") as caller:
-            data, size = self._relay.blobs.fetch(request.name, caller, request.offset, request.limit)
+            relay = self._relay
+            data, size = relay.blobs.fetch(
+                request.name,
+                caller,
+                request.offset,
+                request.limit,
+                admits=lambda counter: caller in relay.record.epoch(counter).state.parties.members,
+            )
             return wire.Part(data=data, offset=request.offset, size=size)
 
     def Enrol(self, request: Envelope, context: grpc.ServicerContext) -> wire.EnrolReply:  # noqa: N802
@@ -174,13 +183,14 @@ class RelayService:
             return view
         view.counter, view.phase, view.pool_address = record.counter, record.state.phase, relay.pool_address
         view.owed.extend(record.state.owed(caller))
-        for wait in record.state.waiting:
+        steps = _steps_for(record, caller)
+        for wait in record.state.waiting if steps else ():
             view.waiting.add(party=wait.party, what=wait.kind)
         progress = progress_of(relay.folders.progress(record.counter), record)
         if progress is not None:
             view.done, view.total = progress.done, progress.total
         size = 0
-        for sequence, said in enumerate(record.steps[after:], start=after + 1):
+        for sequence, said in enumerate(steps[after:], start=after + 1):
             size += len(said.envelope)
             if view.steps and size > _VIEW_BYTES:
                 view.more = True
@@ -199,6 +209,11 @@ class RelayService:
                 Code.INVALID, "points", got=f"{len(batch.points)} bytes", expected=f"1 to {MAX_POINTS} points"
             )
         return count
+
+
+def _steps_for(record: EpochRecord, caller: str) -> tuple[Said, ...]:
+    """All of them to members of the epoch, none to others."""
+    return record.steps if caller in record.state.parties.members else ()
 
 
 def _wait(context: grpc.ServicerContext, longest: float = 120.0) -> gather.Wait:

@@ -7,7 +7,15 @@ import pytest
 
 from federation.errors import ConfigurationError
 from federation.runtime import private_files
-from federation.runtime.private_files import keep_private, private_directory, read_private, write_private, write_public
+from federation.runtime.private_files import (
+    erase_private,
+    keep_private,
+    private_directory,
+    read_private,
+    remove_folder,
+    write_private,
+    write_public,
+)
 
 
 def test_a_secret_is_its_owners_alone(tmp_path: Path) -> None:
@@ -22,6 +30,34 @@ def test_a_secret_that_others_could_touch_is_refused(tmp_path: Path, mode: int) 
     (tmp_path / "key").chmod(mode)
     with pytest.raises(ConfigurationError, match=f"mode 0{mode:o}"):
         read_private(tmp_path / "key")
+
+
+def test_a_secret_that_is_erased_is_overwritten_first(tmp_path: Path) -> None:
+    write_private(tmp_path / "key", b"secret")
+    (tmp_path / "other").hardlink_to(tmp_path / "key")  # what is left on a disk once the name is gone
+    erase_private(tmp_path / "key")
+    assert not (tmp_path / "key").exists()
+    assert len((tmp_path / "other").read_bytes()) == 6
+    assert (tmp_path / "other").read_bytes() != b"secret"
+    erase_private(tmp_path / "key")
+
+
+def test_a_folder_that_cannot_be_removed_is_not_said_to_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").touch()
+
+    def fails(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.unlink", fails)
+        with pytest.raises(PermissionError):
+            remove_folder(tmp_path / "folder")
+    remove_folder(tmp_path / "folder")
+    assert not (tmp_path / "folder").exists()
+    remove_folder(tmp_path / "folder")
 
 
 def test_a_secret_is_never_overwritten(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_keys_are_made_once_and_owner_only(home: CoordinatorHome) -> None:
         assert (home.keys / name).stat().st_mode & 0o077 == 0
     secret = folders.relay_secret(1, lambda size: b"\x07" * size)
     assert folders.relay_secret(1, lambda size: b"\x08" * size) == secret
-    folders.erase_relay(1)
+    folders.erase_relay_secret(1)
     assert folders.existing_relay_secret(1) is None
 
 

@@ -40,6 +40,31 @@ def opened() -> Epoch:
     return advance(epoch())
 
 
+def test_a_blob_is_taken_from_whoever_owes_the_step_that_names_it_and_at_no_other_time() -> None:
+    state = epoch()
+    taken: set[tuple[str, str]] = set()
+    codes: set[tuple[bool, str]] = set()
+
+    def look() -> None:
+        for party in MEMBERS:
+            try:
+                state.check_upload(party)
+            except Refused as refused:
+                codes.add((state.closing, str(refused.code)))
+            else:
+                taken.update((kind, party) for kind in state.owed(party))
+
+    while state.phase is not Phase.CLOSED:
+        look()
+        wait = state.waiting[0] if state.waiting else None
+        state = state.after(wait.kind, wait.party) if wait else state.after("close", RELAY)
+    look()
+    assert codes == {(False, "not_expected"), (True, "closed")}
+    assert taken == {(kind, party) for kind in ("report", "evaluated", "handovers") for party in MEMBERS} | {
+        ("rows", party) for party in AUDITORS
+    }
+
+
 @pytest.mark.parametrize("new_keys", [True, False])
 def test_an_epoch_passes_every_barrier_in_the_one_order(new_keys: bool) -> None:
     state = epoch(new_keys=new_keys)

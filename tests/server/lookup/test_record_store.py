@@ -93,6 +93,10 @@ def test_a_close_is_said_once(store: RecordStore) -> None:
     assert again.value.code == "closed"
 
 
+def anywhere(counter: int) -> bool:
+    return True
+
+
 DATA = bytes(range(256)) * 20
 NAME = hashlib.sha256(DATA).digest()
 
@@ -131,11 +135,14 @@ def test_a_whole_of_another_digest_is_thrown_away(blobs: BlobStore) -> None:
 
 def test_only_its_reader_fetches_a_blob_and_only_its_owner_names_it(blobs: BlobStore) -> None:
     send(blobs, reader="b")
-    assert blobs.fetch(NAME, "b", 10, 5) == (DATA[10:15], len(DATA))
+    assert blobs.fetch(NAME, "b", 10, 5, admits=anywhere) == (DATA[10:15], len(DATA))
     for other in ("a", "c"):
         with pytest.raises(Refused) as refusal:
-            blobs.fetch(NAME, other, 0, 0)
+            blobs.fetch(NAME, other, 0, 0, admits=anywhere)
         assert refusal.value.code == "unknown"
+    with pytest.raises(Refused) as outsider:
+        blobs.fetch(NAME, "b", 0, 0, admits=lambda counter: counter != 1)
+    assert outsider.value.code == "unknown"
     with pytest.raises(Refused):
         blobs.read(1, "b", NAME)
     with pytest.raises(Refused):
@@ -145,9 +152,11 @@ def test_only_its_reader_fetches_a_blob_and_only_its_owner_names_it(blobs: BlobS
 def test_the_same_bytes_of_two_members_are_two_blobs(blobs: BlobStore) -> None:
     send(blobs, reader="relay")
     send(blobs, reader="c", owner="b")
-    assert blobs.read(1, "a", NAME) == blobs.read(1, "b", NAME) == blobs.fetch(NAME, "c", 0, 0)[0] == DATA
+    assert (
+        blobs.read(1, "a", NAME) == blobs.read(1, "b", NAME) == blobs.fetch(NAME, "c", 0, 0, admits=anywhere)[0] == DATA
+    )
     with pytest.raises(Refused):
-        blobs.fetch(NAME, "b", 0, 0)
+        blobs.fetch(NAME, "b", 0, 0, admits=anywhere)
 
 
 def test_nobody_fills_the_disk(blobs: BlobStore) -> None:
@@ -165,5 +174,5 @@ def test_an_epoch_that_is_erased_leaves_no_blob(blobs: BlobStore, tmp_path: Path
     blobs.erase(1)
     assert not list(tmp_path.glob("lookup/epochs/1/blobs/*"))
     with pytest.raises(Refused) as gone:
-        blobs.fetch(NAME, "a", 0, 0)
+        blobs.fetch(NAME, "a", 0, 0, admits=anywhere)
     assert gone.value.code == "closed"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from lookup_attacks import attacks_during_setup, attacks_on_the_table, refused
 from lookup_member import Member
 from lookup_tickets import ask, finish, start
 from lookup_world import Federation, admit, dialled, federation, people
@@ -16,10 +17,7 @@ from membership_world import make_institution
 
 from federation.errors import Refused
 from federation.runtime import rpc
-from protocols.canonical import canonical
-from protocols.envelope import seal
-from protocols.oprf.joint_key import KeyShare
-from protocols.signing import SigningKey
+from protocols.lookup.fault import Fault
 from protocols.wire import lookup_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
 
@@ -36,79 +34,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
         attacks_on_the_table(made)
         made.together("open")
         yield made
-
-
-def refused(code: str) -> pytest.RaisesExc[Refused]:
-    return pytest.RaisesExc(Refused, check=lambda error: error.code == code)
-
-
-def attacks_during_setup(world: Federation) -> None:
-    aurora, _, castor = world.members.values()
-    world.open("mirror")
-    for member in world.members.values():
-        member.view()
-    # In another's name, and under another's key.
-    with pytest.raises(Refused):
-        aurora.submit("commit", {"commitment": "00" * 32}, party="borealis")
-    step = wire.Step(counter=1, kind="commit", party="aurora", body=canonical({"commitment": "00" * 32}))
-    with pytest.raises(Refused):
-        aurora.ask("Submit", wire.SubmitRequest(step=Envelope.FromString(seal(step, SigningKey.generate()))))
-    # A body that is too large, or no step of members.
-    with pytest.raises(Refused):
-        aurora.submit("commit", {"commitment": "00" * 40_000})
-    with refused("not_expected"):
-        aurora.submit("roster", {})
-    for member in world.members.values():
-        member.submit("commit", member.say_commit())
-    # The rogue key: another one than was committed to.
-    rogue = castor.say_reveal()
-    honest, castor.share = castor.share, KeyShare.generate(os.urandom)
-    castor.say_commit()
-    with pytest.raises(Refused, match="another opening"):
-        castor.submit("reveal", castor.say_reveal())
-    castor.share = honest
-    castor.submit("reveal", rogue)
-    world.together("enrolled")
-    attacks_on_enrolment(aurora)
-
-
-def attacks_on_enrolment(aurora: Member) -> None:
-    """More people than customers were attested: counted by the relay, once for each request."""
-    points = b"".join(KeyShare.generate(os.urandom).public for _ in range(64))
-    batch = wire.EnrolBatch(roster_id=aurora.roster.id, counter=1, points=points)
-    sealed = Envelope.FromString(seal(batch, aurora.home.signing_key))
-    first = aurora.ask("Enrol", sealed)
-    assert first.charged == 64
-    assert {evaluated.institution for evaluated in first.evaluations} == {"aurora", "borealis", "castor"}
-    assert aurora.ask("Enrol", sealed).charged == 64
-    attested = aurora.roster.member("aurora").customers
-    many = points * 64  # 4096 of them; that they repeat does not matter to who counts
-    while first.charged + 4096 <= attested:
-        batch = wire.EnrolBatch(
-            roster_id=aurora.roster.id, counter=1, points=many[first.charged :] + many[: first.charged]
-        )
-        first = aurora.ask("Enrol", Envelope.FromString(seal(batch, aurora.home.signing_key)), timeout=60.0)
-    with refused("quota"):
-        aurora.enrol(many)
-    with refused("invalid"):
-        aurora.enrol(many + points)
-
-
-def attacks_on_the_table(world: Federation) -> None:
-    aurora, *_ = world.members.values()
-    table = aurora.table()
-    with refused("too_early"):
-        aurora.put_part(table[:20], 0)
-    aurora.submit("table", aurora.say_table())
-    with refused("conflict"):
-        aurora.submit("table", {"digest": "00" * 32})
-    with refused("conflict"):
-        aurora.put_table(bytes(len(table)))  # another table than was logged
-    assert aurora.put_part(table[:40], 20) == 0  # nothing is held of it
-    aurora.put_table(table)
-    with refused("too_early"):
-        auditor = world.members[world.record().state.parties.auditors[0]]
-        auditor.ask_pool("Table", wire.TableRequest(epoch_id=auditor.context.epoch_id, institution="aurora"))
 
 
 def outcome_of(member: Member, order: wire.TicketOrder) -> wire.TicketOutcome:
@@ -131,6 +56,22 @@ def test_a_member_that_answers_with_something_else_is_named_and_nothing_is_charg
     assert (refusal.code, refusal.party) == ("proof", "borealis")
     finish(ticket, outcome_of(castor, order))
     assert len(aurora.guard.leaves) == charged + 1
+
+
+def test_a_member_cannot_have_another_named_in_its_place(world: Federation) -> None:
+    _, borealis, castor = world.members.values()
+    ticket, order = start(castor, b"person-0", "framed")
+
+    def frame(kind: str, data: bytes) -> bytes:
+        raise Fault("aurora", "evaluation", "a lie")
+
+    borealis.tamper = frame
+    try:
+        refusal = outcome_of(castor, order).refusal
+    finally:
+        borealis.tamper = lambda asked, data: data
+    assert refusal.party == "borealis"
+    finish(ticket, outcome_of(castor, order))
 
 
 def test_a_member_that_is_away_is_named_and_the_same_bytes_serve_later(world: Federation) -> None:
@@ -209,6 +150,17 @@ def test_the_pool_refuses_what_is_not_asked_of_it(world: Federation) -> None:
         castor.ask_pool("Query", wire.QueryRequest(epoch_id=context.epoch_id, queries=[bytes(2**20)] * 20), timeout=2.0)
 
 
+def test_nothing_is_stored_that_no_step_will_name(world: Federation) -> None:
+    with refused("not_expected"):
+        world.members["aurora"].upload(os.urandom(64))
+
+
+def test_processes_that_hold_secrets_leave_no_core(world: Federation) -> None:
+    for process in world.processes.values():
+        [line] = [line for line in Path(f"/proc/{process.pid}/limits").read_text().splitlines() if "core" in line]
+        assert line.split()[4:6] == ["0", "0"]
+
+
 def test_bytes_that_say_nothing_are_refused_and_not_stumbled_over(world: Federation) -> None:
     aurora = world.members["aurora"]
     garbage = Envelope(version=1, kind="Step", body=b"\xff\xff", signer="x", signature=b"y")
@@ -235,7 +187,10 @@ def test_a_member_that_was_revoked_is_heard_no_more(world: Federation, tmp_path:
         home = make_institution(tmp_path / "delta", "delta")
         admit(world.home, world.store, home)
         delta = dialled(stack, home, people("delta", 2))
-        assert delta.view().counter == 1
+        view = delta.view()
+        assert (view.counter, view.phase, list(view.steps), list(view.waiting)) == (1, "open", [], [])
+        with refused("unknown"):
+            delta.fetch(world.record().body("layout")["layout"])
         with refused("not_expected"):
             delta.submit("commit", {"commitment": "00" * 32})
         world.store.revoke("delta", "test", int(time.time() * 1000))
@@ -286,3 +241,5 @@ def test_a_member_that_leaves_ends_the_epoch_and_nobody_waits_for_it(world: Fede
     assert record.state.has("left", "castor")
     assert not record.state.has("erased", "castor")
     assert record.state.has("erased")
+    with refused("closed"):
+        world.members["aurora"].upload(os.urandom(64))

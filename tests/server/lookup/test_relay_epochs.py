@@ -79,8 +79,11 @@ def test_an_epoch_opens_answers_survives_kills_and_is_erased(world: Federation) 
     with pytest.raises(Refused) as late:
         ask(castor, b"person-2", "serial-10")
     assert late.value.code == "closed"
-    world.together("closed")
     counter = world.record().counter
+    secret = world.home.path / "lookup" / "epochs" / str(counter) / "z"
+    await_that(lambda: not secret.exists())  # whoever is waited for
+    assert world.record().state.phase == "closing"
+    world.together("closed")
     assert not (world.home.path / "lookup" / "epochs" / str(counter) / "z").exists()
     assert not (world.home.path / "lookup" / "epochs" / str(counter) / "pool").exists()
     assert not list((world.home.path / "lookup" / "epochs" / str(counter)).glob("blobs/*"))
