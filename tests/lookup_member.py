@@ -51,7 +51,7 @@ class Guard:
     leaves: dict[bytes, tuple[str, int, str]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int) -> None:
+    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int, promise: bytes) -> None:
         with self.lock:
             if leaf_hash in self.leaves:
                 return

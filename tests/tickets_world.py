@@ -39,7 +39,7 @@ class MemoryGuard:
     def __init__(self) -> None:
         self.leaves: dict[bytes, tuple[str, int, str]] = {}
 
-    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int) -> None:
+    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int, promise: bytes) -> None:
         if leaf_hash in self.leaves:
             return
         served = [leaf for leaf, (who, _, number) in self.leaves.items() if (who, number) == (querier, serial)]

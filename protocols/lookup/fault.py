@@ -18,7 +18,7 @@ class Fault(ProofError):  # noqa: N818 (the name is what the user reads)
 
 
 class TicketRefused(ProtocolError):  # noqa: N818
-    """The rules forbid it. `code` is "quota" (too many today) or "conflict" (the receipt served another request)."""
+    """The rules forbid it. `code` is "quota" (too many), "conflict" (the receipt served another) or "closed"."""
 
     def __init__(self, code: str, field: str, *, got: object, expected: object) -> None:
         self.code = code

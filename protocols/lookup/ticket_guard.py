@@ -10,15 +10,16 @@ from protocols.lookup.fault import TicketRefused
 class TicketGuard(Protocol):
     """Kept durably at the institution; `charge` is one exclusive transaction."""
 
-    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int) -> None:
-        """Remember the leaf, on disk when it returns. The same leaf again changes nothing, on whatever day.
+    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int, promise: bytes) -> None:
+        """Remember the leaf and the log's promise, on disk when it returns. The same leaf again is free, on any day.
 
         `day` counts from 1970-01-01 (UTC). Raises TicketRefused, and remembers nothing: "conflict" if the querier's
-        receipt `serial` was charged for another leaf, "quota" if `limit` leaves were charged to it on this day.
+        receipt `serial` was charged for another leaf, "quota" if `limit` leaves were charged to it on this day or
+        one was asked for without end, "closed" if this member has ended the epoch.
         """
 
     def charged(self, leaf_hash: bytes) -> bool:
-        """Whether this leaf was charged."""
+        """Whether this leaf was charged, in an epoch that this member has not ended."""
 
 
 def check_charge(*, served: bytes | None, used: int, limit: int, leaf_hash: bytes) -> None:

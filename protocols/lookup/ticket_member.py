@@ -71,6 +71,7 @@ class MemberTickets:
             leaf_hash=request.hash,
             serial=request.leaf.receipt_serial,
             limit=self._context.daily_tickets,
+            promise=promise,
         )
         bond = self._bond(Role.EVALUATION, request)
         _, proven = prove(bond, self._share, self._public, blinded, self._random)

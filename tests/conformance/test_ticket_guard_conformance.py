@@ -22,7 +22,7 @@ def guard(request: pytest.FixtureRequest, tmp_path: Path) -> TicketGuard:
 
 
 def charge(guard: TicketGuard, leaf: bytes, serial: str, *, querier: str = "bank-a", day: int = 1) -> None:
-    guard.charge(querier=querier, day=day, leaf_hash=leaf, serial=serial, limit=2)
+    guard.charge(querier=querier, day=day, leaf_hash=leaf, serial=serial, limit=2, promise=b"p")
 
 
 def test_a_leaf_is_charged_once_on_whatever_day(guard: TicketGuard) -> None:

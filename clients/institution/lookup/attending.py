@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from federation.runtime.logging import get_logger
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 LOOK_S = 0.5
 PAUSE_S = 2.0
 WAIT_MS = 15_000
+OVERDUE_S = 30.0  # between two looks for epochs that should be over
 _log = get_logger("lookup")
 
 
 def attend_behind(home: InstitutionHome, stop: threading.Event) -> None:
     """Start the threads; they end soon after `stop`."""
-    for name, work in (("duties", _duties), ("closing", _closing)):
+    for name, work in (("duties", _duties), ("closing", _closing), ("erasing", _erasing)):
         threading.Thread(target=work, args=(home, stop), name=name, daemon=True).start()
 
 
@@ -50,15 +52,28 @@ def _closing(home: InstitutionHome, stop: threading.Event) -> None:
     if not _taking_part(home, stop):
         return
     from clients.institution.lookup.channel import RelayClient
-    from federation.errors import FederationError
 
     while not stop.is_set():
         try:
             with RelayClient(home, patience=0.0) as relay:
                 _follow(home, relay, stop)
-        except FederationError as error:
+        except Exception as error:  # whatever a relay sends, an epoch must be closed in the end
             _log.warning("closing waits for the relay", kind=type(error).__name__)
             stop.wait(PAUSE_S)
+
+
+def _erasing(home: InstitutionHome, stop: threading.Event) -> None:
+    """By the clock of this machine: secrets go when their time is over, whatever the relay says or does not say."""
+    if not _taking_part(home, stop):
+        return
+    from clients.institution.lookup.erasing import erase_overdue
+
+    while not stop.is_set():
+        try:
+            erase_overdue(home, time.time())
+        except Exception as error:  # a locked database, a full disk: there is a next time, and it must come
+            _log.error("an epoch that is over is not erased", kind=type(error).__name__)
+        stop.wait(OVERDUE_S)
 
 
 def _follow(home: InstitutionHome, relay: RelayClient, stop: threading.Event) -> None:

@@ -6,14 +6,13 @@ asked for. Every member sends every auditor one batch of one size, whether there
 
 from __future__ import annotations
 
-import shutil
-from dataclasses import replace
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from clients.institution.lookup.auditing import audited_rows
 from clients.institution.lookup.epoch_record import RELAY
+from clients.institution.lookup.erasing import erase_epoch
 from clients.institution.lookup.guard_store import GuardStore
 from clients.institution.lookup.kept_answers import KeptAnswers
 from clients.institution.lookup.part import Part
@@ -24,20 +23,21 @@ from federation.runtime.database import open_engine
 from federation.runtime.logging import get_logger
 from protocols.canonical import parse_canonical
 from protocols.errors import MessageError
-from protocols.lookup.evidence import Verdict, judge
+from protocols.lookup.evidence import MAX_VERDICTS, Verdict, judge
 from protocols.lookup.fields import from_hex
 from protocols.lookup.hand_over import Batch, open_batch, seal_batch
 from protocols.lookup.reconcile import pack_leaves
 
 BATCH_BYTES = {"bfv": 8 * 2**20, "lwe": 2**20, "mirror": 4 * 2**10}
 """One size for every member: room for the evaluation keys and some ten hand-overs of the engine."""
-MAX_VERDICTS = 1000
 _log = get_logger("lookup")
 
 
 def evaluated(part: Part) -> dict[str, Any]:
-    """The leaves this member evaluated, for every other member to hold against the log."""
-    leaves = _guard(part).leaves()
+    """The leaves this member evaluated, for every other member to hold against the log; from now on none is added."""
+    guard = _guard(part)
+    guard.close()
+    leaves = guard.leaves()
     name = part.relay.upload(part.record.counter, pack_leaves(set(leaves))).hex() if leaves else ""
     return {"leaves": name, "count": len(leaves)}
 
@@ -87,21 +87,24 @@ def verdicts(part: Part) -> dict[str, Any]:
 
 
 def erased(part: Part) -> dict[str, Any]:
-    """Evaluations are held against the log; then everything secret of this epoch is overwritten and removed."""
+    """Everything secret of this epoch is overwritten and removed; only then is anybody asked for anything.
+
+    What the relay is asked for afterwards, evaluations and the log, it may refuse, delay or garble: what comes of it is
+    a finding, and never a reason to keep a secret.
+    """
     epoch_id = part.context.epoch_id if part.record.has("epoch", RELAY) else b""
-    tickets = len(_guard(part).leaves()) if epoch_id else 0
+    erase_epoch(part.home, part.record.counter, epoch_id)
     if part.record.has("evaluated", part.institution):
-        reconciled(part)
-    for past in part.folders.past():
-        if past.counter == part.record.counter:
-            part.folders.remember(replace(past, tickets=max(tickets, past.tickets), erased=True))
-    part.folder.erase()
+        try:
+            reconciled(part)
+        except Exception as error:
+            _log.error("evaluations were not held against the log", kind=type(error).__name__)
     return {"epoch": epoch_id.hex()}
 
 
 def forget(part: Part) -> None:
     """Remove what a step after `erased` may have made anew of the folder."""
-    shutil.rmtree(part.folders.path / "epochs" / f"{part.record.counter:06d}", ignore_errors=True)
+    part.folders.epoch_if_there(part.record.counter).erase()
 
 
 def _guard(part: Part) -> GuardStore:

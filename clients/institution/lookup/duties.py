@@ -29,6 +29,7 @@ from protocols.lookup.fault import Fault, TicketRefused
 from protocols.wire import lookup_pb2 as wire
 
 WAIT_MS = 15_000
+PAUSE_S = 5.0
 _log = get_logger("lookup")
 
 
@@ -61,9 +62,9 @@ class Duties:
                 retrying(self._serve, stop)
             except (Unreachable, Refused):
                 continue  # the node is stopping, or the loop starts over
-            except (FederationError, ProtocolError) as error:
-                _log.error("duties interrupted", error=error)
-                stop.wait(5.0)
+            except Exception as error:  # one bad message must not keep this member from every later one
+                _log.error("duties interrupted", kind=type(error).__name__)
+                stop.wait(PAUSE_S)
 
     def _serve(self, stop: threading.Event) -> None:
         with RelayClient(self._home, patience=0.0) as relay:
@@ -71,6 +72,7 @@ class Duties:
             finished: list[wire.Finished] = []
             while not stop.is_set():
                 tasks = relay.work(self._session, finished, wait_ms=WAIT_MS)
+                serving.forget_erased()
                 finished = [self._finish(serving, task) for task in tasks]
 
     def _finish(self, serving: Serving, task: wire.Task) -> wire.Finished:
@@ -84,12 +86,15 @@ class Duties:
 
 
 def answer_of(action: Callable[[], wire.Answered]) -> wire.Answered:
-    """What `action` answers, or the typed refusal of what it raises."""
+    """What `action` answers, or the typed refusal of what it raises; of what nobody foresaw, "internal"."""
     try:
         return action()
     except (FederationError, ProtocolError) as error:
         _log.warning("refused a task", code=code_of(error))
         return wire.Answered(refusal=refusal_of(error))
+    except Exception as error:  # hostile bytes, a database that is locked: this task fails, the next one is answered
+        _log.error("could not do a task", kind=type(error).__name__)
+        return wire.Answered(refusal=wire.Refusal(code="internal", where="task", got="an error", expected="an answer"))
 
 
 def refusal_of(error: FederationError | ProtocolError) -> wire.Refusal:

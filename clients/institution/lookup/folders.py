@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,7 +25,14 @@ from clients.institution.home import InstitutionHome
 from clients.institution.lookup.pseudonym_store import PseudonymStore
 from clients.institution.lookup.roster_approval import RosterApproval
 from federation.errors import ConfigurationError
-from federation.runtime.private_files import keep_private, private_directory, read_private, write_public
+from federation.runtime.private_files import (
+    erase_private,
+    keep_private,
+    private_directory,
+    read_private,
+    remove_folder,
+    write_public,
+)
 from protocols.lookup.cadence import PastEpoch
 
 PAST = "past.json"
@@ -89,6 +94,16 @@ class EpochFolder:
         """Write `name` in one step, readable by its owner alone."""
         write_public(self.path / name, data, mode=0o600)
 
+    def replace_secret(self, name: str, data: bytes) -> None:
+        """Write the private file `name` anew; what it held before is overwritten, also after a crash on the way."""
+        old = self.path / f".{name}.old"
+        if old.exists() and not old.samefile(self.path / name):
+            erase_private(old)
+        if not old.exists():
+            os.link(self.path / name, old)
+        self.keep(name, data)
+        erase_private(old)
+
     def read(self, name: str) -> bytes | None:
         return _read(self.path / name)
 
@@ -100,14 +115,17 @@ class EpochFolder:
         return private_directory(self.path / "handovers")
 
     def erase(self) -> None:
-        """Overwrite and remove the secrets, then the whole folder.
+        """Overwrite and remove the secrets and what a killed process left of them, then the whole folder.
 
-        Overwriting cannot reach copies that a file system or a disk makes of its own accord; on such media the
-        promise to erase rests on encryption at rest.
+        Raises ConfigurationError if anything is left: what was not erased is not said to be.
         """
-        for name in sorted(self.path.glob("*.key")):
-            _overwrite(name)
-        shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            for file in sorted(self.path.glob("*")) if self.path.exists() else ():
+                if ".key" in file.name:
+                    erase_private(file)
+            remove_folder(self.path)
+        except OSError as error:
+            raise ConfigurationError(str(self.path), got=error.strerror, expected="a folder that is erased") from error
 
 
 @dataclass(frozen=True)
@@ -148,6 +166,10 @@ class LookupFolders:
         private_directory(self.path / "epochs")
         return EpochFolder(private_directory(self.path / "epochs" / f"{counter:06d}"))
 
+    def epoch_if_there(self, counter: int) -> EpochFolder:
+        """The folder of an epoch as it is: not made if it is not there."""
+        return EpochFolder(self.path / "epochs" / f"{counter:06d}")
+
     def epochs(self) -> tuple[int, ...]:
         """Counters of the epochs that are not erased."""
         return tuple(sorted(int(folder.name) for folder in (self.path / "epochs").glob("[0-9]*")))
@@ -173,10 +195,3 @@ def _read(file: Path) -> bytes | None:
         return None
     except OSError as error:
         raise ConfigurationError(str(file), got=error.strerror, expected="a readable file") from error
-
-
-def _overwrite(file: Path) -> None:
-    with suppress(FileNotFoundError), file.open("r+b") as opened:
-        opened.write(os.urandom(file.stat().st_size))
-        opened.flush()
-        os.fsync(opened.fileno())

@@ -97,7 +97,7 @@ class Part:
 
     def keep_secrets(self, secrets: EpochSecrets) -> None:
         """Store what the secrets are bound to, before anything is made with them."""
-        self.folder.keep(SECRETS_FILE, secrets.encode())
+        self.folder.replace_secret(SECRETS_FILE, secrets.encode())
 
     @cached_property
     def header(self) -> LayoutHeader:

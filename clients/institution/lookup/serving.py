@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import Engine
 
@@ -13,9 +14,9 @@ from clients.institution.lookup.ceremony import own_share
 from clients.institution.lookup.channel import RelayClient
 from clients.institution.lookup.enrolling import enrolment_context, split_points
 from clients.institution.lookup.enrolment_count import EnrolmentCount
-from clients.institution.lookup.epoch_record import EpochRecord
+from clients.institution.lookup.epoch_record import RELAY, EpochRecord
 from clients.institution.lookup.guard_store import GuardStore
-from clients.institution.lookup.part import Part, no_snapshot
+from clients.institution.lookup.part import SECRETS_FILE, Part, no_snapshot
 from clients.institution.lookup.publishing import refresh
 from clients.institution.lookup.serving_database import lookup_database
 from federation.runtime.database import open_engine
@@ -24,7 +25,7 @@ from protocols.envelope import open_envelope
 from protocols.errors import MessageError
 from protocols.lookup.leaf import SignedLeaf
 from protocols.lookup.roster import Roster
-from protocols.lookup.ticket import MemberTickets
+from protocols.lookup.ticket import MemberTickets, TicketRefused
 from protocols.oprf.enrolment import evaluate
 from protocols.oprf.joint_key import KeyShare
 from protocols.transparency import Promise, VerifierKey, entry_hash, verify_promise
@@ -32,6 +33,15 @@ from protocols.wire import lookup_pb2 as wire
 
 Action = Callable[[], wire.Answered]
 ENROL_KIND = "lookup-enrol"
+
+
+@dataclass(frozen=True)
+class OpenTickets:
+    """The tickets of one epoch, and the private file that is there until the epoch is erased."""
+
+    epoch_id: bytes
+    tickets: MemberTickets
+    secrets: Path
 
 
 @dataclass
@@ -42,7 +52,7 @@ class Serving:
     relay: RelayClient
     random: Callable[[int], bytes]
     clock: Callable[[], float]
-    _tickets: dict[bytes, MemberTickets] = field(default_factory=dict)
+    _open: OpenTickets | None = field(default=None, repr=False)
     _rosters: dict[bytes, tuple[Roster, KeyShare]] = field(default_factory=dict)
     _engine: Engine | None = None
 
@@ -90,23 +100,33 @@ class Serving:
     def _epoch(self, leaf: bytes) -> MemberTickets:
         """The tickets of the epoch that `leaf` names, if this institution signed it and has not erased it."""
         epoch_id = SignedLeaf.decode(leaf).leaf.epoch_id
-        if epoch_id not in self._tickets:
-            part = self._part()
-            context = part.context
-            if context.epoch_id != epoch_id:
-                raise MessageError("leaf.epoch_id", got=epoch_id.hex()[:16], expected=context.epoch_id.hex()[:16])
-            self._tickets = {
-                epoch_id: MemberTickets(
-                    context,
-                    self.home.name,
-                    own_share(part.folders, part.roster).secret,
-                    part.secrets.pad,
-                    self.home.signing_key,
-                    GuardStore(self._database, epoch_id),
-                    self.random,
-                )
-            }
-        return self._tickets[epoch_id]
+        self.forget_erased()
+        if self._open is None or self._open.epoch_id != epoch_id:
+            self._open = self._opened(epoch_id)
+        return self._open.tickets
+
+    def _opened(self, epoch_id: bytes) -> OpenTickets:
+        part = self._part()
+        context = part.context
+        if context.epoch_id != epoch_id:
+            raise MessageError("leaf.epoch_id", got=epoch_id.hex()[:16], expected=context.epoch_id.hex()[:16])
+        if part.record.has("close", RELAY):
+            raise TicketRefused("closed", "epoch", got="a request after it closed", expected="an open epoch")
+        tickets = MemberTickets(
+            context,
+            self.home.name,
+            own_share(part.folders, part.roster).secret,
+            part.secrets.pad,
+            self.home.signing_key,
+            GuardStore(self._database, epoch_id),
+            self.random,
+        )
+        return OpenTickets(epoch_id, tickets, part.folder.file(SECRETS_FILE))
+
+    def forget_erased(self) -> None:
+        """Let go of an epoch's keys once their file is gone. Before every task, and whenever there is none."""
+        if self._open is not None and not self._open.secrets.exists():
+            self._open = None
 
     def _roster(self, roster_id: bytes) -> tuple[Roster, KeyShare]:
         if roster_id not in self._rosters:

@@ -34,7 +34,7 @@ import os, signal, sys
 from clients.institution.lookup.guard_store import GuardStore
 from federation.runtime.database import open_engine
 guard = GuardStore(open_engine(sys.argv[1]), bytes(32))
-guard.charge(querier="bank-a", day=1, leaf_hash=b"l" * 32, serial="s", limit=9)
+guard.charge(querier="bank-a", day=1, leaf_hash=b"l" * 32, serial="s", limit=9, promise=b"p")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -115,7 +115,7 @@ def test_an_evaluation_off_the_log_is_found_at_the_end(small: tuple[QueryWorld, 
     with pytest.raises(ProtocolError):
         honest.first(leaf.encode(), promise, blinded, NOW)
     for name in ("bank-00", "bank-01"):
-        relay.guards[name].charge(querier="bank-00", day=1, leaf_hash=leaf.hash, serial="off", limit=9)
+        relay.guards[name].charge(querier="bank-00", day=1, leaf_hash=leaf.hash, serial="off", limit=9, promise=b"p")
     reported = {name: unpack_leaves(b"".join(guard.leaves())) for name, guard in relay.guards.items()}
     found = reconcile(epoch.context, reported, logged)
     assert {(each.kind, each.party) for each in found} == {
