@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocols.canonical import canonical, parse_canonical
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.lookup.evidence import (
+    MAX_VERDICTS,
     HandOver,
     Outcome,
     Verdict,
@@ -25,6 +27,7 @@ from protocols.lookup.evidence import (
 )
 from protocols.lookup.hand_over import Batch, capacity, hand_overs, open_batch, seal_batch
 from protocols.signing import SigningKey
+from server.lookup.relay import MAX_BODY_BYTES
 
 POOL, AUDITOR = SigningKey.from_seed(bytes(32)), SigningKey.from_seed(bytes([1]) * 32)
 EPOCH, KEYS = hashlib.sha256(b"epoch").digest(), b"evaluation keys"
@@ -203,3 +206,19 @@ def test_damaged_batches(at: int, put: bytes, cut: int) -> None:
 def test_bytes_that_are_no_batch(data: bytes) -> None:
     with pytest.raises(MessageError):
         Batch.decode(data)
+
+
+def test_as_many_verdicts_as_are_told_fit_into_one_step() -> None:
+    longest = Verdict(
+        epoch_id=bytes(32),
+        auditor="\x01" * 64,  # the longest name there is, in JSON
+        outcome=Outcome.DIFFERENT,
+        keys_hash=bytes(32),
+        query_hash=bytes(32),
+        answer_hash=bytes(32),
+        expected_hash=bytes(32),
+        pool_signature=bytes(64),
+        signature=bytes(64),
+    )
+    body = canonical({"verdicts": [parse_canonical(longest.encode())] * MAX_VERDICTS})
+    assert len(body) <= MAX_BODY_BYTES
