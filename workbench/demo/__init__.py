@@ -6,6 +6,10 @@
 inputs     the files: a drawn population, or one owner's file dealt to three institutions
 processes  `fedscore` commands as processes that never outlive the demonstration
 cast       the acts: found, join, train, score, ledgers
+epoch      the acts of the private query: open an epoch, publish, ask, close
+plain      what those must answer, from all institutions' files side by side
+witness    what reached each party, searched for identifiers
+lookup     private queries from first to last
 oracle     exact figures on records kept out of training, and baselines without privacy
 summary    what was found, as documents
 play       all of it in order
