@@ -17,6 +17,7 @@ from typing import Any
 from federation.errors import Refused
 from protocols.canonical import canonical
 from protocols.lookup.parameters import Parameters
+from protocols.lookup.proposal import roster_fingerprint
 from protocols.signing import SigningKey
 from server.lookup.epochs import RELAY, Code
 from server.lookup.record_store import EpochRecord, RecordStore, Said
@@ -53,7 +54,10 @@ Logged = Callable[[int, Said], None]
 def open_epoch(
     store: RecordStore, key: SigningKey, members: Sequence[Candidate], terms: Terms, now: float, log: Logged
 ) -> EpochRecord:
-    """Record the proposal of the next epoch, logged first. Raises Refused: one is under way, or it is too early."""
+    """Record the proposal of the next epoch, logged first.
+
+    Raises Refused: one is under way, or it is too early; MessageError or SignatureError for a key that is none.
+    """
 
     def proposal(last: EpochRecord | None) -> Said:
         counter = 1 if last is None else last.counter + 1
@@ -63,6 +67,7 @@ def open_epoch(
         if now < due:
             raise Refused(Code.TOO_EARLY, "cadence", got=int(now), expected=f"{due} or later: no emergency epochs")
         body = _body(key, members, terms, counter)
+        roster_fingerprint(body)  # what no member could compare, no member can approve
         body["new_keys"] = last is None or any(body[name] != last.proposal[name] for name in _ROSTER)
         if last is not None and not last.state.has("roster"):
             body["new_keys"] = True  # its ceremony was not finished

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from world import START, Epoch, World
 
+from clients.institution.lookup.part import Part
+from federation.errors import ConfigurationError
 from protocols.errors import MessageError, SignatureError
 from protocols.lookup.context import EpochContext
+from protocols.lookup.manifest import LayoutHeader
 from protocols.signing import SigningKey
 
 SMALL_ORDER = [bytes.fromhex(point) for point in (
@@ -61,3 +66,20 @@ def test_the_key_of_the_answers_is_what_all_members_signed(epoch: Epoch) -> None
     moved = replace(epoch.signed, layout=other, epoch=replace(epoch.signed.epoch, layout_id=other.id))
     with pytest.raises(SignatureError, match="signature of bank-00"):
         EpochContext.of(epoch.world.roster, moved)
+
+
+def test_a_member_takes_no_header_with_another_pool_than_was_proposed(epoch: Epoch) -> None:
+    """What was proposed is what somebody approved: a header must not bring in another key after that."""
+    own = {name: {"pad": s.pad_public.hex(), "mask": s.mask_public.hex()} for name, s in epoch.secrets.items()}
+    proposal = {"pool_key": epoch.world.pool_key.public.hex, "catalogue": "00" * 32, "model": "00" * 32}
+
+    def part(header: LayoutHeader) -> Part:
+        said = {"header": header.to_json(), "propose": proposal}
+        record: Any = SimpleNamespace(body=lambda kind, _: said[kind], bodies=lambda _: own, counter=header.counter)
+        made = Part(home=Any, relay=Any, record=record, read_snapshot=Any)  # type: ignore[arg-type]
+        made._roster = epoch.world.roster
+        return made
+
+    assert part(epoch.header).header == epoch.header
+    with pytest.raises(ConfigurationError, match=r"layout\.pool"):
+        _ = part(replace(epoch.header, pool=SigningKey.generate().public)).header

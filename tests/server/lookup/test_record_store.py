@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 from federation.errors import Refused
 from federation.runtime.database import writing
 from protocols.canonical import canonical
+from protocols.errors import MessageError
 from protocols.lookup.parameters import Parameters
 from protocols.signing import SigningKey
 from server.lookup.blob_store import BlobStore
@@ -83,6 +85,13 @@ def test_an_epoch_begins_when_the_last_is_closed_and_members_are_enough(store: R
     assert opened(store) == 2
     assert store.epoch(2).proposal["new_keys"]  # the first ceremony was never finished
     assert store.epoch(1).state.parties.auditors != store.epoch(2).state.parties.auditors  # they take turns
+
+
+def test_nothing_is_proposed_that_no_member_could_compare(store: RecordStore) -> None:
+    members = [Candidate(name, bytes([number]).hex() * 32, 10) for number, name in enumerate(NAMES, 1)]
+    with pytest.raises(MessageError, match=r"proposal\.oversight"):
+        open_epoch(store, KEY, members, replace(TERMS, oversight="00" * 32), 1000.0, nothing)
+    assert store.current() is None
 
 
 def test_a_close_is_said_once(store: RecordStore) -> None:
