@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,13 +27,16 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
-    """Open, with the `mirror` engine: what is attacked here is the same for all."""
+    """Open, with the `mirror` engine: what is attacked here is the same for all. Its processes could dump core."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
     with federation(tmp_path_factory.mktemp("lookup")) as made:
         attacks_during_setup(made)
         made.together("table")
         made.start_pool()
         attacks_on_the_table(made)
         made.together("open")
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
         yield made
 
 
