@@ -50,7 +50,7 @@ class AsksAgain(Asking):
 class JudgesTheRecord(Asking):
     """Takes the row's signatures away: it asks again when the record itself makes no sense, as the first design did."""
 
-    def _open(self, asked: Asked, place: Any, pending: Any, query: bytes, answer: Any) -> Any:
+    def _open(self, asked: Asked, place: Any, pending: Any, query: bytes, answer: Any, *_: Any) -> Any:
         values, _ = pending.open(answer.answer)
         assert asked.ticket is not None
         record = (values[place[1]].astype(np.int64) - asked.ticket.pads) % MODULUS
