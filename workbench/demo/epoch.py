@@ -25,7 +25,7 @@ PURPOSE = "credit-application"
 ENGINES = ("bfv", "lwe", "mirror")
 CUSTOMERS = Path("customers.csv.gz")  # in each home: whom it publishes in the epoch
 _PUBLISH_S = 600
-_CLOSE_S = 60
+_CLOSE_S = 180
 _PHASES = tuple(Phase)
 _LAST = _PHASES.index(Phase.OPEN)
 
