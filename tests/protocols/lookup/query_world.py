@@ -206,7 +206,7 @@ class Relay:
         self.world.see("relay", "Upload", len(data))
         return sha256(data).digest()
 
-    def fetch(self, name: bytes) -> bytes:
+    def fetch(self, name: bytes, *, most: int) -> bytes:
         raise MessageError("blob", got=name.hex(), expected="one that was handed over")
 
 
