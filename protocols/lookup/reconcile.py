@@ -30,6 +30,9 @@ class Kind(StrEnum):
     NOTHING_REPORTED = "nothing-reported"
     OVER_QUOTA = "over-quota"
     RECEIPT_SERVED_TWICE = "receipt-served-twice"
+    PROMISE_BROKEN = "promise-broken"  # the log promised an entry and does not hold it there
+    HISTORY_CHANGED = "history-changed"  # the log is no continuation of what it showed before
+    NOT_CHECKED = "not-checked"  # nobody could tell: the log did not show what it owes
     INVALID_LEAF = "invalid-leaf"  # unreadable, of another epoch, or not signed by the querier it names
 
 

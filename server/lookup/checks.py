@@ -159,8 +159,22 @@ def _handovers(relay: Relay, record: EpochRecord, party: str, body: Any) -> None
 
 
 def _verdicts(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
-    """Each under the auditor's key, and what it says of an answer under the pool's: a verdict is proof or nothing."""
-    verdicts = take(body, "verdicts", ("verdicts",))["verdicts"]
+    """Each under the auditor's key, and what it says of an answer under the pool's: a verdict is proof or nothing.
+
+    What is for one querier alone is a blob that no other reads, of one size, so that it shows nothing.
+    """
+    fields = take(body, "verdicts", ("verdicts", "sealed"))
+    verdicts, sealed = fields["verdicts"], fields["sealed"]
+    others = [name for name in record.state.parties.members if name != party]
+    if not isinstance(sealed, Mapping) or sorted(sealed) != others:
+        raise MessageError("verdicts.sealed", got="others", expected="one for every other member")
+    sizes = set()
+    for member in others:
+        name = from_hex(sealed[member], f"verdicts for {member}", 32)
+        relay.blobs.check_reader(record.counter, party, name, member)
+        sizes.add(len(relay.blobs.read(record.counter, party, name)))
+    if len(sizes) > 1:
+        raise MessageError("verdicts.sealed", got=f"{len(sizes)} sizes", expected="one size for all")
     if not isinstance(verdicts, list):
         raise MessageError("verdicts", got=type(verdicts).__name__, expected="a list")
     pool = context_of(record).pool_key

@@ -103,7 +103,7 @@ _SETTLE = (
 _ERASE = (Barrier(Phase.CLOSING, "erased", By.EVERYONE),)
 _PROPOSE = Barrier(Phase.KEYS, "propose", By.RELAY)
 _CLOSE = Barrier(Phase.OPEN, "close", By.RELAY)
-_WITH_BLOBS = ("report", "rows", "evaluated", "handovers")
+_WITH_BLOBS = ("report", "rows", "evaluated", "handovers", "verdicts")
 KINDS = tuple(barrier.kind for barrier in (_PROPOSE, *_KEYS, *_SETUP, _CLOSE, *_SETTLE, *_ERASE))
 
 

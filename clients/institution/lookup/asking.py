@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clients.institution.lookup.asked_store import AskedStore
 from clients.institution.lookup.channel import PoolClient, RelayClient
-from clients.institution.lookup.kept_answers import KeptAnswers
+from clients.institution.lookup.kept_answers import KeptAnswers, draw
 from clients.institution.lookup.open_epoch import OpenEpoch
 from clients.institution.lookup.questions import POOL, RELAY, Question, refused, unavailable
 from federation.errors import FederationError, Refused
@@ -29,7 +30,7 @@ from federation.lookup.record import JointSum
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.lookup.engines import Client, Pending
 from protocols.lookup.evidence import HandOver, check_answer
-from protocols.lookup.parameters import MODULUS
+from protocols.lookup.parameters import COEFFICIENTS, MODULUS
 from protocols.lookup.rows import verify_row
 from protocols.lookup.ticket import QuerierTicket, SignedLeaf, Ticket, TicketReply
 from protocols.wire import lookup_pb2 as wire
@@ -121,9 +122,12 @@ class Asking:
         places = [self._place(_ticket(asked)) for asked in batch]
         client.prepare(len(places))  # together, which is cheaper than one by one
         pending, queries = zip(*(client.query(row) for row, _, _ in places), strict=True)
+        drawn = [draw(self.random) for _ in queries]  # before there is an answer: it must not depend on one
         answers = self._answers(client, queries)
-        for asked, place, kept, query, answer in zip(batch, places, pending, queries, answers, strict=True):
-            asked.found = self._open(asked, place, kept, query, answer)
+        for asked, place, kept, query, answer, coin in zip(
+            batch, places, pending, queries, answers, drawn, strict=True
+        ):
+            asked.found = self._open(asked, place, kept, query, answer, coin)
 
     def _answers(self, client: Client, queries: Sequence[bytes]) -> Sequence[wire.Answer]:
         """The pool's answers. A pool that lost the keys, and no more than that, is given them again."""
@@ -144,8 +148,15 @@ class Asking:
         return (*(divmod(anywhere, layout.slots) if found is None else found), found is not None)
 
     def _open(
-        self, asked: Asked, place: tuple[int, int, bool], pending: Pending, query: bytes, answer: wire.Answer
+        self,
+        asked: Asked,
+        place: tuple[int, int, bool],
+        pending: Pending,
+        query: bytes,
+        answer: wire.Answer,
+        drawn: bool,
     ) -> Found:
+        """What stands at the place. A row that fails takes the same work as one that holds, whatever is wrong."""
         row, slot, known = place
         epoch, client = self.epoch, self.epoch.client(self.pool)
         kept = HandOver(
@@ -155,19 +166,21 @@ class Asking:
             answer.answer,
             answer.signature.ljust(64, b"\0")[:64],
         )
+        values = np.zeros((epoch.geometry.slots, COEFFICIENTS), dtype=np.uint32)
+        signatures, failed = b"", False
         try:
-            check_answer(epoch.context.pool_key, kept.epoch_id, kept.keys_hash, query, kept.answer, kept.signature)
             values, signatures = pending.open(answer.answer)
-            verify_row(kept.epoch_id, row, values, signatures, epoch.auditors)
-        except (SignatureError, MessageError):
-            KeptAnswers(epoch.part.folder).keep(kept, failed=True, random=self.random)
-            return Unavailable(
-                POOL, "signature: a row without the auditors' signatures; handed over at the epoch's end"
-            )
+        except MessageError:
+            failed = True
+        pool_key, epoch_id = epoch.context.pool_key, kept.epoch_id
+        failed |= _fails(check_answer, pool_key, epoch_id, kept.keys_hash, query, kept.answer, kept.signature)
+        failed |= _fails(verify_row, epoch_id, row, values, signatures, epoch.auditors)
         if kept.query:  # an engine that asks nothing has nothing to hand over
-            KeptAnswers(epoch.part.folder).keep(kept, failed=False, random=self.random)
+            KeptAnswers(epoch.part.folder).keep(kept, drawn=drawn, failed=failed, random=self.random)
         opened = _without(values[slot], _ticket(asked).pads)
-        return self._read(opened if known else np.zeros_like(opened))
+        found = self._read(opened if known else np.zeros_like(opened))
+        reason = "signature: a row without the auditors' signatures; handed over at the epoch's end"
+        return Unavailable(POOL, reason) if failed else found
 
     def _read(self, opened: NDArray[np.uint32]) -> Found:
         try:
@@ -185,6 +198,14 @@ class Asking:
         except (FederationError, ProtocolError) as error:
             for asked in going_on:
                 asked.ticket, asked.found = None, unavailable(error, party)
+
+
+def _fails(check: Callable[..., None], *of: Any) -> bool:
+    try:
+        check(*of)
+    except (SignatureError, MessageError):
+        return True
+    return False
 
 
 def _without(values: NDArray[np.uint32], pads: NDArray[np.uint32]) -> NDArray[np.uint32]:

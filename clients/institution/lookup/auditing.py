@@ -22,6 +22,7 @@ from protocols.errors import MessageError
 from protocols.lookup import audit
 from protocols.lookup.dummies import DummyOpening
 from protocols.lookup.fields import from_hex
+from protocols.lookup.parameters import RECORD_BYTES
 from protocols.lookup.rows import SIGNATURE_BYTES, Rows, sign_rows
 from protocols.lookup.table import SumTable
 
@@ -70,9 +71,12 @@ def audited_rows(part: Part) -> Rows:
 
 
 def _tables(part: Part) -> Iterator[tuple[str, bytes]]:
+    epoch = part.context.signed.epoch
+    most = RECORD_BYTES * epoch.rows * epoch.slots
     with part.pool() as pool:
         for institution in part.context.institutions:
-            yield institution, pool.table(institution, partial(part.report, f"fetching the table of {institution}"))
+            told = partial(part.report, f"fetching the table of {institution}")
+            yield institution, pool.table(institution, most, told)
 
 
 def _openings(part: Part) -> dict[str, DummyOpening]:
@@ -89,8 +93,9 @@ def _openings(part: Part) -> dict[str, DummyOpening]:
 
 def _signatures(part: Part, auditor: str) -> NDArray[np.uint8]:
     name = from_hex(part.record.body("rows", auditor).get("signatures"), f"rows of {auditor}", 32)
-    data = part.relay.fetch(name, progress=partial(part.report, f"fetching signatures of {auditor}"))
-    if len(data) != SIGNATURE_BYTES * part.context.signed.epoch.rows:
+    size = SIGNATURE_BYTES * part.context.signed.epoch.rows
+    data = part.relay.fetch(name, most=size, progress=partial(part.report, f"fetching signatures of {auditor}"))
+    if len(data) != size:
         raise MessageError(f"rows of {auditor}", got=f"{len(data)} bytes", expected="64 for every row")
     return np.frombuffer(data, np.uint8).reshape(-1, SIGNATURE_BYTES)
 

@@ -12,8 +12,11 @@ Unreachable.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import pairwise
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +35,7 @@ from protocols.wire.training_pb2 import Envelope
 
 PART_BYTES = 2**20
 PATIENCE_S = 60.0
+HINT_BYTES = 2**28  # some 10 MB at ten million subjects
 _MAX_MESSAGE = 16 * 2**20
 _BUSY = frozenset({"busy"})
 _RELAY = wire.DESCRIPTOR.services_by_name["Relay"]
@@ -72,12 +76,14 @@ class _Client:
             self._patience if patience is None else patience,
         )
 
-    def _fetch(self, method: str, request: Any, progress: Progress | None = None) -> bytes:
-        """A whole thing that is sent in parts. Raises MessageError for parts that do not fit together."""
+    def _fetch(self, method: str, request: Any, most: int, progress: Progress | None = None) -> bytes:
+        """A whole thing of at most `most` bytes, sent in parts. Raises MessageError for parts that do not fit."""
         data = bytearray()
         while True:
             request.offset, request.limit = len(data), PART_BYTES
             part = self._ask(method, request)
+            if part.size > most:
+                raise MessageError(f"{method}.size", got=part.size, expected=f"at most {most}")
             if part.offset != len(data) or len(part.data) > PART_BYTES or len(data) + len(part.data) > part.size:
                 raise MessageError(f"{method}.part", got="bytes out of order", expected=f"those after {len(data)}")
             data += part.data
@@ -123,9 +129,9 @@ class RelayClient(_Client):
                 return name
             received = reached
 
-    def fetch(self, name: bytes, *, progress: Progress | None = None) -> bytes:
-        """A blob by name. Raises MessageError if what came has another digest."""
-        data = self._fetch("Fetch", wire.FetchRequest(name=name), progress)
+    def fetch(self, name: bytes, *, most: int, progress: Progress | None = None) -> bytes:
+        """A blob by name, of at most `most` bytes. Raises MessageError if what came is larger, or another."""
+        data = self._fetch("Fetch", wire.FetchRequest(name=name), most, progress)
         if hashlib.sha256(data).digest() != name:
             raise MessageError("blob", got="bytes of another digest", expected=name.hex()[:16])
         return data
@@ -140,15 +146,32 @@ class RelayClient(_Client):
         """The log's promises for signed leaves, in their order."""
         return list(self._ask("Append", wire.AppendRequest(leaves=list(leaves))).promises)
 
-    def entries(self, kind: str = "") -> Iterator[wire.Entry]:
-        """Entries of the log, in order."""
-        start = 0
-        while True:
+    def entries(self, kind: str, *, size: int, start: int = 0, until: float = inf) -> Iterator[wire.Entry]:
+        """Entries of one kind at `start` and after, in order, of a tree of `size`.
+
+        Raises MessageError for entries out of order, Unreachable if there is no end `until` (monotonic clock, s).
+        """
+        while start < size:
+            if time.monotonic() > until:
+                raise rpc.Unreachable("Relay.Entries", got="no end", expected=f"{size} entries in time")
             reply = self._ask("Entries", wire.EntriesRequest(start=start, count=1000, kind=kind))
+            places = [entry.index for entry in reply.entries]
+            if not start < reply.next or any(a >= b for a, b in pairwise([start - 1, *places, reply.next])):
+                raise MessageError("entries", got="another order", expected=f"those from {start} on")
             yield from reply.entries
-            if reply.next <= start:
-                return
             start = reply.next
+
+    def checkpoint(self) -> bytes:
+        """The log's signed checkpoint, a C2SP note. NOT yet verified."""
+        return bytes(self._ask("Checkpoint", wire.CheckpointRequest()).note)
+
+    def inclusion(self, leaf_hash: bytes, size: int) -> list[bytes]:
+        """The path of an entry in the tree of `size`. NOT yet verified."""
+        return list(self._ask("Proof", wire.ProofRequest(leaf_hash=leaf_hash, size=size)).hashes)
+
+    def consistency(self, old_size: int, size: int) -> list[bytes]:
+        """The proof that the tree of `old_size` is the beginning of that of `size`. NOT yet verified."""
+        return list(self._ask("Proof", wire.ProofRequest(old_size=old_size, size=size)).hashes)
 
     def ticket(self, orders: Sequence[wire.TicketOrder], *, timeout: float) -> list[wire.TicketOutcome]:
         """One outcome per order, in their order. Raises MessageError if there are others."""
@@ -180,17 +203,14 @@ class PoolClient(_Client):
             if progress is not None:
                 progress(received, len(table))
 
-    def table(self, institution: str, progress: Progress | None = None) -> bytes:
+    def table(self, institution: str, most: int, progress: Progress | None = None) -> bytes:
         """Any member's table; auditors only."""
-        return self._fetch("Table", wire.TableRequest(epoch_id=self._epoch_id, institution=institution), progress)
-
-    def rows(self, progress: Progress | None = None) -> bytes:
-        """The signed sum table, packed."""
-        return self._fetch("Rows", wire.RowsRequest(epoch_id=self._epoch_id), progress)
+        request = wire.TableRequest(epoch_id=self._epoch_id, institution=institution)
+        return self._fetch("Table", request, most, progress)
 
     def hint(self, progress: Progress | None = None) -> bytes:
         """The engine's hint; its digest is in the auditors' opening."""
-        return self._fetch("Hint", wire.HintRequest(epoch_id=self._epoch_id), progress)
+        return self._fetch("Hint", wire.HintRequest(epoch_id=self._epoch_id), HINT_BYTES, progress)
 
     def register(self, keys: bytes) -> bytes:
         """Register evaluation keys; their hash."""

@@ -1,20 +1,31 @@
-"""Queries and answers kept for an auditor until the epoch closes: all that failed, one success in fifty.
+"""Queries and answers kept for an auditor until the epoch closes: those a coin drew, and all that failed.
 
-Files in the epoch's private folder, gone with it. Nothing in them names a subject or a row.
+The coin falls before the answer is read, so whose verdicts are published says nothing about what failed. Every answer
+costs the same: it is written to disk in full, and the file gets a name that counts, or the name that the next answer
+takes. Files in the epoch's private folder, gone with it; nothing in them names a subject or a row.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from clients.institution.lookup.folders import EpochFolder
 from protocols.lookup.evidence import HandOver
-from protocols.lookup.hand_over import Batch, capacity, hand_overs
+from protocols.lookup.hand_over import Batch, capacity, choose, overhead
 
 ONE_IN = 50
 KEYS_FILE = "query.pub"
+_SPARE = "spare"
 _MOST = 200  # files of a kind: a pool that fails always needs no more proof
+Random = Callable[[int], bytes]
+
+
+def draw(random: Random) -> bool:
+    """The coin for one query, before it goes out: whether its verdict will be published. One in fifty."""
+    return not int.from_bytes(random(8), "big") % ONE_IN
 
 
 @dataclass(frozen=True)
@@ -23,28 +34,26 @@ class KeptAnswers:
 
     folder: EpochFolder
 
-    def keep(self, item: HandOver, *, failed: bool, random: Callable[[int], bytes]) -> None:
-        """Queue a failure always, a success with probability 1/50."""
-        kind = "failed" if failed else "passed"
-        if not failed and int.from_bytes(random(8), "big") % ONE_IN:
-            return
-        if len(list(self.folder.handovers.glob(f"{kind}-*"))) < _MOST:
-            data = Batch(b"", (item,)).encode(capacity(1, len(item.query), len(item.answer), 0))
-            self.folder.keep(f"handovers/{kind}-{random(8).hex()}", data)
+    def keep(self, item: HandOver, *, drawn: bool, failed: bool, random: Random) -> None:
+        """Queue one that was drawn or failed; the same bytes are written, and reach the disk, for every other one."""
+        handovers, name = self.folder.handovers, random(8).hex()
+        draft = f"{_SPARE}-{os.getpid()}"
+        data = Batch(b"", b"", (item,), ()).encode(capacity(1, len(item.query), len(item.answer), 0))
+        self.folder.keep(f"handovers/{draft}", data)
+        counts = {kind: len(list(handovers.glob(f"{kind}-*"))) for kind in ("drawn", "failed")}
+        kind = "drawn" if drawn else "failed" if failed else _SPARE
+        full = kind == _SPARE or counts[kind] >= _MOST
+        (handovers / draft).replace(handovers / (_SPARE if full else f"{kind}-{name}"))
 
-    def batch(self, size: int, random: Callable[[int], bytes]) -> Batch:
-        """As many as `size` bytes can hold, failures first, in random order."""
+    def batch(self, size: int, reply: bytes, random: Random) -> Batch:
+        """As many as `size` bytes can hold; verdicts on what was not drawn are to be sealed to `reply`."""
         keys = self.folder.read(KEYS_FILE) or b""
-        failed, passed = self._items("failed"), self._items("passed")
-        count = len(failed) + len(passed)
-        while count and size < capacity(count, *_largest(failed + passed), len(keys)):
-            count -= 1
-        return Batch(keys, hand_overs(failed, passed, count, random))
+        drawn, failed = choose(self._items("drawn"), self._items("failed"), size - overhead(len(keys)), random)
+        return Batch(keys, reply, drawn, failed)
 
     def _items(self, kind: str) -> list[HandOver]:
-        files = sorted(self.folder.handovers.glob(f"{kind}-*"))
-        return [Batch.decode(file.read_bytes()).items[0] for file in files]
+        return [_read(file) for file in sorted(self.folder.handovers.glob(f"{kind}-*"))]
 
 
-def _largest(items: list[HandOver]) -> tuple[int, int]:
-    return max(len(item.query) for item in items), max(len(item.answer) for item in items)
+def _read(file: Path) -> HandOver:
+    return Batch.decode(file.read_bytes()).drawn[0]

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from clients.institution.lookup import auditing, building, closing, joining, signing
+from clients.institution.lookup import auditing, building, closing, joining, judging, signing
 from clients.institution.lookup.channel import RelayClient
 from clients.institution.lookup.epoch_record import POOL, RELAY
 from clients.institution.lookup.folders import LookupFolders
@@ -40,7 +40,7 @@ STEPS: Mapping[str, Callable[[Part], dict[str, Any]]] = {
     "opening": auditing.opening,
     "evaluated": closing.evaluated,
     "handovers": closing.handovers,
-    "verdicts": closing.verdicts,
+    "verdicts": judging.verdicts,
     "erased": closing.erased,
 }
 LONGEST_WAIT_MS = 15_000

@@ -143,7 +143,13 @@ class Querier:
             raise ConfigurationError("question", got="no end", expected="an outcome")
         if isinstance(found, Unavailable):
             return Answer(asked.question, found, leaf_hash=asked.leaf_hash)
-        outcome: Outcome = self._concluding.outcome(found, asked.identifier)
+        try:
+            outcome: Outcome = self._concluding.outcome(found, asked.identifier)
+        except (FederationError, ProtocolError, ArithmeticError, ValueError):
+            # A member chose what it contributed here. To stop now would tell the pool, by the queries that do not come,
+            # and whoever waits for the other answers.
+            reason = "record: the members' sum makes no sense beside the own record"
+            return Answer(asked.question, Unavailable("members", reason), leaf_hash=asked.leaf_hash)
         return Answer(asked.question, outcome, found, asked.leaf_hash)
 
     def _unavailable(self, question: Question) -> Answer:

@@ -1,36 +1,60 @@
 """What every member holds against the log when an epoch closes: whose evaluations, whose leaves, and what is wrong.
 
+The log first (`log_check`): its promises to this member, and that it is one history. Then everybody's evaluations
+against its leaves. The relay hands all of this out, so it is bounded in time, and what is withheld is a finding.
+
 Findings are kept as HOME/lookup/findings-COUNTER.json; they name institutions and logged leaves, never a person.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
+from clients.institution.lookup.guard_store import GuardStore
+from clients.institution.lookup.log_check import check_log, last_checkpoint
 from clients.institution.lookup.part import Part
+from clients.institution.lookup.serving_database import lookup_database
 from federation.errors import Refused
+from federation.runtime.database import open_engine
 from federation.runtime.logging import get_logger
 from federation.runtime.private_files import write_public
+from federation.runtime.rpc import Unreachable
 from protocols.errors import ProtocolError
 from protocols.lookup.fields import from_hex
 from protocols.lookup.leaf import KIND, SignedLeaf
-from protocols.lookup.reconcile import Finding, reconcile, unpack_leaves
+from protocols.lookup.reconcile import Finding, Kind, reconcile, unpack_leaves
 from protocols.transparency import read_entry
 
+LONGEST_S = 300.0  # of asking the relay
+MOST_LEAVES = 10**7  # of one member and epoch
 _log = get_logger("lookup")
 
 
 def reconciled(part: Part) -> tuple[Finding, ...]:
     """Compare what all members say they evaluated with what the log holds; the findings are on disk afterwards."""
+    file = part.folders.path / f"findings-{part.record.counter:06d}.json"
+    if file.exists():  # a process that was killed after this had done it
+        return ()
+    until = time.monotonic() + LONGEST_S
+    before = last_checkpoint(part)
+    guard = GuardStore(open_engine(lookup_database(part.home)), part.context.epoch_id)
+    log = check_log(part, guard.promises(), until)
+    findings = log.findings
     evaluated = {name: found for name in part.context.institutions if (found := _said(part, name)) is not None}
-    findings = reconcile(part.context, evaluated, _leaves(part))
+    if log.checkpoint is not None:
+        start = 0 if before is None else before.size  # leaves of this epoch are later than the last one's end
+        try:
+            findings += reconcile(part.context, evaluated, list(_leaves(part, start, log.checkpoint.size, until)))
+        except (Refused, Unreachable, ProtocolError) as error:
+            findings += (Finding(Kind.NOT_CHECKED, "log", b"", f"no entries: {error}"),)
     told = [
         {"kind": str(one.kind), "party": one.party, "leaf": one.leaf_hash.hex(), "detail": one.detail}
         for one in findings
     ]
-    file = part.folders.path / f"findings-{part.record.counter:06d}.json"
     write_public(file, json.dumps(told, indent=2).encode(), mode=0o600)
+    log.remember(part)
     if findings:
         _log.warning("evaluations differ from the log", count=len(findings), round=part.record.counter)
     else:
@@ -46,14 +70,15 @@ def _said(part: Part, member: str) -> frozenset[bytes] | None:
     if not body.get("count"):
         return frozenset()
     try:
-        return unpack_leaves(part.relay.fetch(from_hex(body.get("leaves"), f"leaves of {member}", 32)))
-    except (Refused, ProtocolError):
+        name = from_hex(body.get("leaves"), f"leaves of {member}", 32)
+        return unpack_leaves(part.relay.fetch(name, most=MOST_LEAVES * 32))
+    except (Refused, Unreachable, ProtocolError):
         return None
 
 
-def _leaves(part: Part) -> Iterator[bytes]:
+def _leaves(part: Part, start: int, size: int, until: float) -> Iterator[bytes]:
     """The logged leaves of this epoch. What cannot be read is of no epoch: it is found all the same."""
-    for entry in part.relay.entries(KIND):
+    for entry in part.relay.entries(KIND, size=size, start=start, until=until):
         body = read_entry(entry.data).body
         try:
             if SignedLeaf.decode(body).leaf.epoch_id == part.context.epoch_id:

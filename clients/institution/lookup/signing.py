@@ -54,7 +54,8 @@ def fetch_layout(part: Part, epoch: EpochHeader) -> Layout:
     points = part.folder.read(LAYOUT_FILE)
     if points is None:
         name = from_hex(part.record.body("layout", RELAY)["layout"], "layout.layout", 32)
-        points = part.relay.fetch(name, progress=partial(part.report, "fetching the layout"))
+        most = SIZE * (sum(member.customers for member in part.roster.members) + part.roster.parameters.dummies)
+        points = part.relay.fetch(name, most=most, progress=partial(part.report, "fetching the layout"))
     layout = Layout(part.header.id, points, epoch.slots)
     layout.check_named(epoch)
     part.folder.keep(LAYOUT_FILE, points)
@@ -65,7 +66,8 @@ def _checked_places(part: Part) -> bytes:
     """Q of every own customer, in the order of its sorted P, every proof verified."""
     points = own_points(part)
     proofs = part.record.body("layout", RELAY)["proofs"]
-    blob = part.relay.fetch(from_hex(proofs.get(part.institution), "layout.proofs", 32))
+    most = SIZE * len(points) + PROOF * len(list(proof_chunks(points)))
+    blob = part.relay.fetch(from_hex(proofs.get(part.institution), "layout.proofs", 32), most=most)
     chunks = list(_places(points, blob))
     check = partial(check_places, part.header, part.institution)
     for _ in in_processes(part, "checking own places", check, chunks):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from clients.institution.lookup.enrolling import batch_stream, enrolment_context
 from clients.institution.lookup.enrolment_count import EnrolmentCount
 from clients.institution.lookup.folders import EpochFolder
 from clients.institution.lookup.guard_store import GuardStore
-from clients.institution.lookup.kept_answers import ONE_IN, KeptAnswers
+from clients.institution.lookup.kept_answers import KeptAnswers, draw
 from clients.institution.lookup.pseudonym_store import PseudonymStore
 from clients.institution.lookup.snapshot import Snapshot
 from federation.errors import ConfigurationError, Refused
@@ -135,17 +136,38 @@ def hand_over(mark: int) -> HandOver:
     return HandOver(bytes(32), b"", bytes([mark]) * 40, bytes([mark]) * 20, bytes(64))
 
 
-def test_failures_are_kept_always_and_successes_seldom(tmp_path: Path) -> None:
+def test_what_failed_or_was_drawn_is_kept_and_nothing_else(tmp_path: Path) -> None:
     folder = EpochFolder(tmp_path / "000001")
     folder.path.mkdir()
     kept = KeptAnswers(folder)
     for mark in range(10):
-        kept.keep(hand_over(mark), failed=True, random=os.urandom)
-    draws = iter([1, 0, 5, ONE_IN - 1])  # of the second success: to keep it, and its file's name
-    for mark in range(100, 103):
-        kept.keep(hand_over(mark), failed=False, random=lambda count: next(draws).to_bytes(count, "big"))
-    everything = kept.batch(10_000, os.urandom)
-    assert sorted(item.query[0] for item in everything.items) == [*range(10), 101]
-    few = kept.batch(800, os.urandom)  # room for some: failures first
-    assert 0 < len(few.items) < 10
-    assert all(item.query[0] < 10 for item in few.items)
+        kept.keep(hand_over(mark), drawn=mark < 2, failed=True, random=os.urandom)
+    for mark in range(100, 130):
+        kept.keep(hand_over(mark), drawn=mark < 103, failed=False, random=os.urandom)
+    batch = kept.batch(10_000, b"", os.urandom)
+    assert sorted(item.query[0] for item in batch.drawn) == [0, 1, 100, 101, 102]
+    assert sorted(item.query[0] for item in batch.private) == list(range(2, 10))
+    assert len(list(folder.handovers.iterdir())) == len(batch.items) + 1  # and the file that the next one takes
+    few = kept.batch(1_000, b"", os.urandom)  # room for some of both
+    assert few.drawn
+    assert few.private
+
+
+def test_every_answer_costs_the_same_bytes_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, synced, sync = EpochFolder(tmp_path / "000001"), list[int](), os.fsync
+    folder.path.mkdir()
+
+    def counted(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_size)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    for drawn in (False, True):
+        for failed in (False, True):
+            KeptAnswers(folder).keep(hand_over(1), drawn=drawn, failed=failed, random=os.urandom)
+    assert len(synced) == 4
+    assert len(set(synced)) == 1
+
+
+def test_one_query_in_fifty_is_drawn() -> None:
+    assert sum(draw(random.Random(seed).randbytes) for seed in range(5000)) in range(60, 140)

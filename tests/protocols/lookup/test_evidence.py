@@ -25,7 +25,7 @@ from protocols.lookup.evidence import (
     keys_hash,
     sign_answer,
 )
-from protocols.lookup.hand_over import Batch, capacity, hand_overs, open_batch, seal_batch
+from protocols.lookup.hand_over import Batch, capacity, choose, open_batch, open_verdicts, seal_batch, seal_verdicts
 from protocols.signing import SigningKey
 from server.lookup.relay import MAX_BODY_BYTES
 
@@ -146,21 +146,40 @@ def test_bytes_that_are_no_verdict(data: bytes) -> None:
 # ---- hand-overs ----
 
 
+def sent(mark: int, answer_bytes: int = 40) -> HandOver:
+    return HandOver(EPOCH, b"", bytes([mark]), bytes(answer_bytes), bytes(64))
+
+
+ITEM = 5 * 4 + 32 + 1 + 40 + 64
+
+
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 12), st.integers(0, 2**32))
-def test_failures_go_first_and_no_place_stays_empty(failed: int, fine: int, size: int, seed: int) -> None:
-    bad, good = [f"failed {i}" for i in range(failed)], [f"fine {i}" for i in range(fine)]
-    chosen = hand_overs(bad, good, size, Random(seed).randbytes)
-    assert len(chosen) == len(set(chosen)) == min(size, failed + fine)
-    assert sum(each in bad for each in chosen) == min(size, failed)
+def test_what_was_drawn_goes_first_whatever_failed(drawn: int, failed: int, room: int, seed: int) -> None:
+    """How many are drawn and told of to everybody must not depend on how many failed."""
+    chosen, others = choose(
+        [sent(mark) for mark in range(drawn)],
+        [sent(100 + mark) for mark in range(failed)],
+        room * ITEM,
+        Random(seed).randbytes,
+    )
+    assert len(set(chosen)) == len(chosen) == min(drawn, room // 2)
+    assert len(set(others)) == len(others) == min(failed, room - len(chosen))
+    assert all(item.query[0] < 100 for item in chosen)
+    assert all(item.query[0] >= 100 for item in others)
 
 
-def test_the_choice_is_fair_and_hides_in_no_place() -> None:
+def test_the_choice_is_fair() -> None:
     random = Random(1).randbytes
-    runs = [hand_overs(["failed"], list("abcdef"), 3, random) for _ in range(3000)]
-    places = Counter(run.index("failed") for run in runs)
-    cover = Counter(each for run in runs for each in run if each != "failed")
-    assert all(900 < places[place] < 1100 for place in range(3))
-    assert all(850 < cover[each] < 1150 for each in "abcdef")
+    runs = [choose((), [sent(mark) for mark in range(6)], 3 * ITEM, random)[1] for _ in range(3000)]
+    chosen = Counter(item.query[0] for run in runs for item in run)
+    assert all(1400 < chosen[mark] < 1600 for mark in range(6))
+
+
+def test_one_bloated_answer_keeps_none_of_the_others_out() -> None:
+    bloated = sent(9, answer_bytes=10**6)
+    drawn, failed = choose([bloated, sent(1)], [bloated, sent(2), sent(3)], 6 * ITEM, Random(2).randbytes)
+    assert [item.query[0] for item in drawn] == [1]
+    assert sorted(item.query[0] for item in failed) == [2, 3]
 
 
 AUDITOR_KEY = X25519PrivateKey.from_private_bytes(bytes([7]) * 32)
@@ -170,7 +189,8 @@ SIZE = capacity(4, query_bytes=1, answer_bytes=48, keys_bytes=len(KEYS))
 
 @pytest.mark.parametrize("count", [0, 1, 4])
 def test_a_batch_has_one_size_whatever_is_in_it(count: int) -> None:
-    batch = Batch(KEYS if count else b"", tuple(answered(bytes([row])) for row in range(count)))
+    items = tuple(answered(bytes([row])) for row in range(count))
+    batch = Batch(KEYS if count else b"", PUBLIC, items[:1], items[1:])
     sealed = seal_batch(batch, SIZE, PUBLIC, EPOCH, "bank-00")
     assert len(sealed) == SIZE + 48
     assert open_batch(sealed, AUDITOR_KEY, EPOCH, "bank-00") == batch
@@ -185,12 +205,12 @@ def test_a_batch_has_one_size_whatever_is_in_it(count: int) -> None:
 
 def test_a_batch_that_does_not_fit() -> None:
     with pytest.raises(MessageError, match="batch"):
-        seal_batch(Batch(KEYS, (answered(b"\x01"),) * 5), SIZE, PUBLIC, EPOCH, "bank-00")
+        seal_batch(Batch(KEYS, PUBLIC, (), (answered(b"\x01"),) * 5), SIZE, PUBLIC, EPOCH, "bank-00")
     with pytest.raises(MessageError, match="key"):
-        seal_batch(Batch(b"", ()), SIZE, bytes(32), EPOCH, "bank-00")
+        seal_batch(Batch(b"", b"", (), ()), SIZE, bytes(32), EPOCH, "bank-00")
 
 
-BATCH = Batch(KEYS, (answered(b"\x01"), answered(b"\x02"))).encode(SIZE)
+BATCH = Batch(KEYS, PUBLIC, (answered(b"\x01"),), (answered(b"\x02"),)).encode(SIZE)
 
 
 @given(st.integers(0, SIZE - 1), st.binary(min_size=1, max_size=6), st.integers(0, 6))
@@ -222,3 +242,22 @@ def test_as_many_verdicts_as_are_told_fit_into_one_step() -> None:
     )
     body = canonical({"verdicts": [parse_canonical(longest.encode())] * MAX_VERDICTS})
     assert len(body) <= MAX_BODY_BYTES
+
+
+def test_what_one_querier_is_told_has_one_size_and_opens_for_it_alone() -> None:
+    verdict = judged(answered(b"\x02"))
+    sizes = set()
+    for verdicts in ((), (verdict,), (verdict,) * 100):
+        sealed = seal_verdicts(verdicts, 8192, PUBLIC, EPOCH, "bank-00")
+        sizes.add(len(sealed))
+        opened = open_verdicts(sealed, AUDITOR_KEY, EPOCH, "bank-00")
+        assert opened == verdicts[: len(opened)]
+        assert len(opened) >= min(len(verdicts), 5)
+    assert sizes == {8192 + 48}
+    for key, epoch_id, auditor in (
+        (X25519PrivateKey.from_private_bytes(bytes([8]) * 32), EPOCH, "bank-00"),
+        (AUDITOR_KEY, bytes(32), "bank-00"),
+        (AUDITOR_KEY, EPOCH, "bank-01"),
+    ):
+        with pytest.raises(MessageError, match="do not open"):
+            open_verdicts(sealed, key, epoch_id, auditor)
