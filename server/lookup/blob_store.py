@@ -83,6 +83,8 @@ class BlobStore:
         row = self._readable(name, reader)
         if row is None or not admits(row.counter):
             raise Refused(Code.UNKNOWN, "blob", got=name.hex()[:16], expected="one for the caller")
+        if offset > row.size:
+            raise Refused(Code.INVALID, "offset", got=offset, expected=f"at most {row.size}")
         try:
             with self._path(row.counter, row.owner, name).open("rb") as file:
                 file.seek(offset)

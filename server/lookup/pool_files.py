@@ -123,11 +123,14 @@ class PoolFiles:
         return rows
 
     def read_part(self, file: Path, offset: int, limit: int) -> tuple[bytes, int]:
-        """A part of a file and the size of the whole. Raises Refused if it is not there."""
+        """A part of a file and the size of the whole. Raises Refused if it is not there, or ends before `offset`."""
         try:
             with file.open("rb") as opened:
+                size = os.fstat(opened.fileno()).st_size
+                if offset > size:
+                    raise Refused(Code.INVALID, "offset", got=offset, expected=f"at most {size}")
                 opened.seek(offset)
-                return opened.read(min(limit or PART_BYTES, PART_BYTES)), file.stat().st_size
+                return opened.read(min(limit or PART_BYTES, PART_BYTES)), size
         except FileNotFoundError as error:
             raise Refused(Code.TOO_EARLY, "file", got="none yet", expected="one that is complete") from error
 

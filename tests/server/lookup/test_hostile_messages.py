@@ -201,7 +201,6 @@ def test_what_is_refused_is_refused_on_purpose(world: Federation) -> None:
         assert lines
 
 
-@pytest.mark.xfail(strict=True, reason="a file is asked to seek where no file reaches: an error that nobody meant")
 def test_an_offset_beyond_any_file(world: Federation) -> None:
     member, far = world.members["castor"], 2**63 - 1
     layout = bytes.fromhex(member.said("layout")["layout"])
