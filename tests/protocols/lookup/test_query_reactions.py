@@ -263,8 +263,8 @@ def test_a_pool_that_always_fails_cannot_keep_an_epoch_from_closing(
     monkeypatch.setattr(asking_module, "draw", lambda random: True)
     monkeypatch.setitem(judging.BATCH_BYTES, "lwe", 2**24)
     evil(asking).change = lambda answer: answer[:-1] + bytes([answer[-1] ^ 255])
-    world.ask(asking, world.identifiers[:50])
-    world.ask(asking, world.identifiers[:50])
+    world.ask(asking, world.identifiers[:30])
+    world.ask(asking, world.identifiers[:30])
     said = verdicts_of(world, epoch, asking, monkeypatch)
     assert len(said["verdicts"]) == MAX_VERDICTS
     assert len(canonical(said)) <= MAX_BODY
