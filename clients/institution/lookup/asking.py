@@ -122,6 +122,8 @@ class Asking:
         places = [self._place(_ticket(asked)) for asked in batch]
         client.prepare(len(places))  # together, which is cheaper than one by one
         pending, queries = zip(*(client.query(row) for row, _, _ in places), strict=True)
+        if any(queries):
+            KeptAnswers(self.epoch.part.folder).prepare()
         drawn = [draw(self.random) for _ in queries]  # before there is an answer: it must not depend on one
         answers = self._answers(client, queries)
         for asked, place, kept, query, answer, coin in zip(

@@ -7,7 +7,7 @@ HOME/lookup/epochs/COUNTER/        of one epoch; erased when it closes:
     secrets.key  query.key         pad and mask keys; the querier's engine key
     snapshot.parquet               the records as they are in this epoch, whatever happens to the data file
     layout.bin  hint.bin  rows.npz what is large, public among members, and checked by its digest when it is read
-    handovers/                     answers kept for an auditor
+    answers.bin                    answers kept for an auditor
 HOME/lookup/findings-COUNTER.json  what differed between evaluations and the log when an epoch closed
 HOME/lookup/past.json              the epochs that were signed: number, id, times, tickets answered, whether erased
 HOME/lookup.db                     tickets granted (guard_store)
@@ -110,15 +110,13 @@ class EpochFolder:
     def file(self, name: str) -> Path:
         return self.path / name
 
-    @property
-    def handovers(self) -> Path:
-        return private_directory(self.path / "handovers")
-
     def erase(self) -> None:
         """Overwrite and remove the secrets and what a killed process left of them, then the whole folder.
 
         Raises ConfigurationError if anything is left: what was not erased is not said to be.
         """
+        if not self.path.parent.exists():
+            return
         try:
             for file in sorted(self.path.glob("*")) if self.path.exists() else ():
                 if ".key" in file.name:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from clients.institution.lookup.enrolling import batch_stream, enrolment_context
 from clients.institution.lookup.enrolment_count import EnrolmentCount
 from clients.institution.lookup.folders import EpochFolder
 from clients.institution.lookup.guard_store import GuardStore
-from clients.institution.lookup.kept_answers import KeptAnswers, draw
+from clients.institution.lookup.kept_answers import ANSWERS_FILE, MOST, KeptAnswers, draw
 from clients.institution.lookup.pseudonym_store import PseudonymStore
 from clients.institution.lookup.snapshot import Snapshot
 from federation.errors import ConfigurationError, Refused
@@ -147,26 +148,48 @@ def test_what_failed_or_was_drawn_is_kept_and_nothing_else(tmp_path: Path) -> No
     batch = kept.batch(10_000, b"", os.urandom)
     assert sorted(item.query[0] for item in batch.drawn) == [0, 1, 100, 101, 102]
     assert sorted(item.query[0] for item in batch.private) == list(range(2, 10))
-    assert len(list(folder.handovers.iterdir())) == len(batch.items) + 1  # and the file that the next one takes
+    assert [file.name for file in folder.path.iterdir()] == [ANSWERS_FILE]
     few = kept.batch(1_000, b"", os.urandom)  # room for some of both
     assert few.drawn
     assert few.private
 
 
 def test_every_answer_costs_the_same_bytes_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, synced, sync = EpochFolder(tmp_path / "000001"), list[int](), os.fsync
+    """Nothing is made, renamed or removed: a file that goes is a pause of .1 ms, and a new one is another."""
+    folder, calls = EpochFolder(tmp_path / "000001"), list[tuple[Any, ...]]()
     folder.path.mkdir()
+    KeptAnswers(folder).prepare()
+    for name in ("pwrite", "fsync", "open", "replace", "rename", "unlink", "link"):
+        real = getattr(os, name)
 
-    def counted(descriptor: int) -> None:
-        synced.append(os.fstat(descriptor).st_size)
-        sync(descriptor)
+        def noted(*of: Any, name: str = name, real: Any = real, **options: Any) -> Any:
+            calls.append((name, *(len(one) for one in of if isinstance(one, bytes))))
+            return real(*of, **options)
 
-    monkeypatch.setattr(os, "fsync", counted)
+        monkeypatch.setattr(os, name, noted)
+    costs = []
     for drawn in (False, True):
-        for failed in (False, True):
+        for failed in (False, True, True):
+            calls.clear()
             KeptAnswers(folder).keep(hand_over(1), drawn=drawn, failed=failed, random=os.urandom)
-    assert len(synced) == 4
-    assert len(set(synced)) == 1
+            costs.append(tuple(calls))
+    assert len(set(costs)) == 1
+    assert [call[0] for call in costs[0]] == ["open", "pwrite", "fsync"]
+
+
+def test_a_pool_that_always_fails_fills_no_disk_and_hides_nothing_that_was_drawn(tmp_path: Path) -> None:
+    folder = EpochFolder(tmp_path / "000001")
+    folder.path.mkdir()
+    kept = KeptAnswers(folder)
+    kept.prepare()
+    size = folder.file(ANSWERS_FILE).stat().st_size
+    for mark in range(3 * MOST):
+        kept.keep(hand_over(mark), drawn=False, failed=True, random=os.urandom)
+    kept.keep(hand_over(200), drawn=True, failed=True, random=os.urandom)
+    batch = kept.batch(10**6, b"", os.urandom)
+    assert len(batch.private) == MOST
+    assert [item.query[0] for item in batch.drawn] == [200]
+    assert folder.file(ANSWERS_FILE).stat().st_size == size
 
 
 def test_one_query_in_fifty_is_drawn() -> None:

@@ -7,6 +7,7 @@ judges the record alone, as the first design did.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
@@ -17,15 +18,15 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from query_world import Pool, QueryWorld, Seen, opened
+from query_world import PURPOSE, Pool, QueryWorld, Seen, opened
 from world import Epoch
 
 from clients.institution.lookup import asking as asking_module
-from clients.institution.lookup import auditing, closing, judging
+from clients.institution.lookup import auditing, closing, judging, kept_answers
 from clients.institution.lookup.asking import Asked, Asking
 from clients.institution.lookup.epoch_record import MAX_BODY
-from clients.institution.lookup.folders import EpochFolder
 from clients.institution.lookup.kept_answers import KeptAnswers
+from clients.institution.lookup.questions import Question
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum
 from protocols.canonical import canonical
@@ -37,6 +38,7 @@ from protocols.lookup.evidence import MAX_VERDICTS, Verdict, judge, query_hash
 from protocols.lookup.hand_over import open_batch, seal_verdicts
 from protocols.lookup.parameters import MODULUS
 from protocols.lookup.rows import Rows
+from protocols.signing import VerifyingKey
 
 ENGINES = ("lwe", "bfv")
 ASKED = 8
@@ -235,23 +237,35 @@ def test_pushed_answers_bring_no_reaction_and_no_bit(tmp_path: Path) -> None:
 
 
 def test_a_failure_costs_the_work_that_a_success_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are synced one by one: what is written after a failure alone, the pool sees as a pause (threat 25)."""
+    """What is written or verified after a failure alone, the pool sees as a pause before the next question."""
     world, epoch = opened("lwe")
-    asking, written, keep = world.asking("bank-02", epoch, tmp_path), list[str](), EpochFolder.keep
+    asking, done = world.asking("bank-02", epoch, tmp_path), list[tuple[Any, ...]]()
+    verified = VerifyingKey.verify
 
-    def noted(self: EpochFolder, name: str, data: bytes) -> None:
-        written.append(name)
-        keep(self, name, data)
+    def verify(self: VerifyingKey, label: str, *of: bytes) -> None:
+        done.append(("verify", label))
+        verified(self, label, *of)
 
-    monkeypatch.setattr(EpochFolder, "keep", noted)
-    counts = {}
+    monkeypatch.setattr(VerifyingKey, "verify", verify)
+    world.ask(asking, world.identifiers[:1])  # what is made for the first question is there
+    for name in ("pwrite", "fsync"):
+
+        def noted(*of: Any, name: str = name, real: Any = getattr(os, name)) -> Any:
+            done.append((name, *(len(one) for one in of if isinstance(one, bytes))))
+            return real(*of)
+
+        monkeypatch.setattr(os, name, noted)
+    costs: dict[str, set[tuple[Any, ...]]] = {}
     for kind, flip in (("success", 0), ("failure", 255)):
         evil(asking).change = lambda answer, flip=flip: answer[:-1] + bytes([answer[-1] ^ flip])  # type: ignore[misc]
-        written.clear()
-        for identifier in world.identifiers[:20]:
-            world.ask(asking, [identifier])
-        counts[kind] = len(written)
-    assert counts["failure"] == counts["success"]
+        for identifier in world.identifiers[:5]:
+            asking.tickets(batch := [Asked(Question("-", PURPOSE), identifier)])
+            done.clear()
+            asking.read(batch)
+            costs.setdefault(kind, set()).add(tuple(done))
+    assert costs["failure"] == costs["success"]
+    assert len(costs["success"]) == 1
+    assert [name for name, *_ in next(iter(costs["success"]))].count("fsync") == 1
 
 
 def test_a_pool_that_always_fails_cannot_keep_an_epoch_from_closing(
@@ -262,6 +276,8 @@ def test_a_pool_that_always_fails_cannot_keep_an_epoch_from_closing(
     asking = world.asking("bank-00", epoch, tmp_path)
     monkeypatch.setattr(asking_module, "draw", lambda random: True)
     monkeypatch.setitem(judging.BATCH_BYTES, "lwe", 2**24)
+    monkeypatch.setattr(kept_answers, "MOST", 60)  # as if many members had handed over all they can
+    monkeypatch.setattr(kept_answers, "_PLACES", 128)
     evil(asking).change = lambda answer: answer[:-1] + bytes([answer[-1] ^ 255])
     world.ask(asking, world.identifiers[:30])
     world.ask(asking, world.identifiers[:30])
