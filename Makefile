@@ -9,7 +9,7 @@ export FLWR_TELEMETRY_ENABLED := 0
 export FLWR_DISABLE_UPDATE_CHECK := 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: dev demo test lint bench protos clean
+.PHONY: dev demo test soak lint bench protos clean
 dev: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -22,9 +22,13 @@ demo: dev
 
 test: dev
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" --cov --cov-report=term
 	$(BIN)/coverage report --include='federation/*' --fail-under=95
 	$(BIN)/coverage report --include='protocols/*' --fail-under=95
+
+# What takes minutes: twenty kills in one run, floods of hostile messages, timings of present against absent.
+soak: dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m soak
 
 lint: dev
 	$(BIN)/ruff check .

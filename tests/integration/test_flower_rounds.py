@@ -202,6 +202,7 @@ def survived(federation: tuple[CoordinatorHome, tuple[InstitutionHome, ...]]) ->
     return training, killed
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(700)
 def test_the_run_completes_whatever_is_killed(survived: tuple[Training, list[str]]) -> None:
     training, killed = survived
@@ -211,6 +212,7 @@ def test_the_run_completes_whatever_is_killed(survived: tuple[Training, list[str
     assert {name.split("-")[0] for name in killed} == {"node", "supernode", "superlink", "driver"}
 
 
+@pytest.mark.soak
 def test_no_round_was_averaged_twice(survived: tuple[Training, list[str]]) -> None:
     training, _ = survived
     store = CheckpointStore(training.home.run(training.run_id))
@@ -225,6 +227,7 @@ def test_no_round_was_averaged_twice(survived: tuple[Training, list[str]]) -> No
     assert len(hashes) == len(set(hashes))
 
 
+@pytest.mark.soak
 def test_no_ledger_is_below_what_was_released_nor_above_its_cap(
     survived: tuple[Training, list[str]], federation: tuple[CoordinatorHome, tuple[InstitutionHome, ...]]
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,8 @@ def test_a_flipped_bit_is_unavailable_asked_once_and_kept_for_an_auditor(
     world: LookupDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from clients.institution.lookup.channel import PoolClient
+    from clients.institution.lookup.folders import LookupFolders
+    from clients.institution.lookup.kept_answers import KeptAnswers
 
     real, asked = PoolClient.query, []
 
@@ -176,8 +179,8 @@ def test_a_flipped_bit_is_unavailable_asked_once_and_kept_for_an_auditor(
         answers[0].answer = bytes([answers[0].answer[0] ^ 1]) + answers[0].answer[1:]
         return answers
 
-    kept = world.institutions["borealis"].path / "lookup" / "epochs" / "000001" / "handovers"
-    before = len(list(kept.glob("failed-*")))
+    kept = KeptAnswers(LookupFolders(world.institutions["borealis"]).epoch(1))
+    before = len(kept.batch(2**24, b"", os.urandom).items)
     monkeypatch.setattr(PoolClient, "query", flipped)
     with Querier.open(world.institutions["borealis"]) as querier:
         for subject in (world.subjects("aurora")[0], "nobody"):
@@ -186,7 +189,7 @@ def test_a_flipped_bit_is_unavailable_asked_once_and_kept_for_an_auditor(
             assert (answer.outcome.party, answer.joint) == ("pool", None)
             assert answer.outcome.reason.startswith("signature")
     assert len(asked) == 2
-    assert len(list(kept.glob("failed-*"))) == before + 2
+    assert len(kept.batch(2**24, b"", os.urandom).items) == before + 2
 
 
 def test_no_log_names_anybody(world: LookupDeployment) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import psutil
+import pytest
 from google.protobuf.message import DecodeError
 from hostile_messages import Hostile
 from query_world import NOW, QueryWorld, Relay, opened
@@ -67,6 +68,7 @@ def honest_tasks(world: QueryWorld, relay: Relay, order: wire.TicketOrder) -> li
     ]
 
 
+@pytest.mark.soak
 def test_five_thousand_tasks_break_nothing(tmp_path: Path) -> None:
     world, epoch = opened("lwe")
     asking = world.asking("bank-00", epoch, tmp_path)

@@ -5,6 +5,7 @@ Every lie is shown to succeed where the one check against it is replaced, and to
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from world import START, WEEK, Epoch
 
 from clients.institution.lookup import asking as asking_module
 from clients.institution.lookup.asking import Asking
+from clients.institution.lookup.kept_answers import KeptAnswers
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import STEPS, JointSum
 from protocols.errors import MessageError
@@ -129,7 +131,7 @@ def test_one_bit_flipped_on_the_way_is_not_the_pools_word(
 
     monkeypatch.setattr(of(asking), "query", carried)
     assert refused(world.ask(asking, [person])[0], "pool", "signature")
-    assert len(list(asking.epoch.part.folder.handovers.glob("failed-*"))) == 1
+    assert len(KeptAnswers(asking.epoch.part.folder).batch(2**24, b"", os.urandom).items) == 1
 
 
 @pytest.mark.parametrize("name", ENGINES)
