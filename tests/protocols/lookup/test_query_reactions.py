@@ -6,13 +6,10 @@ judges the record alone, as the first design did.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,21 +18,17 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from query_world import PURPOSE, Pool, QueryWorld, Seen, opened
 from world import Epoch
 
-from clients.institution.lookup import asking as asking_module
-from clients.institution.lookup import auditing, closing, judging, kept_answers
+from clients.institution.lookup import closing, judging
 from clients.institution.lookup.asking import Asked, Asking
-from clients.institution.lookup.epoch_record import MAX_BODY
-from clients.institution.lookup.kept_answers import KeptAnswers
 from clients.institution.lookup.questions import Question
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum
-from protocols.canonical import canonical
 from protocols.errors import MessageError
 from protocols.lookup.engines.bfv import messages, serial
 from protocols.lookup.engines.bfv.packing import lengthen, shorten
 from protocols.lookup.engines.bfv.parameters import DEGREE, PRIMES
-from protocols.lookup.evidence import MAX_VERDICTS, Verdict, judge, query_hash
-from protocols.lookup.hand_over import open_batch, seal_verdicts
+from protocols.lookup.evidence import Verdict, judge
+from protocols.lookup.hand_over import open_batch
 from protocols.lookup.parameters import MODULUS
 from protocols.lookup.rows import Rows
 from protocols.signing import VerifyingKey
@@ -268,38 +261,6 @@ def test_a_failure_costs_the_work_that_a_success_costs(tmp_path: Path, monkeypat
     assert [name for name, *_ in next(iter(costs["success"]))].count("fsync") == 1
 
 
-def test_a_pool_that_always_fails_cannot_keep_an_epoch_from_closing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An auditor finds hundreds of lies; what it says of them still fits into a step, so that secrets are erased."""
-    world, epoch = opened("lwe")
-    asking = world.asking("bank-00", epoch, tmp_path)
-    monkeypatch.setattr(asking_module, "draw", lambda random: True)
-    monkeypatch.setitem(judging.BATCH_BYTES, "lwe", 2**24)
-    monkeypatch.setattr(kept_answers, "MOST", 60)  # as if many members had handed over all they can
-    monkeypatch.setattr(kept_answers, "_PLACES", 128)
-    evil(asking).change = lambda answer: answer[:-1] + bytes([answer[-1] ^ 255])
-    world.ask(asking, world.identifiers[:30])
-    world.ask(asking, world.identifiers[:30])
-    said = verdicts_of(world, epoch, asking, monkeypatch)
-    assert len(said["verdicts"]) == MAX_VERDICTS
-    assert len(canonical(said)) <= MAX_BODY
-
-
-def verdicts_of(world: QueryWorld, epoch: Epoch, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the auditor bank-00 says when nobody but itself handed anything over."""
-    part: Any = asking.epoch.part
-    assert epoch.audited is not None
-    auditing._keep(part, epoch.audited.rows.values, epoch.audited.rows.signatures)
-    part.folder.keep("secrets.key", epoch.secrets["bank-00"].encode())
-    part.secrets = epoch.secrets["bank-00"]
-    part.home.path = part.folder.path.parent
-    part.folders = SimpleNamespace(path=part.folder.path.parent)
-    part.record = SimpleNamespace(counter=1, body=lambda kind, name: {"batches": {}})
-    monkeypatch.setattr(judging, "load", lambda _: world.engine)
-    return judging.verdicts(part)
-
-
 def test_one_bloated_answer_does_not_keep_the_others_from_the_auditor(tmp_path: Path) -> None:
     """A pool that corrupts a row answers once with megabytes: the evidence of its other lies must still arrive."""
     world, epoch = opened("lwe")
@@ -311,92 +272,3 @@ def test_one_bloated_answer_does_not_keep_the_others_from_the_auditor(tmp_path: 
     assert any(
         verdict.accuses for verdict in handed_over(world, epoch, asking.epoch.part.folder.read("batch-bank-00.bin"))
     )
-
-
-def guesses(world: QueryWorld, epoch: Epoch, asking: Asking, said: dict[str, Any]) -> list[bool]:
-    """What a pool reads in the record: for each query that it answered, whether a verdict accuses it of that one."""
-    accused = {verdict["query_hash"] for verdict in said["verdicts"] if verdict["outcome"] == "different"}
-    return [query_hash(query).hex() in accused for query in evil(asking).queries]
-
-
-def asked_of(world: QueryWorld, epoch: Epoch, asking: Asking, row: int) -> list[bool]:
-    """Ask, a miss and a hit in turn; whether each was for the corrupted row."""
-    misses, hits = world.not_in_row(epoch, row)[:3], world.in_row(epoch, row)[:3]
-    subjects = [one for pair in zip(misses, hits, strict=True) for one in pair]
-    for subject in subjects:
-        world.ask(asking, [subject])
-    return [world.row_of(epoch, subject) == row for subject in subjects]
-
-
-def test_verdicts_that_everybody_reads_do_not_tell_whose_row_failed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The coin falls before the answer is read. Here it never falls: the querier alone has the proof."""
-    world, epoch = opened("bfv")
-    monkeypatch.setattr(asking_module, "draw", lambda random: False)
-    (tmp_path / "a").mkdir()
-    asking = world.asking("bank-00", epoch, tmp_path / "a")
-    row = occupied(world, epoch)
-    evil(asking).prepared = corrupted(world, epoch, row)
-    truth = asked_of(world, epoch, asking, row)
-    said = verdicts_of(world, epoch, asking, monkeypatch)
-    assert said["verdicts"] == []
-    assert not any(guesses(world, epoch, asking, said))
-    assert sorted(said["sealed"]) == ["bank-01", "bank-02"]
-    sizes = {entry.sizes for entry in world.seen if entry.call == "Upload"} - set()
-    assert (judging.TOLD_BYTES + 48,) in sizes
-    kept = json.loads((tmp_path / "a" / "verdicts-000001.json").read_bytes())
-    assert len(kept) == sum(truth)
-    assert {verdict["outcome"] for verdict in kept} == {"different"}
-
-
-def test_verdicts_on_all_that_failed_tell_the_pool_whose_row_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The protection off: whatever failed is published."""
-    world, epoch = opened("bfv")
-    keep = KeptAnswers.keep
-    monkeypatch.setattr(
-        KeptAnswers,
-        "keep",
-        lambda self, item, *, drawn, failed, random: keep(self, item, drawn=failed, failed=failed, random=random),
-    )
-    (tmp_path / "b").mkdir()
-    asking = world.asking("bank-00", epoch, tmp_path / "b")
-    row = occupied(world, epoch)
-    evil(asking).prepared = corrupted(world, epoch, row)
-    truth = asked_of(world, epoch, asking, row)
-    assert guesses(world, epoch, asking, verdicts_of(world, epoch, asking, monkeypatch)) == truth
-    assert 0 < sum(truth) < len(truth)
-
-
-def test_a_querier_keeps_what_an_auditor_tells_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world, epoch = opened("bfv")
-    monkeypatch.setattr(asking_module, "draw", lambda random: False)
-    asking, row = corrupting(world, epoch, tmp_path)
-    asked_of(world, epoch, asking, row)
-    part: Any = asking.epoch.part
-    key = judging.reply_key(part)
-    batch = judging.own_batch(part)
-    assert batch.drawn == ()
-    assert len(batch.private) == 3
-    assert epoch.audited is not None
-    how: dict[str, Any] = {"epoch_id": epoch.context.epoch_id, "pool": world.pool_key.public, "auditor": "bank-00"}
-    found = [
-        judge(epoch.audited.prepared, item, batch.keys, key=world.signers["bank-00"], **how) for item in batch.private
-    ]
-    forged = [
-        judge(epoch.audited.prepared, item, batch.keys, key=world.signers["bank-02"], **how) for item in batch.private
-    ]
-    part.folders, blobs = SimpleNamespace(path=tmp_path), dict[bytes, bytes]()
-    part.relay = SimpleNamespace(fetch=lambda name, *, most: blobs[name])
-    for verdicts, kept in ((forged, 0), (found, 3)):
-        blob = seal_verdicts(verdicts, judging.TOLD_BYTES, batch.reply, epoch.context.epoch_id, "bank-00")
-        blobs[sha256(blob).digest()] = blob
-        body = {"sealed": {"bank-02": sha256(blob).hexdigest()}}
-        part.record = SimpleNamespace(counter=1, bodies=lambda kind, body=body: {"bank-00": body})
-        assert len(judging.told(part, key)) == kept
-    for document in json.loads((tmp_path / "verdicts-000001.json").read_bytes()):
-        verdict = Verdict.decode(canonical(document))
-        verdict.verify(world.signers["bank-00"].public, world.pool_key.public)
-        assert verdict.accuses
