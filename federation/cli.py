@@ -29,7 +29,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from federation.errors import FederationError
+from federation.errors import FederationError, Refused
 from protocols.errors import ProtocolError
 
 GROUP = "fedscore.commands"
@@ -143,7 +143,8 @@ def main() -> None:
     try:
         typer.main.get_command(app)(prog_name="fedscore")
     except (FederationError, ProtocolError) as error:
-        typer.echo(f"fedscore: {type(error).__name__}: {error}", err=True)
+        code = f" {error.code}" if isinstance(error, Refused) else ""
+        typer.echo(f"fedscore: {type(error).__name__}{code}: {error}", err=True)
         sys.exit(1)
     except Exception as error:
         if os.environ.get(TRACEBACK):

@@ -35,11 +35,15 @@ def open_(
     purpose: Annotated[list[str] | None, typer.Option(help="A purpose a query may state; repeat.")] = None,
     oversight: Annotated[str, typer.Option(help="The oversight body's public key, hexadecimal.")] = "",
     auditor: Annotated[list[str] | None, typer.Option(help="Who audits; repeat [taking turns].")] = None,
-    customers: Annotated[list[str] | None, typer.Option(help="NAME=COUNT: attested, if not as enrolled.")] = None,
+    customers: Annotated[
+        list[str] | None, typer.Option(help="NAME=COUNT, attested [twice the nominal records].")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is open, showing who is waited for.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Open the next epoch with the admitted members. Not before the cadence of the last one: no emergency epochs."""
+    from federation.catalogue import load_catalogue
+    from federation.lookup.settings import check_purposes
     from protocols.lookup.parameters import Parameters
     from server.lookup.desk import desk, watch
     from server.lookup.proposals import open_epoch
@@ -53,6 +57,7 @@ def open_(
         daily_tickets=daily_tickets,
         purposes=tuple(purpose or ("credit-application",)),
     )
+    check_purposes(parameters.purposes, load_catalogue(opened.catalogue))
     with desk(opened) as at:
         terms = at.terms(parameters, run, oversight=oversight, auditors=tuple(auditor or ()))
         members = at.candidates(_counts(customers or []))
@@ -94,7 +99,10 @@ def _tell(at: Desk, record: EpochRecord | None, as_json: bool) -> None:
         typer.echo(f"roster {view['roster']}: members compare this before they approve")
     if "epoch_id" in view:
         typer.echo(f"{view['epoch_id'][:16]}: {view['subjects']} subjects in {view['rows']} rows, {view['engine']}")
-        typer.echo(f"open from {view['opens_at']} to {view['closes_at']}")
+        verb = "open" if view["phase"] == "open" else "to be open"
+        typer.echo(f"{verb} from {view['opens_at']} to {view['closes_at']}; it is {view['phase']}")
+    if view["next"]:
+        typer.echo(f"the next may open at {view['next']}")
 
 
 def _counts(said: list[str]) -> dict[str, int]:

@@ -93,8 +93,6 @@ def _refuse(error: FederationError, out: Path | None, console: Console) -> None:
     refused = {"reason": reason, "where": error.where, "got": error.got, "expected": error.expected}
     _write(out, {"refused": refused})
     console.print(f"[bold red]refused[/]: {escape(str(error))}", soft_wrap=True, highlight=False)
-    if isinstance(error, TooFewRecords):
-        console.print("--force goes on all the same; expect a model of noise.")
 
 
 def _write(out: Path | None, document: dict[str, Any]) -> None:

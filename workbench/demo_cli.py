@@ -157,3 +157,5 @@ def _show_lookup(lookup: dict[str, Any], console: Console) -> None:
             f"AUC of own scores {lookup['auc_own']:.4f}, joint {lookup['auc_joint']:.4f}, "
             f"joined in plain text {lookup['auc_plaintext_joint']:.4f}."
         )
+    else:
+        console.print(f"No comparison of own and joint scores: {escape(lookup['auc_reason'])}.")

@@ -50,7 +50,8 @@ def check_enough_records(epsilon: float, delta: float, nominal_records: Sequence
         got=f"{total} records in {count} institutions at epsilon {epsilon:g}, delta {delta:g} "
         f"(noise level {level:.4f})",
         expected=f"at least {needed} records ({math.ceil(needed / count)} an institution), "
-        f"or epsilon {_epsilon_for(level, epsilon, delta)} (noise level at most {_limit():.4f})",
+        f"or epsilon {_epsilon_for(level, epsilon, delta)} (noise level at most {_limit():.4f}), "
+        "or --force for a model of noise",
     )
 
 

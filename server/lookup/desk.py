@@ -31,6 +31,7 @@ from server.lookup.relay import LOG_KIND, context_of, log_body
 from server.lookup.settling import read_findings
 from server.membership_store import MembershipStore
 
+CUSTOMERS_PER_RECORD = 2  # a member that has more customers attests their number
 _DONE = (Phase.OPEN, Phase.CLOSED)
 
 
@@ -59,7 +60,10 @@ class Desk:
         )
 
     def candidates(self, attested: dict[str, int]) -> list[Candidate]:
-        """The admitted members and the customers they attest: what they enrolled with, if `attested` says nothing."""
+        """The admitted members and the customers they attest: twice their nominal records, if `attested` says nothing.
+
+        Nominal are the records that train; held out, too recent or without an outcome, a customer is enrolled too.
+        """
         store = MembershipStore.open(self.home.database_url)
         try:
             admitted = store.admitted()
@@ -69,7 +73,11 @@ class Desk:
         if strangers:
             raise ConfigurationError("--customers", got=", ".join(strangers), expected="admitted members")
         return [
-            Candidate(member.institution, member.key.hex, attested.get(member.institution, member.nominal_records))
+            Candidate(
+                member.institution,
+                member.key.hex,
+                attested.get(member.institution, CUSTOMERS_PER_RECORD * member.nominal_records),
+            )
             for member in admitted
         ]
 

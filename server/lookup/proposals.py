@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from federation.errors import Refused
@@ -65,7 +66,8 @@ def open_epoch(
             raise Refused(Code.CONFLICT, "epoch", got=f"epoch {last.counter} is {last.state.phase}", expected="closed")
         due = earliest(store)
         if now < due:
-            raise Refused(Code.TOO_EARLY, "cadence", got=int(now), expected=f"{due} or later: no emergency epochs")
+            expected = f"{_utc(due)} or later: no emergency epochs"
+            raise Refused(Code.TOO_EARLY, "cadence", got=_utc(now), expected=expected)
         body = _body(key, members, terms, counter)
         roster_fingerprint(body)  # what no member could compare, no member can approve
         body["new_keys"] = last is None or any(body[name] != last.proposal[name] for name in _ROSTER)
@@ -131,6 +133,10 @@ def _body(key: SigningKey, members: Sequence[Candidate], terms: Terms, counter: 
         "coordinator_key": key.public.hex,
         "oversight": terms.oversight,
     }
+
+
+def _utc(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _rotated(names: tuple[str, ...], quorum: int, counter: int) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from federation import cli
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, Refused
 from protocols.errors import SignatureError
 
 
@@ -89,6 +89,7 @@ def test_a_missing_role_breaks_no_other(monkeypatch: pytest.MonkeyPatch, capsys:
             ConfigurationError("a.toml: caps.run", got="-1", expected="more"),
             "ConfigurationError: a.toml: caps.run: got -1",
         ),
+        (Refused("too_early", "cadence", got="x", expected="y"), "Refused too_early: cadence: got x"),
         (SignatureError("key", got="x", expected="y"), "SignatureError: key: got x"),
     ],
 )

@@ -38,6 +38,8 @@ from workbench.joint import evaluate
 
 QUESTIONS = 20
 _SCORE_STEP = 25.0
+_AUCS = ("auc_own", "auc_joint", "auc_plaintext_joint")
+COMPARABLE = 500  # persons: with fewer, chance moves an AUC by more than asking the federation does
 _CLOSE = 1e-6  # points: both sides add the same floating-point numbers, a wrong sum moves a score by more than one
 
 
@@ -129,14 +131,16 @@ class Plain:
 
 
 def worth(inputs: Inputs, catalogue: Catalogue, card: JointScorecard) -> dict[str, Any]:
-    """AUCs on the judge's records of own, joint and plaintext-joined scores; null where persons cannot be joined."""
+    """AUCs on the judge's records of own, joint and plaintext-joined scores; null where persons cannot be joined, or
+    are so few that chance decides which of them is higher."""
     aside = {given.name: read_aside(given.oracle, catalogue).records for given in inputs.institutions}
     try:
         figures = evaluate(aside, card)
     except RecordsError as error:
-        return {**dict.fromkeys(("auc_own", "auc_joint", "auc_plaintext_joint")), "auc_reason": str(error)}
-    shown = {name: getattr(figures, name) for name in ("auc_own", "auc_joint", "auc_plaintext_joint")}
-    return {**shown, "auc_reason": None}
+        return {**dict.fromkeys(_AUCS), "auc_reason": str(error)}
+    if figures.persons < COMPARABLE:
+        return {**dict.fromkeys(_AUCS), "auc_reason": f"{figures.persons} persons are too few to compare"}
+    return {**{name: getattr(figures, name) for name in _AUCS}, "auc_reason": None}
 
 
 def subjects(files: Sequence[Path], catalogue: Catalogue, seed: int) -> list[str]:

@@ -129,13 +129,16 @@ class Querier:
                 tickets.result()
                 batch = following
 
-    def _batch(self, waiting: Iterator[Question], size: int) -> list[Asked]:
-        how = scheme_of(self._home)
-        batch = [Asked(question, how.normalise(question.subject)) for question in islice(waiting, size)]
+    def check(self, question: Question) -> bytes:
+        """The identifier as it is asked about. Raises IdentifierError or ConfigurationError as `ask` would, and asks
+        nobody. Where no epoch is open, nobody can say which purposes it has: any will do."""
+        identifier = scheme_of(self._home).normalise(question.subject)
         if self._concluding is not None:
-            for asked in batch:
-                self._concluding.check_purpose(asked.question.purpose)
-        return batch
+            self._concluding.check_purpose(question.purpose)
+        return identifier
+
+    def _batch(self, waiting: Iterator[Question], size: int) -> list[Asked]:
+        return [Asked(question, self.check(question)) for question in islice(waiting, size)]
 
     def _conclude(self, asked: Asked) -> Answer:
         found = asked.found
@@ -153,7 +156,7 @@ class Querier:
         return Answer(asked.question, outcome, found, asked.leaf_hash)
 
     def _unavailable(self, question: Question) -> Answer:
-        scheme_of(self._home).normalise(question.subject)
+        self.check(question)
         return Answer(question, self._refusal or Unavailable(RELAY, "closed"))
 
     def close(self) -> None:

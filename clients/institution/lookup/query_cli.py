@@ -13,7 +13,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,11 +27,12 @@ from clients.institution.lookup.querier import PATIENCE_S, Querier
 from clients.institution.lookup.query_view import show
 from clients.institution.lookup.questions import Answer, Question
 from clients.institution.score_cli import read_subject
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, FederationError
 from federation.runtime.private_files import create_private
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Asking the federation.")
 UNAVAILABLE = 3
+ASKED = ("subject", "purpose")
 FIELDS = ("outcome", "score", "band", "members", "party", "reason", "leaf")
 
 
@@ -86,7 +87,7 @@ def _receipt(file: Path | None) -> bytes:
 
 def _file(querier: Querier, batch: Path, out: Path, console: Console) -> dict[str, int]:
     """Answers to a file of questions, written as they come; how many of each outcome."""
-    questions = list(read_questions(batch))
+    questions = read_questions(batch, querier.check)
     if out.exists():
         raise ConfigurationError(str(out), got="something that exists", expected="a new file: nothing is overwritten")
     create_private(out)
@@ -97,7 +98,7 @@ def _file(querier: Querier, batch: Path, out: Path, console: Console) -> dict[st
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress,
     ):
         os.fchmod(file.fileno(), 0o600)
-        writer = csv.DictWriter(file, ("subject", "purpose", *FIELDS))
+        writer = csv.DictWriter(file, (*ASKED, *FIELDS))
         writer.writeheader()
         for answer in progress.track(querier.ask_many(questions), total=len(questions)):
             writer.writerow(_row(answer))
@@ -105,18 +106,32 @@ def _file(querier: Querier, batch: Path, out: Path, console: Console) -> dict[st
     return counts
 
 
-def read_questions(file: Path) -> Iterator[Question]:
-    """The questions in a CSV file. Raises ConfigurationError naming the line of one that is not complete."""
+def read_questions(file: Path, check: Callable[[Question], object]) -> list[Question]:
+    """The questions in a CSV file, all of which pass `check`: nothing is asked for a file that is wrong further down.
+
+    Raises ConfigurationError naming file and line; what stands there in the place of an identifier is not quoted.
+    """
+    questions = []
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
-            for row in (reader := csv.DictReader(opened)):
-                if not row.get("subject") or not row.get("purpose"):
-                    raise ConfigurationError(
-                        f"{file}: line {reader.line_num}", got="no subject or purpose", expected="both"
-                    )
-                yield Question(row["subject"], row["purpose"])
+            reader = csv.DictReader(opened)
+            if sorted(reader.fieldnames or ()) != sorted(ASKED):
+                raise ConfigurationError(f"{file}: line 1", got="other columns", expected=f"{','.join(ASKED)}")
+            for row in reader:
+                question, line = Question(row["subject"] or "", row["purpose"] or ""), f"{file}: line {reader.line_num}"
+                if None in row or not question.subject or not question.purpose:
+                    raise ConfigurationError(line, got="no subject or purpose, or more", expected="both, and no more")
+                try:
+                    check(question)
+                except FederationError as error:
+                    where = f"{line}: {error.where}"
+                    raise ConfigurationError(where, got=error.got, expected=error.expected) from error
+                questions.append(question)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(str(file), got=type(error).__name__, expected="a CSV file") from error
+    if not questions:
+        raise ConfigurationError(str(file), got="no question", expected="at least one line below the header")
+    return questions
 
 
 def _row(answer: Answer) -> dict[str, Any]:

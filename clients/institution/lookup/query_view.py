@@ -20,6 +20,8 @@ def show(answer: Answer, console: Console) -> None:
             console.print(f"[bold]{outcome.score:.0f}[/bold]  {escape(outcome.band)}", highlight=False)
             console.print(_members(outcome.members, own=outcome.own), highlight=False)
             _parts(outcome, console)
+            if not outcome.calibrated:
+                console.print("not calibrated: without the federation's evaluation of the model", highlight=False)
             _fresh(outcome.freshness, console)
         case ThinFile():
             console.print("[bold]thin_file[/bold]  members know the subject, none of them enough for a score")

@@ -25,6 +25,7 @@ from protocols.signing import VerifyingKey
 
 _KEYS = ("coordinator_key", "log_key", "pool_key", "oversight")
 _TERMS = ("members", "parameters", *_KEYS)
+_COMPARED = "that of the roster that waits, as you compared it with the other members"  # typed here, never copied
 _log = get_logger("lookup")
 
 
@@ -50,7 +51,7 @@ class RosterApproval:
         """Approve `proposal`; on disk when this returns. Raises ConfigurationError unless `fingerprint` is its own."""
         found = roster_fingerprint(proposal)
         if digits(fingerprint) != digits(found):
-            raise ConfigurationError("fingerprint", got=fingerprint, expected=f"{found}, of the roster that waits")
+            raise ConfigurationError("fingerprint", got=fingerprint, expected=_COMPARED)
         terms = {name: proposal[name] for name in _TERMS}
         document = {"version": 1, "fingerprint": found, "approved_at": int(now), "roster": terms}
         write_public(self._file, json.dumps(document, indent=2).encode(), mode=0o600)

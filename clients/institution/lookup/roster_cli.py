@@ -97,13 +97,13 @@ def _proposal(home: InstitutionHome) -> dict[str, Any]:
 
 def _show(facts: dict[str, Any], console: Console) -> None:
     table = Table(title=f"Roster {facts['fingerprint']}", title_justify="left")
-    for heading in ("member", "key", "customers"):
+    for heading in ("member", "key id", "customers"):
         table.add_column(heading)
     for name, member in facts["members"].items():
         table.add_row(printable(name, _NAME), member["key"], f"{member['customers']:,}")
     console.print(table)
     for name in ("coordinator_key", "log_key", "pool_key"):
-        console.print(f"{name.replace('_', ' ')}: {facts[name]}", markup=False)
+        console.print(f"{name.replace('_', ' ')} id: {facts[name]}", markup=False)
     console.print(f"oversight: {facts['oversight'] or 'nobody'}", markup=False)
     for name, value in sorted(facts["parameters"].items()):
         console.print(f"{name}: {value}", markup=False)

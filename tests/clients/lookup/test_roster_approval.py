@@ -148,6 +148,9 @@ def test_a_fingerprint_of_another_roster_approves_nothing(coordinator: Coordinat
     short = roster_fingerprint(coordinator.proposal)[:19]  # a prefix can be searched for
     with pytest.raises(ConfigurationError, match="fingerprint"):
         coordinator.folders.approval.approve(coordinator.proposal, short, 0.0)
+    with pytest.raises(ConfigurationError) as refused:
+        coordinator.folders.approval.approve(coordinator.proposal, "00" * 32, 0.0)
+    assert roster_fingerprint(coordinator.proposal) not in str(refused.value)  # or nobody would compare
     assert coordinator.folders.approval.approved is None
     assert coordinator.submitted == []
 

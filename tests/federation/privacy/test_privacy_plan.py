@@ -162,6 +162,7 @@ def test_too_few_records_are_refused_with_figures_that_help() -> None:
         check_enough_records(1.0, DELTA, [160] * 5)
     assert "800 records in 5 institutions at epsilon 1" in refused.value.got
     assert "at least 10000 records (2000 an institution)" in refused.value.expected
+    assert "--force" in refused.value.expected
     larger = float(refused.value.expected.split("or epsilon ")[1].split()[0])
     check_enough_records(larger, DELTA, [160] * 5)
     with pytest.raises(TooFewRecords):

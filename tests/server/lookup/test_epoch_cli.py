@@ -8,9 +8,10 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from membership_world import make_coordinator
+from membership_world import admitted, make_coordinator
 from typer.testing import CliRunner
 
 from federation.errors import ConfigurationError, Refused
@@ -20,6 +21,8 @@ from protocols.lookup.proposal import roster_fingerprint
 from protocols.signing import SigningKey
 from server.cli import app
 from server.home import CoordinatorHome
+from server.lookup import desk as desk_module
+from server.lookup import proposals
 from server.lookup.desk import desk, line
 from server.lookup.folders import LookupFolders
 from server.lookup.hosting import conduct
@@ -81,6 +84,40 @@ def test_open_wants_a_finished_run_and_known_members(home: CoordinatorHome) -> N
         at.candidates({"stranger": 5})
     with pytest.raises(Refused):
         open_with(home, "aurora", "borealis")
+
+
+def test_customers_that_nobody_attests_are_twice_the_nominal_records(
+    home: CoordinatorHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SimpleNamespace(admitted=lambda: (admitted("aurora", 1), admitted("borealis", 2)), close=lambda: None)
+    monkeypatch.setattr(desk_module, "MembershipStore", SimpleNamespace(open=lambda url: store))
+    with desk(home) as at:
+        candidates = at.candidates({"borealis": 70_000})
+    assert [candidate.customers for candidate in candidates] == [20_000, 70_000]
+
+
+def test_a_purpose_that_the_catalogue_does_not_serve_opens_no_epoch(home: CoordinatorHome) -> None:
+    told = CliRunner().invoke(
+        app, ["epoch", "open", "--home", str(home.path), "--run", "none", "--purpose", "marketing"]
+    )
+    assert isinstance(told.exception, ConfigurationError)
+    assert told.exception.where == "purposes"
+    assert "marketing" in told.exception.got
+    with desk(home) as at:
+        assert at.record.current() is None
+
+
+def test_too_early_says_when_in_universal_time(home: CoordinatorHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposals, "earliest", lambda store: 1_900_000_000)
+    with pytest.raises(Refused) as refused:
+        open_with(home, "aurora", "borealis", "castor")
+    assert refused.value.code == "too_early"
+    assert refused.value.expected.startswith("2030-03-17 17:46:40 UTC or later")
+    monkeypatch.setattr(desk_module, "earliest", lambda store: 1_900_000_000)
+    monkeypatch.setattr(proposals, "earliest", lambda store: 0)
+    open_with(home, "aurora", "borealis", "castor")
+    told = CliRunner().invoke(app, ["epoch", "status", "--home", str(home.path)])
+    assert "the next may open at 2030-03-17" in told.output
 
 
 def test_keys_are_made_once_and_owner_only(home: CoordinatorHome) -> None:

@@ -1,0 +1,84 @@
+"""A file of questions is right from its first line to its last, or nothing is asked; and what a person is shown."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from clients.institution.lookup import querier as querier_module
+from clients.institution.lookup.concluding import Concluding
+from clients.institution.lookup.querier import Querier
+from clients.institution.lookup.query_cli import _file, read_questions
+from clients.institution.lookup.query_view import show
+from clients.institution.lookup.questions import Answer, Question
+from federation.catalogue import load_catalogue
+from federation.errors import ConfigurationError
+from federation.lookup.identifiers import scheme
+from federation.lookup.outcome import Freshness, Scored
+
+GOOD, SECRET = "36574261809,credit-application\n", "36574261808"
+
+
+class Silent:
+    """Whom nobody may ask anything."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was used")
+
+
+@pytest.fixture
+def querier(monkeypatch: pytest.MonkeyPatch) -> Querier:
+    monkeypatch.setattr(querier_module, "scheme_of", lambda home: scheme("de-steuer-id"))
+    nothing: Any = None
+    concluding = Concluding(nothing, load_catalogue("synthetic"), ("credit-application",), nothing, nothing)
+    asking: Any = Silent()
+    made = Querier(asking, concluding, None)
+    made._home = nothing
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "got"),
+    [
+        (f"subject,purpose\n{GOOD}{SECRET},credit-application\n", "line 3: identifier", "check digits"),
+        (f"subject,purpose\n{GOOD}{GOOD}36574261809,marketing\n", "line 4: purpose", "marketing"),
+        (f"subject,purpose\n{GOOD}36574261809,\n", "line 3", "no subject or purpose"),
+        (f"subject,purpose\n{GOOD}36574261809\n", "line 3", "no subject or purpose"),
+        ("subject,purpose\n36574261809,credit-application,more\n", "line 2", "or more"),
+        (f"person,purpose\n{GOOD}", "line 1", "other columns"),
+        (GOOD, "line 1", "other columns"),
+        ("subject,purpose\n", "questions.csv", "no question"),
+        ("", "line 1", "other columns"),
+    ],
+)
+def test_one_wrong_line_and_nothing_is_asked_or_made(
+    text: str, where: str, got: str, querier: Querier, tmp_path: Path
+) -> None:
+    batch, out = tmp_path / "questions.csv", tmp_path / "answers.csv"
+    batch.write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        _file(querier, batch, out, Console(file=StringIO()))
+    assert refused.value.where.startswith(str(batch))
+    assert where in refused.value.where
+    assert got in refused.value.got
+    assert SECRET not in str(refused.value)
+    assert not out.exists()
+
+
+def test_a_file_that_is_right_is_read_in_its_order(querier: Querier, tmp_path: Path) -> None:
+    batch = tmp_path / "questions.csv"
+    batch.write_text("\ufeffpurpose,subject\n" + "credit-application,36574261809\n" * 2, encoding="utf-8")
+    assert read_questions(batch, querier.check) == [Question("36574261809", "credit-application")] * 2
+
+
+@pytest.mark.parametrize("calibrated", [True, False])
+def test_a_person_is_told_of_a_score_that_is_not_calibrated(calibrated: bool) -> None:
+    fresh = Freshness(epoch="ab" * 32, counter=3, as_of=1_700_000_000, closes_at=1_700_604_800, model="cd" * 32)
+    outcome = Scored(640.0, 640.0, "good", None, (), 2, False, fresh, calibrated=calibrated)
+    told = StringIO()
+    show(Answer(Question("nobody", "credit-application"), outcome), Console(file=told, width=120))
+    assert ("not calibrated" in told.getvalue()) is not calibrated
