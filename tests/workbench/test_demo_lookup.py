@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -24,10 +26,11 @@ from federation.lookup.outcome import Scored
 from federation.lookup.record import STEPS
 from federation.scorecard import Scorer
 from protocols.oprf.group import hash_to_group
+from workbench.demo import plain as plain_module
 from workbench.demo.epoch import Answered
 from workbench.demo.inputs import customers, synthesise
 from workbench.demo.lookup import NONE, evidence, left_out, summary
-from workbench.demo.plain import Case, Plain
+from workbench.demo.plain import COMPARABLE, Case, Plain, worth
 from workbench.demo.witness import MEMBER, POOL, QUERIER, RELAY, Needles, forms, party_of, witness
 from workbench.recorder import read, recording
 
@@ -59,6 +62,15 @@ def test_askers_take_turns_about_persons_known_to_none_one_two_and_three(plain: 
     assert len({case.subject for case in cases}) == 20
     assert all(int(case.subject[2:]) % 4 == case.members for case in cases)
     assert {case.institution for case in cases} == set(NAMES)
+
+
+@pytest.mark.parametrize(("persons", "shown"), [(COMPARABLE - 1, False), (COMPARABLE, True)])
+def test_few_persons_are_not_compared(persons: int, shown: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = SimpleNamespace(persons=persons, auc_own=0.7, auc_joint=0.6, auc_plaintext_joint=0.8)
+    monkeypatch.setattr(plain_module, "evaluate", lambda aside, card: figures)
+    found = worth(cast(Any, SimpleNamespace(institutions=())), CATALOGUE, cast(Any, None))
+    assert found["auc_joint"] == (0.6 if shown else None)
+    assert found["auc_reason"] == (None if shown else f"{persons} persons are too few to compare")
 
 
 def test_where_nobody_is_shared_the_others_fill_up(plain: Plain) -> None:
