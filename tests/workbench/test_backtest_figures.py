@@ -131,6 +131,7 @@ def test_small_public_sets_are_refused_with_figures(catalogue: str, file: str, t
     assert json.loads(out.read_text())["refused"]["reason"] == "too_few_records"
 
 
+@pytest.mark.soak
 def test_taiwan_keeps_its_bar() -> None:
     file = SHARED / "taiwan.csv.gz"
     if not file.is_file():

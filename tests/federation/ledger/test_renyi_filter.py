@@ -59,6 +59,7 @@ def test_a_run_is_capped_by_pld() -> None:
     assert caught.value.where == "budget.run"
 
 
+@pytest.mark.soak
 @settings(deadline=None, max_examples=15)
 @given(
     st.lists(

@@ -79,7 +79,7 @@ def ask(
         assert statuses == []
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    headers = list((SIGNED if credentials is None else credentials).items())
+    headers = list((signed() if credentials is None else credentials).items())
     headers += [] if length is None else [(b"content-length", length)]
     address = ("10.0.0.1", port) if server == "default" else server
     scope = {"type": kind, "path": path, "server": address, "headers": headers, "client": ("10.0.0.9", 1)}
@@ -90,7 +90,7 @@ def ask(
     return status
 
 
-SIGNED = signed()
+SIGNED = signed()  # for what is wrong in another way; a signature is too old before the last test runs
 
 
 @pytest.mark.parametrize("path", sorted(FLEET))
@@ -198,12 +198,12 @@ def test_a_new_node_is_known_at_once_and_strangers_ask_nothing_of_the_database()
         assert asked == [1]
         registered.add(pem(KEY))
         clock[0] = 0.6
-        assert await nodes.caller(SIGNED.items()) == pem(KEY)
-        assert await nodes.caller(SIGNED.items()) == pem(KEY)
+        assert await nodes.caller(signed().items()) == pem(KEY)
+        assert await nodes.caller(signed().items()) == pem(KEY)
         assert asked == [2]
         registered.clear()
         clock[0] = 11.0
-        assert await nodes.caller(SIGNED.items()) is None
+        assert await nodes.caller(signed().items()) is None
 
     asyncio.run(scenario())
 

@@ -61,7 +61,7 @@ def test_a_blob_is_taken_from_whoever_owes_the_step_that_names_it_and_at_no_othe
     look()
     assert codes == {(False, "not_expected"), (True, "closed")}
     assert taken == {(kind, party) for kind in ("report", "evaluated", "handovers") for party in MEMBERS} | {
-        ("rows", party) for party in AUDITORS
+        (kind, party) for kind in ("rows", "verdicts") for party in AUDITORS
     }
 
 
