@@ -99,8 +99,10 @@ def _tell(at: Desk, record: EpochRecord | None, as_json: bool) -> None:
         typer.echo(f"roster {view['roster']}: members compare this before they approve")
     if "epoch_id" in view:
         typer.echo(f"{view['epoch_id'][:16]}: {view['subjects']} subjects in {view['rows']} rows, {view['engine']}")
-        verb = "open" if view["phase"] == "open" else "to be open"
-        typer.echo(f"{verb} from {view['opens_at']} to {view['closes_at']}; it is {view['phase']}")
+        verb = {"open": "open", "closing": "was to be open", "closed": "was to be open"}.get(
+            view["phase"], "to be open"
+        )
+        typer.echo(f"{verb} from {view['opens_at']} to {view['closes_at']}")
     if view["next"]:
         typer.echo(f"the next may open at {view['next']}")
 

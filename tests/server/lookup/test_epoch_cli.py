@@ -120,6 +120,20 @@ def test_too_early_says_when_in_universal_time(home: CoordinatorHome, monkeypatc
     assert "the next may open at 2030-03-17" in told.output
 
 
+@pytest.mark.parametrize(
+    ("phase", "told"), [("sign", "\nto be open from"), ("open", "\nopen from"), ("closed", "\nwas to be open from")]
+)
+def test_an_epoch_that_is_over_is_not_called_open(
+    phase: str, told: str, home: CoordinatorHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = {"epoch": 3, "phase": phase, "waiting": [], "roster": "1a1e", "engine": "bfv", "next": None}
+    view |= {"epoch_id": "ab" * 32, "subjects": 5, "rows": 8, "opens_at": "then", "closes_at": "later"}
+    monkeypatch.setattr(desk_module.Desk, "view", lambda at, record: view)
+    shown = CliRunner().invoke(app, ["epoch", "status", "--home", str(home.path)]).output
+    assert told in shown
+    assert "next may open" not in shown
+
+
 def test_keys_are_made_once_and_owner_only(home: CoordinatorHome) -> None:
     folders = LookupFolders(home.path)
     assert folders.pool_key().public == LookupFolders(home.path).pool_key().public
