@@ -64,10 +64,10 @@ def attacks_on_enrolment(aurora: Member) -> None:
     assert aurora.ask("Enrol", sealed).charged == 64
     attested = aurora.roster.member("aurora").customers
     many = points * 64  # 4096 of them; that they repeat does not matter to who counts
-    while first.charged + 4096 <= attested:
-        batch = wire.EnrolBatch(
-            roster_id=aurora.roster.id, counter=1, points=many[first.charged :] + many[: first.charged]
-        )
+    for turn in range(32, 32 * (attested // 4096 + 1), 32):  # another order is another request
+        if first.charged + 4096 > attested:
+            break
+        batch = wire.EnrolBatch(roster_id=aurora.roster.id, counter=1, points=many[turn:] + many[:turn])
         first = aurora.ask("Enrol", Envelope.FromString(seal(batch, aurora.home.signing_key)), timeout=60.0)
     with refused("quota"):
         aurora.enrol(many)
