@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from federation.errors import Refused
-from protocols.canonical import canonical, digest
+from protocols.canonical import canonical
 from protocols.errors import MessageError
+from protocols.lookup.bound import ceremony_context
 from protocols.lookup.dummies import DummyOpening, check_opening, dummy_points
 from protocols.lookup.evidence import Verdict
 from protocols.lookup.fields import from_hex, integer, take
@@ -30,7 +31,6 @@ from server.lookup.pool_files import PoolFiles
 from server.lookup.record_store import EpochRecord
 from server.lookup.relay import Relay, context_of, member_key, roster_of
 
-CONTEXT_LABEL = "fedscore/v1/lookup/roster-context"
 _One = Callable[[Relay, EpochRecord, str, Any], None]
 
 
@@ -41,7 +41,7 @@ def check_step(relay: Relay, record: EpochRecord, party: str, kind: str, body: A
 
 def key_context(record: EpochRecord) -> bytes:
     """What the members' key ceremony is bound to."""
-    return digest(CONTEXT_LABEL, record.bytes_of("propose"))
+    return ceremony_context(record.bytes_of("propose"))
 
 
 def read_key_opening(body: Any) -> KeyOpening:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from federation.errors import FederationError, Refused
-from protocols.canonical import canonical
 from protocols.errors import ProtocolError, StageError
 from protocols.lookup.context import EpochContext
 from protocols.lookup.fault import RELAY, Fault, TicketRefused
@@ -157,11 +156,6 @@ def evaluate(relay: Relay, batch: wire.EnrolTask, members: Sequence[str], wait: 
             raise Refused(Code.PROOF, institution, got="another answer", expected="elements and their proof")
         evaluated.append(wire.Evaluated(institution=institution, points=points, proof=proof))
     return evaluated
-
-
-def enrol_body(institution: str, count: int, envelope: bytes) -> bytes:
-    """What the log holds of an enrolment request: who, how many, and the request as its maker signed it."""
-    return canonical({"institution": institution, "count": count, "envelope": envelope.hex()})
 
 
 def _open_epoch(relay: Relay, epoch_id: bytes) -> tuple[EpochContext, bytes]:

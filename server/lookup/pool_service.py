@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import grpc
 
@@ -13,6 +14,7 @@ from protocols.wire import lookup_pb2 as wire
 from server.callers import Callers
 from server.lookup.epochs import Code
 from server.lookup.pool import Pool
+from server.lookup.pool_files import PoolFiles
 from server.lookup.record_store import EpochRecord
 from server.lookup.slots import Slots
 
@@ -58,9 +60,7 @@ class PoolService:
             if request.institution not in epoch.institutions:
                 raise Refused(Code.UNKNOWN, "table", got=request.institution, expected="a member of this epoch")
             files = self._pool.files(record)
-            file = files.table(request.institution)
-            data, size = files.read_part(file, request.offset, request.limit)
-            return wire.Part(data=data, offset=request.offset, size=size)
+            return _part(files, files.table(request.institution), request)
 
     def Rows(self, request: wire.RowsRequest, context: grpc.ServicerContext) -> wire.Part:  # noqa: N802
         """A part of the signed sum table, for every member of an open epoch."""
@@ -68,8 +68,7 @@ class PoolService:
         record, _ = self._open(request.epoch_id, caller)
         with self._others.take(caller):
             files = self._pool.files(record)
-            data, size = files.read_part(files.rows_file, request.offset, request.limit)
-            return wire.Part(data=data, offset=request.offset, size=size)
+            return _part(files, files.rows_file, request)
 
     def Hint(self, request: wire.HintRequest, context: grpc.ServicerContext) -> wire.Part:  # noqa: N802
         """A part of the engine's hint."""
@@ -77,8 +76,7 @@ class PoolService:
         record, _ = self._open(request.epoch_id, caller)
         with self._others.take(caller):
             files = self._pool.files(record)
-            data, size = files.read_part(files.hint_file, request.offset, request.limit)
-            return wire.Part(data=data, offset=request.offset, size=size)
+            return _part(files, files.hint_file, request)
 
     def Register(self, request: wire.RegisterRequest, context: grpc.ServicerContext) -> wire.RegisterReply:  # noqa: N802
         """The caller's evaluation keys: one set for each member, the last one counts."""
@@ -135,3 +133,9 @@ class PoolService:
         if caller not in epoch.institutions:
             raise Refused(Code.NOT_EXPECTED, "epoch", got=caller, expected="a member of this epoch")
         return record, epoch
+
+
+def _part(files: PoolFiles, file: Path, request: wire.TableRequest | wire.RowsRequest | wire.HintRequest) -> wire.Part:
+    """What `request` asks of `file`. Raises Refused if it is not there, or ends before the offset."""
+    data, size = files.read_part(file, request.offset, request.limit)
+    return wire.Part(data=data, offset=request.offset, size=size)

@@ -14,6 +14,7 @@ import grpc
 
 from federation.errors import Refused
 from protocols.envelope import open_envelope
+from protocols.lookup.bound import ENROL_KIND, enrol_body
 from protocols.lookup.leaf import KIND as LEAF_KIND
 from protocols.lookup.leaf import SignedLeaf
 from protocols.transparency import Entry
@@ -35,7 +36,6 @@ MAX_POINTS = 4096
 MAX_LEAVES = 64
 _VIEW_BYTES = PART_BYTES
 _LARGEST = 2**53  # what a database counts to
-ENROL_KIND = "lookup-enrol"
 _SLOTS = {"poll": (128, 2), "view": (96, 3), "ticket": (32, 8), "enrol": (24, 4), "short": (24, 8)}
 WORKERS = sum(total for total, _ in _SLOTS.values()) + 16
 
@@ -110,7 +110,7 @@ class RelayService:
                 caller,
                 data,
                 count,
-                lambda: relay.log.append(ENROL_KIND, gather.enrol_body(caller, count, data)).encode(),
+                lambda: relay.log.append(ENROL_KIND, enrol_body(caller, count, data)).encode(),
             )
             task = wire.EnrolTask(batch=request, institution=caller, promise=promise)
             members = claimed.state.parties.members

@@ -13,13 +13,13 @@ from typing import Any
 from clients.institution.lookup.epoch_record import RELAY, EpochRecord
 from clients.institution.lookup.folders import LookupFolders
 from federation.errors import ConfigurationError
-from protocols.canonical import canonical, digest, parse_canonical
+from protocols.canonical import canonical, parse_canonical
 from protocols.errors import MessageError
+from protocols.lookup.bound import ceremony_context
 from protocols.lookup.fields import from_hex, take
 from protocols.lookup.roster import Roster
 from protocols.oprf.joint_key import KeyShare, Opening, commit, open_all
 
-CONTEXT_LABEL = "fedscore/v1/lookup/roster-context"
 Random = Callable[[int], bytes]
 
 
@@ -63,7 +63,7 @@ def decode_opening(value: Any) -> Opening:
 
 def context_of(record: EpochRecord) -> bytes:
     """What the commitments of this epoch's ceremony are bound to."""
-    return digest(CONTEXT_LABEL, record.raw("propose", RELAY))
+    return ceremony_context(record.raw("propose", RELAY))
 
 
 def own_ceremony(folders: LookupFolders, record: EpochRecord, random: Random) -> Ceremony:

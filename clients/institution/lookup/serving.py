@@ -20,9 +20,9 @@ from clients.institution.lookup.part import SECRETS_FILE, Part, no_snapshot
 from clients.institution.lookup.publishing import refresh
 from clients.institution.lookup.serving_database import lookup_database
 from federation.runtime.database import open_engine
-from protocols.canonical import JSON, canonical
 from protocols.envelope import open_envelope
 from protocols.errors import MessageError
+from protocols.lookup.bound import ENROL_KIND, enrol_body
 from protocols.lookup.leaf import SignedLeaf
 from protocols.lookup.roster import Roster
 from protocols.lookup.ticket import MemberTickets, TicketRefused
@@ -32,7 +32,6 @@ from protocols.transparency import Promise, VerifierKey, entry_hash, verify_prom
 from protocols.wire import lookup_pb2 as wire
 
 Action = Callable[[], wire.Answered]
-ENROL_KIND = "lookup-enrol"
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,7 @@ class Serving:
         member = roster.member(task.institution)
         batch = open_envelope(sealed, wire.EnrolBatch, member.key)
         points = split_points(batch.points)
-        logged: JSON = {"institution": task.institution, "count": len(points), "envelope": sealed.hex()}
-        entry = entry_hash(ENROL_KIND, canonical(logged))
+        entry = entry_hash(ENROL_KIND, enrol_body(task.institution, len(points), sealed))
         verify_promise(Promise.decode(task.promise), entry, VerifierKey.of(roster.log_key), self.clock())
         EnrolmentCount(self._database).charge(roster.id, member, sealed, len(points))
         context = enrolment_context(roster.id, task.institution, batch.points)

@@ -1,0 +1,21 @@
+"""What relay and members must write in the same way, because one signs it and the other checks it."""
+
+from __future__ import annotations
+
+from protocols.canonical import canonical, digest
+
+CEREMONY_LABEL = "fedscore/v1/lookup/roster-context"
+ENROL_KIND = "lookup-enrol"
+
+
+def ceremony_context(proposal: bytes) -> bytes:
+    """32 bytes that commitments and proofs of possession are bound to; `proposal` is the recorded `propose` step."""
+    return digest(CEREMONY_LABEL, proposal)
+
+
+def enrol_body(institution: str, count: int, envelope: bytes) -> bytes:
+    """What the log holds of an enrolment, as kind `ENROL_KIND`: who, how many, and the request as its maker signed it.
+
+    Canonical JSON. Raises EncodingError for a count beyond 2^53.
+    """
+    return canonical({"institution": institution, "count": count, "envelope": envelope.hex()})
