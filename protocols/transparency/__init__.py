@@ -22,6 +22,7 @@ from protocols.transparency.merkle import (
 )
 from protocols.transparency.note import Checkpoint, LogKey, VerifierKey, open_checkpoint, open_note, sign_note
 from protocols.transparency.promise import Promise, check_kept, verify_promise
+from protocols.transparency.statement import Statement
 
 __all__ = [
     "EMPTY_ROOT",
@@ -31,6 +32,7 @@ __all__ = [
     "LogKey",
     "NodeReader",
     "Promise",
+    "Statement",
     "VerifierKey",
     "check_kept",
     "consistency_path",
