@@ -9,13 +9,17 @@ export FLWR_TELEMETRY_ENABLED := 0
 export FLWR_DISABLE_UPDATE_CHECK := 1
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: dev demo test soak lint bench protos clean
+.PHONY: dev packages demo test soak lint bench protos clean
 dev: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
+
+# Debian's PostgreSQL, browser and Go, which some tests run against; those are skipped, and say so, where it is missing.
+packages:
+	deploy/debian-packages
 
 demo: dev
 	$(BIN)/fedscore demo $(if $(DATA),--data '$(DATA)') $(if $(CATALOGUE),--catalogue '$(CATALOGUE)')

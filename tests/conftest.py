@@ -16,6 +16,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+pytest_plugins = ("postgres",)  # `database_url`: once on SQLite, once on PostgreSQL
+
 
 @pytest.fixture(autouse=True)
 def _the_process_is_pytests() -> Iterator[None]:

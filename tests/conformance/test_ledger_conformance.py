@@ -1,20 +1,14 @@
-"""One suite for every database a ledger can live in.
-
-PostgreSQL takes part when FEDSCORE_TEST_POSTGRES_URL names a database in which schemas may be made.
-"""
+"""One suite for every database a ledger can live in."""
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from federation.errors import BudgetExceeded, LedgerError
@@ -25,8 +19,8 @@ from federation.runtime.database import open_engine, writing
 from protocols.signing import SigningKey
 
 KEY = SigningKey.from_seed(bytes(range(32)))
-POSTGRES = "FEDSCORE_TEST_POSTGRES_URL"
 Open = Callable[[], Ledger]
+every_database = pytest.mark.parametrize("database_url", ["memory", "sqlite", "postgresql"], indirect=True)
 
 
 def adding(events: Sequence[GaussianEvent], delta: float, order: int | None = None) -> Epsilons:
@@ -40,39 +34,17 @@ def release(round: int, run_id: str = "run-1") -> Release:
     return Release(run_id, "train", round, event, 1e-5, **hashes, nominal_records=1000, vintage="", family="additive")
 
 
-@pytest.fixture(params=["sqlite file", "sqlite memory", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite file":
-        yield f"sqlite:///{tmp_path / 'ledger.db'}"
-    elif request.param == "sqlite memory":
-        yield "sqlite://"
-    else:
-        server = os.environ.get(POSTGRES)
-        if not server:
-            pytest.skip(f"{POSTGRES} names no PostgreSQL to test with")
-        yield from _schema(server)
-
-
-def _schema(server: str) -> Iterator[str]:
-    """A schema of its own, dropped afterwards."""
-    name = f"ledger_{uuid.uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE SCHEMA {name}"))
-        yield f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{name}"
-        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
-    engine.dispose()
-
-
 @pytest.fixture
-def opened(url: str) -> Iterator[Open]:
+def opened(database_url: str) -> Iterator[Open]:
     """Opens ledgers on one database and closes them."""
     ledgers: list[Ledger] = []
 
     def open_one() -> Ledger:
         caps = Caps(run=6, year=8, lifetime=12, delta=1e-5)
         now = datetime(2025, 6, 1, tzinfo=UTC)
-        ledger = Ledger.open(url, institution="bank-a", key=KEY, caps=caps, clock=lambda: now, accountant=adding)
+        ledger = Ledger.open(
+            database_url, institution="bank-a", key=KEY, caps=caps, clock=lambda: now, accountant=adding
+        )
         ledgers.append(ledger)
         return ledger
 
@@ -86,6 +58,7 @@ def ledger(opened: Open) -> Ledger:
     return opened()
 
 
+@every_database
 def test_reserve_spend_and_read_back(ledger: Ledger) -> None:
     reservation = ledger.reserve(release(1))
     spent = ledger.spend(reservation, "c" * 64, b"\x00reply\xff")
@@ -97,6 +70,7 @@ def test_reserve_spend_and_read_back(ledger: Ledger) -> None:
     assert ledger.verify(recompute=True).entries == 2
 
 
+@every_database
 def test_a_cap_refuses_and_the_refusal_is_kept(ledger: Ledger) -> None:
     for round in range(1, 7):
         ledger.spend(ledger.reserve(release(round)), "c" * 64, b"reply")
@@ -106,6 +80,7 @@ def test_a_cap_refuses_and_the_refusal_is_kept(ledger: Ledger) -> None:
     assert ledger.claims("run", "run-1").pld == 6
 
 
+@every_database
 def test_failed_and_lost_work_stays_charged(ledger: Ledger) -> None:
     ledger.fail(ledger.reserve(release(1)), "internal")
     ledger.reserve(release(1))
@@ -121,6 +96,7 @@ def test_failed_and_lost_work_stays_charged(ledger: Ledger) -> None:
     ]
 
 
+@every_database
 def test_what_is_not_committed_is_forgotten(ledger: Ledger) -> None:
     """A reply that cannot be stored takes its spend back with it; the reservation stays open and charged."""
     reservation = ledger.reserve(release(1))
@@ -131,6 +107,7 @@ def test_what_is_not_committed_is_forgotten(ledger: Ledger) -> None:
     assert ledger.verify().entries == 2
 
 
+@every_database
 def test_threads_take_turns(ledger: Ledger) -> None:
     def work(round: int) -> bool:
         try:
@@ -145,12 +122,10 @@ def test_threads_take_turns(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("statement", ["UPDATE ledger_entries SET signature = signature", "DELETE FROM ledger_entries"])
-def test_the_database_is_append_only(url: str, statement: str, opened: Open) -> None:
-    if url == "sqlite://":
-        pytest.skip("a memory has no second connection to tamper through")
+def test_the_database_is_append_only(database_url: str, statement: str, opened: Open) -> None:
     ledger = opened()
     ledger.spend(ledger.reserve(release(1)), "c" * 64, b"reply")
-    engine = open_engine(url)
+    engine = open_engine(database_url)
     try:
         with pytest.raises(DBAPIError, match="append-only"), writing(engine) as connection:
             connection.execute(text(statement))
@@ -161,9 +136,7 @@ def test_the_database_is_append_only(url: str, statement: str, opened: Open) -> 
     assert ledger.verify().entries == 2
 
 
-def test_a_second_opening_continues_the_chain_and_closes_what_was_open(url: str, opened: Open) -> None:
-    if url == "sqlite://":
-        pytest.skip("a memory is opened once")
+def test_a_second_opening_continues_the_chain_and_closes_what_was_open(opened: Open) -> None:
     first = opened()
     first.spend(first.reserve(release(1)), "c" * 64, b"reply")
     lost = first.reserve(release(2))
@@ -177,9 +150,7 @@ def test_a_second_opening_continues_the_chain_and_closes_what_was_open(url: str,
     assert first.claims("lifetime").pld == second.claims("lifetime").pld == 4
 
 
-def test_two_openings_share_the_last_budget(url: str, opened: Open) -> None:
-    if url == "sqlite://":
-        pytest.skip("a memory is opened once")
+def test_two_openings_share_the_last_budget(opened: Open) -> None:
     ledgers = (opened(), opened())
 
     def work(number: int) -> bool:
