@@ -12,7 +12,7 @@ the same bytes. Another snapshot under the same secrets is refused by `EpochSecr
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -208,13 +208,13 @@ class SumTable:
             except MessageError:
                 self._take_back(packed, first)
                 raise
-            _add_residues(total[part], values)
+            add_residues(total[part], values)
 
     def _take_back(self, packed: memoryview, end: int) -> None:
         total = self._total.reshape(-1, COEFFICIENTS)
         for first in range(0, end, _SUM_RECORDS):
             part = slice(first, first + _SUM_RECORDS)
-            _add_residues(total[part], np.uint32(MODULUS) - unpack(_records(packed, part)))
+            add_residues(total[part], np.uint32(MODULUS) - unpack(_records(packed, part)))
 
     @property
     def values(self) -> NDArray[np.uint32]:
@@ -229,14 +229,14 @@ def _records(packed: memoryview, part: slice) -> memoryview:
     return packed[part.start * RECORD_BYTES : part.stop * RECORD_BYTES]
 
 
-def _add_residues(total: NDArray[np.uint32], values: NDArray[np.uint32]) -> None:
+def add_residues(total: NDArray[np.uint32], values: NDArray[np.uint32]) -> None:
     """total += values, below t again where both are at most t: unsigned, total - t wraps around unless total >= t."""
     total += values
     np.minimum(total, total - np.uint32(MODULUS), out=total)
 
 
-def sum_digest(epoch_id: bytes, values: NDArray[np.uint32]) -> bytes:
-    """32 bytes over the packed sum table, row after row."""
+def sum_digest(epoch_id: bytes, values: Iterable[NDArray[np.uint32]]) -> bytes:
+    """32 bytes over the packed sum table, row after row: uint32[rows, slots, 8], or its rows as they come."""
     state = hashlib.sha256(_SUM + epoch_id)
     for row in values:
         state.update(pack(row))

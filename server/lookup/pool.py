@@ -22,9 +22,8 @@ from protocols.errors import MessageError
 from protocols.lookup.audit import hint_digest
 from protocols.lookup.context import EpochContext
 from protocols.lookup.manifest import Opening
-from protocols.lookup.packing import unpack
-from protocols.lookup.rows import Rows, signatures_digest
-from protocols.lookup.table import sum_digest, table_digest
+from protocols.lookup.rows import signatures_digest
+from protocols.lookup.table import sum_digest
 from protocols.signing import SigningKey
 from server.log import LogStore
 from server.lookup.blob_store import BlobStore
@@ -97,12 +96,11 @@ class Pool:
             if held < size or files.table(institution).exists():
                 return held
             try:
-                drafted = files.drafted(institution)
-                unpack(drafted, f"table of {institution}")
+                drafted = files.drafted(institution, context.epoch_id)
             except MessageError:
                 files.discard(institution)
                 raise
-            if table_digest(context.epoch_id, institution, drafted) != logged:
+            if drafted != logged:
                 files.discard(institution)
                 raise Refused(Code.CONFLICT, f"table of {institution}", got="another", expected="the logged one")
             files.accept(institution)
@@ -120,14 +118,15 @@ class Pool:
     def _open(self, record: EpochRecord) -> None:
         """Every auditor said the same opening: what is served must be exactly that."""
         context = context_of(record)
-        rows = self._rows(record, context)
-        scanner = self._ensure_scanner(record)
+        plan, scanner = self._plan(record, context), self._ensure_scanner(record)
+        values = (row for part in plan.parts() for row in part.values)
+        signed_rows = np.concatenate([part.signatures for part in plan.parts()])
         said = record.bodies("opening")
         document = next(iter(said.values()))["opening"]
         opening = Opening.decode(canonical(document))
         for name, found, signed in (
-            ("sum", sum_digest(context.epoch_id, rows.values), opening.sum_digest),
-            ("signatures", signatures_digest(context.epoch_id, rows.signatures), opening.signatures_digest),
+            ("sum", sum_digest(context.epoch_id, values), opening.sum_digest),
+            ("signatures", signatures_digest(context.epoch_id, signed_rows), opening.signatures_digest),
             ("hint", hint_digest(context.epoch_id, scanner.hint), opening.hint_digest),
         ):
             if found != signed:
@@ -141,34 +140,27 @@ class Pool:
         self.folders.erase_pool(record.counter)
         self._say(record, "erased", {"epoch": context_of(record).epoch_id.hex()})
 
-    def _rows(self, record: EpochRecord, context: EpochContext) -> Rows:
-        epoch = context.signed.epoch
-        signatures = {}
-        for auditor in epoch.auditors:
-            name = bytes.fromhex(record.body("rows", auditor)["signatures"])
-            data = self.blobs.read(record.counter, auditor, name, size=64 * epoch.rows)
-            signatures[auditor] = np.frombuffer(data, dtype=np.uint8).reshape(-1, 64)
-        return self.files(record).join(context, signatures)
+    def _plan(self, record: EpochRecord, context: EpochContext) -> Plan:
+        """What is to be served, written if it was not."""
+        epoch, files = context.signed.epoch, self.files(record)
+        if not files.rows_file.exists():
+            signatures = {}
+            for auditor in epoch.auditors:
+                name = bytes.fromhex(record.body("rows", auditor)["signatures"])
+                data = self.blobs.read(record.counter, auditor, name, size=64 * epoch.rows)
+                signatures[auditor] = np.frombuffer(data, dtype=np.uint8).reshape(-1, 64)
+            files.join(context, signatures)
+        parameters = context.parameters
+        return Plan(parameters.engine, context.epoch_id, files.rows_file, epoch.rows, epoch.slots, parameters.quorum)
 
     def _ensure_scanner(self, record: EpochRecord) -> Scanner:
         if self.scanner is not None and self._scanned == record.counter:
             return self.scanner
         self.stop()
-        context, files = context_of(record), self.files(record)
-        if not files.rows_file.exists():
-            self._rows(record, context)
-        epoch = context.signed.epoch
-        plan = Plan(
-            context.parameters.engine,
-            context.epoch_id,
-            files.rows_file,
-            epoch.rows,
-            epoch.slots,
-            context.parameters.quorum,
-        )
+        plan = self._plan(record, context_of(record))
         scanner = Scanner(plan, processes=self.processes)
         hint = scanner.start()
-        write_public(files.hint_file, hint, mode=0o600)
+        write_public(self.files(record).hint_file, hint, mode=0o600)
         self.scanner, self._scanned = scanner, record.counter
         _log.info("scan ready", count=self.processes)
         return scanner

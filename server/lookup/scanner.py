@@ -11,13 +11,14 @@ is started again and its call repeated once. Nothing here depends on what a quer
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
 from federation.errors import FederationError, Refused
@@ -25,7 +26,7 @@ from federation.runtime.logging import get_logger
 from protocols.errors import MessageError
 from server.lookup.epochs import Code
 from server.lookup.scan_queue import Job, ScanQueue
-from server.lookup.scan_worker import Plan, Trouble, Work, work
+from server.lookup.scan_worker import Plan, Trouble, Work
 
 _TRIES = 2
 _GRACE_S = 2.0
@@ -64,7 +65,7 @@ class Scanner:
 
     def pids(self) -> list[int]:
         """The workers' process ids."""
-        return [worker.process.pid or 0 for worker in self._workers.values()]
+        return [worker.process.pid for worker in self._workers.values()]
 
     def answer(
         self,
@@ -168,17 +169,18 @@ class Scanner:
 
 @dataclass(frozen=True)
 class _Worker:
-    process: SpawnProcess
+    process: subprocess.Popen[bytes]
     connection: Connection
 
     @classmethod
     def start(cls, plan: Plan) -> _Worker:
-        context = get_context("spawn")  # a fork would copy the locks of gRPC's threads
-        ours, theirs = context.Pipe()
-        process = context.Process(target=work, args=(theirs, plan), daemon=True)
-        process.start()
-        theirs.close()
-        return cls(process, ours)
+        ours, theirs = Pipe()
+        with theirs:
+            command = [sys.executable, "-m", "server.lookup.scan_process", str(theirs.fileno())]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+        worker = cls(process, ours)
+        ours.send(plan)
+        return worker
 
     def ready(self) -> bytes:
         """The hint, once prepared. Raises EOFError if it ended instead."""
@@ -192,7 +194,8 @@ class _Worker:
 
     def end(self) -> None:
         self.process.kill()
-        self.process.join(_GRACE_S)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_GRACE_S)
         self.connection.close()
 
 
