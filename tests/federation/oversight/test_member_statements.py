@@ -1,0 +1,84 @@
+"""Who is a member at which place of the log, and who may say so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federation.oversight.members import MemberStatement, RegulatorStatement, Roster
+from protocols.errors import MessageError, SignatureError
+from protocols.signing import SigningKey
+from protocols.transparency import Entry, Statement, read_entry
+
+COORDINATOR, STRANGER = SigningKey.from_seed(b"c" * 32), SigningKey.from_seed(b"s" * 32)
+
+
+def said(name: str, standing: Any = "admitted", *, key: str = "aa" * 32, witness: str = "bb" * 32) -> MemberStatement:
+    return MemberStatement(name, key, witness, 1000, standing)
+
+
+REGULATOR = RegulatorStatement("authority", "11" * 32, "22" * 32, "33" * 32, 1000)
+
+
+def fold(*entries: Entry) -> Roster:
+    roster = Roster(COORDINATOR.public)
+    for entry in entries:
+        roster = roster.after(entry)
+    return roster
+
+
+def test_membership_follows_the_log() -> None:
+    admitted = said("bank-a").sign(COORDINATOR)
+    assert fold(admitted).members["bank-a"] == said("bank-a")
+    assert not fold(admitted, said("bank-a", "revoked").sign(COORDINATOR)).members
+    again = fold(admitted, said("bank-a", "revoked").sign(COORDINATOR), said("bank-a", key="cc" * 32).sign(COORDINATOR))
+    assert again.members["bank-a"].key == "cc" * 32
+    assert fold(admitted, Entry("lookup-step", b"{}")).members.keys() == {"bank-a"}
+
+
+def test_a_statement_survives_the_log() -> None:
+    for content in (said("bank-a"), REGULATOR):
+        entry = read_entry(content.sign(COORDINATOR).data)
+        assert type(content).from_json(Statement.read(entry).content) == content
+    assert said("bank-a").to_json()["from"] == "admitted"
+
+
+@pytest.mark.parametrize("content", [said("bank-a"), said("bank-a", "revoked"), REGULATOR])
+def test_only_the_coordinator_says_who_is_who(content: Any) -> None:
+    with pytest.raises(SignatureError, match="signer"):
+        fold(said("bank-a").sign(COORDINATOR), content.sign(STRANGER))
+
+
+def test_nobody_is_revoked_under_another_key() -> None:
+    with pytest.raises(MessageError, match=r"member\.key"):
+        fold(said("bank-a", "revoked").sign(COORDINATOR))
+    with pytest.raises(MessageError, match=r"member\.key"):
+        fold(said("bank-a").sign(COORDINATOR), said("bank-a", "revoked", key="cc" * 32).sign(COORDINATOR))
+
+
+def test_one_witness_key_is_one_witness() -> None:
+    """Two members under one witness key would let one machine be a quorum."""
+    twice = fold(said("bank-a").sign(COORDINATOR), said("bank-b", key="cc" * 32).sign(COORDINATOR))
+    assert len(twice.members) == 2
+    assert list(twice.witness_keys) == ["bank-a"]
+    silent = fold(said("bank-c", witness="").sign(COORDINATOR), REGULATOR.sign(COORDINATOR))
+    assert {name: key.hex for name, key in silent.witness_keys.items()} == {"authority": "22" * 32}
+
+
+@given(
+    field=st.sampled_from(["institution", "key", "witness_key", "nominal_records", "from"]),
+    value=st.one_of(st.none(), st.booleans(), st.integers(max_value=0), st.text(max_size=8), st.lists(st.integers())),
+)
+def test_other_forms_are_refused(field: str, value: Any) -> None:
+    good = said("bank-a").to_json()
+    if (field == "witness_key" and value == "") or (field == "institution" and isinstance(value, str)):
+        return
+    with pytest.raises(MessageError):
+        MemberStatement.from_json({**good, field: value})
+    with pytest.raises(MessageError):
+        MemberStatement.from_json({**good, "more": value})
+    with pytest.raises(MessageError):
+        MemberStatement.from_json({name: part for name, part in good.items() if name != field})
