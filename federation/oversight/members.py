@@ -11,51 +11,26 @@ A member is one from the place where `member` says "admitted" to the place where
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal
 
+from federation.oversight.fields import require_count, require_hash, require_keys, require_name
 from protocols.errors import MessageError, SignatureError
 from protocols.signing import SigningKey, VerifyingKey
 from protocols.transparency import Entry, Statement
 
-_HEX_64 = re.compile(r"[0-9a-f]{64}")
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
-MAX_COUNT = 2**53 - 1
+MEMBER, REGULATOR = "member", "regulator"
 Standing = Literal["admitted", "revoked"]
 
 
 @dataclass(frozen=True)
-class _Content:
-    """A statement's content whose fields are those of its JSON object."""
+class MemberStatement:
+    """`institution` is `standing` from here on; in JSON that field is called "from". Raises MessageError.
 
-    kind: ClassVar[str]
-    _renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})
-
-    def to_json(self) -> dict[str, Any]:
-        return {self._renamed.get(field.name, field.name): getattr(self, field.name) for field in fields(self)}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Raises MessageError for another form."""
-        names = {cls._renamed.get(field.name, field.name): field.name for field in fields(cls)}
-        if set(value) != set(names):
-            raise MessageError(cls.kind, got=f"{sorted(value)}"[:200], expected=f"{sorted(names)}")
-        return cls(**{names[name]: content for name, content in value.items()})
-
-    def sign(self, key: SigningKey) -> Entry:
-        """The log entry in which `key` says this."""
-        return Statement.sign(self.kind, self.to_json(), key).entry
-
-
-@dataclass(frozen=True)
-class MemberStatement(_Content):
-    """`institution` is `standing` from here on. `witness_key` signs its cosignatures; "" where it has none."""
-
-    kind: ClassVar[str] = "member"
-    _renamed: ClassVar[Mapping[str, str]] = MappingProxyType({"standing": "from"})
+    key, witness_key  Ed25519, hexadecimal: signs everything else; signs cosignatures ("": it is no witness)
+    """
 
     institution: str
     key: str
@@ -64,18 +39,33 @@ class MemberStatement(_Content):
     standing: Standing
 
     def __post_init__(self) -> None:
-        _check("member.institution", isinstance(self.institution, str) and bool(_NAME.fullmatch(self.institution)))
-        _check("member.key", _is_key(self.key))
-        _check("member.witness_key", self.witness_key == "" or _is_key(self.witness_key))
-        _check("member.nominal_records", _is_count(self.nominal_records) and self.nominal_records > 0)
-        _check("member.from", self.standing in ("admitted", "revoked"))
+        require_name("member.institution", self.institution)
+        require_hash("member.key", self.key)
+        require_hash("member.witness_key", self.witness_key, or_none=True)
+        require_count("member.nominal_records", self.nominal_records, 1)
+        if self.standing not in ("admitted", "revoked"):
+            raise MessageError("member.from", got=str(self.standing)[:20], expected="admitted or revoked")
+
+    def to_json(self) -> dict[str, Any]:
+        content = asdict(self)
+        return {"from": content.pop("standing"), **content}
+
+    @classmethod
+    def from_json(cls, value: object) -> MemberStatement:
+        found = dict(require_keys("member", value, {"institution", "key", "witness_key", "nominal_records", "from"}))
+        return cls(standing=found.pop("from"), **found)
+
+    def entry(self, key: SigningKey) -> Entry:
+        """The log entry in which `key` says this."""
+        return Statement.sign(MEMBER, self.to_json(), key).entry
 
 
 @dataclass(frozen=True)
-class RegulatorStatement(_Content):
-    """Who oversees from here on. `beacon_anchor` is the last element of a SHA-256 hash chain of `chain_length` links."""
+class RegulatorStatement:
+    """Who oversees from here on; `beacon_anchor` is the last element of a SHA-256 chain of `chain_length` links.
 
-    kind: ClassVar[str] = "regulator"
+    Raises MessageError. Keys are Ed25519, hexadecimal.
+    """
 
     name: str
     key: str
@@ -84,10 +74,21 @@ class RegulatorStatement(_Content):
     chain_length: int
 
     def __post_init__(self) -> None:
-        _check("regulator.name", isinstance(self.name, str) and bool(_NAME.fullmatch(self.name)))
+        require_name("regulator.name", self.name)
         for name in ("key", "witness_key", "beacon_anchor"):
-            _check(f"regulator.{name}", _is_key(getattr(self, name)))
-        _check("regulator.chain_length", _is_count(self.chain_length))
+            require_hash(f"regulator.{name}", getattr(self, name))
+        require_count("regulator.chain_length", self.chain_length)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: object) -> RegulatorStatement:
+        return cls(**require_keys("regulator", value, set(cls.__dataclass_fields__)))
+
+    def entry(self, key: SigningKey) -> Entry:
+        """The log entry in which `key` says this."""
+        return Statement.sign(REGULATOR, self.to_json(), key).entry
 
 
 @dataclass(frozen=True)
@@ -103,9 +104,9 @@ class Roster:
 
         Raises MessageError (form, a revocation of nobody) or SignatureError (not the coordinator's).
         """
-        if entry.kind == RegulatorStatement.kind:
+        if entry.kind == REGULATOR:
             return replace(self, regulator=RegulatorStatement.from_json(self._said(entry)))
-        if entry.kind != MemberStatement.kind:
+        if entry.kind != MEMBER:
             return self
         said = MemberStatement.from_json(self._said(entry))
         others = {name: member for name, member in self.members.items() if name != said.institution}
@@ -132,16 +133,3 @@ class Roster:
                 f"{entry.kind}.signer", got=f"key {statement.signer.key_id}", expected=f"key {self.coordinator.key_id}"
             )
         return statement.content
-
-
-def _check(where: str, holds: bool) -> None:
-    if not holds:
-        raise MessageError(where, got="a value outside its form", expected="as docs/oversight.md says")
-
-
-def _is_key(value: object) -> bool:
-    return isinstance(value, str) and bool(_HEX_64.fullmatch(value))
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= MAX_COUNT

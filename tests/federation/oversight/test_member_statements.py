@@ -31,17 +31,19 @@ def fold(*entries: Entry) -> Roster:
 
 
 def test_membership_follows_the_log() -> None:
-    admitted = said("bank-a").sign(COORDINATOR)
+    admitted = said("bank-a").entry(COORDINATOR)
     assert fold(admitted).members["bank-a"] == said("bank-a")
-    assert not fold(admitted, said("bank-a", "revoked").sign(COORDINATOR)).members
-    again = fold(admitted, said("bank-a", "revoked").sign(COORDINATOR), said("bank-a", key="cc" * 32).sign(COORDINATOR))
+    assert not fold(admitted, said("bank-a", "revoked").entry(COORDINATOR)).members
+    again = fold(
+        admitted, said("bank-a", "revoked").entry(COORDINATOR), said("bank-a", key="cc" * 32).entry(COORDINATOR)
+    )
     assert again.members["bank-a"].key == "cc" * 32
     assert fold(admitted, Entry("lookup-step", b"{}")).members.keys() == {"bank-a"}
 
 
 def test_a_statement_survives_the_log() -> None:
     for content in (said("bank-a"), REGULATOR):
-        entry = read_entry(content.sign(COORDINATOR).data)
+        entry = read_entry(content.entry(COORDINATOR).data)
         assert type(content).from_json(Statement.read(entry).content) == content
     assert said("bank-a").to_json()["from"] == "admitted"
 
@@ -49,22 +51,22 @@ def test_a_statement_survives_the_log() -> None:
 @pytest.mark.parametrize("content", [said("bank-a"), said("bank-a", "revoked"), REGULATOR])
 def test_only_the_coordinator_says_who_is_who(content: Any) -> None:
     with pytest.raises(SignatureError, match="signer"):
-        fold(said("bank-a").sign(COORDINATOR), content.sign(STRANGER))
+        fold(said("bank-a").entry(COORDINATOR), content.entry(STRANGER))
 
 
 def test_nobody_is_revoked_under_another_key() -> None:
     with pytest.raises(MessageError, match=r"member\.key"):
-        fold(said("bank-a", "revoked").sign(COORDINATOR))
+        fold(said("bank-a", "revoked").entry(COORDINATOR))
     with pytest.raises(MessageError, match=r"member\.key"):
-        fold(said("bank-a").sign(COORDINATOR), said("bank-a", "revoked", key="cc" * 32).sign(COORDINATOR))
+        fold(said("bank-a").entry(COORDINATOR), said("bank-a", "revoked", key="cc" * 32).entry(COORDINATOR))
 
 
 def test_one_witness_key_is_one_witness() -> None:
     """Two members under one witness key would let one machine be a quorum."""
-    twice = fold(said("bank-a").sign(COORDINATOR), said("bank-b", key="cc" * 32).sign(COORDINATOR))
+    twice = fold(said("bank-a").entry(COORDINATOR), said("bank-b", key="cc" * 32).entry(COORDINATOR))
     assert len(twice.members) == 2
     assert list(twice.witness_keys) == ["bank-a"]
-    silent = fold(said("bank-c", witness="").sign(COORDINATOR), REGULATOR.sign(COORDINATOR))
+    silent = fold(said("bank-c", witness="").entry(COORDINATOR), REGULATOR.entry(COORDINATOR))
     assert {name: key.hex for name, key in silent.witness_keys.items()} == {"authority": "22" * 32}
 
 
