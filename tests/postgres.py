@@ -138,14 +138,21 @@ def postgres() -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database: a SQLite file, then PostgreSQL; "memory" where a test asks for it by indirect parameters."""
+@contextmanager
+def empty_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """The URL of an empty database of the kind `request.param`: "memory", "sqlite" (in `folder`) or "postgresql"."""
     if request.param == "memory":
         yield "sqlite://"
     elif request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'test.db'}"
+        yield f"sqlite:///{folder / 'test.db'}"
     else:
         server: Postgres = request.getfixturevalue("postgres")
         with server.database() as url:
             yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database: a SQLite file, then PostgreSQL; "memory" where a test asks for it by indirect parameters."""
+    with empty_database(request, tmp_path) as url:
+        yield url

@@ -13,9 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from sqlalchemy.exc import DBAPIError
 
 from federation.enrolment import Application
 from federation.errors import LedgerError, Refused
+from federation.runtime.database import open_engine, writing
 from federation.runtime.node_keys import flower_public_pem, new_flower_key
 from protocols.signing import SigningKey
 from server.membership import ALIVE, Membership, MembershipError, State
@@ -93,16 +95,16 @@ def test_whatever_the_order_no_rule_is_broken(steps: list[tuple[str, str, int, i
     store.close()
 
 
-def test_decisions_are_append_only(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'c.db'}"
-    store = MembershipStore.open(url)
+def test_decisions_are_append_only(database_url: str) -> None:
+    store = MembershipStore.open(database_url)
     store.apply(applied("bank-a", 0), 1)
     store.admit("bank-a", applied("bank-a", 0).fingerprint, sign, 2)
     store.close()
-    with sqlite3.connect(tmp_path / "c.db") as connection:
-        for statement in ("DELETE FROM membership_events", "UPDATE membership_events SET text = ''"):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                connection.execute(statement)
+    engine = open_engine(database_url)
+    for statement in ("DELETE FROM membership_events", "UPDATE membership_events SET text = ''"):
+        with pytest.raises(DBAPIError, match="append-only"), writing(engine) as connection:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 @pytest.mark.parametrize("damage", ["text = replace(text, 'bank-a', 'bank-b')", "hash = '" + "0" * 64 + "'"])
@@ -118,8 +120,8 @@ def test_a_rewritten_decision_is_noticed(tmp_path: Path, damage: str) -> None:
     store.close()
 
 
-def test_a_certificate_that_cannot_be_signed_admits_nobody() -> None:
-    store = MembershipStore.open("sqlite://")
+def test_a_certificate_that_cannot_be_signed_admits_nobody(database_url: str) -> None:
+    store = MembershipStore.open(database_url)
     store.apply(applied("bank-a", 0), 1)
 
     def fail(_member: Membership) -> bytes:
@@ -189,8 +191,8 @@ class FakeNodes:
         self.known = {key: number for key, number in self.known.items() if number != node_id}
 
 
-def test_the_superlink_follows_the_roster() -> None:
-    store, nodes = MembershipStore.open("sqlite://"), FakeNodes()
+def test_the_superlink_follows_the_roster(database_url: str) -> None:
+    store, nodes = MembershipStore.open(database_url), FakeNodes()
     registrar = Registrar(store.admitted, lambda: nullcontext(nodes))
     for seed, name in enumerate(("bank-a", "bank-b")):
         store.apply(applied(name, seed), 1)

@@ -27,8 +27,8 @@ TERMS = Terms(Parameters(engine="mirror", quorum=2), "11" * 32, "22" * 32, KEY.p
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> RecordStore:
-    return RecordStore.open(f"sqlite:///{tmp_path / 'record.db'}")
+def store(database_url: str) -> RecordStore:
+    return RecordStore.open(database_url)
 
 
 def nothing(_counter: int, _said: Said) -> None:
