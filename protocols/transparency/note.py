@@ -17,7 +17,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, Self, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -29,14 +29,16 @@ from protocols.transparency.merkle import EMPTY_ROOT, HASH_BYTES
 
 MAX_NOTE_BYTES = 2**16
 MAX_SIGNATURES = 100
-_ED25519 = b"\x01"  # signature type of C2SP signed-note
 _DASH = "— "
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 
 
 @dataclass(frozen=True)
-class VerifierKey:
-    """A log's public key and its name. Raises MessageError for a name that a signature line cannot carry."""
+class NoteKey:
+    """A public key that signs notes, and its name. Raises MessageError for a name no signature line can carry."""
+
+    TYPE: ClassVar[bytes]  # signature type of C2SP signed-note
+    PREFIX: ClassVar[str]  # of the federation's names for such keys
 
     name: str
     key: VerifyingKey
@@ -46,18 +48,20 @@ class VerifierKey:
             raise MessageError("key name", got=self.name[:64] or "nothing", expected="no spaces, plus or control signs")
 
     @classmethod
-    def of(cls, key: VerifyingKey) -> VerifierKey:
-        """The federation's name for the log of `key`: whoever knows the key (from the roster) knows the origin."""
-        return cls(f"fedscore/log/{key.key_id}", key)
+    def of(cls, key: VerifyingKey) -> Self:
+        """Under the federation's name for `key`: whoever knows the key (from the roster) knows the name."""
+        return cls(cls.PREFIX + key.key_id, key)
 
     @classmethod
-    def from_text(cls, text: str) -> VerifierKey:
+    def from_text(cls, text: str) -> Self:
         """Of NAME+KEYID+BASE64, as Go's sumdb/note writes it. Raises MessageError or SignatureError."""
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
-        data = _base64("verifier key", encoded)
-        if data[:1] != _ED25519:
-            raise MessageError("verifier key", got="another type of key", expected="Ed25519")
+        data = read_base64("verifier key", encoded)
+        if data[:1] != cls.TYPE:
+            raise MessageError(
+                "verifier key", got=f"type {data[:1].hex() or 'none'}", expected=f"type {cls.TYPE.hex()}"
+            )
         key = cls(name, VerifyingKey(data[1:]))
         if key.key_id.hex() != key_id:
             raise MessageError("verifier key id", got=key_id[:64], expected=key.key_id.hex())
@@ -65,22 +69,42 @@ class VerifierKey:
 
     @property
     def text(self) -> str:
-        encoded = base64.b64encode(_ED25519 + self.key.raw).decode()
+        encoded = base64.b64encode(self.TYPE + self.key.raw).decode()
         return f"{self.name}+{self.key_id.hex()}+{encoded}"
 
     @property
     def key_id(self) -> bytes:
         """SHA-256(name || newline || type || public key), its first 4 bytes."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.key.raw).digest()[:4]
+        return hashlib.sha256(self.name.encode() + b"\n" + self.TYPE + self.key.raw).digest()[:4]
 
-    def verify_text(self, text: bytes, signature: bytes) -> None:
-        """Raises SignatureError unless `signature` is this key's over the text of a note."""
+    def line(self, signature: bytes) -> bytes:
+        """The signature line, newline included, that carries `signature` of this key."""
+        return f"{_DASH}{self.name} {base64.b64encode(self.key_id + signature).decode()}\n".encode()
+
+    def signatures_in(self, note: bytes) -> list[bytes]:
+        """What the lines of this name and key id carry, NOT yet verified. Raises MessageError (form)."""
+        mine = (self.name, self.key_id)
+        return [signature for name, key_id, signature in _signatures(split_note(note)[1]) if (name, key_id) == mine]
+
+    def verify_bare(self, message: bytes, signature: bytes) -> None:
+        """Raises SignatureError unless `signature` is this key's Ed25519 signature over the very bytes of `message`."""
         try:
-            Ed25519PublicKey.from_public_bytes(self.key.raw).verify(signature, text)
+            Ed25519PublicKey.from_public_bytes(self.key.raw).verify(signature, message)
         except (InvalidSignature, ValueError) as error:
             raise SignatureError(
                 "note", got="a signature that does not verify", expected=f"one by {self.name} {self.key_id.hex()}"
             ) from error
+
+
+class VerifierKey(NoteKey):
+    """A log's public key; its name is the origin of the log's checkpoints."""
+
+    TYPE = b"\x01"
+    PREFIX = "fedscore/log/"
+
+    def verify_text(self, text: bytes, signature: bytes) -> None:
+        """Raises SignatureError unless `signature` is this key's over the text of a note."""
+        self.verify_bare(text, signature)
 
 
 class LogKey:
@@ -162,22 +186,24 @@ class Checkpoint:
 
 def sign_note(text: bytes, *keys: LogKey) -> bytes:
     """`text` signed by every key. Raises MessageError for a text that no note can have."""
-    lines = [_signature_line(key.public, key.sign_text(text)) for key in keys]
+    lines = [key.public.line(key.sign_text(text)) for key in keys]
     return text + b"\n" + b"".join(lines)
 
 
-def open_note(note: bytes, verifier: VerifierKey) -> bytes:
-    """The text of a note that `verifier` signed. Raises MessageError (form) or SignatureError."""
+def split_note(note: bytes) -> tuple[bytes, bytes]:
+    """The text and the signature lines of a note. Raises MessageError (size, form of the text)."""
     if len(note) > MAX_NOTE_BYTES:
         raise MessageError("note", got=f"{len(note)} bytes", expected=f"at most {MAX_NOTE_BYTES}")
     end = note.rfind(b"\n\n")
     text, signatures = note[: end + 1], note[end + 2 :]
     _check_text(text)
-    found = [
-        signature
-        for name, key_id, signature in _signatures(signatures)
-        if (name, key_id) == (verifier.name, verifier.key_id)
-    ]
+    return text, signatures
+
+
+def open_note(note: bytes, verifier: VerifierKey) -> bytes:
+    """The text of a note that `verifier` signed. Raises MessageError (form) or SignatureError."""
+    text, _ = split_note(note)
+    found = verifier.signatures_in(note)
     if not found:
         raise SignatureError("note", got="no signature", expected=f"one by {verifier.name} {verifier.key_id.hex()}")
     for signature in found:
@@ -198,7 +224,7 @@ def open_checkpoint(note: bytes, verifier: VerifierKey) -> Checkpoint:
         raise MessageError("checkpoint.origin", got=origin[:64], expected=verifier.name)
     if not _SIZE.fullmatch(size):
         raise MessageError("checkpoint.size", got=size[:64], expected="decimal digits, no leading zero")
-    return Checkpoint(origin, int(size), _base64("checkpoint.root", root))
+    return Checkpoint(origin, int(size), read_base64("checkpoint.root", root))
 
 
 def _check_text(text: bytes) -> None:
@@ -210,10 +236,6 @@ def _check_text(text: bytes) -> None:
         raise MessageError("note", got="no text", expected="lines, an empty line, signature lines")
     if any(ord(c) < 32 and c != "\n" for c in decoded):
         raise MessageError("note", got="a control character", expected="text and newlines")
-
-
-def _signature_line(key: VerifierKey, signature: bytes) -> bytes:
-    return f"{_DASH}{key.name} {base64.b64encode(key.key_id + signature).decode()}\n".encode()
 
 
 def _signatures(data: bytes) -> list[tuple[str, bytes, bytes]]:
@@ -232,13 +254,14 @@ def _signature(line: str) -> tuple[str, bytes, bytes]:
     name, _, encoded = line.removeprefix(_DASH).partition(" ")
     if not line.startswith(_DASH) or not name:
         raise MessageError("note", got="a line of another form", expected="em dash, key name, signature")
-    data = _base64("note signature", encoded)
+    data = read_base64("note signature", encoded)
     if len(data) < 5:
         raise MessageError("note signature", got=f"{len(data)} bytes", expected="a key id and a signature")
     return name, data[:4], data[4:]
 
 
-def _base64(field: str, text: str) -> bytes:
+def read_base64(field: str, text: str) -> bytes:
+    """Standard base64 (RFC 4648, section 4) in its one form. Raises MessageError for any other."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
