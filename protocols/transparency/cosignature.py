@@ -99,7 +99,7 @@ def verify_cosignature(text: bytes, cosignature: bytes, witness: WitnessVerifier
 def cosignature_time(note: bytes, witness: WitnessVerifier) -> int | None:
     """When `witness` first cosigned `note`; None if it did not.
 
-    Raises MessageError (form), and SignatureError for a line in its name that does not verify: such a note is malformed.
+    Raises MessageError (form), and SignatureError for a line in its name that does not verify: the note is malformed.
     """
     text, _ = split_note(note)
     times = [verify_cosignature(text, signature, witness) for signature in witness.signatures_in(note)]

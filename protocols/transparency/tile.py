@@ -30,7 +30,7 @@ _PATH = re.compile(
 
 @dataclass(frozen=True)
 class Tile:
-    """Tile `index` of `level` with its first `width` hashes (or entries). Raises MessageError for one there cannot be."""
+    """Tile `index` of `level` with its first `width` hashes (or entries). Raises MessageError for what is none."""
 
     level: int
     index: int
@@ -106,7 +106,8 @@ def write_bundle(entries: Sequence[bytes]) -> bytes:
 
 def read_bundle(data: bytes, width: int) -> list[bytes]:
     """The `width` entries in a bundle. Raises MessageError for another number of them, or bytes left over."""
-    entries, at = [], 0
+    entries: list[bytes] = []
+    at = 0
     while at < len(data) and len(entries) < width:
         length = int.from_bytes(data[at : at + 2], "big")
         entries.append(data[at + 2 : at + 2 + length])

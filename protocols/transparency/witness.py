@@ -34,7 +34,7 @@ class WitnessState:
 
     @classmethod
     def seen(cls, note: bytes, log_key: VerifierKey) -> WitnessState:
-        """Of a checkpoint that is trusted without proof: one this witness checked before. Raises as `open_checkpoint`."""
+        """Of a checkpoint that needs no proof: one this witness checked before. Raises as `open_checkpoint`."""
         checkpoint = open_checkpoint(note, log_key)
         return cls(checkpoint.size, checkpoint.root)
 

@@ -7,10 +7,12 @@ from types import ModuleType
 
 import pytest
 
-from protocols.transparency import entry, merkle, note, promise
+from protocols.transparency import cosignature, entry, merkle, note, promise, quorum, statement, tile
 
 
-@pytest.mark.parametrize("module", [entry, merkle, note, promise], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [cosignature, entry, merkle, note, promise, quorum, statement, tile], ids=lambda module: module.__name__
+)
 def test_examples(module: ModuleType) -> None:
     result = doctest.testmod(module)
     assert result.attempted
