@@ -7,8 +7,9 @@
 
 A writing transaction is exclusive from its first statement, so whoever reads a budget in it is the only one who may
 spend from it: BEGIN IMMEDIATE on SQLite, an advisory lock of the transaction on PostgreSQL. A commit is on disk when it
-returns (synchronous=FULL). A SQLite file is its owner's alone from the moment it exists, and what SQLite keeps beside
-it (-wal, -shm) takes its mode. The in-memory database has one connection: its users serialise themselves.
+returns (synchronous=FULL; synchronous_commit, whatever the server's default). A SQLite file is its owner's alone from
+the moment it exists, and what SQLite keeps beside it (-wal, -shm) takes its mode. The in-memory database has one
+connection: its users serialise themselves.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ def open_engine(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(url, in_memory=parsed.database in (None, "", ":memory:"))
         if parsed.get_backend_name() == "postgresql":
-            return create_engine(url, pool_pre_ping=True)
+            engine = create_engine(url, pool_pre_ping=True)
+            event.listen(engine, "connect", _prepare_postgresql)
+            return engine
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigurationError(
             "database_url", got=type(error).__name__, expected="a usable SQLAlchemy URL"
@@ -79,6 +82,15 @@ def migrate(engine: Engine, script_location: str, *, version_table: str) -> None
     with _MIGRATING, writing(engine, lock=version_table) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    """A server or database may be set to acknowledge what is not on disk; a ledger's connection may not."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+    connection.commit()
 
 
 def _sqlite_engine(url: str, *, in_memory: bool) -> Engine:

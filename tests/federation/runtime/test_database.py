@@ -5,7 +5,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from postgres import Postgres
+from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from federation.errors import ConfigurationError
@@ -31,8 +32,24 @@ def test_sqlite_files_are_durable_and_readable_while_written(tmp_path: Path) -> 
             assert other.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one() == 0
 
 
-def test_a_block_that_raises_writes_nothing(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}")
+def test_a_postgresql_that_acknowledges_early_is_told_not_to(postgres: Postgres) -> None:
+    query = text("SELECT current_setting('synchronous_commit')")
+    with postgres.database() as url:
+        for default, used in (("off", "on"), ("remote_apply", "remote_apply")):
+            with postgres.connect() as connection:
+                name = make_url(url).database
+                connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {default}".encode())
+            engines = [create_engine(url), open_engine(url)]
+            found = []
+            for engine in engines:
+                with engine.connect() as session:
+                    found.append(session.execute(query).scalar_one())
+                engine.dispose()
+            assert found == [default, used]
+
+
+def test_a_block_that_raises_writes_nothing(database_url: str) -> None:
+    engine = open_engine(database_url)
 
     def fail() -> None:
         with writing(engine) as connection:
@@ -41,8 +58,7 @@ def test_a_block_that_raises_writes_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(KeyError):
         fail()
-    with reading(engine) as connection:
-        assert connection.execute(text("SELECT count(*) FROM sqlite_master")).scalar_one() == 0
+    assert inspect(engine).get_table_names() == []
 
 
 def test_a_second_writer_waits_from_its_first_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,8 +92,8 @@ def test_a_busy_file_is_waited_for_when_it_is_opened_first(tmp_path: Path) -> No
     holder.close()
 
 
-def test_migrations_of_several_packages_share_a_database(tmp_path: Path) -> None:
-    engine = open_engine(f"sqlite:///{tmp_path / 'x.db'}")
+def test_migrations_of_several_packages_share_a_database(database_url: str) -> None:
+    engine = open_engine(database_url)
     for _ in range(2):
         migrate(engine, "federation.ledger:migrations", version_table="one_version")
     with reading(engine) as connection:
