@@ -1,7 +1,8 @@
 """Enrolment: what an applicant signs, and what a coordinator checks before a person decides. Pure.
 
-An application binds three keys to one name: the Ed25519 key signs the envelope, the TLS key signs the certificate
-request, the Flower node key signs a proof. It names the authority it is meant for, so it is worthless elsewhere.
+An application binds four keys to one name: the Ed25519 key signs the envelope, the TLS key signs the certificate
+request, the Flower node key and the witness key sign a proof each. It names the authority it is meant for, so it is
+worthless elsewhere.
 Nothing here makes an institution a member: a person at the coordinator does, after comparing `key_fingerprint` with
 what the institution reads out over a channel that is not this network.
 """
@@ -26,6 +27,7 @@ from protocols.wire.membership_pb2 import CollectRequest, EnrolRequest, RenewReq
 from protocols.wire.training_pb2 import Envelope
 
 APPLICATION_LABEL = "fedscore/v1/enrolment"
+WITNESS_LABEL = "fedscore/v1/enrolment-witness"
 MAX_APPLICATION_BYTES = 64 * 2**10
 MAX_FEATURES = 1_000
 MAX_NOMINAL_RECORDS = 10**12
@@ -65,6 +67,7 @@ class Application:
     key: VerifyingKey
     request: bytes
     node_key: bytes
+    witness_key: VerifyingKey
     catalogue_hash: str
     features: tuple[str, ...]
     nominal_records: int
@@ -81,7 +84,7 @@ class Application:
 
 
 def node_proof_payload(institution: str, key: bytes, authority: bytes) -> bytes:
-    """What the Flower node key signs: whose it is, and for which federation."""
+    """What the Flower node key and the witness key sign: whose it is, and for which federation."""
     return b"".join(len(part).to_bytes(4, "big") + part for part in (institution.encode(), key, authority))
 
 
@@ -89,7 +92,7 @@ def read_application(envelope: Envelope, *, authority: str, catalogue_hash: str,
     """The application in `envelope`. Raises Refused; `authority` and `catalogue_hash` are the coordinator's (hex).
 
     1. size and form   2. the envelope's signature by the key it claims   3. meant for this authority, made just now
-    4. fields within limits   5. the federation's catalogue   6. TLS key possessed   7. node key possessed
+    4. fields within limits   5. the federation's catalogue   6. TLS key possessed   7. node and witness key possessed
     """
     raw = envelope.SerializeToString(deterministic=True)
     if len(raw) > MAX_APPLICATION_BYTES:
@@ -107,6 +110,7 @@ def read_application(envelope: Envelope, *, authority: str, catalogue_hash: str,
         key=claimed,
         request=request.request,
         node_key=request.node_key,
+        witness_key=VerifyingKey(request.witness_key),
         catalogue_hash=request.catalogue_hash,
         features=tuple(request.features),
         nominal_records=request.nominal_records,
@@ -179,6 +183,7 @@ def _check_possession(request: EnrolRequest) -> None:
     try:
         load_request(request.request)
         verify_flower_key(request.node_key, payload, request.node_proof)
+        VerifyingKey(request.witness_key).verify(WITNESS_LABEL, payload, request.witness_proof)
     except SignatureError as error:
         raise Refused(Code.WRONG_PROOF, error.field, got=error.got, expected=error.expected) from error
 

@@ -30,6 +30,7 @@ from federation.runtime.pki import (
 )
 from federation.runtime.private_files import (
     check_private_home,
+    keep_private,
     private_directory,
     read_private,
     write_private,
@@ -37,6 +38,7 @@ from federation.runtime.private_files import (
 )
 from federation.runtime.settings import HomeSettings, Name, parse_settings, read_settings
 from protocols.signing import SigningKey
+from protocols.transparency import LogKey
 
 SETTINGS_FILE = "coordinator.toml"
 _FOLDERS = ("keys", "runs", "logs")
@@ -101,6 +103,7 @@ class CoordinatorHome:
         write_private(keys / "ca.key", authority.key_pem)
         write_public(keys / "ca.crt", authority.certificate_pem)
         write_private(keys / "signing.pem", SigningKey.generate().to_pem())
+        write_private(keys / "log.pem", LogKey.generate().to_pem())
         write_private(keys / "operator.token", secrets.token_hex(32).encode())
         write_private(keys / "tls.key", new_tls_key())
         write_public(home / SETTINGS_FILE, settings.encode(), mode=0o600)
@@ -192,6 +195,11 @@ class CoordinatorHome:
     def authority_fingerprint(self) -> str:
         """SHA-256 of the authority's certificate: what institutions pin with `enrol --ca`."""
         return certificate_fingerprint(self.authority_pem)
+
+    @property
+    def log_key(self) -> LogKey:
+        """The transparency log's key, made when it is first asked for."""
+        return LogKey.from_pem(read_private(keep_private(self.keys / "log.pem", lambda: LogKey.generate().to_pem())))
 
     @property
     def operator_token(self) -> str:

@@ -5,7 +5,7 @@
 
 A name has one member. Until then anybody may apply under it: whose it is, the operator decides by the fingerprint and
 not by who came first. A rejected or revoked APPLICATION is never taken back, and a revoked institution returns only
-with three fresh keys.
+with fresh keys.
 """
 
 from __future__ import annotations
@@ -44,7 +44,10 @@ ALIVE = (State.PENDING, State.ADMITTED)
 
 @dataclass(frozen=True)
 class Membership:
-    """One application and what became of it. `certificate` is a PEM chain, there once admitted."""
+    """One application and what became of it. `certificate` is a PEM chain, there once admitted.
+
+    `witness_key` (hex) cosigns the log's checkpoints; "" where the application is older than witnesses.
+    """
 
     hash: str
     institution: str
@@ -57,6 +60,7 @@ class Membership:
     nominal_records: int
     certificate: bytes | None
     applied_ms: int
+    witness_key: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -148,4 +152,8 @@ def verify_events(chain: Iterable[tuple[str, str, str]]) -> int:
 
 
 def _shares_key(member: Membership, application: Application) -> bool:
-    return member.key == application.key or member.node_key.split()[:2] == application.node_key.split()[:2]
+    return (
+        member.key == application.key
+        or member.node_key.split()[:2] == application.node_key.split()[:2]
+        or member.witness_key == application.witness_key.hex
+    )

@@ -85,6 +85,7 @@ class Desk:
             enrolment_address=home.enrolment_address,
             member_address=home.member_address,
             fleet_address=home.fleet_address,
+            log_key=home.log_key.public.key.raw,
         )
 
 

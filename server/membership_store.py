@@ -225,6 +225,7 @@ def _row(application: Application, now_ms: int, origin: str) -> dict[str, Any]:
         "certificate": None,
         "applied_ms": now_ms,
         "origin": origin,
+        "witness_key": application.witness_key.hex,
     }
 
 
@@ -241,4 +242,5 @@ def _membership(row: Any) -> Membership:
         nominal_records=row["nominal_records"],
         certificate=row["certificate"],
         applied_ms=row["applied_ms"],
+        witness_key=row["witness_key"],
     )

@@ -22,6 +22,7 @@ applications = Table(
     Column("certificate", LargeBinary),
     Column("applied_ms", BigInteger, nullable=False),
     Column("origin", String(64), nullable=False),
+    Column("witness_key", String(64), nullable=False),
 )
 
 events = Table(

@@ -64,7 +64,7 @@ def init(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a home: three private keys that never leave it, and institution.toml with your caps.
+    """Make a home: four private keys that never leave it, and institution.toml with your caps.
 
     An institution that had a home before names it with --carry: what its ledger says was spent counts in year and
     lifetime of the new one, and nothing can be spent in the old one any more.

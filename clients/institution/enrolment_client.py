@@ -26,7 +26,7 @@ import grpc
 from google.protobuf.message import Message
 
 from clients.institution.home import CoordinatorIdentity, InstitutionHome
-from federation.enrolment import MAX_APPLICATION_BYTES, node_proof_payload
+from federation.enrolment import MAX_APPLICATION_BYTES, WITNESS_LABEL, node_proof_payload
 from federation.errors import ConfigurationError
 from federation.runtime import rpc
 from federation.runtime.node_keys import prove_flower_key
@@ -181,20 +181,23 @@ class Member:
 def application(
     home: InstitutionHome, authority: bytes, catalogue_hash: str, features: tuple[str, ...], now: datetime
 ) -> wire.EnrolRequest:
-    """The request for `home`, with a proof for each of its three keys, good for this authority only."""
-    pin, key = _digest_of(authority), home.signing_key.public.raw
+    """The request for `home`, with a proof for each of its four keys, good for this authority only."""
+    pin, key, witness = _digest_of(authority), home.signing_key.public.raw, home.witness_key
+    payload = node_proof_payload(home.name, key, pin)
     return wire.EnrolRequest(
         institution=home.name,
         key=key,
         request=signing_request(read_private(home.keys / "tls.key"), home.name),
         node_key=(home.keys / "flower_key.pub").read_bytes(),
-        node_proof=prove_flower_key(read_private(home.keys / "flower_key"), node_proof_payload(home.name, key, pin)),
+        node_proof=prove_flower_key(read_private(home.keys / "flower_key"), payload),
         catalogue_hash=catalogue_hash,
         features=features,
         nominal_records=home.settings.nominal_records,
         authority=pin,
         nonce=secrets.token_bytes(16),
         made_ms=_ms(now),
+        witness_key=witness.public.raw,
+        witness_proof=witness.sign(WITNESS_LABEL, payload),
     )
 
 
@@ -218,6 +221,7 @@ def identity(announcement: wire.Announcement) -> CoordinatorIdentity:
         member_address=announcement.member_address,
         fleet_address=announcement.fleet_address,
         bundle_hash=announcement.bundle_hash,
+        log_key=announcement.log_key.hex(),
     )
 
 

@@ -29,6 +29,7 @@ from federation.runtime.node_keys import new_flower_key
 from federation.runtime.pki import key_fingerprint, new_tls_key
 from federation.runtime.private_files import (
     check_private_home,
+    keep_private,
     private_directory,
     read_private,
     write_private,
@@ -87,6 +88,7 @@ class CoordinatorIdentity(BaseModel):
     member_address: str
     fleet_address: str
     bundle_hash: str
+    log_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class InstitutionHome:
     def create(
         cls, path: Path | str, settings: str, *, opening: Callable[[InstitutionHome], None] = lambda home: None
     ) -> InstitutionHome:
-        """Make the home and its three private keys. `settings` is the text of institution.toml.
+        """Make the home and its four private keys. `settings` is the text of institution.toml.
 
         `opening` is called before the settings are written: until it returned there is no home that could be used. If
         it was interrupted, the same call goes on with the same keys.
@@ -138,6 +140,12 @@ class InstitutionHome:
     def fingerprint(self) -> str:
         """What to read out to the coordinator's operator, over a channel that is not this network."""
         return key_fingerprint(self.signing_key.public)
+
+    @property
+    def witness_key(self) -> SigningKey:
+        """What cosigns the log's checkpoints, made when it is first asked for: a key of its own, for it signs texts."""
+        made = keep_private(self.keys / "witness.pem", lambda: SigningKey.generate().to_pem())
+        return SigningKey.from_pem(read_private(made))
 
     @property
     def keys(self) -> Path:
@@ -192,6 +200,14 @@ class InstitutionHome:
             raise ConfigurationError(str(file), got="an unreadable file", expected="what enrolment wrote") from error
 
     @property
+    def log_key(self) -> VerifyingKey:
+        """The key of the coordinator's log. Raises ConfigurationError before an enrolment that brought it."""
+        key = self.coordinator().log_key
+        if not key:
+            raise ConfigurationError("membership.json: log_key", got="none", expected="`institution enrol`, run again")
+        return VerifyingKey.from_hex(key)
+
+    @property
     def coordinator_key(self) -> VerifyingKey:
         """The key under which plans and requests must be signed. Raises ConfigurationError before enrolment."""
         return VerifyingKey.from_hex(self.coordinator().key)
@@ -242,12 +258,13 @@ def _fitting(settings: InstitutionSettings, where: str) -> InstitutionSettings:
 
 
 def _make_keys(keys: Path) -> None:
-    for name in ("tls.key", "flower_key"):
+    for name in ("tls.key", "flower_key", "witness.pem"):
         (keys / name).unlink(missing_ok=True)  # of an `init` that was interrupted: nobody has seen them
     private, public = new_flower_key()
     write_private(keys / "tls.key", new_tls_key())
     write_private(keys / "flower_key", private)
     write_public(keys / "flower_key.pub", public)
+    write_private(keys / "witness.pem", SigningKey.generate().to_pem())
     write_private(keys / "signing.pem", SigningKey.generate().to_pem())
 
 

@@ -3,7 +3,7 @@
     roster = Roster(coordinator_key)
     for entry in log:                       # in log order
         roster = roster.after(entry)
-    roster.members["bank-a"].witness_key, roster.regulator
+    roster.members["bank-a"].key, roster.quorum.check(note, log_key)
 
 Whoever folds the same entries knows the same members: the coordinator's gate, a member's node, a regulator's verifier.
 A member is one from the place where `member` says "admitted" to the place where it says "revoked".
@@ -19,7 +19,7 @@ from typing import Any, Literal
 from federation.oversight.fields import require_count, require_hash, require_keys, require_name
 from protocols.errors import MessageError, SignatureError
 from protocols.signing import SigningKey, VerifyingKey
-from protocols.transparency import Entry, Statement
+from protocols.transparency import Entry, Quorum, Statement, WitnessVerifier
 
 MEMBER, REGULATOR = "member", "regulator"
 Standing = Literal["admitted", "revoked"]
@@ -118,13 +118,20 @@ class Roster:
         return replace(self, members=MappingProxyType(others))
 
     @property
-    def witness_keys(self) -> dict[str, VerifyingKey]:
-        """By name: each member that has one, and the regulator. A key counts once, whoever claims it."""
-        overseer = {} if self.regulator is None else {self.regulator.name: self.regulator.witness_key}
-        members = {name: member.witness_key for name, member in sorted(self.members.items()) if member.witness_key}
-        named = [*overseer.items(), *members.items()]
-        holders = {key: name for name, key in reversed(named)}  # the first holder of a key stands
-        return {name: VerifyingKey.from_hex(key) for key, name in holders.items()}
+    def witnesses(self) -> tuple[WitnessVerifier, ...]:
+        """The regulator's and each member's that has one. A key counts once, whoever claims it."""
+        overseer = () if self.regulator is None else (self.regulator.witness_key,)
+        members = (member.witness_key for _, member in sorted(self.members.items()) if member.witness_key)
+        return tuple(WitnessVerifier.of(VerifyingKey.from_hex(key)) for key in dict.fromkeys([*overseer, *members]))
+
+    @property
+    def quorum(self) -> Quorum:
+        """Who must cosign a checkpoint: enough of all witnesses, the regulator always, where there is one.
+
+        Raises MessageError while there is no witness.
+        """
+        witnesses = self.witnesses
+        return Quorum.of(witnesses, required=witnesses[: 0 if self.regulator is None else 1])
 
     def _said(self, entry: Entry) -> Mapping[str, Any]:
         statement = Statement.read(entry)

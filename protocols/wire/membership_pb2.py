@@ -25,39 +25,39 @@ _sym_db = _symbol_database.Default()
 from protocols.wire import training_pb2 as protocols_dot_wire_dot_training__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotocols/wire/membership.proto\x12\x16\x66\x65\x64score.membership.v1\x1a\x1dprotocols/wire/training.proto\"\x11\n\x0f\x41nnounceRequest\"\xe6\x01\n\x0c\x41nnouncement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x11\n\tauthority\x18\x03 \x01(\x0c\x12\x16\n\x0e\x63\x61talogue_name\x18\x04 \x01(\t\x12\x19\n\x11\x63\x61talogue_version\x18\x05 \x01(\t\x12\x16\n\x0e\x63\x61talogue_hash\x18\x06 \x01(\t\x12\x13\n\x0b\x62undle_hash\x18\x07 \x01(\t\x12\x19\n\x11\x65nrolment_address\x18\x08 \x01(\t\x12\x16\n\x0emember_address\x18\t \x01(\t\x12\x15\n\rfleet_address\x18\n \x01(\t\"\xdd\x01\n\x0c\x45nrolRequest\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0f\n\x07request\x18\x03 \x01(\x0c\x12\x10\n\x08node_key\x18\x04 \x01(\x0c\x12\x12\n\nnode_proof\x18\x05 \x01(\x0c\x12\x16\n\x0e\x63\x61talogue_hash\x18\x06 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x07 \x03(\t\x12\x17\n\x0fnominal_records\x18\x08 \x01(\x04\x12\x11\n\tauthority\x18\t \x01(\x0c\x12\r\n\x05nonce\x18\n \x01(\x0c\x12\x0f\n\x07made_ms\x18\x0b \x01(\x03\"d\n\nEnrolReply\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x13\n\x0b\x61pplication\x18\x02 \x01(\x0c\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.fedscore.membership.v1.State\"I\n\x0e\x43ollectRequest\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x0f\n\x07made_ms\x18\x03 \x01(\x03\"f\n\x0c\x43ollectReply\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.fedscore.membership.v1.State\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\"\x0f\n\rRosterRequest\"U\n\x06Member\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x17\n\x0fnominal_records\x18\x03 \x01(\x04\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x03(\t\"\x86\x01\n\x06Roster\x12/\n\x07members\x18\x01 \x03(\x0b\x32\x1e.fedscore.membership.v1.Member\x12:\n\x0c\x61nnouncement\x18\x02 \x01(\x0b\x32$.fedscore.membership.v1.Announcement\x12\x0f\n\x07made_ms\x18\x03 \x01(\x03\"C\n\x0cRenewRequest\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x0f\n\x07made_ms\x18\x03 \x01(\x03\"!\n\nRenewReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c*T\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0c\n\x08\x41\x44MITTED\x10\x02\x12\x0c\n\x08REJECTED\x10\x03\x12\x0b\n\x07REVOKED\x10\x04\x32\xf4\x01\n\tEnrolment\x12S\n\x08\x41nnounce\x12\'.fedscore.membership.v1.AnnounceRequest\x1a\x1e.fedscore.training.v1.Envelope\x12G\n\x05\x45nrol\x12\x1e.fedscore.training.v1.Envelope\x1a\x1e.fedscore.training.v1.Envelope\x12I\n\x07\x43ollect\x12\x1e.fedscore.training.v1.Envelope\x1a\x1e.fedscore.training.v1.Envelope2\xa6\x01\n\nMembership\x12O\n\x06Roster\x12%.fedscore.membership.v1.RosterRequest\x1a\x1e.fedscore.training.v1.Envelope\x12G\n\x05Renew\x12\x1e.fedscore.training.v1.Envelope\x1a\x1e.fedscore.training.v1.Envelopeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fprotocols/wire/membership.proto\x12\x16\x66\x65\x64score.membership.v1\x1a\x1dprotocols/wire/training.proto\"\x11\n\x0f\x41nnounceRequest\"\xf7\x01\n\x0c\x41nnouncement\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x11\n\tauthority\x18\x03 \x01(\x0c\x12\x16\n\x0e\x63\x61talogue_name\x18\x04 \x01(\t\x12\x19\n\x11\x63\x61talogue_version\x18\x05 \x01(\t\x12\x16\n\x0e\x63\x61talogue_hash\x18\x06 \x01(\t\x12\x13\n\x0b\x62undle_hash\x18\x07 \x01(\t\x12\x19\n\x11\x65nrolment_address\x18\x08 \x01(\t\x12\x16\n\x0emember_address\x18\t \x01(\t\x12\x15\n\rfleet_address\x18\n \x01(\t\x12\x0f\n\x07log_key\x18\x0b \x01(\x0c\"\x89\x02\n\x0c\x45nrolRequest\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0f\n\x07request\x18\x03 \x01(\x0c\x12\x10\n\x08node_key\x18\x04 \x01(\x0c\x12\x12\n\nnode_proof\x18\x05 \x01(\x0c\x12\x16\n\x0e\x63\x61talogue_hash\x18\x06 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x07 \x03(\t\x12\x17\n\x0fnominal_records\x18\x08 \x01(\x04\x12\x11\n\tauthority\x18\t \x01(\x0c\x12\r\n\x05nonce\x18\n \x01(\x0c\x12\x0f\n\x07made_ms\x18\x0b \x01(\x03\x12\x13\n\x0bwitness_key\x18\x0c \x01(\x0c\x12\x15\n\rwitness_proof\x18\r \x01(\x0c\"d\n\nEnrolReply\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x13\n\x0b\x61pplication\x18\x02 \x01(\x0c\x12,\n\x05state\x18\x03 \x01(\x0e\x32\x1d.fedscore.membership.v1.State\"I\n\x0e\x43ollectRequest\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x0f\n\x07made_ms\x18\x03 \x01(\x03\"f\n\x0c\x43ollectReply\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12,\n\x05state\x18\x02 \x01(\x0e\x32\x1d.fedscore.membership.v1.State\x12\x13\n\x0b\x63\x65rtificate\x18\x03 \x01(\x0c\"\x0f\n\rRosterRequest\"U\n\x06Member\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x17\n\x0fnominal_records\x18\x03 \x01(\x04\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x03(\t\"\x86\x01\n\x06Roster\x12/\n\x07members\x18\x01 \x03(\x0b\x32\x1e.fedscore.membership.v1.Member\x12:\n\x0c\x61nnouncement\x18\x02 \x01(\x0b\x32$.fedscore.membership.v1.Announcement\x12\x0f\n\x07made_ms\x18\x03 \x01(\x03\"C\n\x0cRenewRequest\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x11\n\tauthority\x18\x02 \x01(\x0c\x12\x0f\n\x07made_ms\x18\x03 \x01(\x03\"!\n\nRenewReply\x12\x13\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0c*T\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0b\n\x07PENDING\x10\x01\x12\x0c\n\x08\x41\x44MITTED\x10\x02\x12\x0c\n\x08REJECTED\x10\x03\x12\x0b\n\x07REVOKED\x10\x04\x32\xf4\x01\n\tEnrolment\x12S\n\x08\x41nnounce\x12\'.fedscore.membership.v1.AnnounceRequest\x1a\x1e.fedscore.training.v1.Envelope\x12G\n\x05\x45nrol\x12\x1e.fedscore.training.v1.Envelope\x1a\x1e.fedscore.training.v1.Envelope\x12I\n\x07\x43ollect\x12\x1e.fedscore.training.v1.Envelope\x1a\x1e.fedscore.training.v1.Envelope2\xa6\x01\n\nMembership\x12O\n\x06Roster\x12%.fedscore.membership.v1.RosterRequest\x1a\x1e.fedscore.training.v1.Envelope\x12G\n\x05Renew\x12\x1e.fedscore.training.v1.Envelope\x1a\x1e.fedscore.training.v1.Envelopeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protocols.wire.membership_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STATE']._serialized_start=1192
-  _globals['_STATE']._serialized_end=1276
+  _globals['_STATE']._serialized_start=1253
+  _globals['_STATE']._serialized_end=1337
   _globals['_ANNOUNCEREQUEST']._serialized_start=90
   _globals['_ANNOUNCEREQUEST']._serialized_end=107
   _globals['_ANNOUNCEMENT']._serialized_start=110
-  _globals['_ANNOUNCEMENT']._serialized_end=340
-  _globals['_ENROLREQUEST']._serialized_start=343
-  _globals['_ENROLREQUEST']._serialized_end=564
-  _globals['_ENROLREPLY']._serialized_start=566
-  _globals['_ENROLREPLY']._serialized_end=666
-  _globals['_COLLECTREQUEST']._serialized_start=668
-  _globals['_COLLECTREQUEST']._serialized_end=741
-  _globals['_COLLECTREPLY']._serialized_start=743
-  _globals['_COLLECTREPLY']._serialized_end=845
-  _globals['_ROSTERREQUEST']._serialized_start=847
-  _globals['_ROSTERREQUEST']._serialized_end=862
-  _globals['_MEMBER']._serialized_start=864
-  _globals['_MEMBER']._serialized_end=949
-  _globals['_ROSTER']._serialized_start=952
-  _globals['_ROSTER']._serialized_end=1086
-  _globals['_RENEWREQUEST']._serialized_start=1088
-  _globals['_RENEWREQUEST']._serialized_end=1155
-  _globals['_RENEWREPLY']._serialized_start=1157
-  _globals['_RENEWREPLY']._serialized_end=1190
-  _globals['_ENROLMENT']._serialized_start=1279
-  _globals['_ENROLMENT']._serialized_end=1523
-  _globals['_MEMBERSHIP']._serialized_start=1526
-  _globals['_MEMBERSHIP']._serialized_end=1692
+  _globals['_ANNOUNCEMENT']._serialized_end=357
+  _globals['_ENROLREQUEST']._serialized_start=360
+  _globals['_ENROLREQUEST']._serialized_end=625
+  _globals['_ENROLREPLY']._serialized_start=627
+  _globals['_ENROLREPLY']._serialized_end=727
+  _globals['_COLLECTREQUEST']._serialized_start=729
+  _globals['_COLLECTREQUEST']._serialized_end=802
+  _globals['_COLLECTREPLY']._serialized_start=804
+  _globals['_COLLECTREPLY']._serialized_end=906
+  _globals['_ROSTERREQUEST']._serialized_start=908
+  _globals['_ROSTERREQUEST']._serialized_end=923
+  _globals['_MEMBER']._serialized_start=925
+  _globals['_MEMBER']._serialized_end=1010
+  _globals['_ROSTER']._serialized_start=1013
+  _globals['_ROSTER']._serialized_end=1147
+  _globals['_RENEWREQUEST']._serialized_start=1149
+  _globals['_RENEWREQUEST']._serialized_end=1216
+  _globals['_RENEWREPLY']._serialized_start=1218
+  _globals['_RENEWREPLY']._serialized_end=1251
+  _globals['_ENROLMENT']._serialized_start=1340
+  _globals['_ENROLMENT']._serialized_end=1584
+  _globals['_MEMBERSHIP']._serialized_start=1587
+  _globals['_MEMBERSHIP']._serialized_end=1753
 # @@protoc_insertion_point(module_scope)

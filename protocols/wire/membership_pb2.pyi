@@ -26,7 +26,7 @@ class AnnounceRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class Announcement(_message.Message):
-    __slots__ = ("name", "key", "authority", "catalogue_name", "catalogue_version", "catalogue_hash", "bundle_hash", "enrolment_address", "member_address", "fleet_address")
+    __slots__ = ("name", "key", "authority", "catalogue_name", "catalogue_version", "catalogue_hash", "bundle_hash", "enrolment_address", "member_address", "fleet_address", "log_key")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     AUTHORITY_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,7 @@ class Announcement(_message.Message):
     ENROLMENT_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     MEMBER_ADDRESS_FIELD_NUMBER: _ClassVar[int]
     FLEET_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    LOG_KEY_FIELD_NUMBER: _ClassVar[int]
     name: str
     key: bytes
     authority: bytes
@@ -47,10 +48,11 @@ class Announcement(_message.Message):
     enrolment_address: str
     member_address: str
     fleet_address: str
-    def __init__(self, name: _Optional[str] = ..., key: _Optional[bytes] = ..., authority: _Optional[bytes] = ..., catalogue_name: _Optional[str] = ..., catalogue_version: _Optional[str] = ..., catalogue_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., enrolment_address: _Optional[str] = ..., member_address: _Optional[str] = ..., fleet_address: _Optional[str] = ...) -> None: ...
+    log_key: bytes
+    def __init__(self, name: _Optional[str] = ..., key: _Optional[bytes] = ..., authority: _Optional[bytes] = ..., catalogue_name: _Optional[str] = ..., catalogue_version: _Optional[str] = ..., catalogue_hash: _Optional[str] = ..., bundle_hash: _Optional[str] = ..., enrolment_address: _Optional[str] = ..., member_address: _Optional[str] = ..., fleet_address: _Optional[str] = ..., log_key: _Optional[bytes] = ...) -> None: ...
 
 class EnrolRequest(_message.Message):
-    __slots__ = ("institution", "key", "request", "node_key", "node_proof", "catalogue_hash", "features", "nominal_records", "authority", "nonce", "made_ms")
+    __slots__ = ("institution", "key", "request", "node_key", "node_proof", "catalogue_hash", "features", "nominal_records", "authority", "nonce", "made_ms", "witness_key", "witness_proof")
     INSTITUTION_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     REQUEST_FIELD_NUMBER: _ClassVar[int]
@@ -62,6 +64,8 @@ class EnrolRequest(_message.Message):
     AUTHORITY_FIELD_NUMBER: _ClassVar[int]
     NONCE_FIELD_NUMBER: _ClassVar[int]
     MADE_MS_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_KEY_FIELD_NUMBER: _ClassVar[int]
+    WITNESS_PROOF_FIELD_NUMBER: _ClassVar[int]
     institution: str
     key: bytes
     request: bytes
@@ -73,7 +77,9 @@ class EnrolRequest(_message.Message):
     authority: bytes
     nonce: bytes
     made_ms: int
-    def __init__(self, institution: _Optional[str] = ..., key: _Optional[bytes] = ..., request: _Optional[bytes] = ..., node_key: _Optional[bytes] = ..., node_proof: _Optional[bytes] = ..., catalogue_hash: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., nominal_records: _Optional[int] = ..., authority: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., made_ms: _Optional[int] = ...) -> None: ...
+    witness_key: bytes
+    witness_proof: bytes
+    def __init__(self, institution: _Optional[str] = ..., key: _Optional[bytes] = ..., request: _Optional[bytes] = ..., node_key: _Optional[bytes] = ..., node_proof: _Optional[bytes] = ..., catalogue_hash: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., nominal_records: _Optional[int] = ..., authority: _Optional[bytes] = ..., nonce: _Optional[bytes] = ..., made_ms: _Optional[int] = ..., witness_key: _Optional[bytes] = ..., witness_proof: _Optional[bytes] = ...) -> None: ...
 
 class EnrolReply(_message.Message):
     __slots__ = ("institution", "application", "state")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from membership_world import World, catalogue, make_institution, world
 
-from clients.institution.enrolment_client import Enrolment, Member, pin_authority
+from clients.institution.enrolment_client import Enrolment, Member, application, pin_authority
 from clients.institution.home import InstitutionHome
 from federation.enrolment import Application, read_application
 from federation.errors import Refused
@@ -103,6 +103,19 @@ def test_a_node_key_one_does_not_hold(federation: World) -> None:
     victim = new_flower_key()[1]
     home = federation.institution("bank-a")
     assert refusal(federation, federation.sealed(home, node_key=victim)) == "wrong_proof"
+
+
+def test_a_witness_key_one_does_not_hold(federation: World) -> None:
+    """Else a name could be made to cosign by another's key, and two members be one witness."""
+    home, other = federation.institution("bank-a"), federation.institution("bank-b")
+    stolen = federation.sealed(home, witness_key=other.witness_key.public.raw)
+    assert refusal(federation, stolen) == "wrong_proof"
+    assert refusal(federation, federation.sealed(home, witness_key=b"")) == "wrong_proof"
+    for_another = application(
+        other, federation.home.authority_pem, catalogue().hash, catalogue().feature_names, federation.clock()
+    )
+    proof = {"witness_key": for_another.witness_key, "witness_proof": for_another.witness_proof}
+    assert refusal(federation, federation.sealed(home, **proof)) == "wrong_proof"
 
 
 def test_a_node_proof_made_for_another_name(federation: World) -> None:

@@ -36,6 +36,7 @@ def applied(name: str, seed: int, nonce: int = 0) -> Application:
         key=SigningKey.from_seed(bytes([seed]) * 32).public,
         request=b"csr",
         node_key=NODE_KEYS[seed],
+        witness_key=SigningKey.from_seed(bytes([seed + 100]) * 32).public,
         catalogue_hash="00" * 32,
         features=("income",),
         nominal_records=100,

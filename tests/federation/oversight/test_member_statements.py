@@ -65,9 +65,19 @@ def test_one_witness_key_is_one_witness() -> None:
     """Two members under one witness key would let one machine be a quorum."""
     twice = fold(said("bank-a").entry(COORDINATOR), said("bank-b", key="cc" * 32).entry(COORDINATOR))
     assert len(twice.members) == 2
-    assert list(twice.witness_keys) == ["bank-a"]
+    assert twice.quorum.size == len(twice.witnesses) == 1
     silent = fold(said("bank-c", witness="").entry(COORDINATOR), REGULATOR.entry(COORDINATOR))
-    assert {name: key.hex for name, key in silent.witness_keys.items()} == {"authority": "22" * 32}
+    assert [witness.key.hex for witness in silent.witnesses] == ["22" * 32]
+
+
+def test_the_regulator_is_always_in_the_quorum() -> None:
+    banks = [said(f"bank-{n}", key=f"{n}a" * 32, witness=f"{n}b" * 32).entry(COORDINATOR) for n in range(3)]
+    alone, overseen = fold(*banks).quorum, fold(*banks, REGULATOR.entry(COORDINATOR)).quorum
+    assert (alone.size, alone.faults, alone.required) == (2, 0, ())
+    assert (overseen.size, overseen.faults) == (3, 1)
+    assert [witness.key.hex for witness in overseen.required] == ["22" * 32]
+    with pytest.raises(MessageError):
+        assert fold().quorum
 
 
 @given(
