@@ -1,6 +1,6 @@
 """What parties say in the transparency log: the content of each kind of statement, frozen and checked.
 
-    entry = RoundStatement(...).sign(coordinator_key)                     # who says it
+    entry = RoundStatement(...).entry(coordinator_key)                    # who says it
     RoundStatement.from_json(Statement.read(entry).content)              # who reads it, and then checks who signed
 
 One file per topic; the form that all of them share is `protocols.transparency.Statement`.

@@ -84,7 +84,7 @@ class RoundStatement:
         """Run, phase and round, as the ledgers name it."""
         return (self.run_id, self.phase, self.round)
 
-    def sign(self, key: SigningKey) -> Entry:
+    def entry(self, key: SigningKey) -> Entry:
         """The log entry in which `key` says this."""
         return Statement.sign(ROUND, self.to_json(), key).entry
 
@@ -122,7 +122,7 @@ class Publication:
             require_hash(f"publication.{name}", getattr(self, name))
         require_hash("publication.card_hash", self.card_hash, or_none=True)
 
-    def sign(self, kind: Literal["model", "evaluation"], key: SigningKey) -> Entry:
+    def entry(self, kind: Literal["model", "evaluation"], key: SigningKey) -> Entry:
         """The log entry in which `key` says this of a document of `kind`."""
         return Statement.sign(kind, self.to_json(), key).entry
 

@@ -32,7 +32,7 @@ def statements(draw: st.DrawFn) -> RoundStatement:
 
 @given(statements())
 def test_what_was_said_is_what_is_read(said: RoundStatement) -> None:
-    entry = read_entry(said.sign(KEY).data)
+    entry = read_entry(said.entry(KEY).data)
     assert RoundStatement.from_json(Statement.read(entry).content) == said
     assert entry.kind == "round"
 
@@ -81,7 +81,7 @@ def test_every_field_is_needed(name: str) -> None:
 
 def test_a_publication_is_of_its_kind_only() -> None:
     said = Publication("run", "aa" * 32, "bb" * 32, "cc" * 32, "dd" * 32)
-    entry = said.sign("model", KEY)
+    entry = said.entry("model", KEY)
     assert Publication.from_json(Statement.read(entry).content) == said
     with pytest.raises(SignatureError):  # a model's document is no evaluation's
         Statement.read(Entry("evaluation", entry.body))
