@@ -42,9 +42,20 @@ class Clocks:
         return {name: now - before[name] for name, now in self.seconds().items()}
 
     def memory(self, name: str) -> tuple[int, int]:
-        """(resident now, most that was ever resident) of a process and its children, in bytes."""
+        """(resident now, most that was ever resident) of a process and its children, in bytes.
+
+        Both are sums: pages of libraries that two of them share count twice, and peaks as if they came together.
+        """
         pids = self._pids[name]
-        return sum(_status(pid, "VmRSS") for pid in pids), sum(_status(pid, "VmHWM") for pid in pids)
+        return sum(_status(pid, "VmRSS") for pid in pids), sum(map(peak_memory, pids))
+
+
+def peak_memory(pid: int) -> int:
+    """Most bytes that were ever resident since the process' exec; 0 once it is gone.
+
+    Not getrusage(2): its maximum is handed on at exec, so that a small child of a large parent looks large.
+    """
+    return _status(pid, "VmHWM")
 
 
 def own_cpu() -> float:

@@ -6,7 +6,6 @@ Quick, and free of everything that is not the scan: `python -m benchmarks lookup
 from __future__ import annotations
 
 import os
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from benchmarks.lookup.clocks import peak_memory
 from benchmarks.lookup.deployment import QUORUM
 from benchmarks.lookup.parties import Party
 
@@ -112,7 +112,7 @@ def _serve(channel: Connection, given: Served) -> None:
             prepared.answer(queries, keys)
             warm = True
         channel.send(_timed(lambda: prepared.answer(queries, keys)))
-    channel.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9)
+    channel.send(peak_memory(os.getpid()) / 1e9)
 
 
 def _engine(name: str, portable: bool) -> Engine:

@@ -26,6 +26,8 @@ _COLUMNS_AT_ONCE = 2**8
 
 def blas_product(left: Int8, right: Int8) -> npt.NDArray[np.int32]:
     """Exact, by float32 BLAS over stretches short enough that nothing is ever rounded."""
+    if left.shape[0] > right.shape[1]:  # the larger one is the one to take in stretches
+        return blas_product(right.T, left.T).T
     total = np.zeros((left.shape[0], right.shape[1]), dtype=np.int32)
     for first in range(0, left.shape[1], _EXACT_IN_FLOAT32):
         inner = slice(first, first + _EXACT_IN_FLOAT32)

@@ -6,7 +6,7 @@ nothing a crafted query could bring out beyond that table, and nothing is decode
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,6 @@ from protocols.lookup.rows import Rows
 
 BATCH = 64
 """Queries answered by one pass. More add little speed and delay the first."""
-_BLOCK_BYTES = 2**23
-"""Of the table multiplied at once: fast products repack their operand, which should stay in cache."""
 
 
 class LwePrepared:
@@ -58,25 +56,20 @@ class LwePrepared:
     def _answer_batch(self, queries: Sequence[bytes]) -> list[bytes]:
         parameters, count = self._shape.parameters, len(queries)
         digits = np.frombuffer(bytearray().join(queries), dtype=np.int8).reshape(count * parameters.digits, -1)
-        answers = np.empty((count, self._shape.height), dtype="<u2")
-        for lines in self._blocks():
-            products = self._times_lines(digits, lines).reshape(count, parameters.digits, -1)
-            answers[:, lines] = upper_half(weighted(products.swapaxes(0, 1), parameters.dropped_bits))
-        return [answer.tobytes() for answer in answers]
+        products = self._times_table(digits).reshape(-1, count, parameters.digits)
+        answers = upper_half(weighted(np.moveaxis(products, 2, 0), parameters.dropped_bits)).astype("<u2", copy=False)
+        return [answer.tobytes() for answer in answers.T]
 
-    def _times_lines(self, digits: npt.NDArray[np.int8], lines: slice) -> npt.NDArray[np.int32]:
-        """digits times the table's `lines`, int32[len(digits), lines], mod 2^32."""
-        block = self._table[lines]
-        total = self._product(digits[:, :MAX_INNER], block[:, :MAX_INNER].T)
+    def _times_table(self, digits: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
+        """The table times digits, int32[height, len(digits)], mod 2^32.
+
+        The table stands on the left: fast products repack what stands on the right, and read the left as it is.
+        """
+        total = self._product(self._table[:, :MAX_INNER], digits[:, :MAX_INNER].T)
         for start in range(MAX_INNER, self._shape.columns, MAX_INNER):
             inner = slice(start, start + MAX_INNER)
-            total = total + self._product(digits[:, inner], block[:, inner].T)  # wraps, as numbers mod 2^32 may
+            total = total + self._product(self._table[:, inner], digits[:, inner].T)  # wraps, as numbers mod 2^32 may
         return total
-
-    def _blocks(self) -> Iterator[slice]:
-        step = max(1, _BLOCK_BYTES // self._shape.columns)
-        for start in range(0, self._shape.height, step):
-            yield slice(start, min(start + step, self._shape.height))
 
     def _make_hint(self, matrix: PublicMatrix) -> bytes:
         total = np.zeros((self._shape.height, DIMENSION), dtype=np.uint32)

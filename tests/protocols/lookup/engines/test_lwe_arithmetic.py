@@ -105,14 +105,13 @@ def test_an_epoch_has_its_own_matrix() -> None:
 
 
 def test_long_rows_are_multiplied_in_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Products longer than a kernel may add up, and tables larger than a block, give the same answers."""
+    """Products longer than a kernel may add up, and more queries than a batch, give the same answers."""
     geometry = Geometry(50, 3, 1)
     rows = random_rows(geometry)
     whole = ENGINE.prepare(rows, EPOCH)
     _, query = ENGINE.client(geometry, EPOCH, whole.hint, random_bytes(2)).query(7)
     expected = whole.answer([query] * 3, None)
     monkeypatch.setattr(server, "MAX_INNER", 16)
-    monkeypatch.setattr(server, "_BLOCK_BYTES", 500)
     monkeypatch.setattr(server, "BATCH", 2)
     assert whole.answer([query] * 3, None) == expected
 
