@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +30,7 @@ from protocols.lookup.placement import own_places
 from protocols.lookup.rows import sign_rows
 from protocols.lookup.secrets import EpochSecrets
 from protocols.lookup.table import MemberTable, Snapshot, SumTable, build_rows, table_digest
-from protocols.lookup.ticket import MemberTickets, check_charge
+from protocols.lookup.ticket import Charge, MemberTickets, TicketRefused, check_charge
 from protocols.oprf import enrolment as oprf
 from protocols.oprf.joint_key import KeyShare, commit
 from protocols.wire import lookup_pb2 as wire
@@ -51,17 +51,25 @@ class Guard:
     leaves: dict[bytes, tuple[str, int, str]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int, promise: bytes) -> None:
+    def charge(self, charges: Sequence[Charge]) -> list[TicketRefused | None]:
         with self.lock:
-            if leaf_hash in self.leaves:
-                return
-            served = next((leaf for leaf, (of, _, own) in self.leaves.items() if (of, own) == (querier, serial)), None)
-            used = sum((of, on) == (querier, day) for of, on, _ in self.leaves.values())
-            check_charge(served=served, used=used, limit=limit, leaf_hash=leaf_hash)
-            self.leaves[leaf_hash] = (querier, day, serial)
+            return [self._charge(charge) for charge in charges]
 
-    def charged(self, leaf_hash: bytes) -> bool:
-        return leaf_hash in self.leaves
+    def _charge(self, charge: Charge) -> TicketRefused | None:
+        if charge.leaf_hash in self.leaves:
+            return None
+        mine, today = (charge.querier, charge.serial), (charge.querier, charge.day)
+        served = next((leaf for leaf, (of, _, own) in self.leaves.items() if (of, own) == mine), None)
+        used = sum((of, on) == today for of, on, _ in self.leaves.values())
+        try:
+            check_charge(served=served, used=used, limit=charge.limit, leaf_hash=charge.leaf_hash)
+        except TicketRefused as refused:
+            return refused
+        self.leaves[charge.leaf_hash] = (charge.querier, charge.day, charge.serial)
+        return None
+
+    def charged(self, leaves: Collection[bytes]) -> Collection[bytes]:
+        return leaves & self.leaves.keys()
 
 
 @dataclass

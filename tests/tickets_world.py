@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random as Deterministic
 from typing import Any
@@ -18,10 +18,12 @@ from protocols.lookup.roster import Roster, RosterMember
 from protocols.lookup.statement import Bond, Role, prove, signed
 from protocols.lookup.ticket import (
     KIND,
+    Charge,
     MemberTickets,
     QuerierTicket,
     SignedLeaf,
     Ticket,
+    TicketRefused,
     TicketReply,
     check_charge,
     combine,
@@ -39,16 +41,26 @@ class MemoryGuard:
     def __init__(self) -> None:
         self.leaves: dict[bytes, tuple[str, int, str]] = {}
 
-    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int, promise: bytes) -> None:
-        if leaf_hash in self.leaves:
-            return
-        served = [leaf for leaf, (who, _, number) in self.leaves.items() if (who, number) == (querier, serial)]
-        used = sum((who, when) == (querier, day) for who, when, _ in self.leaves.values())
-        check_charge(served=served[0] if served else None, used=used, limit=limit, leaf_hash=leaf_hash)
-        self.leaves[leaf_hash] = querier, day, serial
+    def charge(self, charges: Sequence[Charge]) -> list[TicketRefused | None]:
+        return [self._charge(charge) for charge in charges]
 
-    def charged(self, leaf_hash: bytes) -> bool:
-        return leaf_hash in self.leaves
+    def _charge(self, charge: Charge) -> TicketRefused | None:
+        if charge.leaf_hash in self.leaves:
+            return None
+        mine, today = (charge.querier, charge.serial), (charge.querier, charge.day)
+        served = [leaf for leaf, (who, _, number) in self.leaves.items() if (who, number) == mine]
+        used = sum((who, when) == today for who, when, _ in self.leaves.values())
+        try:
+            check_charge(
+                served=served[0] if served else None, used=used, limit=charge.limit, leaf_hash=charge.leaf_hash
+            )
+        except TicketRefused as refused:
+            return refused
+        self.leaves[charge.leaf_hash] = charge.querier, charge.day, charge.serial
+        return None
+
+    def charged(self, leaves: Collection[bytes]) -> Collection[bytes]:
+        return leaves & self.leaves.keys()
 
 
 @dataclass

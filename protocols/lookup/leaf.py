@@ -134,8 +134,7 @@ class SignedLeaf:
         StageError (the epoch is not open), TicketRefused (a date too far off).
         """
         leaf = self.leaf
-        if leaf.epoch_id != context.epoch_id:
-            raise MessageError("leaf.epoch_id", got=leaf.epoch_id.hex()[:16], expected=context.epoch_id.hex()[:16])
+        self.check_epoch(context)
         self.check_signature(context)
         context.check_open(now)
         if leaf.purpose not in context.purposes:
@@ -144,6 +143,12 @@ class SignedLeaf:
             raise MessageError("leaf.tag", got="one" if leaf.tag else "none", expected="as the roster's oversight says")
         if not now - MAX_AGE_S <= leaf.issued_at <= now + CLOCK_SKEW_S:
             raise TicketRefused("conflict", "leaf.issued_at", got=leaf.issued_at, expected=f"about {int(now)}")
+
+    def check_epoch(self, context: EpochContext) -> None:
+        """Raises MessageError for a request of another epoch."""
+        got = self.leaf.epoch_id
+        if got != context.epoch_id:
+            raise MessageError("leaf.epoch_id", got=got.hex()[:16], expected=context.epoch_id.hex()[:16])
 
     def check_signature(self, context: EpochContext) -> None:
         """Raises SignatureError unless the named querier signed, MessageError if the roster has no such member."""

@@ -17,19 +17,22 @@ SignatureError, StageError are for what has no right form, signer or moment.
 
 from protocols.lookup.fault import RELAY, Fault, TicketRefused
 from protocols.lookup.leaf import KIND, Leaf, SignedLeaf
-from protocols.lookup.ticket_guard import TicketGuard, check_charge
-from protocols.lookup.ticket_member import MemberTickets
+from protocols.lookup.ticket_guard import Charge, TicketGuard, check_charge
+from protocols.lookup.ticket_member import FirstOrder, MemberTickets, SecondOrder
 from protocols.lookup.ticket_querier import LeafOpening, QuerierTicket, Ticket, TicketReply
 from protocols.lookup.ticket_relay import check_evaluation, check_pad, combine
 
 __all__ = [
     "KIND",
     "RELAY",
+    "Charge",
     "Fault",
+    "FirstOrder",
     "Leaf",
     "LeafOpening",
     "MemberTickets",
     "QuerierTicket",
+    "SecondOrder",
     "SignedLeaf",
     "Ticket",
     "TicketGuard",

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from protocols.lookup.fault import TicketRefused
 
 
+@dataclass(frozen=True, kw_only=True)
+class Charge:
+    """One request to be paid for. `day` counts from 1970-01-01 (UTC), `limit` is what `querier` may have on it."""
+
+    querier: str
+    day: int
+    leaf_hash: bytes
+    serial: str
+    limit: int
+    promise: bytes
+
+
 class TicketGuard(Protocol):
     """Kept durably at the institution; `charge` is one exclusive transaction."""
 
-    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int, promise: bytes) -> None:
-        """Remember the leaf and the log's promise, on disk when it returns. The same leaf again is free, on any day.
+    def charge(self, charges: Sequence[Charge]) -> list[TicketRefused | None]:
+        """Remember leaves and the log's promises for them, on disk when it returns; what is refused, and why.
 
-        `day` counts from 1970-01-01 (UTC). Raises TicketRefused, and remembers nothing: "conflict" if the querier's
-        receipt `serial` was charged for another leaf, "quota" if `limit` leaves were charged to it on this day or
-        one was asked for without end, "closed" if this member has ended the epoch.
+        One result for each, in order, as if each had come alone: the same leaf again is free, on any day. Refused, and
+        not remembered: "conflict" if the querier's receipt `serial` was charged for another leaf, "quota" if `limit`
+        leaves were charged to it on this day or one was asked for without end, "closed" if this member has ended the
+        epoch.
         """
 
-    def charged(self, leaf_hash: bytes) -> bool:
-        """Whether this leaf was charged, in an epoch that this member has not ended."""
+    def charged(self, leaves: Collection[bytes]) -> Collection[bytes]:
+        """Those of the `leaves` that were charged, in an epoch that this member has not ended."""
 
 
 def check_charge(*, served: bytes | None, used: int, limit: int, leaf_hash: bytes) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from tenacity import Retrying, retry_if_exception_type, wait_exponential_jitter
 from tenacity.nap import sleep_using_event
@@ -79,22 +79,38 @@ class Duties:
         if task.deadline_ms < self._clock() * 1000:
             return wire.Finished(task=task.id, answers=[late()])
         kind = task.WhichOneof("work")
-        answers = [answer_of(action) for action in serving.actions(task)]
+        answers = answers_to(task, serving)
         refused = sum(answer.HasField("refusal") for answer in answers)
-        _log.info("task finished", kind=str(kind), count=len(answers), code="refused" if refused else "done")
+        _log.debug("task finished", kind=str(kind), count=len(answers), code="refused" if refused else "done")
         return wire.Finished(task=task.id, answers=answers)
 
 
-def answer_of(action: Callable[[], wire.Answered]) -> wire.Answered:
-    """What `action` answers, or the typed refusal of what it raises; of what nobody foresaw, "internal"."""
+def answers_to(task: wire.Task, serving: Serving) -> list[wire.Answered]:
+    """What `serving` answers, a typed refusal where there is an error, "internal" for one that nobody foresaw."""
     try:
-        return action()
-    except (FederationError, ProtocolError) as error:
+        outcomes: Sequence[wire.Answered | Exception] = serving.answers(task)
+    except Exception as error:  # hostile bytes, a database that is locked: this task fails, the next one is answered
+        outcomes = [error] * _asked(task)
+    return [outcome if isinstance(outcome, wire.Answered) else _refused(outcome) for outcome in outcomes]
+
+
+def _asked(task: wire.Task) -> int:
+    """How many answers `task` asks for."""
+    match task.WhichOneof("work"):
+        case "first":
+            return len(task.first.orders)
+        case "second":
+            return len(task.second.orders)
+        case _:
+            return 1
+
+
+def _refused(error: Exception) -> wire.Answered:
+    if isinstance(error, FederationError | ProtocolError):
         _log.warning("refused a task", code=code_of(error))
         return wire.Answered(refusal=refusal_of(error))
-    except Exception as error:  # hostile bytes, a database that is locked: this task fails, the next one is answered
-        _log.error("could not do a task", kind=type(error).__name__)
-        return wire.Answered(refusal=wire.Refusal(code="internal", where="task", got="an error", expected="an answer"))
+    _log.error("could not do a task", kind=type(error).__name__)
+    return wire.Answered(refusal=wire.Refusal(code="internal", where="task", got="an error", expected="an answer"))
 
 
 def refusal_of(error: FederationError | ProtocolError) -> wire.Refusal:

@@ -1,7 +1,7 @@
 """What a member has granted tickets for, durably: a quota per querier and day, a receipt's serial once.
 
     guard = GuardStore(open_engine(url), epoch_id)
-    guard.charge(querier="bank-b", day=20_000, leaf_hash=leaf_hash, serial="7d..", limit=1_000, promise=promise)
+    [refused] = guard.charge([Charge(querier="bank-b", day=20_000, leaf_hash=leaf_hash, serial="7d..", ...)])
     guard.close()                                          # from now on this epoch gets no ticket, whoever asks
 
 A charge is on disk when it returns: a member that is killed right after an evaluation has charged for it. Serials and
@@ -11,11 +11,25 @@ log's promises for them are what the log answers for (`promises`).
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, Table, UniqueConstraint, select, text
-from sqlalchemy.exc import IntegrityError
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    select,
+    text,
+)
 
 from federation.runtime.database import reading, writing
-from protocols.lookup.ticket import TicketRefused
+from protocols.lookup.ticket import Charge, TicketRefused, check_charge
 
 _metadata = MetaData()
 _tickets = Table(
@@ -39,17 +53,25 @@ _used = Table(
 _closed = Table("lookup_closed", _metadata, Column("epoch_id", LargeBinary(32), primary_key=True))
 MOST_ASKED = 64
 """How often one leaf is answered: an outage is waited out with far fewer, and each answer costs every member."""
-# A ticket that is there already, or a quota that is used up, shows as no row that changed.
+# What stands against a new ticket, the same leaf or another that its serial served, shows as no row that changed.
 _TICKET = text(
     "INSERT INTO lookup_tickets (leaf_hash, epoch_id, querier, serial, promise, asked)"
-    " VALUES (:leaf_hash, :epoch_id, :querier, :serial, :promise, 1) ON CONFLICT (leaf_hash) DO NOTHING"
+    " VALUES (:leaf_hash, :epoch_id, :querier, :serial, :promise, 1) ON CONFLICT DO NOTHING"
 )
 _AGAIN = text("UPDATE lookup_tickets SET asked = asked + 1 WHERE leaf_hash = :leaf_hash AND asked < :most")
 _CLOSE = text("INSERT INTO lookup_closed (epoch_id) VALUES (:epoch_id) ON CONFLICT (epoch_id) DO NOTHING")
 _COUNT = text(
-    "INSERT INTO lookup_used (querier, day, used) VALUES (:querier, :day, 1)"
-    " ON CONFLICT (querier, day) DO UPDATE SET used = lookup_used.used + 1 WHERE lookup_used.used < :limit"
+    "INSERT INTO lookup_used (querier, day, used) VALUES (:querier, :day, :count)"
+    " ON CONFLICT (querier, day) DO UPDATE SET used = lookup_used.used + :count"
 )
+_OVER = text("SELECT epoch_id FROM lookup_closed WHERE epoch_id = :epoch_id")
+_USED = text("SELECT used FROM lookup_used WHERE querier = :querier AND day = :day")
+_KNOWN = text("SELECT leaf_hash FROM lookup_tickets WHERE leaf_hash = :leaf_hash")
+_SERVED = text("SELECT leaf_hash FROM lookup_tickets WHERE querier = :querier AND serial = :serial")
+_CHARGED = text(
+    "SELECT leaf_hash FROM lookup_tickets WHERE leaf_hash IN :leaves AND NOT EXISTS"
+    " (SELECT 1 FROM lookup_closed WHERE lookup_closed.epoch_id = lookup_tickets.epoch_id)"
+).bindparams(bindparam("leaves", expanding=True))
 
 
 class GuardStore:
@@ -61,37 +83,52 @@ class GuardStore:
         with writing(engine) as connection:
             _metadata.create_all(connection)
 
-    def charge(self, *, querier: str, day: int, leaf_hash: bytes, serial: str, limit: int, promise: bytes) -> None:
-        """Charge one ticket to `querier`, and keep the log's promise for it; the same leaf again costs nothing.
+    def charge(self, charges: Sequence[Charge]) -> list[TicketRefused | None]:
+        """Charge tickets and keep the log's promises for them; a leaf that was charged before costs nothing.
 
-        Raises TicketRefused: `closed` (the epoch is over here), `conflict` (the serial served another leaf) or `quota`
-        (`limit` reached on `day`, or this leaf was asked for too often).
+        One result for each: TicketRefused is `closed` (the epoch is over here), `conflict` (the serial served another
+        leaf) or `quota` (`limit` reached on the day, or this leaf was asked for too often).
         """
-        ticket = {"leaf_hash": leaf_hash, "epoch_id": self._epoch_id, "querier": querier, "serial": serial}
-        try:
-            with writing(self._engine, lock="fedscore_lookup") as connection:
-                if connection.execute(select(_closed).where(_closed.c.epoch_id == self._epoch_id)).first():
-                    raise TicketRefused("closed", "epoch", got="a request after it closed", expected="an open epoch")
-                if not connection.execute(_TICKET, ticket | {"promise": promise}).rowcount:
-                    if not connection.execute(_AGAIN, {"leaf_hash": leaf_hash, "most": MOST_ASKED}).rowcount:
-                        raise TicketRefused(
-                            "quota", "leaf", got=f"asked for {MOST_ASKED + 1} times", expected=f"at most {MOST_ASKED}"
-                        )
-                    return
-                counted = connection.execute(_COUNT, {"querier": querier, "day": day, "limit": limit}).rowcount
-                if limit < 1 or not counted:  # raised in the transaction, so the ticket goes with it
-                    raise TicketRefused("quota", "tickets today", got=limit + 1, expected=f"at most {limit}")
-        except IntegrityError as error:
-            raise TicketRefused(
-                "conflict", "receipt serial", got="one that served another request", expected="a fresh one"
-            ) from error
+        with writing(self._engine, lock="fedscore_lookup") as connection:
+            if connection.execute(_OVER, {"epoch_id": self._epoch_id}).first() is not None:
+                over = TicketRefused("closed", "epoch", got="a request after it closed", expected="an open epoch")
+                return [over] * len(charges)
+            days = {(charge.querier, charge.day): 0 for charge in charges}
+            before = {day: connection.execute(_USED, {"querier": day[0], "day": day[1]}).scalar() or 0 for day in days}
+            results: list[TicketRefused | None] = []
+            for charge in charges:
+                day = (charge.querier, charge.day)
+                fresh, refused = self._charge(connection, charge, before[day] + days[day])
+                days[day] += fresh
+                results.append(refused)
+            for (querier, number), count in days.items():
+                if count:
+                    connection.execute(_COUNT, {"querier": querier, "day": number, "count": count})
+        return results
 
-    def charged(self, leaf_hash: bytes) -> bool:
-        """Whether this leaf was charged, in an epoch that is not over here."""
-        over = select(_closed.c.epoch_id).where(_closed.c.epoch_id == _tickets.c.epoch_id).exists()
-        query = select(_tickets.c.leaf_hash).where(_tickets.c.leaf_hash == leaf_hash, ~over)
+    def _charge(self, connection: Connection, charge: Charge, used: int) -> tuple[bool, TicketRefused | None]:
+        """Whether it is a ticket more, and why it is refused; `used` are those of its querier and day so far."""
+        leaf = {"leaf_hash": charge.leaf_hash}
+        own = {"querier": charge.querier, "serial": charge.serial}
+        ticket = leaf | own | {"epoch_id": self._epoch_id, "promise": charge.promise}
+        if used < charge.limit and connection.execute(_TICKET, ticket).rowcount:
+            return True, None
+        if connection.execute(_AGAIN, leaf | {"most": MOST_ASKED}).rowcount:
+            return False, None
+        if connection.execute(_KNOWN, leaf).first() is not None:
+            got, most = f"asked for {MOST_ASKED + 1} times", f"at most {MOST_ASKED}"
+            return False, TicketRefused("quota", "leaf", got=got, expected=most)
+        try:
+            served = connection.execute(_SERVED, own).scalar()
+            check_charge(served=served, used=used, limit=charge.limit, leaf_hash=charge.leaf_hash)
+        except TicketRefused as refused:
+            return False, refused
+        raise AssertionError("a ticket that nothing stands against was not charged")  # pragma: no cover
+
+    def charged(self, leaves: Collection[bytes]) -> Collection[bytes]:
+        """Those of the `leaves` that were charged, in an epoch that is not over here."""
         with reading(self._engine) as connection:
-            return connection.execute(query).first() is not None
+            return {bytes(leaf) for (leaf,) in connection.execute(_CHARGED, {"leaves": list(leaves)})}
 
     def close(self) -> None:
         """No ticket of this epoch any more, on disk when it returns: what `leaves` says after it is all there is."""

@@ -42,8 +42,10 @@ from protocols.errors import ProtocolError
 
 PATIENCE_S = 15.0
 TIMEOUT_S = 30.0
-BATCH = {"bfv": 8, "lwe": 64, "mirror": 64}
-"""Questions that travel together: as many as the pool answers in a few seconds."""
+TOGETHER = 64
+"""Questions whose tickets are asked for together: every exchange wakes every member, as much work as two tickets."""
+READ = {"bfv": 8, "lwe": 64, "mirror": 64}
+"""Rows that are read together, by engine: as many as the pool answers in a few seconds."""
 
 
 class Querier:
@@ -115,17 +117,18 @@ class Querier:
         if asking is None:
             yield from (self._unavailable(question) for question in questions)
             return
-        waiting = iter(questions)
-        size = BATCH[asking.epoch.context.parameters.engine]
+        waiting, size = iter(questions), READ[asking.epoch.context.parameters.engine]
         with ThreadPoolExecutor(max_workers=1) as ahead:
-            batch = self._batch(waiting, size)
+            batch = self._batch(waiting)
             if batch:
                 asking.tickets(batch)
             while batch:
-                following = self._batch(waiting, size)
+                following = self._batch(waiting)
                 tickets = ahead.submit(asking.tickets, following)
-                asking.read(batch)
-                yield from map(self._conclude, batch)
+                for first in range(0, len(batch), size):
+                    part = batch[first : first + size]
+                    asking.read(part)
+                    yield from map(self._conclude, part)
                 tickets.result()
                 batch = following
 
@@ -137,8 +140,8 @@ class Querier:
             self._concluding.check_purpose(question.purpose)
         return identifier
 
-    def _batch(self, waiting: Iterator[Question], size: int) -> list[Asked]:
-        return [Asked(question, self.check(question)) for question in islice(waiting, size)]
+    def _batch(self, waiting: Iterator[Question]) -> list[Asked]:
+        return [Asked(question, self.check(question)) for question in islice(waiting, TOGETHER)]
 
     def _conclude(self, asked: Asked) -> Answer:
         found = asked.found

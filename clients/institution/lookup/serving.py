@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -19,19 +18,20 @@ from clients.institution.lookup.guard_store import GuardStore
 from clients.institution.lookup.part import SECRETS_FILE, Part, no_snapshot
 from clients.institution.lookup.publishing import refresh
 from clients.institution.lookup.serving_database import lookup_database
+from federation.errors import FederationError
 from federation.runtime.database import open_engine
 from protocols.envelope import open_envelope
-from protocols.errors import MessageError
+from protocols.errors import MessageError, ProtocolError
 from protocols.lookup.bound import ENROL_KIND, enrol_body
 from protocols.lookup.leaf import SignedLeaf
 from protocols.lookup.roster import Roster
-from protocols.lookup.ticket import MemberTickets, TicketRefused
+from protocols.lookup.ticket import FirstOrder, MemberTickets, SecondOrder, TicketRefused
 from protocols.oprf.enrolment import evaluate
 from protocols.oprf.joint_key import KeyShare
 from protocols.transparency import Promise, VerifierKey, entry_hash, verify_promise
 from protocols.wire import lookup_pb2 as wire
 
-Action = Callable[[], wire.Answered]
+Outcome = wire.Answered | FederationError | ProtocolError
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,15 @@ class Serving:
     _rosters: dict[bytes, tuple[Roster, KeyShare]] = field(default_factory=dict)
     _engine: Engine | None = None
 
-    def actions(self, task: wire.Task) -> Iterable[Action]:
-        """One action for each answer that `task` asks for."""
+    def answers(self, task: wire.Task) -> list[Outcome]:
+        """What `task` asks for, or the error in its place. May raise: then nothing of it is answered."""
         match task.WhichOneof("work"):
             case "enrol":
-                return [partial(self._enrol, task.enrol)]
+                return [self._enrol(task.enrol)]
             case "first":
-                return [partial(self._first, order) for order in task.first.orders]
+                return self._first(task.first.orders)
             case "second":
-                return [partial(self._second, order) for order in task.second.orders]
+                return self._second(task.second.orders)
             case _:
                 return []
 
@@ -83,17 +83,26 @@ class Serving:
         answer = wire.Evaluated(institution=self.home.name, points=b"".join(evaluated), proof=proof)
         return wire.Answered(evaluated=answer)
 
-    def _first(self, order: wire.TicketOrder) -> wire.Answered:
-        tickets = self._epoch(order.leaf)
-        return wire.Answered(document=tickets.first(order.leaf, order.promise, order.blinded, self.clock()))
+    def _first(self, orders: Sequence[wire.TicketOrder]) -> list[Outcome]:
+        given = [FirstOrder(order.leaf, order.promise, order.blinded) for order in orders]
+        return self._each(given, lambda tickets: tickets.first_all(given, self.clock()))
 
-    def _second(self, order: wire.SecondOrder) -> wire.Answered:
-        evaluations = {statement.institution: statement.document for statement in order.evaluations}
-        if len(evaluations) != len(order.evaluations):
-            raise MessageError("evaluations", got="two of one institution", expected="one of each member")
-        tickets = self._epoch(order.leaf)
-        document = tickets.second(order.leaf, order.blinded, evaluations, order.combined, self.clock())
-        return wire.Answered(document=document)
+    def _second(self, orders: Sequence[wire.SecondOrder]) -> list[Outcome]:
+        given = [
+            SecondOrder(order.leaf, order.blinded, _by_maker(order.evaluations), order.combined) for order in orders
+        ]
+        return self._each(given, lambda tickets: tickets.second_all(given, self.clock()))
+
+    def _each(
+        self,
+        orders: Sequence[FirstOrder | SecondOrder],
+        step: Callable[[MemberTickets], Sequence[bytes | ProtocolError]],
+    ) -> list[Outcome]:
+        """Of the epoch that the first names: an order of another is refused for that."""
+        if not orders:
+            return []
+        results = step(self._epoch(orders[0].leaf))
+        return [wire.Answered(document=result) if isinstance(result, bytes) else result for result in results]
 
     def _epoch(self, leaf: bytes) -> MemberTickets:
         """The tickets of the epoch that `leaf` names, if this institution signed it and has not erased it."""
@@ -147,3 +156,10 @@ class Serving:
         if self._engine is None:
             self._engine = open_engine(lookup_database(self.home))
         return self._engine
+
+
+def _by_maker(statements: Sequence[wire.Statement]) -> dict[str, bytes]:
+    documents = {statement.institution: statement.document for statement in statements}
+    if len(documents) != len(statements):
+        raise MessageError("evaluations", got="two of one institution", expected="one of each member")
+    return documents

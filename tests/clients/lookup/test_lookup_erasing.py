@@ -21,7 +21,7 @@ from federation.runtime.database import open_engine
 from federation.runtime.rpc import Unreachable
 from protocols.errors import MessageError
 from protocols.lookup.cadence import PastEpoch
-from protocols.lookup.ticket import TicketRefused
+from protocols.lookup.ticket import Charge, TicketRefused
 from protocols.signing import SigningKey
 from protocols.wire import lookup_pb2 as wire
 
@@ -130,7 +130,10 @@ def test_what_a_killed_process_left_of_a_secret_is_overwritten_too(home: Any, le
 
 def charge(home: Any, leaf: bytes) -> None:
     guard = GuardStore(open_engine(home.settings.database_url), EPOCH)
-    guard.charge(querier="bank-b", day=1, leaf_hash=leaf, serial=leaf.hex(), limit=5, promise=b"p" + leaf)
+    ticket = Charge(querier="bank-b", day=1, leaf_hash=leaf, serial=leaf.hex(), limit=5, promise=b"p" + leaf)
+    [refused] = guard.charge([ticket])
+    if refused is not None:
+        raise refused
 
 
 def test_one_leaf_is_not_answered_without_end(home: Any) -> None:

@@ -35,20 +35,23 @@ _CHARGE = """
 import os, signal, sys
 from clients.institution.lookup.guard_store import GuardStore
 from federation.runtime.database import open_engine
+from protocols.lookup.ticket import Charge
 guard = GuardStore(open_engine(sys.argv[1]), bytes(32))
-guard.charge(querier="bank-a", day=1, leaf_hash=b"l" * 32, serial="s", limit=9, promise=b"p")
+leaf = {"querier": "bank-a", "day": 1, "limit": 9, "promise": b"p"}
+guard.charge([Charge(leaf_hash=bytes([number]) * 32, serial=str(number), **leaf) for number in range(8)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_a_charge_survives_the_process_that_made_it(tmp_path: Path) -> None:
+def test_charges_survive_the_process_that_made_them(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'lookup.db'}"
     ended = subprocess.run([sys.executable, "-c", _CHARGE, url], check=False, timeout=60)
     assert ended.returncode == -signal.SIGKILL
     guard = GuardStore(open_engine(url), bytes(32))
-    assert guard.charged(b"l" * 32)
-    assert guard.used("bank-a", 1) == 1
-    assert guard.leaves() == [b"l" * 32]
+    leaves = [bytes([number]) * 32 for number in range(8)]
+    assert guard.charged(leaves) == set(leaves)
+    assert guard.used("bank-a", 1) == 8
+    assert guard.leaves() == leaves
     assert GuardStore(open_engine(url), b"e" * 32).leaves() == []
 
 

@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from hostile_messages import Hostile
 from query_world import NOW, QueryWorld, Relay, opened
 
-from clients.institution.lookup.duties import answer_of
+from clients.institution.lookup.duties import answers_to
 from clients.institution.lookup.serving import OpenTickets, Serving
 from federation.errors import Refused
 from federation.lookup.record import JointSum
@@ -86,8 +86,7 @@ def test_five_thousand_tasks_break_nothing(tmp_path: Path) -> None:
         if not readable(task.enrol.batch.body):
             continue  # has a test of its own
         began = time.monotonic()
-        for action in list(duties.actions(task))[:8]:
-            answer = answer_of(action)
+        for answer in answers_to(task, duties)[:8]:
             outcomes[answer.refusal.code if answer.HasField("refusal") else "answered"] += 1
         slowest = max(slowest, time.monotonic() - began)
         size = size or (process.memory_info().rss if number == TASKS // 5 else 0)
@@ -112,8 +111,8 @@ def test_an_enrolment_of_bytes_that_are_no_message_is_refused(tmp_path: Path) ->
     asking = world.asking("bank-00", epoch, tmp_path)
     relay: Any = asking.relay
     enrol = wire.EnrolTask(batch=Envelope(version=1, kind="EnrolBatch", body=b"\x01"), institution="bank-00")
-    [action] = serving(world, relay, tmp_path).actions(wire.Task(id=bytes(16), enrol=enrol))
-    assert answer_of(action).refusal.code == "internal"
+    [answer] = answers_to(wire.Task(id=bytes(16), enrol=enrol), serving(world, relay, tmp_path))
+    assert answer.refusal.code == "internal"
 
 
 def test_an_enrolment_off_the_log_is_evaluated_by_nobody(tmp_path: Path) -> None:
@@ -123,10 +122,10 @@ def test_an_enrolment_off_the_log_is_evaluated_by_nobody(tmp_path: Path) -> None
     world.ask(asking, world.identifiers[:1])
     relay: Any = asking.relay
     task = honest_tasks(world, relay, relay.orders[0])[2]
-    [action] = serving(world, relay, tmp_path).actions(task)
-    assert answer_of(action).refusal.code == "invalid"
+    [answer] = answers_to(task, serving(world, relay, tmp_path))
+    assert answer.refusal.code == "invalid"
     sealed = task.enrol.batch.SerializeToString(deterministic=True)
     logged = canonical({"institution": "bank-00", "count": 1, "envelope": sealed.hex()})
     task.enrol.promise = relay.promise(logged, kind="lookup-enrol")
-    [action] = serving(world, relay, tmp_path).actions(task)
-    assert not answer_of(action).HasField("refusal")
+    [answer] = answers_to(task, serving(world, relay, tmp_path))
+    assert not answer.HasField("refusal")

@@ -67,6 +67,18 @@ class Member:
         self.serving = Serving(home, None, os.urandom, lambda: NOW)  # type: ignore[arg-type]
         patch.setattr(self.serving, "_part", lambda: self.part)
 
+    def first(self, given: wire.TicketOrder) -> bytes:
+        return self._only(wire.Task(first=wire.FirstTask(orders=[given])))
+
+    def second(self, given: wire.SecondOrder) -> bytes:
+        return self._only(wire.Task(second=wire.SecondTask(orders=[given])))
+
+    def _only(self, task: wire.Task) -> bytes:
+        [outcome] = self.serving.answers(task)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome.document
+
     @property
     def leaves(self) -> list[bytes]:
         return GuardStore(self.serving._database, self.part.context.epoch_id).leaves()
@@ -96,12 +108,12 @@ def order(world: QueryWorld, epoch: Epoch, identifier: bytes) -> tuple[QuerierTi
 def ticket(world: QueryWorld, epoch: Epoch, among: dict[str, Member], identifier: bytes) -> bytes:
     """Q of the subject, by both steps at every member."""
     state, given = order(world, epoch, identifier)
-    first = {name: member.serving._first(given).document for name, member in among.items()}
+    first = {name: member.first(given) for name, member in among.items()}
     combined = combine(epoch.context, epoch.z, world.relay, given.leaf, given.blinded, first, os.urandom)
     asked = wire.SecondOrder(leaf=given.leaf, blinded=given.blinded, combined=combined)
     for name, document in first.items():
         asked.evaluations.add(institution=name, document=document)
-    second = {name: member.serving._second(asked).document for name, member in among.items()}
+    second = {name: member.second(asked) for name, member in among.items()}
     return state.finish(TicketReply(first, combined, second)).element
 
 
@@ -112,7 +124,7 @@ def warmed(world: QueryWorld, epoch: Epoch, among: dict[str, Member]) -> None:
     given.leaf = given.leaf[:at] + (b"1" if given.leaf[at : at + 1] == b"0" else b"0") + given.leaf[at + 1 :]
     for member in among.values():
         with pytest.raises(SignatureError):
-            member.serving._first(given)
+            member.first(given)
         assert member.serving._open is not None
         assert member.leaves == []
 
@@ -128,7 +140,7 @@ def test_a_node_that_read_its_secrets_answers_nothing_once_they_are_erased(
     _, given = order(world, epoch, world.identifiers[7])
     for member in among.values():
         with pytest.raises((ProtocolError, FederationError)):
-            member.serving._first(given)
+            member.first(given)
         assert member.serving._open is None
         assert member.leaves == []
         [past] = member.folders.past()
@@ -159,14 +171,14 @@ def test_no_leaf_is_charged_after_a_member_said_what_it_evaluated(
     monkeypatch.setattr(Serving, "forget_erased", lambda self: None)
     _, given = order(world, epoch, world.identifiers[4])
     for member in among.values():
-        member.serving._first(given)
+        member.first(given)
         member.part.relay = SimpleNamespace(upload=lambda counter, data: bytes(32))
         said = getattr(closing, step)(member.part)
         assert step == "erased" or said["count"] == 2
         with pytest.raises(TicketRefused, match="after it closed"):
-            member.serving._first(order(world, epoch, world.identifiers[5])[1])
+            member.first(order(world, epoch, world.identifiers[5])[1])
         with pytest.raises(StageError):  # the second step of what was charged in time
-            member.serving._second(wire.SecondOrder(leaf=given.leaf, blinded=given.blinded))
+            member.second(wire.SecondOrder(leaf=given.leaf, blinded=given.blinded))
         assert len(member.leaves) == 2
 
 

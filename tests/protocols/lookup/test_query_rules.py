@@ -17,7 +17,7 @@ from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum, quantise
 from protocols.errors import ProtocolError
 from protocols.lookup.reconcile import Kind, reconcile, unpack_leaves
-from protocols.lookup.ticket import MemberTickets
+from protocols.lookup.ticket import Charge, MemberTickets
 from protocols.transparency import LogKey
 
 QUOTA = 5
@@ -52,11 +52,12 @@ def test_enumeration_ends_at_the_quota(small: tuple[QueryWorld, Any], tmp_path: 
 def test_enumeration_goes_on_without_the_quota(
     small: tuple[QueryWorld, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The count in one statement of SQL: with its condition gone all twenty are answered."""
-    endless = text(str(guard_store._COUNT).replace("lookup_used.used < :limit", ":limit > 0"))
-    monkeypatch.setattr(guard_store, "_COUNT", endless)
+    """Nobody looks what was counted before: all twenty are answered."""
+    forgetful = text(str(guard_store._USED).replace("SELECT used", "SELECT 0"))
+    monkeypatch.setattr(guard_store, "_USED", forgetful)
     world, epoch = small
-    found = world.ask(world.asking("bank-00", epoch, tmp_path), world.identifiers[:20])
+    asking = world.asking("bank-00", epoch, tmp_path)
+    found = [world.ask(asking, [identifier])[0] for identifier in world.identifiers[:20]]
     assert Counter(map(told, found)) == {"answered": 20}
 
 
@@ -65,8 +66,8 @@ def test_one_members_quota_is_enough(small: tuple[QueryWorld, Any], tmp_path: Pa
     world, epoch = small
     asking = world.asking("bank-00", epoch, tmp_path)
     for name in ("bank-00", "bank-01"):
-        behind(asking).guards[name].charge = lambda **_: None
-        behind(asking).guards[name].charged = lambda _: True
+        behind(asking).guards[name].charge = lambda charges: [None] * len(charges)
+        behind(asking).guards[name].charged = lambda leaves: leaves
     found = [world.ask(asking, [identifier])[0] for identifier in world.identifiers[:8]]
     assert Counter(map(told, found)) == {"answered": QUOTA, "quota": 3}
 
@@ -115,7 +116,9 @@ def test_an_evaluation_off_the_log_is_found_at_the_end(small: tuple[QueryWorld, 
     with pytest.raises(ProtocolError):
         honest.first(leaf.encode(), promise, blinded, NOW)
     for name in ("bank-00", "bank-01"):
-        relay.guards[name].charge(querier="bank-00", day=1, leaf_hash=leaf.hash, serial="off", limit=9, promise=b"p")
+        relay.guards[name].charge(
+            [Charge(querier="bank-00", day=1, leaf_hash=leaf.hash, serial="off", limit=9, promise=b"p")]
+        )
     reported = {name: unpack_leaves(b"".join(guard.leaves())) for name, guard in relay.guards.items()}
     found = reconcile(epoch.context, reported, logged)
     assert {(each.kind, each.party) for each in found} == {

@@ -140,7 +140,8 @@ def test_an_old_epochs_request_in_a_new_epoch(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(MessageError, match="epoch_id"):
         new.first(asked)
     assert not opens(new, ticket, ASKED)
-    monkeypatch.setattr(SignedLeaf, "check", passes)  # with the check off, a request paid once is paid for ever
+    monkeypatch.setattr(SignedLeaf, "check", passes)  # with the checks off, a request paid once is paid for ever
+    monkeypatch.setattr(SignedLeaf, "check_epoch", passes)
     ephemeral = X25519PrivateKey.from_private_bytes(new.random(32))
     lasting = replace(asked.leaf.leaf, ephemeral=ephemeral.public_key().public_bytes_raw())
     asked.leaf = lasting.sign(old.parties["bank-00"].key)
