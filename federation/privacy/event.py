@@ -7,8 +7,9 @@ True
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from federation.errors import PrivacyError
 
@@ -41,3 +42,18 @@ class GaussianEvent:
         if value.get("mechanism") != "gaussian":
             raise PrivacyError("event.mechanism", got=value.get("mechanism"), expected="gaussian")
         return cls(float(value["sampling_rate"]), float(value["noise_multiplier"]), int(value["steps"]))
+
+
+Event: TypeAlias = GaussianEvent
+"""What may be reserved in a ledger and composed by the accountants: frozen, with `steps` and `to_json`."""
+
+_MECHANISMS: dict[str, type[Event]] = {"gaussian": GaussianEvent}
+
+
+def read_event(value: Mapping[str, Any]) -> Event:
+    """The event in `value`, of whatever mechanism. Raises PrivacyError for a mechanism that is not known."""
+    kind = _MECHANISMS.get(str(value.get("mechanism")))
+    if kind is None:
+        expected = " or ".join(sorted(_MECHANISMS))
+        raise PrivacyError("event.mechanism", got=str(value.get("mechanism"))[:40], expected=expected)
+    return kind.from_json(dict(value))
