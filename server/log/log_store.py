@@ -4,31 +4,35 @@ An entry is on disk before its promise is signed, so whoever holds a promise can
 Appends that arrive together are committed together: whoever gets the pen writes what everybody handed in. A proof reads
 O(log size) nodes. Several processes may append; each asks the database how far the log has got.
 
-A database that is restored from a backup has lost entries that were promised: the log then forks, and every holder of a
-later checkpoint or promise sees it. Keep the file on a replicated disk.
+A database that is restored from a backup has lost entries that were promised. What the log then must not do is go on:
+see `server.log.published`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, bindparam, insert, select
 
 from federation.errors import LedgerError, Refused
 from federation.runtime.database import migrate, open_engine, reading, writing
 from protocols.transparency import (
-    Checkpoint,
     Entry,
     Frontier,
     LogKey,
     Promise,
+    Quorum,
+    Tile,
+    WitnessVerifier,
     consistency_path,
     inclusion_path,
 )
+from server.log import published
 from server.log.tables import entries, nodes
-from server.log.tree import tree_size, verify_tree, with_nodes
+from server.log.tree import read_tile, tree_size, verify_tree, with_nodes
 
 MERGE_DELAY_S = 3600
 MAX_PAGE = 1000
@@ -69,20 +73,48 @@ class LogStore:
     """One log under one key. `clock` gives Unix seconds. Methods may be called from any thread."""
 
     def __init__(
-        self, engine: Engine, key: LogKey, clock: Callable[[], float], merge_delay_s: int = MERGE_DELAY_S
+        self,
+        engine: Engine,
+        key: LogKey,
+        clock: Callable[[], float],
+        merge_delay_s: int = MERGE_DELAY_S,
+        anchor: Path | None = None,
     ) -> None:
         self._engine, self._key, self._clock, self._merge_delay_s = engine, key, clock, merge_delay_s
+        self._anchor = published.Anchor(anchor)
+        self.changed = threading.Condition()  # notified when this process appends, publishes or stores a cosignature
         self._pen = threading.Lock()
         self._queue: list[_Submission] = []
         self._queueing = threading.Lock()
         self._frontier = Frontier()
 
     @classmethod
-    def open(cls, url: str, key: LogKey, clock: Callable[[], float], merge_delay_s: int = MERGE_DELAY_S) -> LogStore:
-        """Open and migrate. Raises ConfigurationError for a database that cannot be used."""
+    def open(
+        cls,
+        url: str,
+        key: LogKey,
+        clock: Callable[[], float],
+        merge_delay_s: int = MERGE_DELAY_S,
+        anchor: Path | None = None,
+    ) -> LogStore:
+        """Open and migrate; `anchor` is a file for the newest checkpoint, not to be restored with the database.
+
+        Raises ConfigurationError for a database that cannot be used, LedgerError for one that is older than what it
+        has signed.
+        """
         engine = open_engine(url)
-        migrate(engine, "server.log:migrations", version_table="log_version")
-        return cls(engine, key, clock, merge_delay_s)
+        try:
+            migrate(engine, "server.log:migrations", version_table="log_version")
+            store = cls(engine, key, clock, merge_delay_s, anchor)
+            with reading(engine) as connection:
+                published.check_whole(connection)
+                anchored = store._anchor.read()
+                if anchored is not None:
+                    published.check_against(connection, anchored, key.public)
+        except BaseException:
+            engine.dispose()
+            raise
+        return store
 
     def close(self) -> None:
         self._engine.dispose()
@@ -111,11 +143,42 @@ class LogStore:
             return tree_size(connection)
 
     def checkpoint(self) -> bytes:
-        """The signed note (C2SP tlog-checkpoint) over all entries so far."""
+        """The signed note (C2SP tlog-checkpoint) over all entries so far, published: on disk before it is returned."""
         with reading(self._engine) as connection:
-            size = tree_size(connection)
-            root = with_nodes(connection, lambda node: Frontier.read(node, size)).root
-        return Checkpoint(self._key.name, size, root).note(self._key)
+            size = published.check_whole(connection)
+            if published.newest_size(connection) == size:
+                return published.note_at(connection, size) or b""
+        with writing(self._engine, lock=_LOCK) as connection:
+            checkpoint = published.publish(connection, self._key, int(self._clock()))
+            note = published.note_at(connection, checkpoint.size) or b""
+        self._anchor.write(note, checkpoint.size)
+        self._notify()
+        return note
+
+    def published(self, size: int | None = None) -> bytes | None:
+        """The newest published checkpoint, or the one of `size`, with its cosignatures; None if there is none."""
+        with reading(self._engine) as connection:
+            return published.note_at(connection, size)
+
+    def cosigned(self, quorum: Quorum, *, after: int = 0, first: bool = False) -> bytes | None:
+        """The newest (or `first`) note of more than `after` entries that `quorum` cosigned; None if there is none."""
+        with reading(self._engine) as connection:
+            return published.cosigned_after(connection, quorum, self._key.public, after, first=first)
+
+    def cosign(self, note: bytes, witnesses: Collection[WitnessVerifier]) -> list[str]:
+        """Store the cosignatures of `witnesses` that `note` brings; their names.
+
+        Raises MessageError, SignatureError or Refused for what is no cosignature of a published checkpoint, LedgerError
+        where the log signed `note` and the entries contradict it: then it signs nothing any more.
+        """
+        with writing(self._engine, lock=_LOCK) as connection:
+            now = int(self._clock())
+            forked = published.contradicted(connection, note, self._key.public, now)
+            found = [] if forked else published.add_cosignatures(connection, note, self._key.public, witnesses, now)
+        if forked:
+            raise LedgerError("log", got="entries that a note of the log's own contradicts", expected="those it signed")
+        self._notify()
+        return found
 
     def inclusion(self, leaf: bytes, size: int | None = None) -> Inclusion:
         """Where the entry with this leaf hash stands in the tree of `size` (None: all). Raises Refused if nowhere."""
@@ -146,6 +209,13 @@ class LogStore:
             rows = connection.execute(query.order_by(entries.c.position).limit(limit)).all()
         found = [(row.position, row.data) for row in rows]
         return Page(found, found[-1][0] + 1 if len(found) == limit else size)
+
+    def tile(self, tile: Tile) -> list[bytes] | None:
+        """The hashes (or entries) of a tile of the newest published tree; None if it has no such tile."""
+        with reading(self._engine) as connection:
+            if not tile.in_tree(published.newest_size(connection) or 0):
+                return None
+            return read_tile(connection, tile)
 
     def verify(self) -> int:
         """Recompute every hash from the entries' bytes; the size. Raises LedgerError naming the first wrong entry."""
@@ -189,14 +259,19 @@ class LogStore:
             if completed:
                 connection.execute(_INSERT_NODES, completed)
         self._frontier = frontier
+        self._notify()
         return {leaf: self._promise(leaf, *place) for leaf, place in places.items()}
 
     def _resume(self, connection: Connection) -> Frontier:
-        """The log only grows, so the frontier in memory is right if its size is."""
-        size = tree_size(connection)
+        """The log only grows, so the frontier in memory is right if its size is. Raises LedgerError if it shrank."""
+        size = published.check_whole(connection)
         if self._frontier.size == size:
             return self._frontier
         return with_nodes(connection, lambda node: Frontier.read(node, size))
+
+    def _notify(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
 
     def _promise(self, leaf: bytes, index: int, logged_at: int) -> Promise:
         return Promise.make(

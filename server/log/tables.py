@@ -27,3 +27,30 @@ nodes = Table(
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("hash", LargeBinary(32), nullable=False),
 )
+
+checkpoints = Table(
+    "log_checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("published_at", BigInteger, nullable=False),
+)
+
+cosignatures = Table(
+    "log_cosignatures",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", String(255), primary_key=True),
+    Column("line", LargeBinary, nullable=False),
+    Column("cosigned_at", BigInteger, nullable=False),
+)
+
+# Notes under the log's own key that its entries contradict: signed before the database was restored from a backup.
+contradictions = Table(
+    "log_contradictions",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, func, select, tuple_
+from sqlalchemy import Connection, Row, func, select, true, tuple_
 
 from federation.errors import LedgerError
 from protocols.errors import ProtocolError
-from protocols.transparency import Frontier, NodeReader, leaf_hash, read_entry
+from protocols.transparency import Frontier, NodeReader, Tile, leaf_hash, read_entry
 from server.log.tables import entries, nodes
 
 T = TypeVar("T")
@@ -53,6 +53,17 @@ def read_nodes(connection: Connection, places: Sequence[_Place]) -> dict[_Place,
         if place not in found:
             raise LedgerError(f"log node {place}", got="nothing", expected="its hash")
     return found
+
+
+def read_tile(connection: Connection, tile: Tile) -> list[bytes]:
+    """What the tile holds, hashes or entries, as far as it is there."""
+    end = tile.first + tile.width
+    if tile.level > 0:
+        column, place, level = nodes.c.hash, nodes.c.position, nodes.c.level == tile.height
+    else:
+        column, place, level = (entries.c.data if tile.level < 0 else entries.c.hash), entries.c.position, true()
+    query = select(column).where(level, place >= tile.first, place < end).order_by(place)
+    return list(connection.scalars(query))
 
 
 def verify_tree(connection: Connection) -> int:
