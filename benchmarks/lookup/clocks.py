@@ -47,7 +47,12 @@ class Clocks:
         Both are sums: pages of libraries that two of them share count twice, and peaks as if they came together.
         """
         pids = self._pids[name]
-        return sum(_status(pid, "VmRSS") for pid in pids), sum(map(peak_memory, pids))
+        return sum(map(resident_memory, pids)), sum(map(peak_memory, pids))
+
+
+def resident_memory(pid: int) -> int:
+    """Bytes that are resident, pages of shared libraries included; 0 once it is gone."""
+    return _status(pid, "VmRSS")
 
 
 def peak_memory(pid: int) -> int:
