@@ -5,13 +5,14 @@ imported when a plan builds one.
 """
 
 from federation.privacy.accounting import Claims, epsilons
-from federation.privacy.event import GaussianEvent
+from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent
 from federation.privacy.noise import NoiseSource, OsNoise, SeededNoise
 from federation.privacy.plan import PrivacyPlan
 from federation.privacy.records import check_delta, check_enough_records, noise_level
 
 __all__ = [
     "Claims",
+    "DiscreteGaussianEvent",
     "GaussianEvent",
     "NoiseSource",
     "OsNoise",

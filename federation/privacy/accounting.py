@@ -4,6 +4,11 @@ PLD (Google's dp-accounting, pessimistic discretisation) is the figure that budg
 bound; Gopi et al., arXiv:2106.02848) is the figure that is published beside it; RDP is the third opinion, from another
 theory. Amplification is counted only for Poisson sampling. Adjacency is add-or-remove-one; the replace-one figure,
 about twice as large, is always given as well.
+
+Events of both distributions are accounted as the dearer of the two, the discrete one. What it releases is a function of
+what a continuous Gaussian, with a multiplier smaller by the factor `LATTICE`, would have released, up to a factor of
+1 + 10^-75 in each number's probability (docs/decisions/0011-exact-training.md). So every accountant of the continuous
+Gaussian, sampled and composed, bounds the discrete one.
 """
 
 from __future__ import annotations
@@ -23,6 +28,7 @@ ADJACENCY = "add_or_remove_one"
 _PRV_MAX_STEPS = 200_000  # beyond it Opacus' PRV accountant asks for more memory than a machine has
 _PRV_MIN_MULTIPLIER = 0.3  # below it the PRV domain overflows and reads infinity
 _RDP_ORDERS = (*range(2, 65), 80, 96, 128, 192, 256, 384, 512, 768, 1024)
+LATTICE = 1 - 2.0**-36  # 1 - 9/s^2 under the root, for noise of at least s = 2^20 lattice points
 _NO_GUARANTEE = 1e4  # an epsilon beyond this is reported as infinite: it promises nothing
 
 
@@ -71,7 +77,7 @@ def spent(events: Iterable[GaussianEvent], delta: float) -> float:
 def merge(events: Iterable[GaussianEvent]) -> tuple[GaussianEvent, ...]:
     """Equal mechanisms added up, in one order: composition does not depend on it."""
     steps: dict[tuple[float, float], int] = defaultdict(int)
-    for event in events:
+    for event in events:  # of either distribution: they cost the same
         steps[event.sampling_rate, event.noise_multiplier] += event.steps
     return tuple(sorted(GaussianEvent(q, sigma, count) for (q, sigma), count in steps.items()))
 
@@ -123,7 +129,7 @@ def rdp_epsilon(events: Iterable[GaussianEvent], delta: float) -> float:
 
 def prv_epsilon(events: Iterable[GaussianEvent], delta: float, *, error: float = 0.01) -> float | None:
     """Upper bound of Opacus' PRV accountant, at most `error` above the truth; None where it cannot answer."""
-    history = [(e.noise_multiplier, e.sampling_rate, e.steps) for e in events]
+    history = [(LATTICE * e.noise_multiplier, e.sampling_rate, e.steps) for e in events]
     steps = sum(count for _, _, count in history)
     if steps > _PRV_MAX_STEPS or min(sigma for sigma, _, _ in history) < _PRV_MIN_MULTIPLIER:
         return None
@@ -149,7 +155,7 @@ def dp_event(events: Iterable[GaussianEvent]) -> Any:
     import dp_accounting
 
     def one(event: GaussianEvent) -> Any:
-        gaussian = dp_accounting.GaussianDpEvent(event.noise_multiplier)
+        gaussian = dp_accounting.GaussianDpEvent(LATTICE * event.noise_multiplier)
         if event.sampling_rate < 1:
             gaussian = dp_accounting.PoissonSampledDpEvent(event.sampling_rate, gaussian)
         return dp_accounting.SelfComposedDpEvent(gaussian, event.steps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias
 
 from federation.errors import PrivacyError
 
@@ -21,6 +21,8 @@ class GaussianEvent:
     Each step sees every record independently with probability `sampling_rate` (Poisson sampling); 1.0: all records.
     Adjacency: add or remove one record.
     """
+
+    mechanism: ClassVar[str] = "gaussian"
 
     sampling_rate: float
     noise_multiplier: float
@@ -35,19 +37,26 @@ class GaussianEvent:
             raise PrivacyError("event.steps", got=self.steps, expected="at least 1")
 
     def to_json(self) -> dict[str, Any]:
-        return {"mechanism": "gaussian", **asdict(self)}
+        return {"mechanism": self.mechanism, **asdict(self)}
 
     @classmethod
-    def from_json(cls, value: dict[str, Any]) -> GaussianEvent:
-        if value.get("mechanism") != "gaussian":
-            raise PrivacyError("event.mechanism", got=value.get("mechanism"), expected="gaussian")
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        if value.get("mechanism") != cls.mechanism:
+            raise PrivacyError("event.mechanism", got=value.get("mechanism"), expected=cls.mechanism)
         return cls(float(value["sampling_rate"]), float(value["noise_multiplier"]), int(value["steps"]))
+
+
+@dataclass(frozen=True, order=True)
+class DiscreteGaussianEvent(GaussianEvent):
+    """The same of integers: an integer sum, and discrete Gaussian noise that spans at least 2^20 of them."""
+
+    mechanism: ClassVar[str] = "discrete_gaussian"
 
 
 Event: TypeAlias = GaussianEvent
 """What may be reserved in a ledger and composed by the accountants: frozen, with `steps` and `to_json`."""
 
-_MECHANISMS: dict[str, type[Event]] = {"gaussian": GaussianEvent}
+_MECHANISMS: dict[str, type[Event]] = {kind.mechanism: kind for kind in (GaussianEvent, DiscreteGaussianEvent)}
 
 
 def read_event(value: Mapping[str, Any]) -> Event:

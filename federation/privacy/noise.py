@@ -1,19 +1,26 @@
-"""Where randomness comes from. A deployment can only pick the operating system's generator.
+"""Where randomness comes from: uniform words, and what is made of them.
 
 >>> noise = OsNoise()
->>> noise.secure, noise.gaussian((2, 3), scale=1.5).shape
-(True, (2, 3))
+>>> noise.secure, noise.gaussian((2, 3), scale=1.5).shape, noise.discrete_gaussian(4, Fraction(7, 2)).dtype
+(True, (2, 3), dtype('int64'))
+
+A deployment draws from the operating system's generator, or from one whose secret seed was sealed before the round, so
+that the round can be replayed (`federation.privacy.drbg`).
 """
 
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
+
+from federation.privacy.discrete import Words, discrete_gaussian
 
 _KEY_BYTES = 32
 _DIRECT = 1024  # words up to which a system call is cheaper than a cipher's set-up
@@ -28,6 +35,14 @@ class NoiseSource(Protocol):
 
     secure: bool
 
+    def words(self, count: int) -> NDArray[np.uint64]:
+        """Independent uniform words, uint64 [count]."""
+        ...
+
+    def discrete_gaussian(self, size: int, sigma: Fraction) -> NDArray[np.int64]:
+        """Independent discrete Gaussians on the integers, exact (`federation.privacy.discrete`); int64 [size]."""
+        ...
+
     def gaussian(self, shape: Sequence[int], scale: float) -> NDArray[np.float64]:
         """Independent normal values of mean 0 and standard deviation `scale`."""
         ...
@@ -37,8 +52,8 @@ class NoiseSource(Protocol):
         ...
 
 
-class OsNoise:
-    """`os.urandom`, stretched by AES-256-CTR under a fresh key where much is drawn: no state to leak, none to fork.
+class WordNoise(ABC):
+    """Everything a mechanism draws, made of uniform words.
 
     Gaussians by inversion of the distribution function of a sign and a probability in (0, 1/2). The probability has 53
     significant bits wherever it lies, not 53 places: values in the tail are as close to each other as float64 has them,
@@ -47,12 +62,20 @@ class OsNoise:
 
     secure = True
 
+    @abstractmethod
+    def words(self, count: int) -> NDArray[np.uint64]:
+        """Independent uniform words, uint64 [count]."""
+
+    def discrete_gaussian(self, size: int, sigma: Fraction) -> NDArray[np.int64]:
+        """Independent discrete Gaussians on the integers, exact; int64 [size]."""
+        return discrete_gaussian(self.words, size, sigma)
+
     def gaussian(self, shape: Sequence[int], scale: float) -> NDArray[np.float64]:
         """Independent normal values of mean 0 and standard deviation `scale`."""
         from scipy.special import ndtri  # slow to load, and whoever only opens a home or reads a plan draws nothing
 
-        words = _words(int(np.prod(shape, dtype=np.int64)))
-        values: NDArray[np.float64] = ndtri(_below_half(words >> _ONE))
+        words = self.words(int(np.prod(shape, dtype=np.int64)))
+        values: NDArray[np.float64] = ndtri(_below_half(words >> _ONE, self.words))
         values *= scale
         signs = values.view(np.uint64)
         signs ^= words << _TOP  # the lowest bit of a word decides
@@ -60,7 +83,15 @@ class OsNoise:
 
     def uniform(self, size: int) -> NDArray[np.float64]:
         """Midpoints of 2^52 equal cells of (0, 1): never 0, never 1."""
-        return _midpoints((_words(size) >> np.uint64(64 - _BITS)).astype(np.float64))
+        return _midpoints((self.words(size) >> np.uint64(64 - _BITS)).astype(np.float64))
+
+
+class OsNoise(WordNoise):
+    """`os.urandom`, stretched by AES-256-CTR under a fresh key where much is drawn: no state to leak, none to fork."""
+
+    def words(self, count: int) -> NDArray[np.uint64]:
+        """Independent uniform words, uint64 [count]."""
+        return _words(count)
 
 
 class SeededNoise:
@@ -70,6 +101,14 @@ class SeededNoise:
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.Generator(np.random.Philox(seed))
+
+    def words(self, count: int) -> NDArray[np.uint64]:
+        """Independent uniform words, uint64 [count]."""
+        return self._generator.integers(0, 2**64, count, dtype=np.uint64)
+
+    def discrete_gaussian(self, size: int, sigma: Fraction) -> NDArray[np.int64]:
+        """Independent discrete Gaussians on the integers, exact; int64 [size]."""
+        return discrete_gaussian(self.words, size, sigma)
 
     def gaussian(self, shape: Sequence[int], scale: float) -> NDArray[np.float64]:
         """Independent normal values of mean 0 and standard deviation `scale`."""
@@ -83,12 +122,12 @@ class SeededNoise:
         return _midpoints(values)
 
 
-def _below_half(cells: NDArray[np.uint64]) -> NDArray[np.float64]:
+def _below_half(cells: NDArray[np.uint64], words: Words) -> NDArray[np.float64]:
     """Probabilities in (0, 1/2], 2^63 equal cells of them; within the lowest 2^53 cells one of 2^64 parts each."""
     probabilities = cells.astype(np.float64)
     low = np.flatnonzero(cells < _EXACT)
     if len(low):
-        probabilities[low] += (_words(len(low)).astype(np.float64) + 0.5) * 2.0**-64
+        probabilities[low] += (words(len(low)).astype(np.float64) + 0.5) * 2.0**-64
     probabilities *= 2.0**-64
     return probabilities
 
