@@ -1,10 +1,11 @@
 """The round driver: carries a plan from proposal to published model over a Flower Grid.
 
-    driver = RoundDriver(grid, plan, store, key, initial=initial_parameters(catalogue, plan.recipe), ...)
+    driver = RoundDriver(grid, plan, store, key, trail=trail, initial=initial_parameters(catalogue, plan.recipe), ...)
     model = driver.run()
 
 It trusts no message: every answer is signed by the institution the plan names and is checked before it is averaged
-(`federation.rounds.check_reply`). After each round one checkpoint is written; whatever dies, the next driver goes on
+(`federation.rounds.check_reply`), and it is averaged once a quorum of witnesses has cosigned the reservation that paid
+for it (`server.oversight`). After each round one checkpoint is written; whatever dies, the next driver goes on
 from it, and nodes answer a repeated question with the bytes they stored.
 """
 
@@ -26,7 +27,7 @@ from federation.rounds.collection import Collection
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.progress import Checkpoint
 from federation.rounds.refusals import Code, RunFailed
-from federation.rounds.reply import Expected, Update
+from federation.rounds.reply import Expected
 from federation.rounds.request import request_hash
 from federation.rounds.signed_plan import SignedPlan
 from protocols.envelope import seal
@@ -35,6 +36,8 @@ from protocols.wire.training_pb2 import Phase, PlanProposal, RoundRequest
 from server.assembly import Assembly, Pace
 from server.checkpoint_store import CHECKPOINT, EVALUATION, MODEL, SIGNED_PLAN, CheckpointStore
 from server.exchange import Exchange
+from server.oversight.account import RunAccount
+from server.oversight.trail import Trail, Unlogged
 
 if TYPE_CHECKING:
     from flwr.serverapp import Grid
@@ -60,6 +63,7 @@ class RoundDriver:
         store: CheckpointStore,
         key: SigningKey,
         *,
+        trail: Trail,
         initial: F32,
         evaluation_size: int | None = None,
         pace: Pace | None = None,
@@ -74,6 +78,7 @@ class RoundDriver:
         if plan.privacy.evaluation_multiplier is not None and not evaluation_size:
             raise ConfigurationError("evaluation_size", got=evaluation_size, expected="the evaluation's length")
         self._plan, self._store, self._key = plan, store, key
+        self._trail, self._account = trail, RunAccount(trail, store, plan, key)
         self._initial, self._evaluation_size = initial, evaluation_size or 0
         self._clock, self._on_event = clock, on_event
         self._attempts, self._approval_s = attempts, approval_s
@@ -92,18 +97,21 @@ class RoundDriver:
     def run(self) -> PublishedModel:
         """The published model. Raises RunFailed; whatever was finished before stays and is not asked for again.
 
-        1. every member's approval of the plan            signed_plan.json
+        1. every member's approval of the plan            signed_plan.json; from here on each step is in the log too
         2. each round: ask, check, average                checkpoint.json
         3. publish the mean of the last models            model.json
         4. the evaluation, if the plan has one            evaluation.json
         """
         try:
             signed = self._signed_plan()
+            self._trail.begin(signed)
             checkpoint = self._resume()
+            self._account.repeat(checkpoint)
             while checkpoint.round < self._plan.rounds:
                 checkpoint = self._round(signed, checkpoint)
             model = PublishedModel.publish(signed, checkpoint, self._key)
             self._store.write(MODEL, model)
+            self._account.publish("model", model.hash, model)
             self._evaluate(signed, model)
         except RunFailed as failure:
             self._event({"event": "failed", "where": failure.where, "got": failure.got, "expected": failure.expected})
@@ -165,32 +173,35 @@ class RoundDriver:
     def _round(self, signed: SignedPlan, checkpoint: Checkpoint) -> Checkpoint:
         number, start = checkpoint.round + 1, self._clock()
         norm = self._plan.max_update_norm
-        updates = self._ask(signed, Phase.TRAIN, number, checkpoint.model_bytes, self._initial.size, norm)
-        advanced = checkpoint.advance(self._plan, updates)
+        answers = self._ask(signed, Phase.TRAIN, number, checkpoint.model_bytes, self._initial.size, norm)
+        advanced = checkpoint.advance(self._plan, answers.accepted)
         if not np.isfinite(advanced.parameters).all():
             raise RunFailed(f"round {number}", got="an average beyond float32", expected="finite parameters")
-        self._store.write(CHECKPOINT, advanced)
+        self._account.finish(answers, model_hash(advanced.model_bytes).hex(), CHECKPOINT, advanced)
         self._event({"event": "averaged", "round": number, "seconds": round(self._clock() - start, 3)})
         return advanced
 
     def _evaluate(self, signed: SignedPlan, model: PublishedModel) -> None:
-        multiplier = self._plan.privacy.evaluation_multiplier
-        if multiplier is None or self._store.evaluation() is not None:
+        if self._plan.privacy.evaluation_multiplier is None:
             return
+        evaluation = self._store.evaluation() or self._evaluated(signed, model)
+        self._account.publish("evaluation", model.hash, evaluation)
+
+    def _evaluated(self, signed: SignedPlan, model: PublishedModel) -> PublishedEvaluation:
         data = model_to_bytes(model.vector)
         bound = evaluation_norm(self._plan, self._evaluation_size)
-        updates = self._ask(signed, Phase.EVALUATE, 0, data, self._evaluation_size, bound)
-        self._store.write(EVALUATION, PublishedEvaluation.publish(self._plan, data, updates, self._key))
-        self._event({"event": "evaluated", "institutions": sorted(updates)})
+        answers = self._ask(signed, Phase.EVALUATE, 0, data, self._evaluation_size, bound)
+        evaluation = PublishedEvaluation.publish(self._plan, data, answers.accepted, self._key)
+        self._account.finish(answers, "", EVALUATION, evaluation)
+        self._event({"event": "evaluated", "institutions": sorted(answers.accepted)})
+        return evaluation
 
-    def _ask(
-        self, signed: SignedPlan, phase: Phase, number: int, model: bytes, size: int, norm: float
-    ) -> dict[str, Update]:
+    def _ask(self, signed: SignedPlan, phase: Phase, number: int, model: bytes, size: int, norm: float) -> Collection:
         """The answers of at least a quorum. Raises RunFailed, with everyone's state, after the last attempt."""
         for attempt in range(1, self._attempts + 1):
             collection = self._attempt(signed, phase, number, attempt, model, size, norm)
             if collection.quorate:
-                return collection.accepted
+                return collection
         self._require(f"round {number} ({Phase.Name(phase)})", collection, self._plan.quorum)
         raise AssertionError("unreachable")  # pragma: no cover
 
@@ -218,28 +229,19 @@ class RoundDriver:
         expected = Expected(
             self._plan, phase, number, model_hash(model), request_hash(envelope), size=size, max_norm=norm
         )
-        collection = Collection(expected)
+        collection = Collection(expected, self._trail.on_record)
         self._assembly.gather(collection, envelope, deadline, f"{Phase.Name(phase).lower()}-{number}")
-        self._event(
-            {
-                "event": "round",
-                "phase": Phase.Name(phase).lower(),
-                "round": number,
-                "rounds": self._plan.rounds,
-                "attempt": attempt,
-                "seconds": round(self._clock() - start, 3),
-                "accepted": sorted(collection.accepted),
-                "refused": dict(sorted(collection.refused.items())),
-                "silent": sorted(collection.waiting),
-            }
-        )
+        collection.close()
+        told = {"event": "round", "phase": Phase.Name(phase).lower(), "round": number, "rounds": self._plan.rounds}
+        told |= {"attempt": attempt, "seconds": round(self._clock() - start, 3), **collection.summary()}
+        self._event(told)
         return collection
 
     def _require(self, where: str, question: Approvals | Collection, needed: int) -> None:
         if len(question.accepted) >= needed:
             return
         missing = [f"{name}: {code}" for name, code in sorted(question.refused.items())]
-        missing += [f"{name}: no answer" for name in sorted(question.waiting)]
+        missing += [f"{name}: no answer" for name in sorted(question.waiting - question.refused.keys())]
         raise RunFailed(where, got=f"{len(question.accepted)} answers ({', '.join(missing)})", expected=f"{needed}")
 
     def _event(self, event: dict[str, Any]) -> None:
@@ -281,6 +283,7 @@ def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:
         plan,
         store,
         opened.signing_key,
+        trail=Unlogged(),
         initial=initial_parameters(catalogue, plan.recipe),
         evaluation_size=EvaluationSpec.from_catalogue(catalogue).size if evaluated else None,
     )

@@ -28,6 +28,7 @@ from federation.training import Recipe, initial_parameters
 from protocols.signing import SigningKey
 from server.assembly import Pace
 from server.checkpoint_store import CheckpointStore
+from server.oversight.trail import Unlogged
 from server.round_driver import RoundDriver
 
 NAMES = ("bank-a", "bank-b", "bank-c")
@@ -225,7 +226,7 @@ class World:
             clock=self.clock,
             sleep=self.clock.sleep,
             on_event=self.events.append,
-            **{"pace": self.pace, **options},
+            **{"pace": self.pace, "trail": Unlogged(), **options},
         )
 
     def of(self, event: str) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ from protocols.canonical import digest
 from protocols.signing import SigningKey
 from server.assembly import Pace
 from server.checkpoint_store import CheckpointStore
+from server.oversight.trail import Unlogged
 from server.plans import PlanOptions, build_plan
 from server.round_driver import RoundDriver
 
@@ -92,6 +93,7 @@ def train_in_process(
             plan,
             CheckpointStore(Path(folder), durable=False),
             coordinator,
+            trail=Unlogged(),
             initial=initial_parameters(catalogue, plan.recipe),
             pace=Pace.at_once(),
         )

@@ -56,6 +56,9 @@ class Approvals:
         self.undecided.discard(institution)
         return None
 
+    def review(self) -> None:
+        """An approval stands as soon as it is there."""
+
     def again(self, refusal: Refused) -> bool:
         """True if the same question may be answered otherwise later: a person has yet to decide."""
         return reason(refusal) == f"{Code.REFUSED}:{Code.APPROVAL_PENDING}"

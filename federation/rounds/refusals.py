@@ -38,10 +38,13 @@ class Code(StrEnum):
     ANOTHER_MODEL = "another_model"  # the round was answered for a different model
     ATTEMPTS_SPENT = "attempts_spent"
     BUDGET_EXCEEDED = "budget_exceeded"
+    LOG_UNAVAILABLE = "log_unavailable"  # what was reserved is not promised by the log yet: ask again
     INTERNAL = "internal"  # details stay in the institution's own log
     # the round driver about a reply
     DUPLICATE = "duplicate"
     WRONG_MODEL = "wrong_model"
+    UNLOGGED = "unlogged"  # no checkpoint that a quorum cosigned shows the reservation
+    WRONG_RESERVATION = "wrong_reservation"  # what the log shows under its hash pays for something else
     TRANSPORT = "transport"  # Flower could not deliver the request or the reply
     REFUSED = "refused"  # the node refused; its own code is told beside this one
 

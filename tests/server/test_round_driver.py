@@ -21,6 +21,7 @@ from protocols.envelope import read_envelope, seal
 from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import Envelope, HelloRequest, Phase, PlanApproval, Refusal, RoundReply
 from server.assembly import Pace
+from server.oversight.trail import Unlogged
 from server.round_driver import RoundDriver
 
 
@@ -372,10 +373,11 @@ def test_a_node_that_comes_back_under_another_id_takes_part_again(world: World) 
 
 
 def test_the_driver_needs_the_coordinators_key_and_the_length_of_the_evaluation(world: World) -> None:
+    rest = {"trail": Unlogged(), "initial": np.zeros(1, np.float32)}
     with pytest.raises(ConfigurationError, match=r"plan\.coordinator"):
-        RoundDriver(InProcessGrid({}), world.plan, world.store(), key_of("stranger"), initial=np.zeros(1, np.float32))
+        RoundDriver(InProcessGrid({}), world.plan, world.store(), key_of("stranger"), **rest)
     with pytest.raises(ConfigurationError, match="evaluation_size"):
-        RoundDriver(InProcessGrid({}), world.plan, world.store(), COORDINATOR, initial=np.zeros(1, np.float32))
+        RoundDriver(InProcessGrid({}), world.plan, world.store(), COORDINATOR, **rest)
 
 
 def test_the_folder_of_another_plan_is_refused(world: World) -> None:

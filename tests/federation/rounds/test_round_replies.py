@@ -10,7 +10,7 @@ import pytest
 from rounds_world import key_of, make_plan
 
 from federation.errors import Refused
-from federation.rounds import Code, Collection, Expected, check_reply, model_hash, model_to_bytes
+from federation.rounds import Code, Collection, Expected, Update, check_reply, model_hash, model_to_bytes
 from federation.rounds.approvals import Approvals, check_hello
 from federation.rounds.reply import open_reply
 from federation.rounds.signed_plan import approve
@@ -80,8 +80,58 @@ def test_a_question_without_an_answer_cannot_be_asked() -> None:
         replace(EXPECTED, size=0)
 
 
+def on_record(_expected: Expected, _update: Update) -> bool:
+    return True
+
+
+def test_an_answer_counts_once_what_paid_for_it_is_on_record() -> None:
+    shown: dict[str, bool] = {}
+    collection = Collection(EXPECTED, lambda _, update: shown.get(update.institution, False))
+    for name in ("bank-a", "bank-b", "bank-c"):
+        assert collection.offer(name, reply(name)) is None
+    assert not collection.accepted
+    assert collection.waiting == {"bank-a", "bank-b", "bank-c"}
+    shown["bank-b"] = True
+    collection.review()
+    assert collection.accepted.keys() == {"bank-b"}
+    second = collection.offer("bank-a", reply(value=2.0))
+    assert second is not None
+    assert second.code == Code.DUPLICATE
+    collection.fail("bank-a", Code.TRANSPORT)
+    shown["bank-a"] = True
+    collection.close()
+    assert collection.accepted.keys() == {"bank-a", "bank-b"}
+    assert collection.accepted["bank-a"].vector[0] == 1.0
+    assert collection.refused == {"bank-c": "unlogged"}
+    assert not collection.waiting
+
+
+def test_what_paid_for_something_else_is_refused() -> None:
+    def elsewhere(_expected: Expected, _update: Update) -> bool:
+        raise Refused(Code.WRONG_RESERVATION, "reservation", got="round 2", expected="round 1")
+
+    collection = Collection(EXPECTED, elsewhere)
+    refusal = collection.offer("bank-a", reply())
+    assert refusal is not None
+    assert collection.refused == {"bank-a": "wrong_reservation"}
+    assert not collection.accepted
+
+
+def test_a_node_that_waits_for_the_log_is_asked_again() -> None:
+    collection = Collection(EXPECTED, on_record)
+    waits = seal(Refusal(code="log_unavailable", request_hash=REQUEST), key_of("bank-a"))
+    refusal = collection.offer("bank-a", waits)
+    assert refusal is not None
+    assert collection.again(refusal)
+    assert "bank-a" in collection.waiting
+    assert collection.refused == {"bank-a": "refused:log_unavailable"}
+    assert collection.offer("bank-a", reply()) is None
+    assert collection.accepted.keys() == {"bank-a"}
+    assert not collection.refused
+
+
 def test_the_first_valid_answer_stands() -> None:
-    collection = Collection(EXPECTED)
+    collection = Collection(EXPECTED, on_record)
     assert collection.waiting == {"bank-a", "bank-b", "bank-c"}
     assert collection.offer("bank-a", b"junk") is not None
     assert collection.refused == {"bank-a": "unreadable"}
@@ -95,7 +145,7 @@ def test_the_first_valid_answer_stands() -> None:
 
 
 def test_late_failed_and_refusing_members_are_named() -> None:
-    collection = Collection(EXPECTED)
+    collection = Collection(EXPECTED, on_record)
     collection.offer("bank-a", reply(), late=True)
     collection.fail("bank-b", Code.TRANSPORT)
     collection.offer("bank-c", seal(Refusal(code="attempts_spent", request_hash=REQUEST), key_of("bank-c")))

@@ -1,0 +1,101 @@
+"""The gate in front of the average: an update counts once a quorum of witnesses has cosigned what paid for it.
+
+    gate = ReservationGate(log, coordinator_key, log_key)
+    gate.start(index_of_plan)
+    gate.on_record(expected, update)          # False: not yet. Raises Refused: something else was paid for
+
+Without it a member could send an update and log the reservation later, or never, and nobody outside of the round would
+learn that budget was spent. The quorum is that of the members and the regulator as the log itself names them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from federation.ledger.entries import SignedEntry
+from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.oversight.reservations import LEDGER_ENTRY, check_reservation, read_logged
+from federation.rounds.reply import Expected, Update
+from protocols.errors import MessageError
+from protocols.signing import VerifyingKey
+from protocols.transparency import Checkpoint, VerifierKey, leaf_hash, read_entry, verify_inclusion
+
+if TYPE_CHECKING:
+    from server.log import LogStore
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class _Logged:
+    signed: SignedEntry
+    leaf: bytes
+    index: int
+
+
+class ReservationGate:
+    """Over the coordinator's own log; reads what is new since the last look. Not thread-safe."""
+
+    def __init__(self, log: LogStore, coordinator: VerifyingKey, log_key: VerifierKey) -> None:
+        self._log, self._log_key = log, log_key
+        self._roster = Roster(coordinator)
+        self._reservations: dict[str, _Logged] = {}
+        self._next = {MEMBER: 0, REGULATOR: 0, LEDGER_ENTRY: 0}
+        self._checkpoint: Checkpoint | None = None
+
+    def start(self, index: int) -> None:
+        """Look for reservations at `index` of the log and behind it: none precedes the plan it is for."""
+        self._next[LEDGER_ENTRY] = index
+
+    def on_record(self, expected: Expected, update: Update) -> bool:
+        """Whether what paid for `update` is cosigned. Raises Refused (wrong_reservation).
+
+        1. the log has the ledger entry that the update names  2. it reserved the budget of this very update
+        3. a checkpoint covers it that a quorum cosigned       4. it is in the tree of that checkpoint
+        """
+        logged = self._reservations.get(update.reservation_hash)
+        if logged is None:
+            self._follow()
+            logged = self._reservations.get(update.reservation_hash)
+        if logged is None:
+            return False
+        check_reservation(logged.signed, expected, update)
+        checkpoint = self._covering(logged.index)
+        if checkpoint is None:
+            return False
+        path = self._log.inclusion(logged.leaf, checkpoint.size).path
+        verify_inclusion(path, logged.leaf, logged.index, checkpoint.size, checkpoint.root)
+        return True
+
+    def _follow(self) -> None:
+        for index, data in self._new(LEDGER_ENTRY):
+            try:
+                signed = read_logged(read_entry(data))
+            except MessageError:
+                continue  # whatever a member logs under this kind pays for nothing
+            self._reservations[signed.hash] = _Logged(signed, leaf_hash(data), index)
+
+    def _covering(self, index: int) -> Checkpoint | None:
+        """The newest checkpoint that a quorum cosigned, if it covers `index`."""
+        if self._checkpoint is None or self._checkpoint.size <= index:
+            self._checkpoint = self._cosigned()
+        return self._checkpoint if self._checkpoint is not None and self._checkpoint.size > index else None
+
+    def _cosigned(self) -> Checkpoint | None:
+        for _, data in sorted([*self._new(MEMBER), *self._new(REGULATOR)]):
+            self._roster = self._roster.after(read_entry(data))
+        if not self._roster.witnesses:
+            return None
+        note = self._log.cosigned(self._roster.quorum)
+        return None if note is None else self._roster.quorum.check(note, self._log_key).checkpoint
+
+    def _new(self, kind: str) -> Iterator[tuple[int, bytes]]:
+        """(index, data) of the entries of `kind` since the last look."""
+        while True:
+            page = self._log.entries(self._next[kind], _PAGE, kind)
+            self._next[kind] = page.next
+            yield from page.entries
+            if len(page.entries) < _PAGE:
+                return
