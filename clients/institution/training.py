@@ -39,8 +39,7 @@ class Computation:
 
     def train(self, plan: TrainingPlan, nominal_records: int, model: F32) -> F32:
         """float32 [d]: the change of one round under `plan`; costs `plan.privacy.round_event()`."""
-        trainer = Trainer(self.catalogue, plan.recipe, plan.privacy, nominal_records, self.noise)
-        return trainer.round(model, self._training)
+        return make_trainer(self.catalogue, plan, nominal_records, self.noise).round(model, self._training)
 
     def evaluate(self, plan: TrainingPlan, model: F32) -> F32:
         """float32 [m]: noisy histograms of the holdout; costs `plan.privacy.evaluation_event()`."""
@@ -48,6 +47,11 @@ class Computation:
         scores = logits(self.catalogue, plan.recipe, model, self._holdout.codes)
         noisy = plan.privacy.evaluation(self.noise).release(spec.counts(scores, self._holdout))
         return noisy.astype(np.float32)
+
+
+def make_trainer(catalogue: Catalogue, plan: TrainingPlan, nominal_records: int, noise: NoiseSource) -> Trainer:
+    """What trains here: rounds of the node and audits of it are served by the trainer that this makes."""
+    return Trainer(catalogue, plan.recipe, plan.privacy, nominal_records, noise)
 
 
 def _rehearse(catalogue: Catalogue, records: Encoded) -> None:

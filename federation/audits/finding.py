@@ -1,4 +1,4 @@
-"""What a contract check found: what was claimed, what was measured, and whether the two go together."""
+"""What an audit found: what was claimed, what was measured, and whether the two go together."""
 
 from __future__ import annotations
 
@@ -22,11 +22,20 @@ class Check(StrEnum):
     RELEASES = "releases"  # a round releases as often as its event says
     COMPOSITION = "composition"  # stated epsilons are those of all rounds together
     GROWTH = "accountant never reset"  # the stated epsilon grows with every round
+    CANARY_GOOD = "canary of a good outcome"  # the epsilon of the run that a crowd of canaries shows is not above it
+    CANARY_BAD = "canary of a bad outcome"  # the same for the other outcome
+    LEDGER = "sum of the ledger"  # what rounds show together is not above what the ledger states after them
+    COUNTED = "counted guesses"  # right and wrong guesses about a round, no form of noise assumed
+    ONE_RUN = "many canaries in one run"  # guesses about who was in one whole run
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was `claimed` and `measured`. Judged by `tolerance`, by `p_value` under the claim, or by both."""
+    """What was `claimed` and `measured`. Judged by `tolerance`, by `p_value` under the claim, or by both.
+
+    Where `measured` is a lower bound, `confidence` is the probability that it is one, and `estimate` the likeliest
+    value: such a finding fails where the bound is above the claim.
+    """
 
     check: Check
     claimed: float
@@ -34,6 +43,8 @@ class Finding:
     passed: bool
     tolerance: float | None = None
     p_value: float | None = None
+    confidence: float | None = None
+    estimate: float | None = None
 
     @classmethod
     def within(cls, check: Check, claimed: float, measured: float, tolerance: float) -> Finding:
@@ -44,6 +55,13 @@ class Finding:
     def likely(cls, check: Check, claimed: float, measured: float, p_value: float) -> Finding:
         """Passed unless a measurement like this has probability below ALPHA under the claim."""
         return cls(check, claimed, measured, bool(p_value >= ALPHA), p_value=p_value)
+
+    @classmethod
+    def bounded(
+        cls, check: Check, claimed: float, least: float, alpha: float, estimate: float | None = None
+    ) -> Finding:
+        """Passed unless an epsilon that is at least `least`, with confidence 1 - `alpha`, is above the claim."""
+        return cls(check, claimed, least, bool(least <= claimed), confidence=1 - alpha, estimate=estimate)
 
     def to_json(self) -> dict[str, Any]:
         """JSON-ready; a figure that is not finite becomes None."""

@@ -1,9 +1,9 @@
 """The white-box contract of a trainer: does the object that serves production do what the signed plan says?
 
-    findings = check_contract(build, claim, initial, cells, noise=OsNoise(), generator=rng, stated=epsilons_so_far)
+    findings = check_contract(subject, rng)
     assert all(finding.passed for finding in findings)
 
-Each check looks at what leaves the trainer (its updates) under the instrument of `federation.privacy.instrument`, on
+Each check looks at what leaves the trainer (its updates) under the instrument of `federation.audits.instrument`, on
 records that the auditor seeds. Checks with a tolerance involve no chance. Checks with a p-value fail an honest trainer
 with probability at most ALPHA each; there are five of them. The contract tests the trainer that is presented: it does
 not show which trainer ran in production.
@@ -20,15 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from federation.audits.finding import ALPHA, Check, Finding
+from federation.audits.instrument import F32, F64, Bench, Claim
+from federation.audits.subject import Subject, seeded_records
 from federation.errors import PrivacyError
 from federation.privacy.accounting import pld_epsilon
 from federation.privacy.event import GaussianEvent
-from federation.privacy.finding import ALPHA, Check, Finding
-from federation.privacy.instrument import F32, F64, Bench, Build, Claim, RoundTrainer
-from federation.privacy.noise import NoiseSource
 from federation.records.encoded import Encoded
-
-__all__ = ["ALPHA", "Bench", "Build", "Check", "Claim", "Finding", "RoundTrainer", "check_contract", "seeded_records"]
 
 AGREEMENT = 0.02  # of epsilon: what two versions of an accountant may differ by
 _NEIGHBOURS = 6  # records, good and bad in turn, that are added and removed at each starting model
@@ -42,26 +40,15 @@ _ROUNDING = 0.05  # of the clip: what float32 may blur before a record's part ca
 _EXACT = 1e-3
 
 
-def check_contract(
-    build: Build,
-    claim: Claim,
-    initial: F32,
-    cells: Sequence[int],
-    *,
-    noise: NoiseSource,
-    generator: np.random.Generator,
-    stated: Sequence[float],
-) -> tuple[Finding, ...]:
-    """Every check, on trainers that `build` makes from a noise source; some 170 rounds on records of its own.
+def check_contract(subject: Subject, generator: np.random.Generator) -> tuple[Finding, ...]:
+    """Every check, on trainers that the subject's `build` makes from a noise source; some 170 rounds.
 
-    `initial`: parameters, float32 [d]; `cells`: number of cells of each feature; `noise`: production's source;
-    `generator`: the auditor's seed; `stated`: cumulative epsilon (PLD) after round 1, 2, ... as the ledger has it.
-    Raises PrivacyError without stated epsilons, or where the nominal size is so large that float32 hides one record.
+    `generator` is the auditor's seed. Raises PrivacyError where the nominal size is so large that float32 hides one
+    record.
     """
-    if not len(stated):
-        raise PrivacyError("stated", got="no epsilon", expected="one for each round")
-    bench = Bench(build, claim, noise)
-    records = seeded_records(cells, _NEIGHBOURS, generator)
+    claim, initial = subject.claim, subject.initial
+    bench = Bench(subject.build, claim, subject.noise)
+    records = seeded_records(subject.cells, _NEIGHBOURS, generator)
     starts = _starts(initial, generator)
     alone = [bench.noise_alone(initial, records) for _ in range(_NOISE_ROUNDS)]
     return (
@@ -69,14 +56,8 @@ def check_contract(
         *_noise(bench, initial, records, alone),
         _rate(bench, (starts[0], starts[-1]), records),
         _inclusions(bench, starts[2], records),
-        *_accounting(claim, [len(drawn) for _, drawn in alone], stated),
+        *_accounting(claim, [len(drawn) for _, drawn in alone], subject.stated),
     )
-
-
-def seeded_records(cells: Sequence[int], count: int, generator: np.random.Generator) -> Encoded:
-    """`count` records with a cell at random in each feature; outcomes good and bad in turn."""
-    codes = np.stack([generator.integers(0, n, count) for n in cells], axis=1).astype(np.uint8)
-    return Encoded(codes, (np.arange(count) % 2).astype(np.uint8))
 
 
 def _starts(initial: F32, generator: np.random.Generator) -> list[F32]:

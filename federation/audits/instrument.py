@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -25,9 +26,10 @@ from federation.records.encoded import Encoded
 
 F32: TypeAlias = NDArray[np.float32]
 F64: TypeAlias = NDArray[np.float64]
-Script: TypeAlias = Callable[[int], float | None]  # step, from 0 -> the value of every uniform; None: the source's own
+Script: TypeAlias = Callable[[int], bool | None]  # step, from 0 -> everybody, nobody, or (None) as the source has it
 
 _EXTREMES = (1e-300, 1 - 2.0**-53)  # uniforms for which a sampler takes everybody or nobody, whichever way it draws
+_FIRST_WORD, _LAST_WORD = 0, 2**64 - 1  # words for which it does: one takes part whose word is low
 
 
 class RoundTrainer(Protocol):
@@ -79,15 +81,15 @@ class Claim:
 
 
 class Source:
-    """The auditor's noise source: hands on or silences Gaussians, scripts who takes part, keeps what it handed out.
+    """The auditor's noise source: hands on or silences noise, scripts who takes part, keeps what it handed out.
 
-    A step ends where its noise is drawn.
+    A step ends where its noise is drawn. `present`: the uniforms that mean everybody and nobody to the sampler.
     """
 
-    def __init__(self, inner: NoiseSource, *, noisy: bool, script: Script) -> None:
+    def __init__(self, inner: NoiseSource, *, noisy: bool, script: Script, present: tuple[float, float]) -> None:
         self.secure = inner.secure
         self.drawn: list[F64] = []
-        self._inner, self._noisy, self._script = inner, noisy, script
+        self._inner, self._noisy, self._script, self._present = inner, noisy, script, present
 
     def gaussian(self, shape: Sequence[int], scale: float) -> F64:
         """The inner source's values, or zeros; kept in `drawn`, flat."""
@@ -95,10 +97,23 @@ class Source:
         self.drawn.append(values.reshape(-1).copy())
         return values
 
+    def discrete_gaussian(self, size: int, sigma: Fraction) -> NDArray[np.int64]:
+        """The inner source's values, or zeros; kept in `drawn`."""
+        values = self._inner.discrete_gaussian(size, sigma) if self._noisy else np.zeros(size, dtype=np.int64)
+        self.drawn.append(values.astype(np.float64))
+        return values
+
     def uniform(self, size: int) -> F64:
         """The inner source's values, or the script's for this step."""
-        value = self._script(len(self.drawn))
-        return self._inner.uniform(size) if value is None else np.full(size, value)
+        everybody = self._script(len(self.drawn))
+        return self._inner.uniform(size) if everybody is None else np.full(size, self._present[not everybody])
+
+    def words(self, count: int) -> NDArray[np.uint64]:
+        """The inner source's words, or the script's for this step."""
+        everybody = self._script(len(self.drawn))
+        if everybody is None:
+            return self._inner.words(count)
+        return np.full(count, _FIRST_WORD if everybody else _LAST_WORD, dtype=np.uint64)
 
 
 class Bench:
@@ -107,11 +122,11 @@ class Bench:
     def __init__(self, build: Build, claim: Claim, noise: NoiseSource) -> None:
         self.claim = claim
         self._build, self._noise = build, noise
-        self._everybody, self._nobody = self._presence(claim.privacy.sampling_rate)
+        self._present = _presence(noise, claim.privacy.sampling_rate)
 
     def clipped_sum(self, start: F32, records: Encoded, step: int) -> F64:
         """Sum of the clipped gradients of all `records` at `start`, as `step` (from 0) releases it without noise."""
-        return self._released(start, records, self._only(step, self._everybody)) / float(self.claim.weights[step])
+        return self._released(start, records, self._only(step, True)) / float(self.claim.weights[step])
 
     def sampled_sum(self, start: F32, records: Encoded, step: int) -> F64:
         """The same of those records whom the production source's own draws select."""
@@ -123,7 +138,7 @@ class Bench:
 
     def noise_beside(self, start: F32, records: Encoded, rounds: int) -> list[F64]:
         """Weighted by c_t, the noise of `rounds` whose first step sees all `records` and whose others see nobody."""
-        script = self._only(0, self._everybody)
+        script = self._only(0, True)
         silent = self._released(start, records, script)
         return [self._released(start, records, script, noisy=True) - silent for _ in range(rounds)]
 
@@ -132,21 +147,28 @@ class Bench:
         nobody = records.take(np.empty(0, dtype=np.int64))
         return self._observe(start, nobody, lambda _: None, noisy=True)
 
+    def produced(self, start: F32, records: Encoded) -> F64:
+        """Weighted by c_t, the releases of a round on production's own noise source: nothing is replaced."""
+        return self._read(self._build(self._noise).round(start.copy(), records), start)
+
     def _released(self, start: F32, records: Encoded, script: Script, *, noisy: bool = False) -> F64:
         return self._observe(start, records, script, noisy=noisy)[0]
 
     def _observe(self, start: F32, records: Encoded, script: Script, *, noisy: bool) -> tuple[F64, list[F64]]:
-        source = Source(self._noise, noisy=noisy, script=script)
-        update = self._build(source).round(start.copy(), records)
+        source = Source(self._noise, noisy=noisy, script=script, present=self._present)
+        return self._read(self._build(source).round(start.copy(), records), start), source.drawn
+
+    def _read(self, update: F32, start: F32) -> F64:
         if update.shape != start.shape or not np.isfinite(update).all():
             raise PrivacyError("update", got=f"shape {update.shape}", expected=f"finite numbers of shape {start.shape}")
-        return -update.astype(np.float64) / self.claim.unit, source.drawn
+        return -update.astype(np.float64) / self.claim.unit
 
-    def _only(self, step: int, value: float | None) -> Script:
-        return lambda now: value if now == step else self._nobody
+    def _only(self, step: int, everybody: bool | None) -> Script:
+        return lambda now: everybody if now == step else False
 
-    def _presence(self, rate: float) -> tuple[float, float]:
-        """The uniforms that mean everybody and nobody to the production sampler."""
-        low, high = _EXTREMES
-        taken = poisson_sample(Source(self._noise, noisy=False, script=lambda _: low), 1, rate)
-        return (low, high) if len(taken) else (high, low)
+
+def _presence(noise: NoiseSource, rate: float) -> tuple[float, float]:
+    """The uniforms that mean everybody and nobody to the production sampler, which may count or draw gaps."""
+    low, high = _EXTREMES
+    lowest = Source(noise, noisy=False, script=lambda _: True, present=_EXTREMES)
+    return (low, high) if len(poisson_sample(lowest, 1, rate)) else (high, low)
