@@ -7,7 +7,8 @@ FederationError
  ├── PrivacyError         a privacy plan that cannot be kept                  (federation.privacy)
  │    └── TooFewRecords   the budget asked needs more records than there are
  ├── LedgerError          a ledger that does not verify or cannot be written  (federation.ledger)
- │    └── BudgetExceeded  a release would pass a cap; recorded, nothing computed
+ │    ├── BudgetExceeded  a release would pass a cap; recorded, nothing computed
+ │    └── LedgerBehind    a ledger older than what the log shows of it (a restored backup)
  └── Refused              a request that the signed plan does not allow       (federation.rounds)
 
 Every error names the place (`where`: file, key, row, column, field or party), what was got and what was expected.
@@ -57,6 +58,10 @@ class LedgerError(FederationError):
 
 class BudgetExceeded(LedgerError):  # noqa: N818
     """A release would pass a cap. The refusal is recorded and nothing was computed."""
+
+
+class LedgerBehind(LedgerError):  # noqa: N818
+    """The transparency log shows entries of this ledger that it does not have: an old copy gives spent budget back."""
 
 
 class Refused(FederationError):  # noqa: N818

@@ -4,98 +4,31 @@
         view = relay.view()
         name = relay.upload(view.counter, data)
 
-Every call may be repeated: whatever changes something at the other end is named by its own bytes. So an outage is
-waited out here, with growing pauses, for `patience` seconds, and what the caller sees is an answer, a typed refusal or
-Unreachable.
+An outage is waited out (`clients.institution.member_client`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import inf
-from types import TracebackType
-from typing import Any, Self
-
-from google.protobuf.descriptor import ServiceDescriptor
-from google.protobuf.message import Message
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
 
 from clients.institution.home import InstitutionHome
-from federation.errors import Refused
+from clients.institution.member_client import PART_BYTES, PATIENCE_S, MemberClient, Progress
 from federation.runtime import rpc
-from federation.runtime.private_files import read_private
 from protocols.envelope import seal
 from protocols.errors import MessageError
 from protocols.wire import lookup_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
 
-PART_BYTES = 2**20
-PATIENCE_S = 60.0
 HINT_BYTES = 2**28  # some 10 MB at ten million subjects
-_MAX_MESSAGE = 16 * 2**20
-_BUSY = frozenset({"busy"})
 _RELAY = wire.DESCRIPTOR.services_by_name["Relay"]
 _POOL = wire.DESCRIPTOR.services_by_name["Pool"]
-Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 
-class _Client:
-    """One channel to one service."""
-
-    def __init__(
-        self, home: InstitutionHome, address: str, service: ServiceDescriptor, *, patience: float = PATIENCE_S
-    ) -> None:
-        self._service = service
-        self._patience = patience
-        self._stack = ExitStack()
-        keys = home.keys
-        credentials = rpc.client_tls(
-            (keys / "ca.crt").read_bytes(), key=read_private(keys / "tls.key"), chain=(keys / "tls.crt").read_bytes()
-        )
-        self._channel = self._stack.enter_context(rpc.dial(address, credentials=credentials, max_bytes=_MAX_MESSAGE))
-
-    def close(self) -> None:
-        self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _ask(self, method: str, request: Message, *, timeout: float = 30.0, patience: float | None = None) -> Any:
-        """The reply; the same bytes again after an outage. Raises Refused or Unreachable."""
-        return patiently(
-            lambda: rpc.ask(self._channel, self._service, method, request, timeout=timeout),
-            self._patience if patience is None else patience,
-        )
-
-    def _fetch(self, method: str, request: Any, most: int, progress: Progress | None = None) -> bytes:
-        """A whole thing of at most `most` bytes, sent in parts. Raises MessageError for parts that do not fit."""
-        data = bytearray()
-        while True:
-            request.offset, request.limit = len(data), PART_BYTES
-            part = self._ask(method, request)
-            if part.size > most:
-                raise MessageError(f"{method}.size", got=part.size, expected=f"at most {most}")
-            if part.offset != len(data) or len(part.data) > PART_BYTES or len(data) + len(part.data) > part.size:
-                raise MessageError(f"{method}.part", got="bytes out of order", expected=f"those after {len(data)}")
-            data += part.data
-            if progress is not None:
-                progress(len(data), part.size)
-            if len(data) == part.size:
-                return bytes(data)
-            if not part.data:
-                raise MessageError(f"{method}.part", got="an empty part", expected=f"{part.size} bytes in all")
-
-
-class RelayClient(_Client):
+class RelayClient(MemberClient):
     """The relay, on the coordinator's member port."""
 
     def __init__(self, home: InstitutionHome, *, patience: float = PATIENCE_S) -> None:
@@ -186,7 +119,7 @@ class RelayClient(_Client):
         return list(self._ask("Work", request, timeout=10.0 + wait_ms / 1000, patience=0.0).tasks)
 
 
-class PoolClient(_Client):
+class PoolClient(MemberClient):
     """The pool of one epoch."""
 
     def __init__(self, home: InstitutionHome, address: str, epoch_id: bytes, *, patience: float = PATIENCE_S) -> None:
@@ -223,19 +156,3 @@ class PoolClient(_Client):
         if len(reply.answers) != len(queries):
             raise MessageError("query.answers", got=len(reply.answers), expected=len(queries))
         return list(reply.answers)
-
-
-def patiently(call: Callable[[], Any], patience: float) -> Any:
-    """`call()`, again after growing pauses while nobody answers or the other end is busy, for `patience` seconds."""
-    retrying = Retrying(
-        retry=retry_if_exception(is_passing),
-        wait=wait_exponential_jitter(multiplier=0.1, max=5.0),
-        stop=stop_after_delay(patience),
-        reraise=True,
-    )
-    return retrying(call)
-
-
-def is_passing(error: BaseException) -> bool:
-    """Whether the same bytes, sent again, may be answered."""
-    return isinstance(error, rpc.Unreachable) or (isinstance(error, Refused) and error.code in _BUSY)
