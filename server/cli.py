@@ -35,7 +35,7 @@ def init(
     home: Home,
     catalogue: Annotated[str, typer.Option(help="The data standard: a shipped name or a TOML file (copied).")],
     host: Annotated[str, typer.Option(help="Name or address under which institutions reach this machine.")] = LOOPBACK,
-    port: Annotated[int, typer.Option(min=1, max=65531, help="First of five consecutive ports.")] = 9090,
+    port: Annotated[int, typer.Option(min=1, max=65530, help="First of six consecutive ports.")] = 9090,
     name: Annotated[str, typer.Option(help="The coordinator's name.")] = "coordinator",
     bind: Annotated[str, typer.Option(help="Local address to listen on, if not HOST.")] = "",
     extra_host: Annotated[list[str] | None, typer.Option(help="Another name for the certificate.")] = None,

@@ -61,6 +61,8 @@ class CoordinatorSettings(HomeSettings):
     fleet_port: int = _PORT
     control_port: int = _PORT
     pool_port: int | None = Field(default=None, ge=1, le=65535)
+    log_port: int | None = Field(default=None, ge=1, le=65535)
+    log_bind: str = "127.0.0.1"
     pool_workers: int = Field(default=1, ge=1, le=256)
     lookup_processes: int = Field(default=1, ge=1, le=1024)
     pending_limit: int = Field(default=64, ge=1, le=10_000)
@@ -68,15 +70,20 @@ class CoordinatorSettings(HomeSettings):
 
     @model_validator(mode="after")
     def _ports_differ(self) -> CoordinatorSettings:
-        ports = {self.enrolment_port, self.member_port, self.fleet_port, self.control_port, self.pool}
-        if len(ports) != 5:
-            raise ValueError("enrolment_port, member_port, fleet_port, control_port and pool_port must differ")
+        ports = {self.enrolment_port, self.member_port, self.fleet_port, self.control_port, self.pool, self.log}
+        if len(ports) != 6:
+            raise ValueError("enrolment, member, fleet, control, pool and log port must differ")
         return self
 
     @property
     def pool(self) -> int:
         """The port of private queries; homes made before there were any have the one after the last."""
         return self.pool_port or self.control_port + 1
+
+    @property
+    def log(self) -> int:
+        """The port where the transparency log is read; homes made before it was have the second after control."""
+        return self.log_port or self.control_port + 2
 
 
 @dataclass(frozen=True)
@@ -183,6 +190,21 @@ class CoordinatorHome:
     def pool_address(self) -> str:
         return address(self.settings.host, self.settings.pool)
 
+    @property
+    def log_bind(self) -> str:
+        """The local address where the log is read."""
+        return self.settings.log_bind or self.bind
+
+    @property
+    def log_anchor(self) -> Path:
+        """The newest published checkpoint, beside the database: not to be restored from a backup with it."""
+        return self.path / "log.checkpoint"
+
+    @property
+    def tls_files(self) -> tuple[str, str]:
+        """The files of the server's key and certificate chain."""
+        return str(self.keys / "tls.key"), str(self.keys / "tls.crt")
+
     def authority(self) -> Authority:
         """The certificate authority, with its private key."""
         return Authority.from_pem(self.authority_pem, read_private(self.keys / "ca.key"))
@@ -233,7 +255,7 @@ def settings_text(
     extra_hosts: tuple[str, ...] = (),
     written: datetime,
 ) -> str:
-    """The text of a new coordinator.toml; five consecutive ports from `port`."""
+    """The text of a new coordinator.toml; six consecutive ports from `port`."""
     return f"""# Settings of {name}, {written:%Y-%m-%d}. The environment (FEDSCORE_COORDINATOR_*) wins over it.
 name = {json.dumps(name)}
 
@@ -254,6 +276,11 @@ fleet_port = {port + 2}           # TLS and node keys: training
 pool_port = {port + 4}            # mutual TLS: private queries
 # Never open to anyone but this machine:
 control_port = {port + 3}
+
+# TLS: the transparency log's tiles, for the regulator. Whoever reaches it reads the whole trail, so it listens on this
+# machine only; "" = where the other services listen.
+log_port = {port + 5}
+log_bind = "127.0.0.1"
 
 # Applications that may wait for the operator at once.
 pending_limit = 64

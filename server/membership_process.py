@@ -15,6 +15,7 @@ from federation.catalogue import load_catalogue
 from federation.runtime.logging import configure_process
 from federation.runtime.processes import protect_memory
 from server.home import CoordinatorHome
+from server.log.hosting import hosted_log
 from server.lookup.hosting import hosted
 from server.membership_service import Desk, serve_membership
 from server.membership_store import MembershipStore
@@ -30,7 +31,11 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
     bundle_hash = shipped_bundle().hash
     desk = Desk(home, store, load_catalogue(home.catalogue), lambda: bundle_hash, lambda: datetime.now(UTC))
     registrar = Registrar(store.admitted, lambda: control(home))
-    with hosted(home, store) as lookup, serve_membership(desk, beside=lookup.handlers, workers=lookup.workers):
+    with (
+        hosted_log(home, store) as log,
+        hosted(home, store, log.store) as lookup,
+        serve_membership(desk, beside=(*lookup.handlers, *log.handlers), workers=lookup.workers + log.workers),
+    ):
         while not stop.wait(TICK_S):
             registrar.tick(time.monotonic())
     store.close()

@@ -126,7 +126,7 @@ def await_that(what: Callable[[], bool], *, seconds: float = 20.0) -> None:
 @contextmanager
 def federation(folder: Path, *, customers: int = 12) -> Iterator[Federation]:
     """Three admitted members, the relay's process running; the pool's is started when it is wanted."""
-    home = make_coordinator(folder / "coordinator", port=rpc.free_ports(5))
+    home = make_coordinator(folder / "coordinator", port=rpc.free_ports(6))
     home.renew_certificate(datetime.now(UTC))
     store = MembershipStore.open(home.database_url)
     world = Federation(home, {}, store)

@@ -44,7 +44,7 @@ def catalogue() -> Catalogue:
 
 def make_coordinator(folder: Path, *, port: int | None = None) -> CoordinatorHome:
     text = coordinator_home.settings_text(
-        name="coordinator", catalogue="synthetic", host="127.0.0.1", port=port or free_ports(4), written=NOW
+        name="coordinator", catalogue="synthetic", host="127.0.0.1", port=port or free_ports(6), written=NOW
     )
     return CoordinatorHome.create(folder, text, datetime.now(UTC))
 

@@ -137,7 +137,7 @@ class Deployment:
 
 def _coordinator_text() -> str:
     text = coordinator_settings(
-        name="coordinator", catalogue=CATALOGUE, host="127.0.0.1", port=free_ports(5), written=datetime.now(UTC)
+        name="coordinator", catalogue=CATALOGUE, host="127.0.0.1", port=free_ports(6), written=datetime.now(UTC)
     )
     return text.replace("lookup_processes = 1", f"lookup_processes = {len(os.sched_getaffinity(0))}")
 

@@ -1,7 +1,7 @@
 """The relay of a coordinator's home, put together: what the membership process hosts.
 
-with hosted(home, members, port) as (handlers, workers):
-    ...serve them beside the membership...
+with hosted(home, members, log) as lookup:
+    ...serve lookup.handlers beside the membership...
 """
 
 from __future__ import annotations
@@ -52,12 +52,10 @@ class Hosted:
 
 
 @contextmanager
-def hosted(home: CoordinatorHome, members: MembershipStore) -> Iterator[Hosted]:
+def hosted(home: CoordinatorHome, members: MembershipStore, log: LogStore) -> Iterator[Hosted]:
     """A relay that works until the block ends: its own steps in a thread, everything else when it is called."""
     folders = LookupFolders(home.path)
     record = RecordStore.open(home.database_url)
-    log_key = folders.log_key()
-    log = LogStore.open(home.database_url, log_key, time.time)
     relay = Relay(
         record=record,
         blobs=BlobStore(record.engine, folders.root),
@@ -68,7 +66,7 @@ def hosted(home: CoordinatorHome, members: MembershipStore) -> Iterator[Hosted]:
         check=check_step,
         random=os.urandom,
         now=time.time,
-        log_key=log_key.public,
+        log_key=folders.log_key().public,
         pool_key=folders.pool_key().public,
         pool_address=home.pool_address,
     )
@@ -85,7 +83,6 @@ def hosted(home: CoordinatorHome, members: MembershipStore) -> Iterator[Hosted]:
         stop.set()
         relay.duties.stop()
         thread.join(5.0)
-        log.close()
         record.close()
 
 

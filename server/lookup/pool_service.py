@@ -16,7 +16,7 @@ from server.lookup.epochs import Code
 from server.lookup.pool import Pool
 from server.lookup.pool_files import PoolFiles
 from server.lookup.record_store import EpochRecord
-from server.lookup.slots import Slots
+from server.slots import Slots
 
 MAX_QUERIES = 64
 MAX_KEYED_QUERIES = 8

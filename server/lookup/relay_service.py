@@ -21,6 +21,7 @@ from protocols.transparency import Entry
 from protocols.wire import lookup_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
 from server.callers import Callers
+from server.log.reading import read_page, read_proof
 from server.lookup import gather
 from server.lookup.blob_store import PART_BYTES
 from server.lookup.charges import charge
@@ -28,14 +29,13 @@ from server.lookup.epochs import Code
 from server.lookup.progress import progress_of
 from server.lookup.record_store import EpochRecord, Said
 from server.lookup.relay import Relay, claimed_in, member_key, roster_of
-from server.lookup.slots import Slots
+from server.slots import Slots
 
 MAX_WAIT_S = 20.0
 MAX_TICKET_S = 60.0
 MAX_POINTS = 4096
 MAX_LEAVES = 64
 _VIEW_BYTES = PART_BYTES
-_LARGEST = 2**53  # what a database counts to
 _SLOTS = {"poll": (128, 2), "view": (96, 3), "ticket": (32, 8), "enrol": (24, 4), "short": (24, 8)}
 WORKERS = sum(total for total, _ in _SLOTS.values()) + 16
 
@@ -136,26 +136,16 @@ class RelayService:
 
     def Proof(self, request: wire.ProofRequest, context: grpc.ServicerContext) -> wire.ProofReply:  # noqa: N802
         with self._called(context, "short"):
-            log, size = self._relay.log, request.size or None
-            if request.WhichOneof("of") == "leaf_hash":
-                found = log.inclusion(request.leaf_hash, size)
-                return wire.ProofReply(index=found.index, hashes=found.path)
-            return wire.ProofReply(hashes=log.consistency(request.old_size, size))
+            leaf = request.leaf_hash if request.WhichOneof("of") == "leaf_hash" else None
+            found = read_proof(self._relay.log, leaf, request.old_size, request.size)
+            return wire.ProofReply(index=found.index, hashes=found.path)
 
     def Entries(self, request: wire.EntriesRequest, context: grpc.ServicerContext) -> wire.EntriesReply:  # noqa: N802
         """Entries in order, as many as fit in 1 MiB."""
         with self._called(context, "short"):
-            if request.start > _LARGEST:
-                raise Refused(Code.INVALID, "start", got=request.start, expected=f"at most {_LARGEST}")
-            page = self._relay.log.entries(request.start, request.count, request.kind or None)
-            reply, size = wire.EntriesReply(next=page.next), 0
-            for index, data in page.entries:
-                size += len(data)
-                if reply.entries and size > _VIEW_BYTES:
-                    reply.next = index
-                    break
-                reply.entries.add(index=index, data=data)
-            return reply
+            page = read_page(self._relay.log, request.start, request.count, request.kind)
+            found = [wire.Entry(index=index, data=data) for index, data in page.entries]
+            return wire.EntriesReply(entries=found, next=page.next)
 
     def Ticket(self, request: wire.TicketRequest, context: grpc.ServicerContext) -> wire.TicketReply:  # noqa: N802
         with self._called(context, "ticket") as caller:

@@ -137,7 +137,7 @@ def named(part: Child, name: str) -> Child:
 def make_coordinator(folder: Path) -> CoordinatorHome:
     now = datetime.now(UTC)
     text = coordinator_home.settings_text(
-        name="coordinator", catalogue="synthetic", host="127.0.0.1", port=free_ports(4), written=now
+        name="coordinator", catalogue="synthetic", host="127.0.0.1", port=free_ports(6), written=now
     )
     return CoordinatorHome.create(folder, text, now)
 

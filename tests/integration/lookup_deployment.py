@@ -199,7 +199,7 @@ class LookupDeployment:
 
 
 def _enrolled(processes: Processes, out: Path, inputs: Inputs) -> tuple[CoordinatorHome, dict[str, InstitutionHome]]:
-    home, port = out / "coordinator", free_ports(5)
+    home, port = out / "coordinator", free_ports(6)
     commands = {
         "coordinator": [
             *command("coordinator", "init", home=home, catalogue=inputs.catalogue, host="127.0.0.1", port=port),

@@ -57,7 +57,7 @@ class RecordedWorld(LookupDeployment):
     @classmethod
     def found(cls, out: Path, *, persons: int) -> Self:
         inputs = synthesise(out, persons, seed=5)
-        coordinator = make_coordinator(out / "coordinator", port=free_ports(5))
+        coordinator = make_coordinator(out / "coordinator", port=free_ports(6))
         coordinator.renew_certificate(datetime.now(UTC))
         parts = {child.name: child for child in coordinator_serve.children(coordinator)}
         homes = {given.name: _home(out, given.name, given.records) for given in inputs.institutions}

@@ -59,7 +59,7 @@ def init(fedscore: Fedscore, home: Path, records: Path, *more: object) -> tuple[
 
 
 def test_a_coordinator_is_founded(fedscore: Fedscore, tmp_path: Path) -> None:
-    port = free_ports(4)
+    port = free_ports(6)
     words = ("coordinator", "init", "--home", tmp_path / "c", "--catalogue", "synthetic", "--port", port)
     code, facts = fedscore(*words, "--json")
     home = CoordinatorHome.open(tmp_path / "c")
@@ -69,6 +69,7 @@ def test_a_coordinator_is_founded(fedscore: Fedscore, tmp_path: Path) -> None:
     assert facts["fleet_address"] == f"127.0.0.1:{port + 2}"
     assert sorted(file.name for file in home.keys.iterdir() if file.stat().st_mode & 0o077 == 0) == [
         "ca.key",
+        "log.pem",
         "operator.token",
         "signing.pem",
         "tls.key",

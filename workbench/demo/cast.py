@@ -21,7 +21,7 @@ from workbench.demo.processes import Processes, Tick
 
 RUN = "demo"
 _HOST = "127.0.0.1"
-_PORTS = 5
+_PORTS = 6
 _DECISION_S = 60
 
 Facts = dict[str, dict[str, Any]]  # what commands said, by whom

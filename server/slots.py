@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from federation.errors import Refused
-from server.lookup.epochs import Code
+
+BUSY = "busy"
 
 
 @dataclass
@@ -38,7 +39,7 @@ class Slots:
         with self._lock:
             if self._taken.total() >= self.total or self._taken[caller] >= self.each:
                 got = f"{self._taken[caller]} of the caller's, {self._taken.total()} in all"
-                raise Refused(Code.BUSY, "calls at once", got=got, expected=f"{self.each} and {self.total}: ask again")
+                raise Refused(BUSY, "calls at once", got=got, expected=f"{self.each} and {self.total}: ask again")
             self._taken[caller] += 1
         try:
             yield

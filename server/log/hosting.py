@@ -1,0 +1,137 @@
+"""The log of a coordinator's home at work: HTTP on its own port, a service for members, a thread for both.
+
+with hosted_log(home, members) as log:
+    ...serve log.handlers beside the membership...
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import grpc
+import uvicorn
+
+from federation.errors import ConfigurationError, FederationError
+from federation.runtime import rpc
+from federation.runtime.logging import get_logger
+from protocols.errors import ProtocolError
+from protocols.wire import log_pb2 as wire
+from server.callers import Callers
+from server.home import CoordinatorHome
+from server.log.http import application
+from server.log.log_host import TICK_S, LogHost
+from server.log.log_service import WORKERS, LogService
+from server.log.log_store import LogStore
+from server.membership_store import MembershipStore
+from server.rate_limit import RateLimit
+
+FRESH_S = 1.0  # a revoked member's calls end within a second
+START_S = 10.0
+_LIMIT = {"burst": 1000, "per_second": 200.0}
+_CONNECTIONS = 256
+_log = get_logger("log")
+
+
+@dataclass(frozen=True)
+class HostedLog:
+    """The services to serve, how many workers they need, the log, and the port where HTTP is served."""
+
+    handlers: tuple[grpc.GenericRpcHandler, ...]
+    workers: int
+    host: LogHost
+    store: LogStore
+    port: int
+
+
+@contextmanager
+def hosted_log(home: CoordinatorHome, members: MembershipStore) -> Iterator[HostedLog]:
+    """A log that works until the block ends. Raises ConfigurationError for a port that is taken, LedgerError for a
+    database that is older than what the log has signed.
+    """
+    key = home.log_key
+    store = LogStore.open(home.database_url, key, time.time, anchor=home.log_anchor)
+    try:
+        host = LogHost(store, key.public, home.signing_key.public)
+        callers = Callers(members, limit=RateLimit(**_LIMIT), fresh=FRESH_S)  # type: ignore[arg-type]
+        service = rpc.handlers(wire.DESCRIPTOR.services_by_name["Log"], LogService(host, callers))
+        with _ticking(host), serve_http(host, home.log_bind, home.settings.log, tls=home.tls_files) as port:
+            yield HostedLog((service,), WORKERS, host, store, port)
+    finally:
+        store.close()
+
+
+@contextmanager
+def serve_http(host: LogHost, bind: str, port: int, *, tls: tuple[str, str] | None) -> Iterator[int]:
+    """Serve the log over HTTP until the block ends; yields the port. `tls`: the files of key and certificate chain.
+
+    Raises ConfigurationError for an address that cannot be bound.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+        listening = socket.create_server((bind, port), family=family, backlog=128)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{bind}:{port}", got="an address that cannot be bound", expected="a free one"
+        ) from error
+    key, chain = tls or (None, None)
+    config = uvicorn.Config(
+        application(host),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_CONNECTIONS,
+        timeout_keep_alive=10,
+        timeout_graceful_shutdown=1,
+        ssl_keyfile=key,
+        ssl_certfile=chain,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="log-http", daemon=True)
+    thread.start()
+    try:
+        end = time.monotonic() + START_S
+        while not server.started:
+            if not thread.is_alive() or time.monotonic() > end:
+                raise ConfigurationError("log", got="an HTTP server that does not start", expected="one that serves")
+            time.sleep(0.01)
+        yield int(listening.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(5.0)
+        listening.close()
+
+
+@contextmanager
+def _ticking(host: LogHost) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=_tick, args=(host, stop), name="log", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(5.0)
+
+
+def _tick(host: LogHost, stop: threading.Event) -> None:
+    """Until `stop`; after an error a little slower."""
+    pause = 0.0
+    while not stop.wait(pause):
+        try:
+            host.tick()
+            pause = TICK_S
+        except (FederationError, ProtocolError) as error:
+            _log.error("no checkpoint is published", code=type(error).__name__)
+            pause = 5.0
+        except Exception as error:
+            _log.error("no checkpoint is published", error=error)
+            pause = 5.0

@@ -1,0 +1,188 @@
+"""The log at work: what witnesses are asked to cosign, what a quorum has cosigned, and who is told when.
+
+    host = LogHost(store, home.log_key.public, home.signing_key.public)
+    host.tick()                                   # every TICK_S, in a thread
+    host.cosign(note)                             # a witness hands in what it pulled
+
+Witnesses must cosign one and the same checkpoint to be a quorum. So there is one candidate at a time: it stays until
+enough of them have cosigned it, or for PATIENCE_S, however fast the log grows. What comes meanwhile is in the next.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from federation.errors import Refused
+from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.runtime.logging import get_logger
+from protocols.errors import ProtocolError
+from protocols.signing import VerifyingKey
+from protocols.transparency import Entry, Promise, Quorum, VerifierKey, open_checkpoint, read_entry
+from server.log.admission import MAX_ENTRIES, check_member_entry, check_regulator_entry
+from server.log.log_store import MAX_PAGE, LogStore
+from server.rate_limit import RateLimit
+
+TICK_S = 0.1
+PATIENCE_S = 5.0
+LOOK_S = 0.25  # how often what another process did is looked for
+_log = get_logger("log")
+
+
+class Which(IntEnum):
+    """Of protocols/wire/log.proto."""
+
+    CURRENT = 0
+    CANDIDATE = 1
+    COSIGNED = 2
+    FIRST_COSIGNED = 3
+
+
+@dataclass(frozen=True)
+class _Seen:
+    note: bytes
+    size: int
+    since: float = 0.0
+
+
+class LogHost:
+    """One per log: the coordinator's membership process has it. `clock` is monotonic, in seconds; thread-safe."""
+
+    def __init__(
+        self,
+        store: LogStore,
+        key: VerifierKey,
+        coordinator: VerifyingKey,
+        *,
+        patience: float = PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.store, self.key = store, key
+        self._patience, self._clock = patience, clock
+        self._roster = Roster(coordinator)
+        self._next = {MEMBER: 0, REGULATOR: 0}
+        self._lock = threading.RLock()
+        self._candidate: _Seen | None = None
+        self._cosigned: _Seen | None = None
+        self._look = True  # whether a quorum may have come together
+        self._entries = RateLimit(burst=4096, per_second=100.0)
+
+    def tick(self) -> None:
+        """Look for new entries, members and cosignatures; publish the next candidate if it is time. Raises LedgerError
+        where the log may sign nothing any more.
+        """
+        with self._lock:
+            self._follow_roster()
+            self._find_cosigned()
+            if self._moves_on():
+                note = self.store.checkpoint()
+                self._candidate = self._seen(note)
+                self._tell()
+
+    def roster(self) -> Roster:
+        """Members and regulator, as the log names them."""
+        with self._lock:
+            self._follow_roster()
+            return self._roster
+
+    def size_of(self, which: Which) -> int:
+        """The size of the tree that `note` would be of, as far as this process has seen; -1 for none."""
+        seen = self._candidate if which is Which.CANDIDATE else self._cosigned
+        return -1 if seen is None else seen.size
+
+    def note(self, which: Which, after: int = 0) -> bytes | None:
+        """The checkpoint asked for, with its cosignatures; `after` is the first one's. None if there is none."""
+        if which is Which.CURRENT:
+            return self.store.checkpoint()
+        if which is Which.FIRST_COSIGNED:
+            quorum = self._quorum()
+            return None if quorum is None else self.store.cosigned(quorum, after=after, first=True)
+        size = self.size_of(which)
+        return None if size < 0 else self.store.published(size)
+
+    def wait(self, which: Which, after: int, until: float, wanted: Callable[[], bool]) -> bytes | None:
+        """As `note`, once it is of more than `after` entries; whatever there is at `until`, or when nobody wants it."""
+        while not self._has_news(which, after) and (left := until - self._clock()) > 0 and wanted():
+            with self.store.changed:
+                self.store.changed.wait(min(left, LOOK_S))
+        return self.note(which, after)
+
+    def cosign(self, note: bytes) -> list[str]:
+        """Store the cosignatures of this log's witnesses in `note`; their names. Raises as `LogStore.cosign`."""
+        found = self.store.cosign(note, self.roster().witnesses)
+        with self._lock:
+            self._look = True
+            self._find_cosigned()
+        return found
+
+    def append_for(self, institution: str, key: VerifyingKey, entries: Sequence[Entry]) -> list[Promise]:
+        """Log what the member `institution` says under `key`. Raises Refused, MessageError or SignatureError."""
+        if not 1 <= len(entries) <= MAX_ENTRIES:
+            raise Refused("invalid", "entries", got=len(entries), expected=f"1 to {MAX_ENTRIES}")
+        for entry in entries:
+            self._count(institution)
+            check_member_entry(entry, institution, key)
+        return self.store.extend(entries)
+
+    def append_of_regulator(self, entry: Entry) -> Promise:
+        """Log what the regulator says. Raises Refused, MessageError or SignatureError."""
+        regulator = self.roster().regulator
+        check_regulator_entry(entry, None if regulator is None else VerifyingKey.from_hex(regulator.key))
+        self._count("/regulator")
+        return self.store.extend([entry])[0]
+
+    def _count(self, party: str) -> None:
+        if not self._entries.allows(party, self._clock()):
+            expected = f"{self._entries.per_second:g} entries a second"
+            raise Refused("too_many", "entries", got="more than allowed", expected=expected)
+
+    def _has_news(self, which: Which, after: int) -> bool:
+        if which is Which.CURRENT:
+            return self.store.size() > after
+        return self.size_of(which) > after
+
+    def _quorum(self) -> Quorum | None:
+        roster = self.roster()
+        return roster.quorum if roster.witnesses else None
+
+    def _moves_on(self) -> bool:
+        """Whether the next candidate is due: there is more to cosign, and the last one is done with or waited for."""
+        size, candidate = self.store.size(), self._candidate
+        if candidate is None or not self._roster.witnesses:
+            return candidate is None or size > candidate.size
+        done = self._cosigned is not None and self._cosigned.size >= candidate.size
+        return size > candidate.size and (done or self._clock() - candidate.since >= self._patience)
+
+    def _find_cosigned(self) -> None:
+        quorum = self._quorum()
+        if quorum is None or not self._look:
+            return
+        self._look = False
+        note = self.store.cosigned(quorum, after=self.size_of(Which.COSIGNED))
+        if note is not None:
+            self._cosigned = self._seen(note)
+            self._tell()
+
+    def _follow_roster(self) -> None:
+        """Fold what the coordinator says of members since the last look; what is not its saying changes nothing."""
+        for kind in self._next:
+            while True:
+                page = self.store.entries(self._next[kind], MAX_PAGE, kind)
+                for _, data in page.entries:
+                    try:
+                        self._roster, self._look = self._roster.after(read_entry(data)), True
+                    except ProtocolError as error:
+                        _log.error("an entry of the roster does not verify", kind=kind, code=type(error).__name__)
+                self._next[kind] = page.next
+                if len(page.entries) < MAX_PAGE:
+                    break
+
+    def _seen(self, note: bytes) -> _Seen:
+        return _Seen(note, open_checkpoint(note, self.key).size, self._clock())
+
+    def _tell(self) -> None:
+        with self.store.changed:
+            self.store.changed.notify_all()
