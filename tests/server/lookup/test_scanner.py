@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from federation.errors import Refused
@@ -127,3 +131,37 @@ def test_a_file_of_another_shape_is_not_served(plan: Plan, tmp_path: Path) -> No
             broken.start()
     finally:
         broken.stop()
+
+
+def test_workers_end_with_the_pool_that_was_killed(plan: Plan) -> None:
+    """Nobody tells them: each holds its own end of its own pipe, and no other worker's."""
+    script = (
+        "import sys, time, pickle\n"
+        "from server.lookup.scanner import Scanner\n"
+        "scanner = Scanner(pickle.loads(bytes.fromhex(sys.argv[1])), processes=2)\n"
+        "scanner.start()\n"
+        "print(*scanner.pids(), flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, pickle.dumps(plan).hex()], stdout=subprocess.PIPE, text=True
+    ) as pool:
+        assert pool.stdout is not None
+        workers = [psutil.Process(int(pid)) for pid in pool.stdout.readline().split()]
+        assert len(workers) == 2
+        pool.kill()
+    _, alive = psutil.wait_procs(workers, timeout=10.0)
+    assert not alive
+
+
+def test_a_worker_loads_neither_the_service_nor_its_database() -> None:
+    """What the pool's program imports would be paid for once more in every worker."""
+    script = "import sys, server.lookup.scan_process; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert "numpy" in loaded
+    assert not {"grpc", "sqlalchemy", "alembic", "pydantic"} & set(loaded)
+
+
+def test_a_worker_is_a_program_of_its_own(scanner: Scanner) -> None:
+    for pid in scanner.pids():
+        assert "server.lookup.scan_process" in psutil.Process(pid).cmdline()
