@@ -17,6 +17,7 @@ from protocols.lookup.context import EpochContext
 from protocols.lookup.fault import RELAY, Fault, TicketRefused
 from protocols.lookup.leaf import SignedLeaf
 from protocols.lookup.ticket import check_pad, combine
+from protocols.oprf.dleq import COMPOSED_SIZE
 from protocols.wire import lookup_pb2 as wire
 from server.lookup.epochs import Code
 from server.lookup.relay import Relay, evaluated_by
@@ -152,7 +153,7 @@ def evaluate(relay: Relay, batch: wire.EnrolTask, members: Sequence[str], wait: 
         if answer.HasField("refusal"):
             raise _as_error(institution, answer.refusal)
         points, proof = answer.evaluated.points, answer.evaluated.proof
-        if not points or len(proof) != 64:
+        if not points or len(proof) != COMPOSED_SIZE:
             raise Refused(Code.PROOF, institution, got="another answer", expected="elements and their proof")
         evaluated.append(wire.Evaluated(institution=institution, points=points, proof=proof))
     return evaluated
