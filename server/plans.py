@@ -14,6 +14,7 @@ from federation.privacy import PrivacyPlan, check_delta, check_enough_records
 from federation.rounds import CatalogueRef, Member, TrainingPlan
 from federation.training import Recipe
 from federation.training import dimension as dimension_of
+from federation.training.recipe import noise_of
 
 WEEK_S = 7 * 86_400
 MIN_BATCH = 1.0
@@ -72,6 +73,7 @@ def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOpti
         clip=options.clip,
         spare_rounds=options.spare_rounds,
         evaluation_share=options.evaluation_share,
+        distribution=noise_of(options.recipe.family if options.recipe else "additive"),
     )
     recipe = options.recipe or Recipe.default(catalogue, privacy, sizes)
     dimension = dimension_of(catalogue, recipe)

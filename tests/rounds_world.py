@@ -25,6 +25,7 @@ from federation.records.encoded import Encoded
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
 from federation.runtime.flower.in_process import InProcessGrid
 from federation.training import Recipe, initial_parameters
+from federation.training.recipe import noise_of
 from protocols.signing import SigningKey
 from server.assembly import Pace
 from server.checkpoint_store import CheckpointStore
@@ -108,7 +109,9 @@ def make_plan(names: tuple[str, ...] = NAMES, **changes: Any) -> TrainingPlan:
         "max_update_norm": 1000.0,
         "expires": int(START) + 86_400,
     }
-    return TrainingPlan(**{**values, **changes})
+    values |= changes
+    values["privacy"] = values["privacy"].model_copy(update={"distribution": noise_of(values["recipe"].family)})
+    return TrainingPlan(**values)
 
 
 def sign(plan: TrainingPlan) -> SignedPlan:

@@ -14,6 +14,7 @@ from federation.privacy.plan import PrivacyPlan
 from federation.records.encoded import Encoded
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
 from federation.training import Recipe, initial_parameters
+from federation.training.recipe import noise_of
 from protocols.signing import SigningKey
 
 CATALOGUE = load_catalogue("synthetic")
@@ -53,11 +54,12 @@ def training_plan(recipe: Recipe | None = None, sizes: tuple[int, ...] = (8000, 
         )
         for index, size in enumerate(sizes)
     )
+    recipe = recipe or Recipe(learning_rate=10.0)
     return TrainingPlan(
         run_id="run-1",
         catalogue=CatalogueRef(name=CATALOGUE.name, version=CATALOGUE.version, hash=CATALOGUE.hash),
-        recipe=recipe or Recipe(learning_rate=10.0),
-        privacy=PRIVACY,
+        recipe=recipe,
+        privacy=PRIVACY.model_copy(update={"distribution": noise_of(recipe.family)}),
         members=members,
         coordinator=COORDINATOR.public.hex,
         quorum=1,

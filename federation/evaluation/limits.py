@@ -19,8 +19,10 @@ def _general(plan: TrainingPlan) -> tuple[str, ...]:
         "For lending decisions on financial records only, with the person's consent; never a refusal's sole ground.",
         "Epsilon protects one record of one institution. A person known to several institutions is protected less: "
         "their losses compose. Epsilon bounds what the release tells about a record, not whether the score is right.",
-        "The noise is a floating-point Gaussian from the operating system's generator: the accounting is that of the "
-        "real Gaussian, and rounding is not part of it.",
+        "Sums are integers and the noise is an exact discrete Gaussian: no rounding is left out of the accounting."
+        if additive
+        else "The noise is a floating-point Gaussian from the operating system's generator: the accounting is that of "
+        "the real Gaussian, and rounding is not part of it.",
         "The model is additive: no interaction between features is learned, so parts and reasons are exact."
         if additive
         else "The model is a network: it has no exact parts and no exact reasons, and no adverse decision can be "

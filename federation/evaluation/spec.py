@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 Shares = tuple[float, float, float]  # of the squared norm: scores, groups, cells
 SHARES: Shares = (0.6, 0.25, 0.15)  # measured: docs/decisions/0008-scores-and-evaluation.md
 FINE_LOGIT, COARSE_LOGIT = 0.44, 0.9  # widest bin, in log-odds: more bins, more noise; fewer, more ties
+LATTICE = 2**24
 REACH = 2.7  # log-odds on each side of the base rate that have bins of their own
 
 
@@ -112,7 +113,10 @@ def lay_out(
     features: tuple[tuple[str, int], ...],
     of_norm: Shares = SHARES,
 ) -> tuple[Block, ...]:
-    """Blocks in order, with weights whose squares sum to (a hair under) 1, divided as `of_norm` says."""
+    """Blocks in order, with weights whose squares sum to (a hair under) 1, divided as `of_norm` says.
+
+    A weight is a whole multiple of 2^-24, so that the vector lies on the lattice of exact noise.
+    """
     shares = {"scores": of_norm[0]}
     shares |= {f"group:{axis.name}": of_norm[1] / len(groups) for axis in groups}
     shares |= {f"cells:{name}": of_norm[2] / len(features) for name, _ in features}
@@ -123,7 +127,7 @@ def lay_out(
     blocks: list[Block] = []
     for (name, share), shape in zip(shares.items(), shapes, strict=True):
         start = blocks[-1].stop if blocks else 0
-        blocks.append(Block(name, start, shape, math.sqrt(share / total)))
+        blocks.append(Block(name, start, shape, math.floor(math.sqrt(share / total) * LATTICE) / LATTICE))
     return tuple(blocks)
 
 

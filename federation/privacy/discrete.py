@@ -28,7 +28,7 @@ from federation.errors import PrivacyError
 
 Words: TypeAlias = Callable[[int], NDArray[np.uint64]]  # count -> that many independent uniform words
 
-MAX_SIGMA = 2**54  # values stay within 2^59: a sum of as many again is an int64
+MAX_SIGMA = 2**56  # values stay within 2^60 but for a chance of e^-128: a sum of twice as much is an int64
 MARGIN = 2.0**-36  # a float64 estimate of a probability errs by less than 2^-46
 _PER_CANDIDATE = 4  # words: k, u with the sign, and two for keeping it
 
@@ -37,10 +37,10 @@ def discrete_gaussian(words: Words, size: int, sigma: Fraction, *, margin: float
     """int64 [size]: independent discrete Gaussians of parameter `sigma`; a function of the words and of nothing else.
 
     `margin` says how close to a probability a uniform number must be to be compared exactly; it changes no outcome.
-    Raises PrivacyError unless 1 <= sigma <= 2^54.
+    Raises PrivacyError unless 1 <= sigma <= 2^56.
     """
     if not 1 <= sigma <= MAX_SIGMA:
-        raise PrivacyError("sigma", got=float(sigma), expected="from 1 to 2^54 lattice points")
+        raise PrivacyError("sigma", got=float(sigma), expected="from 1 to 2^56 lattice points")
     kept = np.empty(0, dtype=np.int64)
     while len(kept) < size:
         missing = size - len(kept)

@@ -60,13 +60,16 @@ class GaussianMechanism:
         """
         if not np.isfinite(total).all():
             raise PrivacyError("mechanism.total", got="a value that is not finite", expected="finite sums")
-        if self._left == 0:
-            raise PrivacyError("mechanism.steps", got=self.event.steps + 1, expected=f"at most {self.event.steps}")
-        self._left -= 1
+        self._count_release()
         noisy = np.asarray(total, dtype=np.float64) + self.noise.gaussian(np.shape(total), self.scale)
         grid = 2.0 ** (math.floor(math.log2(self.scale)) - _GRID_BITS)
         rounded: NDArray[np.float64] = np.round(noisy / grid) * grid
         return rounded
+
+    def _count_release(self) -> None:
+        if self._left == 0:
+            raise PrivacyError("mechanism.steps", got=self.event.steps + 1, expected=f"at most {self.event.steps}")
+        self._left -= 1
 
     def optimizer(self, inner: torch.optim.Optimizer, nominal_records: int) -> PrivateOptimizer:
         """`inner` behind this mechanism, for an institution of `nominal_records` (public)."""
@@ -90,6 +93,11 @@ class PrivateOptimizer(DPOptimizerFastGradientClipping):  # type: ignore[misc]  
             expected_batch_size=mechanism.event.sampling_rate * nominal_records,
             loss_reduction="mean",
         )
+
+    def take(self, total: NDArray[np.int64] | NDArray[np.float64]) -> None:
+        """The step's sum of clipped gradients of a model with one parameter vector, float64 [d]."""
+        (parameter,) = self.params
+        parameter.grad = torch.from_numpy(total)
 
     def accumulate(self) -> None:
         """The sum of this step is the whole of it: nothing is added up over calls."""

@@ -10,20 +10,21 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from federation.errors import PrivacyError
 from federation.privacy.accounting import Claims, epsilons, spent
 from federation.privacy.calibration import calibrate_multiplier, evaluation_multiplier
-from federation.privacy.event import GaussianEvent
+from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent
 
 if TYPE_CHECKING:
     from federation.privacy.mechanism import GaussianMechanism
     from federation.privacy.noise import NoiseSource
 
 
+Distribution: TypeAlias = Literal["gaussian", "discrete_gaussian"]
 # Within these bounds the accountants answer in less than a second and the mechanism's arithmetic is exact to rounding.
 MAX_STEPS, MAX_MULTIPLIER = 100_000, 1e4
 
@@ -38,6 +39,8 @@ class PrivacyPlan(BaseModel):
     clip                   largest L2 norm of one record's gradient
     rounds, spare_rounds   planned, and paid for on top so that a lost round can be run again
     evaluation_multiplier  noise of the one full-batch evaluation release, its sensitivity being 1; None: no release
+    distribution           "discrete_gaussian": integers, exact and replayable, for the additive family; "gaussian":
+                           floating point, for networks
     noise                  "local": every institution adds all the noise its own guarantee needs
 
     Raises PrivacyError (through `from_json`) beyond the bounds of the fields, or with more than 100,000 steps in all.
@@ -56,6 +59,7 @@ class PrivacyPlan(BaseModel):
     rounds: int = Field(ge=1, le=MAX_STEPS)
     spare_rounds: int = Field(default=0, ge=0, le=MAX_STEPS)
     evaluation_multiplier: float | None = Field(default=None, gt=0, le=MAX_MULTIPLIER, allow_inf_nan=False)
+    distribution: Distribution = "discrete_gaussian"
     noise: Literal["local"] = "local"
 
     @model_validator(mode="after")
@@ -86,6 +90,7 @@ class PrivacyPlan(BaseModel):
         clip: float = 0.5,
         spare_rounds: int = 0,
         evaluation_share: float = 0.0,
+        distribution: Distribution = "discrete_gaussian",
     ) -> PrivacyPlan:
         """The plan with the least noise whose PLD epsilon is at most `epsilon`, all releases together.
 
@@ -107,6 +112,7 @@ class PrivacyPlan(BaseModel):
                 "rounds": rounds,
                 "spare_rounds": spare_rounds,
                 "evaluation_multiplier": evaluation,
+                "distribution": distribution,
             },
         )
 
@@ -117,19 +123,23 @@ class PrivacyPlan(BaseModel):
 
     def round_event(self) -> GaussianEvent:
         """What one training round costs."""
-        return GaussianEvent(self.sampling_rate, self.noise_multiplier, self.steps_per_round)
+        return self._event(self.sampling_rate, self.noise_multiplier, self.steps_per_round)
 
     def evaluation_event(self) -> GaussianEvent | None:
         """What the evaluation release costs; None where the plan has none."""
-        return None if self.evaluation_multiplier is None else GaussianEvent(1.0, self.evaluation_multiplier, 1)
+        return None if self.evaluation_multiplier is None else self._event(1.0, self.evaluation_multiplier, 1)
 
     def events(self) -> tuple[GaussianEvent, ...]:
         """Everything that the plan may release: planned and spare rounds, and the evaluation."""
         evaluation = self.evaluation_event()
         return (
-            GaussianEvent(self.sampling_rate, self.noise_multiplier, self.steps),
+            self._event(self.sampling_rate, self.noise_multiplier, self.steps),
             *(() if evaluation is None else (evaluation,)),
         )
+
+    def _event(self, sampling_rate: float, multiplier: float, steps: int) -> GaussianEvent:
+        kind = DiscreteGaussianEvent if self.distribution == "discrete_gaussian" else GaussianEvent
+        return kind(sampling_rate, multiplier, steps)
 
     def claims(self) -> Claims:
         """The epsilons of `events()` at the plan's delta."""
@@ -143,21 +153,24 @@ class PrivacyPlan(BaseModel):
 
     def mechanism(self, noise: NoiseSource) -> GaussianMechanism:
         """The mechanism of one training round; its `event` is `round_event()`."""
-        from federation.privacy.mechanism import GaussianMechanism
-
-        return GaussianMechanism(self.round_event(), clip=self.clip, noise=noise)
+        return self._mechanism(self.round_event(), self.clip, noise)
 
     def evaluation(self, noise: NoiseSource) -> GaussianMechanism:
         """The mechanism of the evaluation release: vectors that one record moves by at most 1 in L2 norm.
 
         Raises PrivacyError where the plan has no evaluation release.
         """
-        from federation.privacy.mechanism import GaussianMechanism
-
         event = self.evaluation_event()
         if event is None:
             raise PrivacyError("privacy.evaluation_multiplier", got=None, expected="a plan with an evaluation release")
-        return GaussianMechanism(event, clip=1.0, noise=noise)
+        return self._mechanism(event, 1.0, noise)
+
+    def _mechanism(self, event: GaussianEvent, clip: float, noise: NoiseSource) -> GaussianMechanism:
+        from federation.privacy.exact import ExactMechanism
+        from federation.privacy.mechanism import GaussianMechanism
+
+        made = ExactMechanism if self.distribution == "discrete_gaussian" else GaussianMechanism
+        return made(event, clip=clip, noise=noise)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for canonical JSON."""

@@ -145,6 +145,7 @@ class TrainingPlan(Document):
             raise ConfigurationError("plan.members", got="one key twice", expected="a key per institution")
         if not 1 <= self.quorum <= len(names):
             raise ConfigurationError("plan.quorum", got=self.quorum, expected=f"1 to {len(names)}")
+        self.recipe.check_privacy(self.privacy)
         return self
 
     @cached_property

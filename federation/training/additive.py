@@ -1,50 +1,73 @@
 """The additive model: logistic regression on the embedding. Every cell's effect, part and reason is exact.
 
-Works on the codes: a forward pass gathers one number per feature, a backward pass counts residuals per cell. No matrix
-of records times dimensions is built, so a million records fit where their codes do. torch is imported to train and for
-nothing else: plans, scores and reports are made without it.
+Works on the codes: a forward pass gathers one integer per feature, a backward pass counts residuals per cell. No matrix
+of records times dimensions is built, so a million records fit where their codes do. Everything between the weights and
+the clipped sum of gradients is integer arithmetic within int64, so a sum is the same in every order and on every
+machine, and its sensitivity is a matter of integers:
+
+    |residual| <= floor(clip RESIDUAL ONE / sqrt(h share))     the limit for a record that holds h features
+    |residual| x |embedding| <= clip RESIDUAL ONE              in lattice points: the clip, whatever the model
+
+torch is imported to train and for nothing else: plans, scores and reports are made without it.
 """
 
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from federation.errors import ConfigurationError
 from federation.training.descent import descend
-from federation.training.embedding import Embedding
+from federation.training.embedding import ONE, Embedding
+from federation.training.fixed_point import LOGIT, RESIDUAL, fixed_log_odds, fixed_weights, residuals
 from federation.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
     from federation.privacy.mechanism import GaussianMechanism
 
+MAX_DIMENSION = 2**13  # a log-odds is at most 2^16 x 2^20 PARAMETER_LIMIT x sqrt(dimension) < 2^63 steps
+I64 = NDArray[np.int64]
+
 
 class AdditiveModel:
-    """Parameters: the weights of the embedding, float32 [dimension]. The intercept is the public log-odds."""
+    """Parameters: the weights of the embedding, float32 [dimension]. The intercept is the public log-odds.
+
+    Raises ConfigurationError for a catalogue of more than 8,192 cells: its log-odds could leave int64.
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.embedding = Embedding.of(catalogue)
-        self.intercept = math.log(catalogue.base_rate / (1 - catalogue.base_rate))
+        if self.dimension > MAX_DIMENSION:
+            raise ConfigurationError("catalogue", got=f"{self.dimension} cells", expected=f"at most {MAX_DIMENSION}")
+        self._intercept = fixed_log_odds(catalogue.base_rate)
 
     @property
     def dimension(self) -> int:
         """Number of parameters."""
         return self.embedding.dimension
 
+    @property
+    def intercept(self) -> float:
+        """The public log-odds of bad."""
+        return self._intercept / LOGIT
+
     def initial(self) -> NDArray[np.float32]:
         """Zeros: the public base rate for everybody."""
         return np.zeros(self.dimension, dtype=np.float32)
 
     def logits(self, parameters: NDArray[np.float32], codes: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Log-odds of bad, float64 [n]."""
-        return self.intercept + self.embedding.forward(parameters.astype(np.float64), codes)
+        """Log-odds of bad, float64 [n]: what training sees, so every machine sees the same."""
+        return self._log_odds(parameters.astype(np.float64), codes) / LOGIT
 
     def cell_effects(self, parameters: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
         """Log-odds of bad that each cell adds, float64 [n_cells] per feature."""
-        return tuple(self.embedding.effects(parameters.astype(np.float64)))
+        steps = self.embedding.effects_in_steps(fixed_weights(parameters.astype(np.float64)))
+        return tuple(effect / LOGIT for effect in steps)
 
     def train(
         self,
@@ -57,24 +80,24 @@ class AdditiveModel:
     ) -> NDArray[np.float64]:
         """The parameters after every step that the mechanism's event has."""
 
-        def clipped_sum(weights: NDArray[np.float64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
-            return self.clipped_sum(weights, codes[rows], target[rows], mechanism)
+        def clipped_sum(weights: NDArray[np.float64], rows: NDArray[np.int64]) -> I64:
+            return self.clipped_sum(weights, codes[rows], target[rows], mechanism.clip)
 
         return descend(parameters, len(codes), clipped_sum, recipe, mechanism, nominal_records)
 
     def clipped_sum(
-        self,
-        weights: NDArray[np.float64],
-        codes: NDArray[np.uint8],
-        target: NDArray[np.uint8],
-        mechanism: GaussianMechanism,
-    ) -> NDArray[np.float64]:
-        """Sum over records of gradients of norm at most the mechanism's clip, float64 [dimension]; always finite."""
-        import torch
+        self, weights: NDArray[np.float64], codes: NDArray[np.uint8], target: NDArray[np.uint8], clip: float
+    ) -> I64:
+        """Sum over records of gradients of norm at most `clip`, int64 [dimension] in lattice points of 2^-32."""
+        limits = self.residual_limits(clip)[self.embedding.held(codes)]
+        return self.embedding.backward_in_steps(residuals(self._log_odds(weights, codes), target, limits), codes)
 
-        from federation.training.logistic import clipped_residuals
+    def residual_limits(self, clip: float) -> I64:
+        """The largest residual, in steps, for records that hold 0, 1, .. p features; int64 [p + 1]."""
+        bound = Fraction(clip) * RESIDUAL * ONE
+        shares = [held * self.embedding.share for held in range(1, len(self.embedding.steps) + 1)]
+        return np.array([0, *(min(RESIDUAL, math.isqrt(math.floor(bound**2 / share))) for share in shares)])
 
-        z = torch.from_numpy(self.intercept + self.embedding.forward(weights, codes))
-        y = torch.from_numpy(target.astype(np.float64))
-        norms = torch.from_numpy(self.embedding.norms(codes))
-        return self.embedding.backward(clipped_residuals(z, y, norms, mechanism).numpy(), codes)
+    def _log_odds(self, weights: NDArray[np.float64], codes: NDArray[np.uint8]) -> I64:
+        effects = self.embedding.effects_in_steps(fixed_weights(weights))
+        return self.embedding.gather(effects, codes, self._intercept)

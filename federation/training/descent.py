@@ -1,8 +1,8 @@
 """The private steps of one round, for every family of models: only the sum of clipped gradients differs.
 
-Every number is float64, and no step of it can fail: parameters stay within the public bound, sums of clipped gradients
-are finite whatever the records are. What may fail does so before the budget is reserved, so that no refusal tells of a
-record.
+Parameters are float64, and no step of it can fail: they stay within the public bound, sums of clipped gradients (int64
+for the additive family, float64 for networks) are finite whatever the records are. What may fail does so before the
+budget is reserved, so that no refusal tells of a record.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from federation.privacy.mechanism import GaussianMechanism
 
 F64: TypeAlias = NDArray[np.float64]
-ClippedSum: TypeAlias = Callable[[F64, NDArray[np.int64]], F64]  # (parameters [d], positions of records) -> sum [d]
+I64: TypeAlias = NDArray[np.int64]
+ClippedSum: TypeAlias = Callable[[F64, I64], F64] | Callable[[F64, I64], I64]  # (parameters, rows) -> sum [d]
 
 
 def descend(
@@ -34,12 +35,12 @@ def descend(
     import torch
 
     weights = torch.nn.Parameter(torch.from_numpy(parameters.astype(np.float64)))
-    inner = torch.optim.SGD([weights], lr=recipe.learning_rate, momentum=recipe.momentum)
+    inner = torch.optim.SGD([weights], lr=recipe.learning_rate, momentum=recipe.momentum, foreach=False)
     optimizer = mechanism.optimizer(inner, nominal_records)
     for _ in range(mechanism.event.steps):
         rows = mechanism.sample(records)
         optimizer.zero_grad()
-        weights.grad = torch.from_numpy(clipped_sum(weights.detach().numpy(), rows))
+        optimizer.take(clipped_sum(weights.detach().numpy(), rows))
         optimizer.step()
         weights.data.clamp_(-PARAMETER_LIMIT, PARAMETER_LIMIT)
     return weights.detach().numpy()

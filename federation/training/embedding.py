@@ -1,116 +1,160 @@
-"""The smooth one-hot embedding: public, fixed by the catalogue, of norm exactly 1 for a record with every feature.
+"""The smooth one-hot embedding: public, fixed by the catalogue, integer, of norm at most 1.
 
-Ordered bins i, j of one feature share strength: K_ij = .8 exp(-|i - j| / 4) + .2 [i = j]. Most of what all bins share
-is taken out, because the public intercept already says it: with v = 1 / (1' K^-1 1), the squared norm of the centre of
-the ball that the bins lie on, C = (K - v) / (1 - v) are the same points seen from that centre, again of norm 1, and
-(C + .1) / 1.1 leaves the little by which a member's level may differ. Special codes, the missing cell and the
-categories of a nominal feature share nothing.
+A cell's embedding is its row of a square root of the feature's kernel (`federation.training.kernel`), over the root of
+the number of features, rounded towards zero to a whole number of steps of 2^-16. Special codes, the missing cell and
+the categories of a nominal feature share nothing. The root is the Cholesky factor, which is unique: two members cannot
+differ. Any other root is the same model turned, and neither gradient descent nor Gaussian noise sees a direction.
 
-A cell's embedding is its row of the symmetric square root of that kernel, over the root of the number of features, so
-a record's gradient of the logistic loss has norm at most |sigma(z) - y|. The symmetric root is unique: two members
-cannot differ by the sign of an eigenvector.
+Rounding towards zero only shortens, and it is checked in integers for every row when the tables are made: the squared
+norm of a row is at most ONE^2 // p, so that of a record with h of p features held is at most h (ONE^2 // p) <= ONE^2.
+That is what the sensitivity of training rests on: |residual| x that norm, exactly.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from decimal import Context, Decimal, localcontext
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.errors import RecordsError
+from federation.errors import ConfigurationError, RecordsError
+from federation.training.kernel import factor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from federation.catalogue import Catalogue, Feature
 
-_SHARED = 0.8
-_REACH = 4.0  # bins
-_LEVEL = 0.1
+ONE = 2**16  # steps in a norm of 1
+I64: TypeAlias = NDArray[np.int64]
+F64: TypeAlias = NDArray[np.float64]
 
 
-def kernel(feature: Feature) -> NDArray[np.float64]:
-    """Inner products of the cells of one feature, float64 [n_cells, n_cells], ones on the diagonal."""
-    full = np.eye(feature.n_cells)
-    if feature.kind == "ordinal" and feature.n_ordered > 1:
-        full[: feature.n_ordered, : feature.n_ordered] = (_centred(feature.n_ordered) + _LEVEL) / (1 + _LEVEL)
-    return full
+@lru_cache(maxsize=1024)
+def _steps(ordered: int, cells: int, features: int) -> I64:
+    """One feature's table, int64 [cells, cells], read-only; its first `ordered` cells are neighbours."""
+    with localcontext(Context(prec=40)):
+        scale = ONE / Decimal(features).sqrt()
+        table = np.diag(np.full(cells, int(scale), dtype=np.int64))
+        if ordered > 1:
+            table[:ordered, :ordered] = [[int(value * scale) for value in row] for row in factor(ordered)]
+    table.flags.writeable = False
+    return table
 
 
-def _centred(n: int) -> NDArray[np.float64]:
-    """n neighbouring points of norm 1, seen from the centre of their enclosing ball and scaled back to norm 1."""
-    bins = np.arange(n)
-    smooth = _SHARED * np.exp(-np.abs(bins[:, None] - bins) / _REACH) + (1 - _SHARED) * np.eye(n)
-    centre = 1 / float(np.linalg.solve(smooth, np.ones(n)).sum())
-    centred: NDArray[np.float64] = (smooth - centre) / (1 - centre)
-    return centred
-
-
-def symmetric_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The unique symmetric positive R with R R = `matrix`, which is symmetric and positive."""
-    values, vectors = np.linalg.eigh(matrix)
-    root: NDArray[np.float64] = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    return root
+def _ordered(feature: Feature) -> int:
+    return feature.n_ordered if feature.kind == "ordinal" else 0
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """One square table per feature, in the catalogue's order; rows are cells, of norm 1 / sqrt(p).
+    """One square integer table per feature, int64 in steps of 2^-16, in the catalogue's order; rows are cells.
 
-    The code `n_cells` (feature not held) stands for a row of zeros.
+    The code `n_cells` (feature not held) stands for a row of zeros. Raises ConfigurationError for a row that is longer
+    than its share of a norm of 1.
     """
 
-    tables: tuple[NDArray[np.float64], ...]
+    steps: tuple[I64, ...]
+
+    def __post_init__(self) -> None:
+        for j, table in enumerate(self.steps):
+            longest = max((sum(value * value for value in row) for row in table.tolist()), default=0)
+            if longest > self.share:
+                raise ConfigurationError(f"embedding.{j}", got=f"squared norm {longest}", expected=f"<= {self.share}")
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Embedding:
         """The embedding of the catalogue's model features."""
-        weight = 1 / math.sqrt(len(catalogue.features))
-        return cls(tuple(weight * symmetric_root(kernel(feature)) for feature in catalogue.features))
+        return _embedding(tuple((_ordered(feature), feature.n_cells) for feature in catalogue.features))
+
+    @property
+    def share(self) -> int:
+        """The most that one feature adds to a record's squared norm, in squared steps."""
+        return ONE**2 // len(self.steps)
 
     @property
     def dimension(self) -> int:
         """Length of a record's embedding: the number of cells of all features."""
-        return sum(len(table) for table in self.tables)
+        return sum(len(table) for table in self.steps)
 
     @cached_property
-    def _squared(self) -> tuple[NDArray[np.float64], ...]:
+    def tables(self) -> tuple[F64, ...]:
+        """The same tables as numbers, float64: exact, a step is a power of two."""
+        return tuple(table / ONE for table in self.steps)
+
+    @cached_property
+    def _squared(self) -> tuple[F64, ...]:
         return tuple(np.append((table**2).sum(1), 0.0) for table in self.tables)
 
-    def split(self, flat: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    def split(self, flat: F64) -> list[F64]:
         """A flat vector [dimension] by feature."""
-        return np.split(flat, np.cumsum([len(table) for table in self.tables])[:-1])
+        return np.split(flat, self._bounds)
 
-    def effects(self, weights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    def effects(self, weights: F64) -> list[F64]:
         """What each cell adds to a linear model's output, float64 [n_cells] per feature."""
         return [table @ part for table, part in zip(self.tables, self.split(weights), strict=True)]
 
-    def forward(self, weights: NDArray[np.float64], codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def effects_in_steps(self, weights: I64) -> list[I64]:
+        """Every cell's row times integer `weights` [dimension], int64 [n_cells] per feature: no rounding, no BLAS."""
+        return [table @ part for table, part in zip(self.steps, np.split(weights, self._bounds), strict=True)]
+
+    def forward(self, weights: F64, codes: NDArray[np.uint8]) -> F64:
         """Embedded records times `weights`, float64 [n], without building the embedded records."""
         return self._sum_cells([np.append(effect, 0.0) for effect in self.effects(weights)], codes)
 
-    def backward(self, residuals: NDArray[np.float64], codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def backward(self, residuals: F64, codes: NDArray[np.uint8]) -> F64:
         """`residuals` [n] times embedded records, float64 [dimension]: the gradient that belongs to `forward`."""
-        self.check(codes)
-        parts = []
-        for j, table in enumerate(self.tables):
-            cells = np.bincount(codes[:, j], weights=residuals, minlength=len(table) + 1)
-            parts.append(cells[:-1] @ table)
+        cells = self.count(residuals, codes)
+        return np.concatenate([counted @ table for counted, table in zip(cells, self.tables, strict=True)])
+
+    def backward_in_steps(self, residuals: I64, codes: NDArray[np.uint8]) -> I64:
+        """Integer `residuals` [n] times embedded records, int64 [dimension], exact whatever the order of summation.
+
+        Counting adds integers in float64, which is exact below 2^53: for residuals within 2^16, up to 2^37 records.
+        """
+        cells = self.count(residuals.astype(np.float64), codes)
+        parts = [counted.astype(np.int64) @ table for counted, table in zip(cells, self.steps, strict=True)]
         return np.concatenate(parts)
 
-    def norms(self, codes: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """L2 norm of each embedded record, float64 [n]: sqrt(features held / p)."""
+    def count(self, values: F64, codes: NDArray[np.uint8]) -> list[F64]:
+        """The sum of `values` over the records of each cell, float64 [n_cells] per feature."""
+        self.check(codes)
+        counted: list[F64] = []
+        for j, table in enumerate(self.steps):
+            cells: F64 = np.bincount(codes[:, j], weights=values, minlength=len(table) + 1).astype(
+                np.float64, copy=False
+            )
+            counted.append(cells[:-1])
+        return counted
+
+    def held(self, codes: NDArray[np.uint8]) -> I64:
+        """How many features each record holds, int64 [n]."""
+        self.check(codes)
+        absent: I64 = (codes == self._absent).sum(axis=1, dtype=np.int64)
+        return len(self.steps) - absent
+
+    def norms(self, codes: NDArray[np.uint8]) -> F64:
+        """L2 norm of each embedded record, float64 [n]: about sqrt(features held / p), never more."""
         return np.sqrt(self._sum_cells(list(self._squared), codes))
 
-    def dense(self, codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def dense(self, codes: NDArray[np.uint8]) -> F64:
         """Embedded records, float64 [n, dimension]: for models that need them as they are."""
         self.check(codes)
         padded = [np.vstack([table, np.zeros(len(table))]) for table in self.tables]
         return np.concatenate([table[codes[:, j]] for j, table in enumerate(padded)], axis=1)
 
-    def _sum_cells(self, values: list[NDArray[np.float64]], codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def gather(self, values: Sequence[I64], codes: NDArray[np.uint8], start: int) -> I64:
+        """`start` plus each record's cells' `values` (int64 [n_cells] per feature), int64 [n]."""
+        self.check(codes)
+        total = np.full(len(codes), start, dtype=np.int64)
+        for j, value in enumerate(values):
+            total += np.append(value, 0)[codes[:, j]]
+        return total
+
+    def _sum_cells(self, values: list[F64], codes: NDArray[np.uint8]) -> F64:
         self.check(codes)
         total = np.zeros(len(codes))
         for j, value in enumerate(values):
@@ -119,8 +163,22 @@ class Embedding:
 
     def check(self, codes: NDArray[np.uint8]) -> None:
         """Raises RecordsError unless every code is a cell, or the one beyond that says 'not held'."""
-        limits = np.array([len(table) for table in self.tables])
+        limits = self._absent
         if codes.ndim != 2 or codes.shape[1] != len(limits):
             raise RecordsError("codes", got=f"shape {codes.shape}", expected=f"[n, {len(limits)}]")
         if len(codes) and (over := np.flatnonzero(codes.max(axis=0) > limits)).size:
             raise RecordsError("codes", got=f"a code above {limits[over[0]]} in column {over[0]}", expected="a cell")
+
+    @cached_property
+    def _absent(self) -> I64:
+        return np.array([len(table) for table in self.steps], dtype=np.int64)
+
+    @cached_property
+    def _bounds(self) -> I64:
+        return np.cumsum(self._absent)[:-1]
+
+
+@lru_cache(maxsize=64)
+def _embedding(shape: tuple[tuple[int, int], ...]) -> Embedding:
+    """One embedding for all that share a shape: it is frozen."""
+    return Embedding(tuple(_steps(ordered, cells, len(shape)) for ordered, cells in shape))

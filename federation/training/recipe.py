@@ -8,12 +8,13 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from federation.errors import ConfigurationError
 from federation.privacy import PrivacyPlan, noise_level
+from federation.privacy.plan import Distribution
 
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 PARAMETER_LIMIT = 1e6  # no parameter of a model lies beyond it, in a request or after a step: log-odds are tens
 MAX_LAYERS, MAX_WIDTH = 4, 1024
 _QUIET = 5e-4  # noise level under which steps may be longer
+
+
+Family: TypeAlias = Literal["additive", "mlp"]
+
+
+def noise_of(family: Family) -> Distribution:
+    """The noise that a family's gradients get: exact integers for the additive one, floating point for networks."""
+    return "discrete_gaussian" if family == "additive" else "gaussian"
 
 
 class Recipe(BaseModel):
@@ -34,7 +43,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    family: Literal["additive", "mlp"] = "additive"
+    family: Family = "additive"
     hidden: tuple[int, ...] = Field(default=(), strict=False)
     learning_rate: float = Field(gt=0, le=1e4, allow_inf_nan=False)
     momentum: float = Field(default=0.5, ge=0, lt=1)
@@ -60,6 +69,13 @@ class Recipe(BaseModel):
         curvature = catalogue.base_rate * (1 - catalogue.base_rate)
         quiet = noise_level(privacy.epsilon, privacy.delta, nominal_records) < _QUIET
         return cls(learning_rate=(4.0 if quiet else 2.0) / curvature)
+
+    def check_privacy(self, privacy: PrivacyPlan) -> None:
+        """Raises ConfigurationError unless the noise is that of the family: integers for additive, floats for mlp."""
+        expected = noise_of(self.family)
+        if privacy.distribution != expected:
+            where = f"privacy.distribution of {self.family}"
+            raise ConfigurationError(where, got=privacy.distribution, expected=expected)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for canonical JSON."""

@@ -44,13 +44,15 @@ class Trainer:
 
     `nominal_records` is the institution's PUBLIC size in the signed plan: gradients are divided by it (times the
     sampling rate), whatever the number of records really is, so the update does not give that number away.
-    Raises PrivacyError if the plan's delta is too large for that size.
+    Raises PrivacyError if the plan's delta is too large for that size, ConfigurationError if its noise is not the
+    family's.
     """
 
     def __init__(
         self, catalogue: Catalogue, recipe: Recipe, privacy: PrivacyPlan, nominal_records: int, noise: NoiseSource
     ) -> None:
         check_delta(privacy.delta, [nominal_records])
+        recipe.check_privacy(privacy)
         self.recipe = recipe
         self.privacy = privacy
         self.nominal_records = nominal_records

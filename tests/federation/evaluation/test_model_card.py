@@ -114,7 +114,7 @@ def test_limitations_name_few_records_partial_coverage_noise_and_additivity() ->
     for phrase in (
         "Fewer than 2000 nominal records: bank-1",
         "held by: bank-1",
-        "floating-point",
+        "discrete Gaussian",
         "additive",
         "lending",
     ):
@@ -132,6 +132,7 @@ def test_a_network_has_no_influence_and_says_so() -> None:
     card = build_card(model, CATALOGUE, release())
     assert card.to_json()["influence"] is None
     assert "no exact parts" in " ".join(card.limitations)
+    assert "floating-point" in " ".join(card.limitations)
     assert "What moves a score" not in card.to_html()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -11,11 +13,13 @@ from hypothesis import strategies as st
 from federation.catalogue import Catalogue, load_catalogue
 from federation.errors import ConfigurationError
 from federation.privacy import GaussianEvent, OsNoise, PrivacyPlan, SeededNoise
+from federation.privacy.exact import POINTS
 from federation.privacy.mechanism import GaussianMechanism
 from federation.records.encoded import Encoded
 from federation.training import Recipe, Trainer, dimension, initial_parameters, logits, mlp
 from federation.training.additive import AdditiveModel
 from federation.training.mlp import MlpModel
+from federation.training.recipe import Family, noise_of
 
 CLIP = 1e-3
 TINY = 1e-8  # a clip that no plan may have: there the vanishing shows most
@@ -23,7 +27,7 @@ DEEP = (1, 1, 1)
 CATALOGUE = load_catalogue("australian")
 
 
-def plan(clip: float = CLIP) -> PrivacyPlan:
+def plan(clip: float = CLIP, family: Family = "additive") -> PrivacyPlan:
     return PrivacyPlan(
         epsilon=1.0,
         delta=1e-5,
@@ -33,11 +37,12 @@ def plan(clip: float = CLIP) -> PrivacyPlan:
         clip=clip,
         steps_per_round=1,
         rounds=1,
+        distribution=noise_of(family),
     )
 
 
 def mechanism(clip: float = CLIP) -> GaussianMechanism:
-    return plan(clip).mechanism(SeededNoise(1))
+    return plan(clip, "mlp").mechanism(SeededNoise(1))
 
 
 def held(catalogue: Catalogue, count: int, seed: int = 0) -> Encoded:
@@ -115,15 +120,43 @@ def test_the_gradient_is_that_of_autograd() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300, 1e200, -1e300])
 def test_arithmetic_that_breaks_down_for_a_record_leaves_it_out_of_the_sum(value: float) -> None:
     """Such a model is refused beforehand; were it not, no sum and no failure would tell that the record is there."""
-    records = held(CATALOGUE, 20)
-    network, additive = MlpModel(CATALOGUE, (3,)), AdditiveModel(CATALOGUE)
-    for model in (network, additive):
-        flat = np.random.default_rng(1).normal(size=model.dimension)
-        flat[::3] = value
-        for outcomes in (records.target, 1 - records.target):
-            total = model.clipped_sum(flat, records.codes, outcomes, mechanism(0.5))
-            assert np.isfinite(total).all()
-            assert np.linalg.norm(total) <= 20 * 0.5
+    records, model = held(CATALOGUE, 20), MlpModel(CATALOGUE, (3,))
+    flat = np.random.default_rng(1).normal(size=model.dimension)
+    flat[::3] = value
+    for outcomes in (records.target, 1 - records.target):
+        total = model.clipped_sum(flat, records.codes, outcomes, mechanism(0.5))
+        assert np.isfinite(total).all()
+        assert np.linalg.norm(total) <= 20 * 0.5
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+@settings(max_examples=80, deadline=None)
+@given(
+    size=st.one_of(st.floats(-12, 6), st.sampled_from([np.nan, np.inf, 30.0, 300.0])),
+    seed=st.integers(0, 2**32),
+    clip=st.sampled_from([1e-3, 0.3, 0.5, 1.0, 1e3]),
+    absent=st.booleans(),
+)
+def test_a_record_of_the_additive_model_moves_the_sum_by_the_clip_at_most(
+    size: float, seed: int, clip: float, absent: bool
+) -> None:
+    """In Python's integers, without any tolerance: whatever the model, also one that is not a number."""
+    model, record = AdditiveModel(CATALOGUE), held(CATALOGUE, 1, seed)
+    if absent:
+        record.codes[0, ::2] = [feature.n_cells for feature in CATALOGUE.features[::2]]
+    with np.errstate(all="ignore"):
+        flat = np.random.default_rng(seed).normal(size=model.dimension) * 10.0**size
+        total = model.clipped_sum(flat, record.codes, record.target, clip).tolist()
+    assert sum(value**2 for value in total) <= (Fraction(clip) * POINTS) ** 2
+
+
+def test_the_largest_model_allowed_stays_within_int64() -> None:
+    model, records = AdditiveModel(CATALOGUE), held(CATALOGUE, 50)
+    for sign in (1.0, -1.0):
+        flat = np.full(model.dimension, sign * 1e6)
+        dense = (model.embedding.dense(records.codes) * 2**16).astype(np.int64).tolist()
+        exact = [model._intercept + sum(x * int(sign * 1e6 * 2**20) for x in row) for row in dense]
+        assert model._log_odds(flat, records.codes).tolist() == exact
 
 
 def test_factors_of_norms_that_say_nothing() -> None:
@@ -134,7 +167,9 @@ def test_factors_of_norms_that_say_nothing() -> None:
 
 @pytest.mark.parametrize("recipe", [Recipe(learning_rate=1e4), Recipe(family="mlp", hidden=(3,), learning_rate=1e4)])
 def test_the_longest_steps_end_within_the_bound(recipe: Recipe) -> None:
-    loud = PrivacyPlan.model_validate({**plan(1e3).to_json(), "noise_multiplier": 1e4, "steps_per_round": 3})
+    loud = PrivacyPlan.model_validate(
+        {**plan(1e3, recipe.family).to_json(), "noise_multiplier": 1e4, "steps_per_round": 3}
+    )
     start = initial_parameters(CATALOGUE, recipe)
     moved = Trainer(CATALOGUE, recipe, loud, 1, OsNoise()).round(start, held(CATALOGUE, 10))
     assert np.isfinite(moved).all()
