@@ -1,0 +1,59 @@
+"""Three opinions on a composition, and whether they agree: PLD (dp-accounting), PRV (Opacus), closed form at q = 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from federation.privacy.accounting import gaussian_epsilon, prv_epsilon, rdp_epsilon, spent
+from federation.privacy.event import Event
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """Epsilons at `delta`. `prv` is None where PRV cannot answer, `exact` where some step is subsampled.
+
+    `slack` is how far above the truth PRV may read: its own error bound, which grows with epsilon.
+    """
+
+    delta: float
+    pld: float
+    prv: float | None
+    exact: float | None
+    rdp: float
+    slack: float
+
+    @classmethod
+    def of(cls, events: Sequence[Event], delta: float) -> Opinion:
+        """At least one event. A second or less; equal compositions are remembered."""
+        rdp = rdp_epsilon(events, delta)
+        slack = max(0.01, 0.0025 * rdp)
+        full = all(event.sampling_rate == 1 for event in events)
+        mu = math.sqrt(sum(event.steps / event.noise_multiplier**2 for event in events))
+        pld = spent(events, delta)
+        prv = prv_epsilon(events, delta, error=slack) if math.isfinite(pld) else None
+        return cls(delta, pld, prv, gaussian_epsilon(mu, delta) if full else None, rdp, slack)
+
+    def disagreements(self, agreement: float) -> list[str]:
+        """Which differ by more than `agreement`, and why, as far as the others tell."""
+        found = []
+        if self.prv is not None and abs(self.prv - self.pld) > max(agreement, self.slack):
+            found.append(f"PLD {self.pld:.4f} and PRV {self.prv:.4f} (its error bound {self.slack:.3f}): {self._why()}")
+        if self.exact is not None and not close(self.exact, self.pld, agreement):
+            found.append(f"PLD {self.pld:.4f} and the closed form {self.exact:.4f}: PLD's discretisation")
+        return found
+
+    def _why(self) -> str:
+        if self.prv is not None and self.prv > self.rdp + self.slack:
+            return f"PRV is above the Renyi bound {self.rdp:.4f}, so PRV's grid is too coarse"
+        if self.pld > self.rdp:
+            return f"PLD is above the Renyi bound {self.rdp:.4f}, so PLD's grid is too coarse"
+        if self.prv is not None and self.prv < self.pld:
+            return "PRV is below PLD, which is pessimistic; the larger counts"
+        return "both are upper bounds below Renyi's; the smaller would do, the larger counts"
+
+
+def close(first: float, second: float, agreement: float) -> bool:
+    """Two infinities agree."""
+    return first == second or abs(first - second) <= agreement

@@ -1,0 +1,107 @@
+"""Reading an export: nothing is unpacked to disk, nothing is read beyond a bound.
+
+with Archive.open(path) as archive:
+    for data in archive.lines(ENTRIES): ...
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from clients.regulator.layout import MAX_FILES
+from federation.errors import ConfigurationError, FederationError
+from protocols.transparency.entry import MAX_BODY_BYTES
+
+MAX_LINE_BYTES = MAX_BODY_BYTES + 64
+MAX_DOCUMENT_BYTES = 2**28
+_CHUNK = 2**20
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+
+
+class ArchiveError(FederationError):
+    """A file of an export that cannot be read."""
+
+
+class Archive:
+    """An open export. Raises ArchiveError, naming the file, for whatever is damaged or beyond its bound."""
+
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        self._zip = file
+        self.names = tuple(info.filename for info in file.infolist())
+
+    @classmethod
+    def open(cls, path: Path) -> Archive:
+        """Raises ConfigurationError where there is no file, ArchiveError where it is no zip or has too many files."""
+        if not path.is_file():
+            raise ConfigurationError(str(path), got="no file", expected="an export")
+        try:
+            archive = cls(zipfile.ZipFile(path))
+        except _BROKEN as error:
+            raise ArchiveError(
+                path.name, got=f"damaged ({type(error).__name__})", expected="an export (zip)"
+            ) from error
+        if len(archive.names) > MAX_FILES:
+            raise ArchiveError(str(path), got=f"{len(archive.names)} files", expected=f"at most {MAX_FILES}")
+        return archive
+
+    @property
+    def repeated(self) -> list[str]:
+        """Names that more than one file has: readers would differ on which one it is."""
+        return sorted(name for name, count in Counter(self.names).items() if count > 1)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def digest(self, name: str) -> str:
+        """SHA-256 (hex) of a file."""
+        sha256 = hashlib.sha256()
+        with self._open(name) as file:
+            while chunk := file.read(_CHUNK):
+                sha256.update(chunk)
+        return sha256.hexdigest()
+
+    def read(self, name: str, limit: int = MAX_DOCUMENT_BYTES) -> bytes:
+        """All of a file."""
+        with self._open(name) as file:
+            data = file.read(limit + 1)
+        if len(data) > limit:
+            raise ArchiveError(name, got=f"more than {limit} bytes", expected=f"at most {limit}")
+        return data
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """The lines of a file, without their ends."""
+        with self._open(name) as file:
+            number = 0
+            while line := file.readline(MAX_LINE_BYTES + 2):
+                number += 1
+                if not line.endswith(b"\n"):
+                    got = "a line that does not end" if len(line) <= MAX_LINE_BYTES else f"over {MAX_LINE_BYTES} bytes"
+                    raise ArchiveError(f"{name}, line {number}", got=got, expected="whole lines")
+                yield line[:-1]
+
+    def close(self) -> None:
+        self._zip.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[IO[bytes]]:
+        try:
+            with self._zip.open(name) as file:
+                yield file
+        except KeyError as error:
+            raise ArchiveError(name, got="no such file", expected="a file of the export") from error
+        except _BROKEN as error:
+            raise ArchiveError(name, got=f"damaged ({type(error).__name__})", expected="a whole file") from error

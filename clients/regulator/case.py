@@ -1,0 +1,130 @@
+"""What all steps look at: the export, the policy, the notes in it, and the tree as it grows entry by entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from clients.regulator.account import Account
+from clients.regulator.archive import Archive, ArchiveError
+from clients.regulator.layout import CHECKPOINT, CHECKPOINTS, PROMISES, read_note_line
+from clients.regulator.line import Line
+from clients.regulator.policy import Policy
+from federation.errors import FederationError
+from federation.oversight import Roster
+from protocols.errors import ProtocolError
+from protocols.transparency import Checkpoint, Frontier, Promise, open_checkpoint
+
+Error = ProtocolError | FederationError
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note of the export: its bytes, and the checkpoint in it where the policy's log signed one."""
+
+    where: str
+    data: bytes
+    checkpoint: Checkpoint | None
+    error: Error | None
+
+
+@dataclass
+class Case:
+    """`roster` and `roots` are those before the line that is being judged, and complete when steps finish.
+
+    roots   {size: root} of the tree over the entries in the export, at each size that some note or promise names
+    broken  why the entries could not be read to their end
+    """
+
+    archive: Archive
+    policy: Policy
+    newest: Note
+    earlier: tuple[Note, ...]
+    promises: tuple[Promise | Error, ...]
+    unread: tuple[Error, ...]
+    roster: Roster
+    account: Account = field(default_factory=Account)
+    tree: Frontier = field(default_factory=Frontier)
+    roots: dict[int, bytes] = field(default_factory=dict)
+    broken: ArchiveError | None = None
+
+    @classmethod
+    def open(cls, archive: Archive, policy: Policy) -> Case:
+        """Reads everything but the entries; what cannot be read is kept as an error for the step it concerns."""
+        unread: list[Error] = []
+        newest = _note(policy, CHECKPOINT, lambda: archive.read(CHECKPOINT, 2**16))
+        earlier = tuple(
+            _note(policy, f"{CHECKPOINTS}, line {number}", lambda line=line: read_note_line(line))  # type: ignore[misc]
+            for number, line in enumerate(_lines(archive, CHECKPOINTS, unread), 1)
+        )
+        promises = tuple(_promise(line) for line in _lines(archive, PROMISES, unread))
+        case = cls(archive, policy, newest, earlier, promises, tuple(unread), Roster(policy.coordinator))
+        case._wanted = case._sizes()
+        case._remember()
+        return case
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """Oldest first."""
+        return (*self.earlier, self.newest)
+
+    @property
+    def witnessed(self) -> int | None:
+        """A time (Unix s) at which some honest witness still saw no more than this checkpoint; None without a quorum.
+
+        Of f + 1 witnesses one is honest, so the (f + 1)th latest time is no liar's.
+        """
+        quorum = self.policy.quorum
+        try:
+            times = quorum.check(self.newest.data, self.policy.log).times.values()
+        except ProtocolError:
+            return None
+        return sorted(times, reverse=True)[quorum.faults]
+
+    def grow(self, line: Line) -> None:
+        """The tree with one more entry."""
+        self.tree, _ = self.tree.append(line.leaf)
+        self._remember()
+
+    def follow(self, line: Line) -> None:
+        """The roster after an entry; one that says nothing valid (step 2 names it) changes nothing."""
+        if line.entry is not None:
+            try:
+                self.roster = self.roster.after(line.entry)
+            except ProtocolError:
+                return
+
+    def _remember(self) -> None:
+        if self.tree.size in self._wanted:
+            self.roots[self.tree.size] = self.tree.root
+
+    def _sizes(self) -> set[int]:
+        named = {note.checkpoint.size for note in self.notes if note.checkpoint is not None}
+        return named if self.policy.seen is None else named | {self.policy.seen.size}
+
+    def __post_init__(self) -> None:
+        self._wanted: set[int] = set()
+
+
+def _note(policy: Policy, where: str, read: Callable[[], bytes]) -> Note:
+    data = b""
+    try:
+        data = read()
+        return Note(where, data, open_checkpoint(data, policy.log), None)
+    except (ProtocolError, FederationError) as error:
+        return Note(where, data, None, error)
+
+
+def _promise(line: bytes) -> Promise | Error:
+    try:
+        return Promise.decode(line)
+    except ProtocolError as error:
+        return error
+
+
+def _lines(archive: Archive, name: str, unread: list[Error]) -> list[bytes]:
+    try:
+        return list(archive.lines(name))
+    except ArchiveError as error:
+        unread.append(error)
+        return []

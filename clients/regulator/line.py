@@ -1,0 +1,90 @@
+"""One line of the log, read once for all steps. Nothing is verified here but the form. Pure.
+
+A ledger entry is read without parsing it twice: the canonical text that its hash and signature are over stands in the
+line as it is, between a beginning and an end that have one form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from federation.errors import FederationError
+from federation.ledger.entries import SignedEntry, read_entry
+from protocols.canonical import parse_canonical
+from protocols.errors import MessageError, ProtocolError
+from protocols.transparency import Entry, leaf_hash
+from protocols.transparency import read_entry as read_log_entry
+
+LEDGER_ENTRY = "ledger-entry"
+_LEDGER = b'{"body":{"entry":'
+_END = re.compile(rb',"hash":"([0-9a-f]{64})","signature":"([0-9a-f]{128})"},"kind":"ledger-entry","v":1}')
+_END_BYTES = len(b',"hash":"","signature":""},"kind":"ledger-entry","v":1}') + 64 + 128
+_LOOKUP = re.compile(rb',"kind":"(lookup-[a-z0-9-]{1,25})","v":1}')
+_KIND_BYTES = 60  # the end of any entry is shorter
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Entry `index` of the log.
+
+    signed  of a ledger entry; its institution and sequence are beside it
+    entry   of any other kind that is judged here; `content`: what its statement says, or the plan
+    error   why the bytes are no entry; then the other fields are empty
+    """
+
+    index: int
+    data: bytes
+    kind: str = ""
+    signed: SignedEntry | None = None
+    entry: Entry | None = None
+    content: Mapping[str, Any] | None = None
+    error: Exception | None = None
+
+    @property
+    def leaf(self) -> bytes:
+        """The leaf hash (RFC 6962)."""
+        return leaf_hash(self.data)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What a finding says about where it is."""
+        if self.signed is None:
+            return {"index": self.index}
+        entry = self.signed.entry
+        return {"index": self.index, "institution": entry.institution, "sequence": entry.sequence}
+
+
+def read_line(index: int, data: bytes) -> Line:
+    """The line in `data`; one that is no entry says why."""
+    try:
+        if data.startswith(_LEDGER) and data.endswith(b'"ledger-entry","v":1}'):
+            return Line(index, data, LEDGER_ENTRY, signed=_ledger_entry(data))
+        return _other(index, data)
+    except (ProtocolError, FederationError) as error:
+        return Line(index, data, error=error)
+
+
+def _ledger_entry(data: bytes) -> SignedEntry:
+    end = _END.fullmatch(data, len(data) - _END_BYTES)
+    if end is None:
+        raise MessageError(LEDGER_ENTRY, got="another form", expected="entry, hash and signature")
+    try:
+        text = data[len(_LEDGER) : -_END_BYTES].decode()
+    except UnicodeDecodeError as error:
+        raise MessageError(LEDGER_ENTRY, got="bytes that are not UTF-8", expected="canonical JSON") from error
+    return read_entry(text, end[1].decode(), bytes.fromhex(end[2].decode()))
+
+
+def _other(index: int, data: bytes) -> Line:
+    lookup = _LOOKUP.search(data, max(0, len(data) - _KIND_BYTES))
+    if lookup and lookup.end() == len(data):  # in forms of their own, which the members of an epoch judge
+        return Line(index, data, lookup[1].decode())
+    entry = read_log_entry(data)
+    if entry.kind == LEDGER_ENTRY:
+        raise MessageError(LEDGER_ENTRY, got="another form", expected="entry, hash and signature")
+    body = parse_canonical(entry.body)
+    said = body.get("content", body) if isinstance(body, dict) else {}
+    return Line(index, data, entry.kind, entry=entry, content=said if isinstance(said, dict) else {})

@@ -1,0 +1,64 @@
+"""What a step is: it is told each entry once, in log order, then asked to finish."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from clients.regulator.case import Case, Error
+from clients.regulator.findings import Finding, Outcome, StepResult
+from clients.regulator.line import Line
+from protocols.errors import ProtocolError
+
+MAX_FINDINGS = 20
+
+
+class Step:
+    """Findings come in the order in which they are met: the first is the first entry that fails."""
+
+    number: ClassVar[int]
+    title: ClassVar[str]
+    reads_entries: ClassVar[bool] = True
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.failures = 0
+        self._findings: list[Finding] = []
+        self._facts: list[str] = []
+        self._notes: list[str] = []
+
+    def take(self, line: Line) -> None:
+        """One entry."""
+
+    def finish(self) -> None:
+        """What only the whole trail shows."""
+
+    def fail(self, where: str, got: object, expected: object, line: Line | None = None) -> None:
+        self.failures += 1
+        if len(self._findings) < MAX_FINDINGS:
+            place = {} if line is None else line.place
+            self._findings.append(Finding(where, str(got), str(expected), **place))
+
+    def fail_with(self, error: Error, line: Line | None = None, *, where: str = "") -> None:
+        """The failure that an error tells of."""
+        named = error.field if isinstance(error, ProtocolError) else error.where
+        self.fail(f"{where}: {named}" if where else named, error.got, error.expected, line)
+
+    def fact(self, text: str) -> None:
+        """Something that was judged and holds."""
+        self._facts.append(text)
+
+    def note(self, text: str) -> None:
+        """Something that this step does not judge, or that a reader should know."""
+        if len(self._notes) < MAX_FINDINGS:
+            self._notes.append(text)
+
+    @property
+    def result(self) -> StepResult:
+        broken = self.case.broken
+        notes = list(self._notes)
+        outcome = Outcome.FAILS if self.failures else Outcome.HOLDS
+        if broken is not None and self.reads_entries:
+            notes.append(f"The entries could not be read to their end: {broken}")
+            outcome = Outcome.FAILS if self.failures else Outcome.NOT_JUDGED
+        listed = (tuple(self._findings), self.failures, tuple(self._facts), tuple(notes))
+        return StepResult(self.number, self.title, outcome, *listed)

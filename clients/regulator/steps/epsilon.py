@@ -1,0 +1,118 @@
+"""Step 7: every epsilon that a ledger states follows from the mechanisms it states.
+
+1. At every entry, for every scope: the Renyi figure, recomputed exactly. The caps of years and lifetimes rest on it.
+2. At the end of every run, year and lifetime: PLD and PRV, and the closed form where nothing is subsampled. Amounts
+   never decrease (step 3), so a run that keeps its cap at its end kept it at every entry before.
+3. At entries drawn from the checkpoint's root and the regulator's seed: the run's PLD and PRV as they stood there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import NamedTuple
+
+from clients.regulator.accountants import Opinion, close
+from clients.regulator.accounts import Charges, Name
+from clients.regulator.case import Case
+from clients.regulator.line import Line
+from clients.regulator.renyi_curve import Curve, best_epsilon, epsilon_at
+from clients.regulator.steps.base import Step
+from federation.ledger.budget import Amount, Scope
+from federation.ledger.entries import Kind
+from federation.ledger.renyi import ORDERS
+from federation.privacy.event import Event
+
+EXACT = 1e-6  # what two sums of the same divergences may differ by, relatively
+_NO_GUARANTEE = 1e4  # the ledgers' accountants call what is beyond it infinite
+_LABEL = b"fedscore/v1/epsilon-sample\x00"
+
+
+class Stated(NamedTuple):
+    """An amount that is to be recomputed with PLD and PRV, and the line that stated it."""
+
+    line: Line
+    amount: Amount
+    events: tuple[Event, ...]
+
+
+class EpsilonStep(Step):
+    number = 7
+    title = "Epsilon follows from the mechanisms"
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self.charges = Charges()
+        self._last: dict[Name, tuple[Line, Amount]] = {}
+        self._drawn: list[Stated] = []
+        self._opinions: dict[tuple[tuple[Event, ...], float], Opinion] = {}
+        self._recomputed = 0
+
+    def take(self, line: Line) -> None:
+        if line.signed is None or line.signed.entry.kind not in (Kind.RESERVE, Kind.CARRY):
+            return
+        entry = line.signed.entry
+        self.charges.take(entry)
+        drawn = self._is_drawn(line.index)
+        for amount in entry.amounts:
+            charged = self.charges.of(entry, amount.scope, amount.key)
+            self._check_renyi(line, amount, charged.curve)
+            self._last[entry.institution, entry.key_id, amount.scope, amount.key] = (line, amount)
+            if drawn and amount.scope is Scope.RUN:
+                self._drawn.append(Stated(line, amount, charged.events))
+
+    def finish(self) -> None:
+        ends = [
+            Stated(line, amount, self.charges.accounts[name].events)
+            for name, (line, amount) in self._last.items()
+            if name in self.charges.accounts
+        ]
+        for stated in sorted([*ends, *self._drawn], key=lambda each: each.line.index):
+            self._check_opinions(stated)
+        self.fact(f"{self._recomputed} Renyi figures recomputed exactly")
+        drawn = f"{len(ends)} ends of runs, years and lifetimes and {len(self._drawn)} entries drawn"
+        self.fact(f"{drawn}: {len(self._opinions)} different compositions by PLD, PRV and, at q = 1, in closed form")
+
+    def _check_renyi(self, line: Line, amount: Amount, curve: Curve) -> None:
+        where = f"amounts.{amount.scope}.rdp"
+        if amount.order is not None and amount.order not in ORDERS:
+            self.fail(f"amounts.{amount.scope}.order", amount.order, "an order that accountants use", line)
+            return
+        again = (
+            best_epsilon(curve, amount.delta) if amount.order is None else epsilon_at(curve, amount.delta, amount.order)
+        )
+        self._recomputed += 1
+        if not _same(amount.rdp, again):
+            self.fail(where, amount.rdp, f"{again:.6f}, from the mechanisms charged until then", line)
+
+    def _check_opinions(self, stated: Stated) -> None:
+        amount, agreement = stated.amount, self.case.policy.accounting.agreement
+        opinion = self._opinion(stated.events, amount.delta)
+        for name, again, slack in (("pld", opinion.pld, 0.0), ("prv", opinion.prv, opinion.slack)):
+            got = getattr(amount, name)
+            expected = opinion.pld if again is None else again
+            if not close(got, expected, max(agreement, slack)) and not (math.isinf(got) and expected > _NO_GUARANTEE):
+                self.fail(f"amounts.{amount.scope}.{name}", got, f"{expected:.4f} by {name.upper()}", stated.line)
+        for text in opinion.disagreements(agreement):
+            self.fail(f"accountants of {amount.scope} {amount.key}", text, f"agreement within {agreement}", stated.line)
+
+    def _opinion(self, events: tuple[Event, ...], delta: float) -> Opinion:
+        found = self._opinions.get((events, delta))
+        if found is None:
+            found = self._opinions[events, delta] = Opinion.of(events, delta)
+            if found.prv is None:
+                steps = sum(event.steps for event in events)
+                self.note(f"PRV cannot answer for {steps} steps at epsilon {found.pld:.4g}: PLD stands alone there")
+        return found
+
+    def _is_drawn(self, index: int) -> bool:
+        """Each entry with probability sample / size, by a hash that whoever wrote the entries could not choose."""
+        newest, wanted = self.case.newest.checkpoint, self.case.policy.accounting
+        if newest is None or not newest.size or not wanted.sample:
+            return False
+        seed = _LABEL + newest.root + bytes.fromhex(wanted.seed) + index.to_bytes(8, "big")
+        return int.from_bytes(hashlib.sha256(seed).digest()[:8], "big") * newest.size < wanted.sample * 2**64
+
+
+def _same(got: float, again: float) -> bool:
+    return abs(got - again) <= EXACT * (1 + again) or (math.isinf(got) and again > _NO_GUARANTEE)

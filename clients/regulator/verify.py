@@ -1,0 +1,91 @@
+"""Verification of an export: ten numbered steps, offline, in one pass over the entries, in bounded memory.
+
+verdict = verify(Path("export.zip"), Policy.read(Path("policy.toml")))
+
+Nothing in the export is believed. What is trusted: this program, and the keys and figures in the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clients.regulator.account import Account
+from clients.regulator.archive import Archive, ArchiveError
+from clients.regulator.case import Case
+from clients.regulator.findings import Finding, Outcome, StepResult, Verdict
+from clients.regulator.layout import ENTRIES
+from clients.regulator.line import read_line
+from clients.regulator.policy import Policy
+from clients.regulator.steps import STEPS, Step
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A verdict, and what the trail adds up to: material for a report, worth as much as the verdict says."""
+
+    verdict: Verdict
+    account: Account
+
+
+def verify(path: Path, policy: Policy, steps: Sequence[type[Step]] = STEPS) -> Verdict:
+    """The verdict on the export at `path`. Raises ConfigurationError where there is no such file."""
+    return examine(path, policy, steps).verdict
+
+
+def examine(path: Path, policy: Policy, steps: Sequence[type[Step]] = STEPS) -> Examined:
+    """As `verify`, with the account. `steps`: fewer than all show what each is for (tests)."""
+    try:
+        archive = Archive.open(path)
+    except ArchiveError as error:
+        return Examined(_unreadable(error, steps), Account())
+    with archive:
+        case = Case.open(archive, policy)
+        judges = [step(case) for step in steps]
+        _read(case, judges)
+        for judge in judges:
+            judge.finish()
+        results = tuple(judge.result for judge in judges)
+    return Examined(Verdict(results, _checkpoint(case)), case.account)
+
+
+def _read(case: Case, judges: Sequence[Step]) -> None:
+    listeners = [judge for judge in judges if type(judge).take is not Step.take]
+    try:
+        for index, data in enumerate(case.archive.lines(ENTRIES)):
+            line = read_line(index, data)
+            case.grow(line)
+            case.account.take(line)
+            for judge in listeners:
+                judge.take(line)
+            case.follow(line)
+    except ArchiveError as error:
+        case.broken = error
+
+
+def _checkpoint(case: Case) -> dict[str, Any] | None:
+    checkpoint = case.newest.checkpoint
+    if checkpoint is None:
+        return None
+    return {
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "witnessed": case.witnessed,
+    }
+
+
+def _unreadable(error: ArchiveError, steps: Sequence[type[Step]]) -> Verdict:
+    """Of a file that is no zip: the first step names it, nothing else can be judged."""
+    found = (Finding(error.where, error.got, error.expected),)
+    first, *rest = steps
+    why = ("The export could not be opened.",)
+    return Verdict(
+        (
+            StepResult(first.number, first.title, Outcome.FAILS, found, 1, (), ()),
+            *(StepResult(step.number, step.title, Outcome.NOT_JUDGED, (), 0, (), why) for step in rest),
+        ),
+        None,
+    )
