@@ -14,9 +14,9 @@ from rich.table import Table
 
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
+from federation.ledger.accountant import published_accountant
 from federation.ledger.audit import read_ledger
 from federation.ledger.budget import Amount, Caps, Scope
-from federation.ledger.ledger import published_accountant
 from federation.ledger.succession import Carried, Successor
 from federation.ledger.summary import RefusalLine, RunLine, Summary, summarise
 from federation.privacy.event import GaussianEvent

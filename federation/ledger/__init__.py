@@ -9,6 +9,7 @@ ledger.spend(reservation, update_hash, reply)       # the reply may leave now, a
 from federation.ledger.audit import read_ledger
 from federation.ledger.budget import Amount, Caps, Scope
 from federation.ledger.entries import Entry, Kind, Refusal, SignedEntry
+from federation.ledger.heads import Head, behind
 from federation.ledger.ledger import Ledger, Verification
 from federation.ledger.release import Release, Reservation
 from federation.ledger.succession import Carried, Successor
@@ -18,6 +19,7 @@ __all__ = [
     "Caps",
     "Carried",
     "Entry",
+    "Head",
     "Kind",
     "Ledger",
     "Refusal",
@@ -27,5 +29,6 @@ __all__ = [
     "SignedEntry",
     "Successor",
     "Verification",
+    "behind",
     "read_ledger",
 ]

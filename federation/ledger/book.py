@@ -6,26 +6,18 @@ entry is either next in the book or an error that names it.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from federation.errors import LedgerError
-from federation.ledger.budget import (
-    Accountant,
-    Amount,
-    Caps,
-    Charges,
-    Scope,
-    events_of,
-    measure,
-    mechanism,
-    order_of,
-)
-from federation.ledger.entries import LABEL, Entry, Kind, SignedEntry, genesis
-from federation.ledger.release import Phase, Release, Slot
-from federation.privacy.event import GaussianEvent
+from federation.ledger.budget import Accountant, Amount, Caps, Scope, measure, order_of
+from federation.ledger.charges import Charges, composition, unit
+from federation.ledger.entries import LABEL, READABLE, Entry, Kind, SignedEntry, genesis
+from federation.ledger.release import ROUND_PHASES, Phase, Release, Slot, check_delta
+from federation.privacy.event import Event
 from protocols.canonical import digest
 from protocols.errors import SignatureError
 from protocols.signing import VerifyingKey
@@ -48,13 +40,15 @@ class Book:
         self.head = genesis(institution)
         self.length = 0
         self.time: datetime | None = None
+        self.version = READABLE[0]
         self.open: dict[str, SignedEntry] = {}  # reserve entries without an outcome, by hash
         self.refused: dict[tuple[str, str], SignedEntry] = {}  # by request hash and code
         self.answered: dict[tuple[Slot, str], str] = {}  # hash of the spend, by slot and model hash
         self.carried: SignedEntry | None = None  # the first entry, where it brings in what another ledger had spent
         self.retired: SignedEntry | None = None  # the last entry, where another ledger carries on
         self._accountant = accountant
-        self._charges: dict[Account, Counter[tuple[float, float]]] = {}
+        self._charges: dict[Account, Counter[Event]] = {}
+        self._deltas: dict[Account, dict[str, float]] = {}  # the largest of each run
         self._amounts: dict[tuple[Scope, str, float], Amount] = {}
         self._attempts: Counter[Slot] = Counter()
         self._run_delta: dict[str, float] = {}
@@ -63,10 +57,14 @@ class Book:
         """All that counts as spent: reserved and open, spent, failed and unknown."""
         return self._charges.get((scope, key), Counter())
 
-    def years(self) -> tuple[tuple[str, tuple[GaussianEvent, ...]], ...]:
-        """All that was ever charged, carried included: (year, mechanisms), in order."""
-        found = [(key, events_of(charges)) for (scope, key), charges in self._charges.items() if scope is Scope.YEAR]
-        return tuple(sorted(found))
+    def deltas(self, scope: Scope, key: str) -> float:
+        """The sum of the deltas of all runs charged there: what their own claims may fail with, all together."""
+        return math.fsum(self._deltas.get((scope, key), {}).values())
+
+    def years(self) -> dict[str, tuple[Event, ...]]:
+        """All that was ever charged, carried included: year -> mechanisms, in order."""
+        years = sorted(key for scope, key in self._charges if scope is Scope.YEAR)
+        return {year: composition(self._charges[Scope.YEAR, year]) for year in years}
 
     def amount(self, blank: Amount) -> Amount:
         """The recorded cumulative figures of the account of `blank`, beside its cap; `blank` before the first charge.
@@ -114,9 +112,11 @@ class Book:
         # 3. Time does not run backwards.
         if self.time is not None and entry.time < self.time:
             raise self._wrong(entry, "time", entry.time.isoformat(), f"not before {self.time.isoformat()}")
-        # 4. Nothing follows the entry that ended the ledger.
+        # 4. Nothing follows the entry that ended the ledger, and an older version, with fewer rules, no newer one.
         if self.retired is not None:
             raise self._wrong(entry, "kind", entry.kind, "none after the ledger was retired")
+        if entry.version < self.version:
+            raise self._wrong(entry, "version", entry.version, f"at least {self.version}")
         # 5. The rule of its kind: what is charged once stays charged, and nothing else is.
         self._check(entry, "carry", entry.carry is not None, entry.kind is Kind.CARRY)
         self._check(entry, "successor", entry.successor is not None, entry.kind is Kind.RETIRE)
@@ -128,7 +128,7 @@ class Book:
             Kind.CARRY: self._carry,
             Kind.RETIRE: self._retire,
         }[entry.kind](signed)
-        self.head, self.length, self.time = signed.hash, entry.sequence, entry.time
+        self.head, self.length, self.time, self.version = signed.hash, entry.sequence, entry.time, entry.version
 
     def _reserve(self, signed: SignedEntry) -> None:
         entry, release = signed.entry, self._release_of(signed.entry)
@@ -146,8 +146,11 @@ class Book:
             if not amount.holds:
                 raise self._wrong(entry, f"amounts.{amount.scope}", amount.capped, f"at most the cap {amount.cap}")
             self._check_growth(entry, amount)
+        # c. No delta could publish somebody outright (from version 3 on, as are phases outside of training).
+        self._check_terms(entry, release)
         self._charge(keys.items(), [release.event])
-        # c. Recomputed from the mechanisms charged so far, each amount is what the entry says.
+        self._note_delta(keys.items(), release.run_id, release.delta)
+        # d. Recomputed from the mechanisms charged so far, each amount is what the entry says.
         self._recompute(entry)
         self._record(entry)
         self._attempts[release.slot] += 1
@@ -200,6 +203,9 @@ class Book:
             if year > f"{entry.time.year:04d}":
                 raise self._wrong(entry, "carry.years", year, f"at most {entry.time.year}")
             self._charge([(Scope.YEAR, year), (Scope.LIFETIME, "")], events)
+        self._check(entry, "carry.deltas", carried.deltas is not None, entry.version > 2)
+        for year, delta in carried.deltas or ():
+            self._note_delta([(Scope.YEAR, year), (Scope.LIFETIME, "")], f"carried {year}", delta)
         # b. Its amounts are those of every year and of the lifetime. What was spent counts even above today's caps.
         expected = [*((Scope.YEAR, year) for year, _ in carried.years), (Scope.LIFETIME, "")]
         self._check(entry, "amounts", [(amount.scope, amount.key) for amount in entry.amounts], expected)
@@ -221,10 +227,26 @@ class Book:
         parts = (entry.release, entry.reservation, entry.update_hash, entry.error, entry.refusal)
         self._check(entry, "release, reservation, update_hash, error, refusal", parts, (None,) * 5)
 
-    def _charge(self, accounts: Iterable[Account], events: Sequence[GaussianEvent]) -> None:
+    def _check_terms(self, entry: Entry, release: Release) -> None:
+        if entry.version == 2:
+            if release.phase not in ROUND_PHASES:
+                raise self._wrong(entry, "release.phase", release.phase, "train or evaluate in version 2")
+            return
+        for delta in (release.delta, *(amount.delta for amount in entry.amounts)):
+            try:
+                check_delta(delta, release.nominal_records)
+            except LedgerError as error:
+                raise self._wrong(entry, error.where, error.got, error.expected) from error
+
+    def _charge(self, accounts: Iterable[Account], events: Sequence[Event]) -> None:
         for account in accounts:
             for event in events:
-                self._charges.setdefault(account, Counter())[mechanism(event)] += event.steps
+                self._charges.setdefault(account, Counter())[unit(event)] += event.steps
+
+    def _note_delta(self, accounts: Iterable[Account], run_id: str, delta: float) -> None:
+        for account in accounts:
+            runs = self._deltas.setdefault(account, {})
+            runs[run_id] = max(delta, runs.get(run_id, 0.0))
 
     def _record(self, entry: Entry) -> None:
         for amount in entry.amounts:
@@ -263,7 +285,7 @@ class Book:
         if self._accountant is None:
             return
         for amount in entry.amounts:
-            again = measure(amount, events_of(self.charges(amount.scope, amount.key)), self._accountant)
+            again = measure(amount, composition(self.charges(amount.scope, amount.key)), self._accountant)
             for figure in ("pld", "rdp"):
                 got, expected = getattr(amount, figure), getattr(again, figure)
                 if abs(expected - got) > AGREEMENT:

@@ -4,7 +4,9 @@
 >>> def toy(events, delta, order=None):  # one unit of epsilon a step: an accountant for this example only
 ...     return Claims(**dict.fromkeys(("pld", "prv", "rdp"), float(sum(e.steps for e in events))))
 >>> caps = Caps(run=10, year=20, lifetime=30, delta=1e-5)
->>> spent = {Scope.RUN: {}, Scope.YEAR: {(1.0, 2.0): 18}, Scope.LIFETIME: {(1.0, 2.0): 18}}
+>>> from federation.privacy.event import GaussianEvent
+>>> earlier = {GaussianEvent(1.0, 2.0, 1): 18}
+>>> spent = {Scope.RUN: {}, Scope.YEAR: earlier, Scope.LIFETIME: earlier}
 >>> keys = {Scope.RUN: "r", Scope.YEAR: "2025", Scope.LIFETIME: ""}
 >>> amounts = weigh(spent, GaussianEvent(1.0, 2.0, 5), keys, caps, 1e-5, toy)
 >>> breach(amounts).scope, breach(amounts).capped, breach(amounts).capped_by
@@ -20,18 +22,17 @@ to publish is PRV's upper bound, which may read a little more than PLD (its own 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from federation.errors import ConfigurationError
+from federation.ledger.charges import Charges, composition
 from federation.ledger.renyi import filter_order
-from federation.privacy.event import GaussianEvent
+from federation.privacy.event import Event
 
 TOLERANCE = 1e-9
-Charges: TypeAlias = Mapping[tuple[float, float], int]  # (sampling rate, noise multiplier) -> steps
 
 
 class Scope(StrEnum):
@@ -54,7 +55,7 @@ class Epsilons(Protocol):
 class Accountant(Protocol):
     """The composition of `events` at `delta`; with an `order`, the rdp figure is that order's alone."""
 
-    def __call__(self, events: Sequence[GaussianEvent], delta: float, order: int | None = None) -> Epsilons: ...
+    def __call__(self, events: Sequence[Event], delta: float, order: int | None = None) -> Epsilons: ...
 
 
 @dataclass(frozen=True)
@@ -141,24 +142,6 @@ class Amount:
 FIGURES = ("pld", "prv", "rdp")
 
 
-def events_of(charges: Charges, extra: GaussianEvent | None = None) -> tuple[GaussianEvent, ...]:
-    """The charges as events, equal mechanisms merged and sorted: one composition has one form, so caches hit."""
-    charged = [GaussianEvent(q, sigma, n) for (q, sigma), n in charges.items()]
-    return merged(charged if extra is None else [*charged, extra])
-
-
-def merged(events: Iterable[GaussianEvent]) -> tuple[GaussianEvent, ...]:
-    """Equal mechanisms added up, sorted."""
-    steps: Counter[tuple[float, float]] = Counter()
-    for event in events:
-        steps[mechanism(event)] += event.steps
-    return tuple(GaussianEvent(q, sigma, n) for (q, sigma), n in sorted(steps.items()))
-
-
-def mechanism(event: GaussianEvent) -> tuple[float, float]:
-    return (event.sampling_rate, event.noise_multiplier)
-
-
 def delta_of(scope: Scope, release_delta: float, caps: Caps) -> float:
     """A run is measured at its plan's delta (at most the caps'), year and lifetime at the caps' own.
 
@@ -174,7 +157,7 @@ def order_of(scope: Scope, cap: float, delta: float) -> int | None:
 
 def weigh(
     spent: Mapping[Scope, Charges],
-    event: GaussianEvent,
+    event: Event,
     keys: Mapping[Scope, str],
     caps: Caps,
     release_delta: float,
@@ -182,10 +165,10 @@ def weigh(
 ) -> tuple[Amount, ...]:
     """What every scope would have spent after `event`."""
     blanks = [caps.blank(scope, keys[scope], delta_of(scope, release_delta, caps)) for scope in Scope]
-    return tuple(measure(blank, events_of(spent[blank.scope], event), accountant) for blank in blanks)
+    return tuple(measure(blank, composition(spent[blank.scope], event), accountant) for blank in blanks)
 
 
-def measure(blank: Amount, events: Sequence[GaussianEvent], accountant: Accountant) -> Amount:
+def measure(blank: Amount, events: Sequence[Event], accountant: Accountant) -> Amount:
     """`blank` with the figures of `events`; as it is without events."""
     if not events:
         return blank

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from federation.errors import LedgerError
 from federation.ledger.book import Book, keys_of
-from federation.ledger.budget import Amount, Scope
+from federation.ledger.budget import Amount, Caps, Scope
 from federation.ledger.entries import Refusal
-from federation.ledger.release import Release
+from federation.ledger.release import Release, check_delta
 from protocols.signing import VerifyingKey
 
 BUDGET_EXCEEDED = "budget_exceeded"  # the code of the one refusal that the ledger itself makes
@@ -38,6 +38,14 @@ def check_unanswered(book: Book, release: Release) -> None:
         )
     if (release.slot, release.model_hash) in book.answered:
         raise LedgerError("release", got="one that is answered already", expected="its stored reply to be sent again")
+
+
+def check_terms(release: Release, caps: Caps) -> None:
+    """Raises LedgerError for a delta above the caps', or one of either that is above 1 / (10 x nominal records)."""
+    if release.delta > caps.delta:
+        raise LedgerError("release.delta", got=release.delta, expected=f"at most {caps.delta}")
+    for delta in (release.delta, caps.delta):
+        check_delta(delta, release.nominal_records)
 
 
 def keys_named(run_id: str, now: datetime) -> dict[Scope, str]:

@@ -17,10 +17,12 @@ from federation.ledger.budget import Amount, Scope
 from federation.ledger.release import Release
 from federation.ledger.succession import Carried, Successor
 from protocols.canonical import canonical, digest
+from protocols.errors import ProtocolError
 from protocols.printable import printable
 from protocols.signing import SigningKey
 
-VERSION = 2
+VERSION = 3
+READABLE = (2, 3)  # 2: rounds of training plans only, no rule on delta, nothing said of carried deltas
 LABEL = "fedscore/v1/ledger-entry"
 TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
@@ -99,6 +101,7 @@ class Entry:
     refusal: Refusal | None = None
     carry: Carried | None = None
     successor: Successor | None = None
+    version: int = VERSION
 
     def amount(self, scope: Scope) -> Amount | None:
         """The cumulative amount of `scope` after this entry; None where the entry has no such scope."""
@@ -107,7 +110,6 @@ class Entry:
     def to_json(self) -> dict[str, Any]:
         return {
             **self.__dict__,
-            "version": VERSION,
             "time": format_time(self.time),
             "kind": self.kind.value,
             "amounts": [amount.to_json() for amount in self.amounts],
@@ -120,8 +122,8 @@ class Entry:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Entry:
         fields = dict(value)
-        if fields.pop("version") != VERSION:
-            raise LedgerError("entry.version", got=value["version"], expected=VERSION)
+        if fields["version"] not in READABLE:
+            raise LedgerError("entry.version", got=fields["version"], expected=" or ".join(map(str, READABLE)))
         fields["time"] = parse_time(fields["time"])
         fields["kind"] = Kind(fields["kind"])
         fields["amounts"] = tuple(Amount.from_json(amount) for amount in fields["amounts"])
@@ -145,6 +147,18 @@ class SignedEntry:
     def to_json(self) -> dict[str, Any]:
         """One line of an export: the entry, its hash and its signature."""
         return {"entry": self.entry.to_json(), "hash": self.hash, "signature": self.signature.hex()}
+
+    @classmethod
+    def from_json(cls, value: Any) -> SignedEntry:
+        """What `to_json` gave, read from outside: NOT yet verified, a book does that. Raises LedgerError."""
+        try:
+            (entry, hash, signature) = (value["entry"], str(value["hash"]), bytes.fromhex(value["signature"]))
+            if set(value) != {"entry", "hash", "signature"}:
+                raise ValueError
+            text = canonical(entry).decode()
+        except (ValueError, TypeError, KeyError, ProtocolError) as error:
+            raise LedgerError("entry", got="no signed entry", expected="entry, hash and signature") from error
+        return read_entry(text, hash, signature)
 
 
 def sign_entry(entry: Entry, key: SigningKey) -> SignedEntry:

@@ -13,21 +13,22 @@ on, whether the work succeeds, fails, or is lost in a crash; nothing is ever giv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from federation.errors import BudgetExceeded, LedgerError
 from federation.ledger import store
+from federation.ledger.accountant import published_accountant
 from federation.ledger.book import Book, keys_of
-from federation.ledger.budget import Accountant, Amount, Caps, Epsilons, Scope, breach, measure, merged, weigh
-from federation.ledger.conditions import check_in_use, check_unanswered, keys_named, over_cap
+from federation.ledger.budget import Accountant, Amount, Caps, Scope, breach, weigh
+from federation.ledger.carrying import ended, measured
+from federation.ledger.conditions import check_in_use, check_terms, check_unanswered, keys_named, over_cap
 from federation.ledger.entries import Content, Kind, Refusal, SignedEntry
+from federation.ledger.heads import Head, behind
 from federation.ledger.journal import Journal, Page
 from federation.ledger.release import Phase, Release, Reservation, require_hash
-from federation.ledger.renyi import renyi_epsilon
 from federation.ledger.succession import Carried, Successor
-from federation.privacy.event import GaussianEvent
 from federation.runtime.database import open_engine
 from protocols.signing import SigningKey
 
@@ -37,14 +38,6 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The system's clock; a ledger takes its clock as an argument."""
     return datetime.now(UTC)
-
-
-def published_accountant(events: Sequence[GaussianEvent], delta: float, order: int | None = None) -> Epsilons:
-    """`federation.privacy.epsilons`, imported when first asked: who only reads a ledger needs no accountant."""
-    from federation.privacy import epsilons
-
-    claims = epsilons(events, delta)
-    return claims if order is None else replace(claims, rdp=renyi_epsilon(events, delta, order))
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,8 @@ class Ledger:
         """Charge `release` to its run, year and lifetime; only then may a record be touched.
 
         Raises BudgetExceeded (recorded, nothing charged) naming the scope, what was asked, what is spent and the cap;
-        LedgerError where the release is under way or answered already, or measured at a delta above the caps'.
+        LedgerError where the release is under way or answered already, or measured at a delta above the caps' or above
+        1 / (10 x nominal records), as the caps' own may not be either.
         """
         refusal: Refusal | None = None
         # 1. The ledger is locked against threads and processes; the book has every entry that anybody has written.
@@ -121,7 +115,8 @@ class Ledger:
             check_in_use(page.book)
             # 2. This very release is neither under way nor answered: an answer is repeated from its stored bytes.
             check_unanswered(page.book, release)
-            # 3. It is the next attempt of its round: a repetition is a new charge, never a correction.
+            # 3. Its delta publishes nobody. It is the next attempt: a repetition is a new charge, never a correction.
+            check_terms(release, self.caps)
             numbered = self._numbered(page.book, release)
             # 4. What each scope would have spent after it, from all ever charged, whatever became of it.
             now = self._now(page.book)
@@ -202,8 +197,7 @@ class Ledger:
                 page.append(Kind.RETIRE, now, standing, Content(successor=successor))
             elif page.book.retired.entry.successor != successor:
                 check_in_use(page.book)
-            book = page.book
-            return Carried(self.institution, self._key.public.hex, book.head, book.length, book.years())
+            return ended(page.book, self.caps)
 
     def carry(self, carried: Carried) -> SignedEntry:
         """Open this ledger with what another one had spent; it counts in its years and in the lifetime.
@@ -216,10 +210,7 @@ class Ledger:
                 return known
             if page.book.length:
                 raise LedgerError("carry", got=f"a ledger of {page.book.length} entries", expected="an empty one")
-            years = [(self.caps.blank(Scope.YEAR, year, self.caps.delta), events) for year, events in carried.years]
-            lifetime = self.caps.blank(Scope.LIFETIME, "", self.caps.delta)
-            accounts = [*years, (lifetime, [event for _, events in carried.years for event in events])]
-            amounts = [measure(blank, merged(events), self._accountant) for blank, events in accounts]
+            amounts = measured(carried, self.caps, self._accountant)
             return page.append(Kind.CARRY, self._now(page.book), amounts, Content(carry=carried))
 
     def stored_reply(self, run_id: str, phase: Phase, round: int, model_hash: str) -> bytes | None:
@@ -227,10 +218,10 @@ class Ledger:
         with self._journal.reading() as connection:
             return store.find_reply(connection, (run_id, phase, round), model_hash)
 
-    def entries(self) -> tuple[SignedEntry, ...]:
-        """All entries, oldest first."""
+    def entries(self, since: int = 0) -> tuple[SignedEntry, ...]:
+        """The entries after number `since`, oldest first."""
         with self._journal.reading() as connection:
-            return tuple(store.read_since(connection, 0))
+            return tuple(store.read_since(connection, since))
 
     def claims(self, scope: Scope | str, key: str | None = None) -> Amount:
         """The recorded epsilons of run `key`, of year `key` (default: this year), or of the lifetime.
@@ -259,8 +250,19 @@ class Ledger:
     @property
     def head(self) -> str:
         """The hash (hex) of the last entry; of the institution's name while there is none."""
+        return self.tip.hash
+
+    @property
+    def tip(self) -> Head:
+        """Number and hash of the last entry: what somebody else may remember of this ledger."""
         with self._journal.transaction() as page:
-            return page.book.head
+            return Head(page.book.length, page.book.head)
+
+    def behind(self, included: Head | None) -> str | None:
+        """Why this ledger must not be used, where it lacks what a log last `included` of it (see `heads.behind`)."""
+        with self._journal.transaction() as page:
+            own = store.hash_at(page.connection, included.sequence) if included else None
+            return behind(Head(page.book.length, page.book.head), included, own)
 
     def close(self) -> None:
         """Give the database back; a closed ledger opens it again when used."""
@@ -287,8 +289,6 @@ class Ledger:
         attempt = book.next_attempt(release.slot)
         if release.attempt not in (0, attempt):
             raise LedgerError("release.attempt", got=release.attempt, expected=attempt)
-        if release.delta > self.caps.delta:
-            raise LedgerError("release.delta", got=release.delta, expected=f"at most {self.caps.delta}")
         return release.numbered(attempt)
 
     def _now(self, book: Book) -> datetime:

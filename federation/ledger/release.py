@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from federation.errors import LedgerError
-from federation.privacy.event import GaussianEvent
+from federation import privacy
+from federation.errors import LedgerError, PrivacyError
+from federation.privacy.event import Event, read_event
 
-Phase = Literal["train", "evaluate"]
-PHASES: tuple[Phase, ...] = ("train", "evaluate")
+Phase = Literal["train", "evaluate", "histogram", "calibrate", "combine", "tune", "monitor", "audit"]
+"""What a release is for. Every one of them is charged alike; see docs/ledger.md.
+
+train, evaluate     rounds of a training plan: an update, the one histogram by which members judge the model
+histogram           counts of records shown to others outside of a plan: cell shares, base rates
+calibrate           a map from scores to probabilities, fitted on records
+combine             how several members' scores are combined, fitted on records
+tune                a choice among models or settings that records made
+monitor             drift and performance of a model in use, shown to others
+audit               an audit of the trainer or of a model that uses real records
+"""
+PHASES: tuple[Phase, ...] = get_args(Phase)
+ROUND_PHASES: tuple[Phase, ...] = ("train", "evaluate")  # all that entries of version 2 know
 ADJACENCY = "add_or_remove_one"
 UNIT = "one record at one institution"
+NO_MODEL = "0" * 64
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -21,8 +34,10 @@ _NAME = re.compile(r"[\x21-\x7e]{1,128}")
 class Release:
     """What is about to be computed from records, and under which plan.
 
-    `event` is what the accountant sees. `delta` is the plan's. Hashes are 64 lower-case hexadecimal digits: of the
-    plan, of the catalogue and of the model the work starts from. `nominal_records` is the public size, never the true.
+    `run_id` names a plan, or what stands for one outside of training: one request of an audit, one histogram. `event`
+    is what the accountant sees. `delta` is the plan's. Hashes are 64 lower-case hexadecimal digits: of the document
+    that fixed the release (the plan, the request), of the catalogue and of the model that the work starts from or
+    looks at (`NO_MODEL` where there is none). `nominal_records` is the public size, never the true.
     `attempt` counts reservations of the same (run, phase, round) from 1; 0 lets the ledger number it.
     Raises LedgerError for a field out of range.
     """
@@ -30,7 +45,7 @@ class Release:
     run_id: str
     phase: Phase
     round: int
-    event: GaussianEvent
+    event: Event
     delta: float
     plan_hash: str
     catalogue_hash: str
@@ -44,7 +59,7 @@ class Release:
 
     def __post_init__(self) -> None:
         _require(_NAME.fullmatch(self.run_id), "run_id", self.run_id[:128], "1 to 128 printable characters, no space")
-        _require(self.phase in PHASES, "phase", self.phase, "train or evaluate")
+        _require(self.phase in PHASES, "phase", str(self.phase)[:40], " or ".join(PHASES))
         _require(self.round >= 0, "round", self.round, "at least 0")
         _require(self.attempt >= 0, "attempt", self.attempt, "at least 1, or 0 for the next")
         _require(0 < self.delta < 1, "delta", self.delta, "in (0, 1)")
@@ -67,7 +82,7 @@ class Release:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Release:
-        event = GaussianEvent.from_json(value["event"])
+        event = read_event(value["event"])
         return cls(**{**value, "event": event, "delta": float(value["delta"])})
 
 
@@ -87,6 +102,14 @@ def require_hash(field: str, value: str) -> None:
     """Raises LedgerError unless `value` is a SHA-256 in lower-case hexadecimal."""
     if not _HASH.fullmatch(value):
         raise LedgerError(field, got=value[:70], expected="64 hexadecimal digits")
+
+
+def check_delta(delta: float, nominal_records: int) -> None:
+    """Raises LedgerError for a delta above 1 / (10 x nominal records): it would allow to publish somebody outright."""
+    try:
+        privacy.check_delta(delta, [nominal_records])
+    except PrivacyError as error:
+        raise LedgerError("release.delta", got=error.got, expected=error.expected) from error
 
 
 def _require(condition: object, field: str, got: object, expected: str) -> None:

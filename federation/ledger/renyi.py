@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-from federation.privacy.event import GaussianEvent
+from federation.privacy.event import Event
 
 ORDERS: tuple[int, ...] = (*range(2, 65), 80, 96, 128, 192, 256, 384, 512, 768, 1024)
 
@@ -41,13 +41,13 @@ def conversion(order: int, delta: float) -> float:
     return math.log1p(-1 / order) - math.log(delta * order) / (order - 1)
 
 
-def renyi_epsilon(events: Sequence[GaussianEvent], delta: float, order: int) -> float:
+def renyi_epsilon(events: Sequence[Event], delta: float, order: int) -> float:
     """Epsilon at `delta` of `events`, chosen adaptively or not, by their Renyi divergence of `order` alone."""
     return _renyi_epsilon(tuple(events), delta, order)
 
 
 @lru_cache(maxsize=4096)
-def _renyi_epsilon(events: tuple[GaussianEvent, ...], delta: float, order: int) -> float:
+def _renyi_epsilon(events: tuple[Event, ...], delta: float, order: int) -> float:
     from dp_accounting.rdp import RdpAccountant  # not needed to read a ledger
 
     from federation.privacy.accounting import dp_event

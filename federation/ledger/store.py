@@ -34,6 +34,11 @@ def read_since(connection: Connection, sequence: int) -> list[SignedEntry]:
     return [_read(row.sequence, row.text, row.hash, row.signature) for row in connection.execute(query)]
 
 
+def hash_at(connection: Connection, sequence: int) -> str | None:
+    """The hash of entry `sequence`, None where there is none."""
+    return connection.execute(select(entries.c.hash).where(entries.c.sequence == sequence)).scalar_one_or_none()
+
+
 def fold(connection: Connection, book: Book) -> None:
     """Take into `book` every entry that it has not seen. Raises LedgerError naming the first that does not verify."""
     for signed in read_since(connection, book.length):

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from federation.errors import LedgerError
-from federation.privacy.event import GaussianEvent
+from federation.ledger.charges import merged
+from federation.privacy.event import Event, read_event
 from protocols.signing import VerifyingKey
 
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -44,14 +45,16 @@ class Successor:
 class Carried:
     """What an ended ledger had spent: its institution, public key (hex), last hash, length, and mechanisms by year.
 
-    `years` are in order; the mechanisms of a year are merged and sorted. Raises LedgerError for anything else.
+    `years` are in order; the mechanisms of a year are merged and sorted. `deltas` has the sum of the deltas of the runs
+    of each of those years; None in an entry of version 2, which did not say. Raises LedgerError for anything else.
     """
 
     institution: str
     key: str
     head: str
     entries: int
-    years: tuple[tuple[str, tuple[GaussianEvent, ...]], ...]
+    years: tuple[tuple[str, tuple[Event, ...]], ...]
+    deltas: tuple[tuple[str, float], ...] | None = None
 
     def __post_init__(self) -> None:
         names = [year for year, _ in self.years]
@@ -61,8 +64,10 @@ class Carried:
         _require(names == sorted(set(names)), "carry.years", names, "each year once, in order")
         for year, events in self.years:
             _require(_YEAR.fullmatch(year), "carry.years", year[:20], "a year")
-            mechanisms = [(event.sampling_rate, event.noise_multiplier) for event in events]
-            _require(mechanisms and mechanisms == sorted(set(mechanisms)), f"carry.years.{year}", mechanisms, "merged")
+            _require(events and events == merged(events), f"carry.years.{year}", len(events), "mechanisms, merged")
+        if self.deltas is not None:
+            _require([year for year, _ in self.deltas] == names, "carry.deltas", len(self.deltas), "one for each year")
+            _require(all(delta > 0 for _, delta in self.deltas), "carry.deltas", "one of 0 or less", "positive")
 
     @property
     def key_id(self) -> str:
@@ -70,13 +75,19 @@ class Carried:
 
     def to_json(self) -> dict[str, Any]:
         years = {year: [event.to_json() for event in events] for year, events in self.years}
-        return {**asdict(self), "years": years}
+        document = {**self.__dict__, "years": years, "deltas": dict(self.deltas or ())}
+        if self.deltas is None:
+            del document["deltas"]
+        return document
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Carried:
         listed = sorted(value["years"].items())
-        years = tuple((year, tuple(GaussianEvent.from_json(event) for event in events)) for year, events in listed)
-        return cls(**{**value, "years": years})
+        years = tuple((year, tuple(read_event(event) for event in events)) for year, events in listed)
+        deltas = None
+        if "deltas" in value:
+            deltas = tuple((year, float(delta)) for year, delta in sorted(value["deltas"].items()))
+        return cls(**{**value, "years": years, "deltas": deltas})
 
 
 def _require(condition: object, field: str, got: object, expected: str) -> None:

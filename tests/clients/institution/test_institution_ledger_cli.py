@@ -22,7 +22,7 @@ EVALUATION = GaussianEvent(sampling_rate=1.0, noise_multiplier=40.0, steps=1)
 def release(round: int, phase: str = "train", event: GaussianEvent = STEP) -> Release:
     hashes = {"plan_hash": "a" * 64, "catalogue_hash": "b" * 64, "model_hash": f"{round:064x}"}
     return Release(
-        "run-2025-06", phase, round, event, 1e-5, **hashes, nominal_records=12_000, vintage="2025Q1", family="additive"
+        "run-2025-06", phase, round, event, 1e-5, **hashes, nominal_records=10_000, vintage="2025Q1", family="additive"
     )
 
 
@@ -97,7 +97,7 @@ def test_for_people(home: InstitutionHome) -> None:
         "Gaussian 20 x clip, full batch, 5 steps",
         "1 failed",
         "1 open",
-        "12,000 2025Q1",
+        "10,000 2025Q1",
         "1-3",
         "lifetime",
         "capped by",

@@ -44,7 +44,7 @@ def open_ledger(home: InstitutionHome) -> Ledger:
 def release() -> Release:
     event = GaussianEvent(sampling_rate=1.0, noise_multiplier=20.0, steps=5)
     plan, catalogue, model = "a" * 64, "b" * 64, "c" * 64
-    return Release("run-1", "train", 1, event, 1e-5, plan, catalogue, model, 12_000, "2025Q1", "additive")
+    return Release("run-1", "train", 1, event, 1e-5, plan, catalogue, model, 10_000, "2025Q1", "additive")
 
 
 def test_a_node_at_work_is_not_disturbed(home: InstitutionHome) -> None:

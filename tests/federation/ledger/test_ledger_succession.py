@@ -177,12 +177,13 @@ def test_lies_about_what_is_carried_are_named() -> None:
     carry = entry.carry
     assert carry is not None
     cheaper = tuple(replace(amount, pld=1.0, rdp=1.0) for amount in entry.amounts)
-    later = replace(carry, years=(("2026", carry.years[0][1]),))
+    later = replace(carry, years=(("2026", carry.years[0][1]),), deltas=(("2026", 1e-5),))
     for lie, message in (
         (replace(entry, amounts=cheaper), r"amounts\.year\.pld"),
         (replace(entry, amounts=entry.amounts[:1]), "entry 1: amounts"),
         (replace(entry, carry=replace(carry, key=NEW.public.hex)), r"carry\.key"),
         (replace(entry, carry=later), r"carry\.years: got 2026"),
+        (replace(entry, carry=replace(carry, deltas=None)), r"carry\.deltas"),
         (replace(entry, carry=None), "entry 1: carry"),
         (replace(entry, kind=Kind.RESERVE), "entry 1: carry"),
         (replace(entry, release=release(1)), "entry 1: release"),
