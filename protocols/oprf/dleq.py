@@ -41,6 +41,7 @@ from protocols.oprf.group import (
     hash_to_scalar,
     multiply,
     respond,
+    scalar_of,
     sum_of,
 )
 
@@ -49,6 +50,7 @@ PROOF_SIZE = 2 * SIZE
 COMPOSED_SIZE = PROOF_SIZE + 2 * SIZE
 
 _SEED = b"Seed-" + SUITE
+_WEIGHTS = b"fedscore/v1/dleq/weights\x00"
 _STATEMENT = b"fedscore/v1/dleq/statement\x00"
 _NONCE = b"fedscore/v1/dleq/nonce"
 _TOGETHER = b"fedscore/v1/dleq/together\x00"
@@ -239,10 +241,14 @@ def _seed(
 
 def _batch_weights(seed: bytes, inputs: Sequence[Element], outputs: Sequence[Element], context: bytes) -> list[Scalar]:
     """None for a single pair under a context: there is nothing to mix, and its challenge covers the pair anyway."""
-    return [] if context and len(inputs) == 1 else _weights(seed, inputs, outputs)
+    return [] if context and len(inputs) == 1 else _weights(seed, inputs, outputs, context)
 
 
-def _weights(seed: bytes, inputs: Sequence[Element], outputs: Sequence[Element]) -> list[Scalar]:
+def _weights(seed: bytes, inputs: Sequence[Element], outputs: Sequence[Element], context: bytes) -> list[Scalar]:
+    """One a pair: the RFC's, or under a context the output of SHAKE-256 for a seed that binds all pairs."""
+    if context:
+        stream = hashlib.shake_256(_WEIGHTS + seed).digest(64 * len(inputs))
+        return [scalar_of(stream[first : first + 64]) for first in range(0, len(stream), 64)]
     start = _prefixed(seed)
     return [
         hash_to_scalar(start + index.to_bytes(2, "big") + _prefixed(given) + _prefixed(result) + b"Composite")

@@ -120,6 +120,12 @@ def random_scalar(random: Random) -> Scalar:
             return scalar
 
 
+def scalar_of(data: bytes) -> Scalar:
+    """64 uniform bytes as a scalar, .4 microseconds; zero once in 2^252."""
+    scalar: bytes = _reduce(data)
+    return scalar
+
+
 def invert(scalar: Scalar) -> Scalar:
     """1 / scalar, 27 microseconds."""
     inverse: bytes = rbcl.crypto_core_ristretto255_scalar_invert(scalar)

@@ -44,7 +44,7 @@ def claims(inputs: Sequence[Element] = INPUTS) -> dict[str, Claim]:
 
 def composites(public: Element, outputs: Sequence[Element]) -> tuple[bytes, Element, Element]:
     seed = dleq._seed(BASE, public, INPUTS, outputs, CONTEXT)
-    weights = dleq._weights(seed, INPUTS, outputs)
+    weights = dleq._weights(seed, INPUTS, outputs, CONTEXT)
     return seed, dleq._weighted(weights, INPUTS), dleq._weighted(weights, outputs)
 
 
