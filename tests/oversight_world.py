@@ -1,6 +1,6 @@
-"""An honest federation's trail, signed for real, and the same federation lying in concert.
+"""A trail that may be changed, signed again by everybody, exported and judged; all keys of a small federation.
 
-    world = honest()                                   # three banks, one run, a model, its evaluation and card
+    world = honest()                                   # oversight_federation: three banks, one run
     path = world.export(tmp_path / "export.zip")       # checkpoint and cosignatures over whatever the entries are
     verify(path, world.policy())
 
@@ -11,32 +11,17 @@ is noticed for its own sake.
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from clients.regulator import Policy, Trail, write_export
 from clients.regulator.line import read_line
-from federation.catalogue import Catalogue, load_catalogue
-from federation.evaluation import EvaluationSpec
-from federation.evaluation.model_card import build_card
-from federation.ledger import Caps, Ledger, Release
 from federation.ledger.entries import Entry as LedgerEntry
-from federation.ledger.entries import genesis, sign_entry
-from federation.models import MODEL_LABEL, PublishedEvaluation, PublishedModel
-from federation.oversight import Averaged, MemberStatement, Publication, RegulatorStatement, RoundStatement
-from federation.privacy import PrivacyPlan
-from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
-from federation.rounds.averaging import model_hash, model_to_bytes
-from federation.rounds.progress import Checkpoint as RunCheckpoint
-from federation.rounds.reply import Update
-from federation.training import Recipe, initial_parameters
+from federation.ledger.entries import sign_entry
+from federation.oversight import MemberStatement
 from protocols.canonical import canonical
 from protocols.signing import SigningKey
 from protocols.transparency import (
@@ -82,65 +67,6 @@ def witness_key(name: str) -> WitnessKey:
 
 
 WITNESSES = ("regulator", *BANKS)
-
-
-@cache
-def catalogue() -> Catalogue:
-    return load_catalogue("australian")
-
-
-@cache
-def privacy() -> PrivacyPlan:
-    """Two rounds of three Poisson-sampled steps, one spare, one evaluation."""
-    return PrivacyPlan(
-        epsilon=1.0,
-        delta=DELTA,
-        sampler="poisson",
-        sampling_rate=0.2,
-        noise_multiplier=4.0,
-        clip=0.5,
-        steps_per_round=3,
-        rounds=2,
-        spare_rounds=1,
-        evaluation_multiplier=20.0,
-    )
-
-
-def make_plan(run_id: str = RUN, **changes: Any) -> TrainingPlan:
-    features = tuple(feature.name for feature in catalogue().features)
-    values: dict[str, Any] = {
-        "run_id": run_id,
-        "catalogue": CatalogueRef(name=catalogue().name, version=catalogue().version, hash=catalogue().hash),
-        "recipe": Recipe(learning_rate=0.5, average_last=1),
-        "privacy": privacy(),
-        "members": tuple(
-            Member(institution=name, key=key_of(name).public.hex, nominal_records=NOMINAL, features=features)
-            for name in BANKS
-        ),
-        "coordinator": key_of("coordinator").public.hex,
-        "quorum": 2,
-        "round_deadline_s": 60.0,
-        "bundle_hash": "ab" * 32,
-        "max_update_norm": 1000.0,
-        "expires": NOW + 86_400,
-    }
-    return TrainingPlan(**{**values, **changes})
-
-
-def signed_plan(plan: TrainingPlan) -> SignedPlan:
-    approvals = {member.institution: approve(plan, key_of(member.institution)) for member in plan.members}
-    return SignedPlan.sign(plan, approvals, key_of("coordinator"))
-
-
-class Clock:
-    """UTC; a second later whenever it is read."""
-
-    def __init__(self) -> None:
-        self.now = datetime.fromtimestamp(NOW, UTC)
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(seconds=1)
-        return self.now
 
 
 def ledger_entry(entry: LedgerEntry, key: SigningKey) -> bytes:
@@ -258,178 +184,3 @@ def root_of(entries: Iterable[bytes]) -> bytes:
 def promise(data: bytes, index: int, issued_at: int = NOW) -> bytes:
     made = Promise.make(log_key(), leaf_hash=leaf_hash(data), index=index, issued_at=issued_at, merge_delay_s=3600)
     return made.encode()
-
-
-class Federation:
-    """Builds an honest trail entry by entry."""
-
-    def __init__(self) -> None:
-        self.clock = Clock()
-        self.entries: list[bytes] = []
-        self.documents: dict[str, bytes] = {}
-        caps = Caps(run=1.0, year=3.0, lifetime=10.0, delta=DELTA)
-        self.ledgers = {
-            name: Ledger.in_memory(institution=name, key=key_of(name), caps=caps, clock=self.clock) for name in BANKS
-        }
-        self._logged = dict.fromkeys(BANKS, 0)
-
-    def say(self, *data: bytes) -> None:
-        self.entries += data
-
-    def log(self, name: str) -> None:
-        """What the ledger of `name` has got since."""
-        for signed in list(self.ledgers[name].entries())[self._logged[name] :]:
-            self.entries.append(Entry("ledger-entry", canonical(signed.to_json())).data)
-            self._logged[name] += 1
-
-    def enrol(self) -> None:
-        regulator = RegulatorStatement(
-            "regulator", key_of("regulator").public.hex, witness_key("regulator").public.key.hex, "cd" * 32, 1000
-        )
-        self.say(regulator.entry(key_of("coordinator")).data, *(member(name) for name in BANKS))
-
-    def run(self, plan: TrainingPlan) -> None:
-        signed, rng = signed_plan(plan), np.random.default_rng(7)
-        self.say(Entry("plan", signed.canonical()).data)
-        self.documents[f"runs/{plan.run_id}/plan.json"] = signed.canonical()
-        progress = RunCheckpoint.start(plan, initial_parameters(catalogue(), plan.recipe))
-        for round in range(1, plan.rounds + 1):
-            sent = model_hash(progress.model_bytes).hex()
-            vectors = rng.normal(size=(len(BANKS), progress.parameters.size)).astype(np.float32)
-            updates = self._updates(plan, "train", round, sent, vectors)
-            progress = progress.advance(plan, updates)
-            self._round(plan, "train", round, sent, updates, model_hash(progress.model_bytes).hex())
-        model = PublishedModel.publish(signed, progress, key_of("coordinator"))
-        self._publish("model", plan, model.hash, model.canonical(), card(model))
-        sent, parameters = model.hash, model_to_bytes(model.vector)
-        vectors = rng.normal(size=(len(BANKS), EvaluationSpec.from_catalogue(catalogue()).size)).astype(np.float32)
-        updates = self._updates(plan, "evaluate", 1, sent, vectors)
-        self._round(plan, "evaluate", 1, sent, updates, "")
-        evaluation = PublishedEvaluation.publish(plan, parameters, updates, key_of("coordinator"))
-        self._publish("evaluation", plan, model.hash, evaluation.canonical(), None)
-
-    def _updates(self, plan: TrainingPlan, phase: Any, round: int, sent: str, vectors: Any) -> dict[str, Update]:
-        updates = {}
-        for name, vector in zip(BANKS, vectors, strict=True):
-            event = plan.privacy.round_event() if phase == "train" else plan.privacy.evaluation_event()
-            assert event is not None
-            release = Release(
-                run_id=plan.run_id,
-                phase=phase,
-                round=round,
-                event=event,
-                delta=plan.privacy.delta,
-                plan_hash=plan.hash,
-                catalogue_hash=plan.catalogue.hash,
-                model_hash=sent,
-                nominal_records=NOMINAL,
-                vintage="2026Q1",
-                family=plan.recipe.family,
-            )
-            reservation = self.ledgers[name].reserve(release)
-            self.log(name)
-            update = replace(Update.of(name, vector), reservation_hash=reservation.entry_hash)
-            self.ledgers[name].spend(reservation, update.update_hash, b"reply")
-            self.log(name)
-            updates[name] = update
-        return updates
-
-    def _round(
-        self, plan: TrainingPlan, phase: Any, round: int, sent: str, updates: dict[str, Update], result: str
-    ) -> None:
-        averaged = {name: Averaged(each.update_hash, each.reservation_hash) for name, each in updates.items()}
-        said = RoundStatement(plan.run_id, plan.hash, phase, round, sent, averaged, result)
-        self.say(said.entry(key_of("coordinator")).data)
-
-    def _publish(self, kind: Any, plan: TrainingPlan, model: str, data: bytes, card: bytes | None) -> None:
-        self.documents[f"runs/{plan.run_id}/{kind}.json"] = data
-        if card is not None:
-            self.documents[f"runs/{plan.run_id}/card.json"] = card
-        hashes = [hashlib.sha256(data).hexdigest(), "" if card is None else hashlib.sha256(card).hexdigest()]
-        self.say(Publication(plan.run_id, plan.hash, model, *hashes).entry(kind, key_of("coordinator")).data)
-
-
-def card(model: PublishedModel) -> bytes:
-    return json.dumps(build_card(model, catalogue(), None).to_json(), indent=1).encode()
-
-
-@cache
-def honest() -> World:
-    """Three banks, one run of two rounds, its model, card and evaluation: about 30 entries."""
-    federation = Federation()
-    federation.enrol()
-    federation.run(make_plan())
-    return World(tuple(federation.entries), federation.documents)
-
-
-Change = Callable[[LedgerEntry], LedgerEntry | None]
-
-
-def rewritten(world: World, institution: str, change: Change, *, keep_rounds: bool = False) -> World:
-    """The ledger of `institution` with entries changed or left out (None), and everything that follows signed anew.
-
-    Numbers, hashes and reservations are put right again, and so are the rounds, models and publications that name them:
-    institution and coordinator lie in concert. `keep_rounds`: the coordinator does not.
-    """
-    hashes: dict[str, str] = {}
-    entries: list[bytes | None] = list(world.entries)
-    head, sequence = genesis(institution), 0
-    for index, entry in world.ledger(institution):
-        old = sign_entry(entry, key_of(institution)).hash
-        changed = change(entry)
-        if changed is None:
-            entries[index] = None
-            continue
-        sequence += 1
-        moved = hashes.get(changed.reservation or "", changed.reservation)
-        changed = replace(changed, sequence=sequence, previous=head, reservation=moved)
-        head = hashes[old] = sign_entry(changed, key_of(institution)).hash
-        entries[index] = ledger_entry(changed, key_of(institution))
-    found = replace(world, entries=tuple(data for data in entries if data is not None))
-    return found if keep_rounds else _renamed(found, hashes)
-
-
-def _renamed(world: World, hashes: dict[str, str]) -> World:
-    """Rounds and models that name the reservations of a rewritten ledger."""
-    for index, data in enumerate(world.entries):
-        if read_line(index, data).kind == "round":
-            updates = {
-                name: {**each, "reservation_hash": hashes.get(each["reservation_hash"], each["reservation_hash"])}
-                for name, each in world.content(index)["updates"].items()
-            }
-            world = world.resaid(index, updates=updates)
-    documents = dict(world.documents)
-    for path, data in world.documents.items():
-        if path.endswith("/model.json"):
-            documents[path] = remodelled(PublishedModel.read(data), hashes).canonical()
-    return republished(replace(world, documents=documents))
-
-
-def remodelled(model: PublishedModel, hashes: dict[str, str]) -> PublishedModel:
-    records = tuple(
-        record.model_copy(update={"reservations": {n: hashes.get(h, h) for n, h in record.reservations.items()}})
-        for record in model.checkpoint
-    )
-    return resigned(model.model_copy(update={"checkpoint": records, "signature": ""}))
-
-
-def resigned(model: PublishedModel) -> PublishedModel:
-    """Signed again by the coordinator."""
-    signature = key_of("coordinator").sign(MODEL_LABEL, model._signed_bytes()).hex()
-    return model.model_copy(update={"signature": signature})
-
-
-def republished(world: World) -> World:
-    """The publications of documents that were changed, with their hashes."""
-    for index, data in enumerate(world.entries):
-        kind = read_line(index, data).kind
-        if kind in ("model", "evaluation"):
-            run = world.content(index)["run_id"]
-            document = hashlib.sha256(world.documents[f"runs/{run}/{kind}.json"]).hexdigest()
-            world = world.resaid(index, document_hash=document)
-    return world
-
-
-def numbered(numbers: Sequence[int], change: Callable[[LedgerEntry], LedgerEntry | None]) -> Change:
-    """`change` for the entries of those sequence numbers, the others as they are."""
-    return lambda entry: change(entry) if entry.sequence in numbers else entry

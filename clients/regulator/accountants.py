@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from federation.privacy.accounting import gaussian_epsilon, prv_epsilon, rdp_epsilon, spent
 from federation.privacy.event import Event
@@ -25,7 +25,8 @@ class Opinion:
     slack: float
 
     @classmethod
-    def of(cls, events: Sequence[Event], delta: float) -> Opinion:
+    @lru_cache(maxsize=4096)  # noqa: B019 (of the class, which lives as long as the process)
+    def of(cls, events: tuple[Event, ...], delta: float) -> Opinion:
         """At least one event. A second or less; equal compositions are remembered."""
         rdp = rdp_epsilon(events, delta)
         slack = max(0.01, 0.0025 * rdp)
