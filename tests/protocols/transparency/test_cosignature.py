@@ -28,7 +28,7 @@ from protocols.transparency import (
     verify_cosignature,
 )
 
-# A checkpoint of the log arche2025h1.staging (transparency.dev, May 2026), cosigned by four public witnesses, whose keys
+# A checkpoint of the log arche2025h1.staging (transparency.dev, 2026), cosigned by four public witnesses; their keys
 # are as their operators publish them. The log also signed with a key of another type, under the same name.
 PUBLIC_NOTE = (Path(__file__).parents[2] / "vectors/arche2025h1-staging.note").read_bytes()
 PUBLIC_LOG = VerifierKey.from_text(
