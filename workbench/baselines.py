@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +99,14 @@ class NoNoise:
     def gaussian(self, shape: Sequence[int], scale: float) -> NDArray[np.float64]:
         """Zeros."""
         return np.zeros(tuple(shape))
+
+    def words(self, count: int) -> NDArray[np.uint64]:
+        """Independent uniform words, uint64 [count]."""
+        return self._generator.integers(0, 2**64, count, dtype=np.uint64)
+
+    def discrete_gaussian(self, size: int, sigma: Fraction) -> NDArray[np.int64]:
+        """Zeros, int64 [size]."""
+        return np.zeros(size, dtype=np.int64)
 
     def uniform(self, size: int) -> NDArray[np.float64]:
         """Independent values in [0, 1)."""
