@@ -5,7 +5,7 @@
 The regulator publishes the end of a hash chain (SHA-256 under a label) beforehand and reveals one element more with
 each beacon. Neither can be ground: whoever orders the log does not know the preimage when the checkpoint is cosigned,
 and the preimage is fixed by the chain. A beacon's index is the number of elements between it and the anchor, so none is
-skipped unnoticed, and a commitment's beacon is the FIRST one whose checkpoint contains it: there is no choice of several.
+skipped unnoticed, and a commitment's beacon is the FIRST one whose checkpoint contains it: no choice of several.
 
 >>> chain = BeaconChain(bytes(32), 3)
 >>> check_preimage(chain.anchor, 2, chain.preimage(2))
