@@ -1,7 +1,8 @@
-"""`fedscore institution lookup roster|approve`: with whom the private score query is shared, as a person decides.
+"""`fedscore institution lookup roster|approve|findings`: with whom the score query is shared, and how that went.
 
     fedscore institution lookup roster --home HOME
     fedscore institution lookup approve 3f2a 77c1 ... --home HOME
+    fedscore institution lookup findings --home HOME
 
 The fingerprint is the same at the coordinator and at every member. Compare it with the other members over a channel
 that is not the coordinator's: who they are and what keys they have is the coordinator's word until then. Epochs under
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +23,7 @@ from rich.table import Table
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.channel import RelayClient
+from clients.institution.lookup.closed_epochs import ClosedEpoch, closed_epochs
 from clients.institution.lookup.epoch_record import RELAY, EpochRecord
 from clients.institution.lookup.folders import LookupFolders
 from clients.institution.lookup.part import Part, no_snapshot
@@ -30,8 +33,12 @@ from federation.errors import ConfigurationError
 from protocols.lookup.proposal import roster_fingerprint
 from protocols.printable import printable
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Whom the score query is shared with.")
-_NAME = 64
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Whom the score query is shared with, and what was found.",
+)
+_NAME, _DETAIL = 64, 200
 
 
 @app.command()
@@ -54,6 +61,16 @@ def approve(
     proposal = _proposal(opened)
     LookupFolders(opened).approval.approve(proposal, " ".join(fingerprint), time.time())
     typer.echo(f"approved: {len(proposal['members'])} members, {roster_fingerprint(proposal)}")
+
+
+@app.command()
+def findings(home: Home, as_json: AsJson = False) -> None:
+    """Show, for every epoch that closed here, what did not fit the log and how auditors judged failed answers."""
+    closed = closed_epochs(LookupFolders(InstitutionHome.open(home)).path)
+    if as_json:
+        typer.echo(json.dumps([epoch.to_json() for epoch in closed], indent=2))
+    else:
+        _tell(closed, Console())
 
 
 def describe(folders: LookupFolders, proposal: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +110,21 @@ def _proposal(home: InstitutionHome) -> dict[str, Any]:
     if proposal["coordinator_key"] != home.coordinator_key.hex:
         raise ConfigurationError("coordinator_key", got="another in the proposal", expected="the one pinned here")
     return proposal
+
+
+def _tell(closed: Sequence[ClosedEpoch], console: Console) -> None:
+    if not closed:
+        console.print("No epoch has closed here.")
+    for epoch in closed:
+        summary = f"{len(epoch.findings)} findings, {len(epoch.verdicts)} verdicts"
+        console.print(f"Epoch {epoch.counter}: {summary}", style="bold" if epoch.findings or epoch.verdicts else None)
+        for one in epoch.findings:
+            leaf = f", leaf {one['leaf'][:16]}" if one["leaf"] else ""
+            told = printable(one["detail"], _DETAIL)
+            console.print(f"  {one['kind']}: {printable(one['party'], _NAME)}{leaf}: {told}", markup=False)
+        for verdict in epoch.verdicts:
+            who, query = printable(verdict["auditor"], _NAME), verdict["query_hash"][:16]
+            console.print(f"  verdict of {who}: {verdict['outcome']}, query {query}", markup=False)
 
 
 def _show(facts: dict[str, Any], console: Console) -> None:

@@ -1,0 +1,75 @@
+"""What closing epochs left is shown to people, with nothing in it that a terminal would obey."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from clients.institution.lookup import roster_cli
+from clients.institution.lookup.closed_epochs import closed_epochs
+from federation.errors import ConfigurationError
+
+FINDING = {
+    "kind": "evaluated-not-logged",
+    "party": "bank-b",
+    "leaf": "ab" * 32,
+    "detail": "evaluated \x1b[2J, [red]not logged",
+}
+VERDICT = {"auditor": "bank-c", "outcome": "different", "query_hash": "cd" * 32}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "findings-000001.json").write_text("[]")
+    (tmp_path / "findings-000012.json").write_text(json.dumps([FINDING]))
+    (tmp_path / "verdicts-000012.json").write_text(json.dumps([VERDICT]))
+    (tmp_path / "verdicts-000013.json").write_text("not read: its epoch has not been reconciled yet")
+    return tmp_path
+
+
+def said(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
+    class Folders:
+        def __init__(self, _home: Any) -> None:
+            self.path = folder
+
+    class Home:
+        open = staticmethod(lambda path: path)
+
+    monkeypatch.setattr(roster_cli, "LookupFolders", Folders)
+    monkeypatch.setattr(roster_cli, "InstitutionHome", Home)
+    result = CliRunner().invoke(roster_cli.app, ["findings", "--home", str(folder), *options])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_epoch_that_closed_with_what_was_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [epoch.counter for epoch in closed_epochs(folder)] == [1, 12]
+    assert json.loads(said(folder, monkeypatch, "--json")) == [
+        {"epoch": 1, "findings": [], "verdicts": []},
+        {"epoch": 12, "findings": [FINDING], "verdicts": [VERDICT]},
+    ]
+
+
+def test_what_people_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = said(folder, monkeypatch)
+    assert "Epoch 1: 0 findings, 0 verdicts" in text
+    assert "evaluated-not-logged: bank-b, leaf abababababababab" in text
+    assert "[red]" in text
+    assert "\x1b[2J" not in text
+    assert "verdict of bank-c: different, query cdcdcdcdcdcdcdcd" in text
+
+
+def test_nothing_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "No epoch has closed here." in said(tmp_path, monkeypatch)
+    assert json.loads(said(tmp_path, monkeypatch, "--json")) == []
+
+
+@pytest.mark.parametrize("kept", ["{}", "[1]", "x"])
+def test_a_file_that_is_damaged_is_named(folder: Path, kept: str) -> None:
+    (folder / "findings-000001.json").write_text(kept)
+    with pytest.raises(ConfigurationError, match="findings-000001"):
+        closed_epochs(folder)
