@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from oversight_world import World, key_of, ledger_entry
 
+from clients.regulator import Finding, Verdict, verify
+from clients.regulator.findings import Outcome
 from clients.regulator.line import read_line
+from clients.regulator.steps import STEPS
 from federation.ledger.entries import Entry as LedgerEntry
 from federation.ledger.entries import genesis, sign_entry
 from federation.models import MODEL_LABEL, PublishedModel
@@ -84,3 +88,26 @@ def republished(world: World) -> World:
 def numbered(numbers: Sequence[int], change: Callable[[LedgerEntry], LedgerEntry | None]) -> Change:
     """`change` for the entries of those sequence numbers, the others as they are."""
     return lambda entry: change(entry) if entry.sequence in numbers else entry
+
+
+def judge(world: World, folder: Path, fails: set[int], **changes: object) -> Verdict:
+    """The verdict on a world whose tampering exactly the steps `fails` notice.
+
+    Each of them is needed: without them the very same export passes.
+    """
+    path = world.export(folder / "export.zip")
+    policy = world.policy(**changes)
+    verdict = verify(path, policy)
+    failed = {step.number for step in verdict.steps if step.outcome is not Outcome.HOLDS}
+    assert failed == fails, "\n".join(str(step.to_json()) for step in verdict.steps if step.number in failed | fails)
+    assert not verdict.holds
+    assert verdict.first is not None
+    assert verdict.first[0].number == min(fails)
+    without = verify(path, policy, [step for step in STEPS if step.number not in fails])
+    assert without.holds
+    return verdict
+
+
+def first(verdict: Verdict, step: int) -> Finding:
+    """The first finding of a step."""
+    return verdict.step(step).findings[0]

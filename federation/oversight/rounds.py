@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from federation.ledger.release import PHASES, Phase, Slot
+from federation.ledger.release import ROUND_PHASES, Phase, Slot
 from federation.oversight.fields import require_code, require_count, require_hash, require_keys, require_name
 from protocols.errors import MessageError
 from protocols.signing import SigningKey
@@ -64,8 +64,8 @@ class RoundStatement:
     def __post_init__(self) -> None:
         require_name("round.run_id", self.run_id)
         require_hash("round.plan_hash", self.plan_hash)
-        if self.phase not in PHASES:
-            raise MessageError("round.phase", got=str(self.phase)[:20], expected=" or ".join(PHASES))
+        if self.phase not in ROUND_PHASES:
+            raise MessageError("round.phase", got=str(self.phase)[:20], expected=" or ".join(ROUND_PHASES))
         require_count("round.round", self.round)
         require_hash("round.model_hash", self.model_hash)
         require_hash("round.result_hash", self.result_hash, or_none=self.phase == "evaluate")

@@ -10,10 +10,10 @@ from clients.regulator.plans import Plans, allowed, event_of
 from clients.regulator.steps.base import Step
 from federation.ledger.budget import TOLERANCE, Amount
 from federation.ledger.entries import Entry, Kind
-from federation.ledger.release import ADJACENCY, UNIT, Release
+from federation.ledger.release import ADJACENCY, ROUND_PHASES, UNIT, Release
 from federation.rounds.plan import TrainingPlan
 
-PLANNED = ("train", "evaluate")  # phases of a run; whatever else is charged follows no plan
+
 
 
 class CapsStep(Step):
@@ -75,7 +75,7 @@ class CapsStep(Step):
             got = release.event.noise_multiplier
             self.fail("release.event.noise_multiplier", got, f"at least {caps.noise_multiplier}", line)
         # c. The plan that everybody signed.
-        if release.phase in PLANNED:
+        if release.phase in ROUND_PHASES:
             self._planned(line, entry, release)
 
     def _planned(self, line: Line, entry: Entry, release: Release) -> None:

@@ -12,11 +12,11 @@ from clients.regulator.line import Line
 from clients.regulator.plans import Plans
 from clients.regulator.steps.base import Step
 from federation.ledger.entries import Kind
-from federation.ledger.release import Slot
+from federation.ledger.release import ROUND_PHASES, Slot
 from federation.oversight import EVALUATION, MODEL, ROUND, Averaged, Publication, RoundStatement
 from protocols.errors import ProtocolError
 
-PLANNED = ("train", "evaluate")
+
 Run: TypeAlias = tuple[str, str]  # run and phase
 
 
@@ -84,7 +84,7 @@ class RoundStep(Step):
             self._open[entry.institution] = line.signed.hash
         elif self._open.get(entry.institution) == entry.reservation:
             self._open.pop(entry.institution, None)
-        if entry.kind is Kind.SPEND and entry.update_hash and release is not None and release.phase in PLANNED:
+        if entry.kind is Kind.SPEND and entry.update_hash and release is not None and release.phase in ROUND_PHASES:
             spent = Spent(line, release.model_hash, entry.update_hash, entry.reservation or "")
             self._spent[release.slot].setdefault(entry.institution, []).append(spent)
 
