@@ -24,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Take part in a federation: your records, keys and budget stay here.",
     cls=mount(
+        audit="clients.institution.audit_cli:app",
         ledger="clients.institution.ledger_cli:app",
         lookup="clients.institution.lookup.roster_cli:app",
         publish="clients.institution.lookup.publish_cli:app",

@@ -24,7 +24,7 @@ from federation.audits.finding import ALPHA, Check, Finding
 from federation.audits.instrument import F32, F64, Bench, Claim
 from federation.audits.subject import Subject, seeded_records
 from federation.errors import PrivacyError
-from federation.privacy.accounting import pld_epsilon
+from federation.privacy.accounting import spent
 from federation.privacy.event import GaussianEvent
 from federation.records.encoded import Encoded
 
@@ -210,7 +210,7 @@ def _accounting(claim: Claim, releases: Sequence[int], stated: Sequence[float]) 
     yield Finding.within(Check.RELEASES, event.steps, worst, 0.0)
     steps = max(worst, 1)
     true = [
-        pld_epsilon([GaussianEvent(event.sampling_rate, event.noise_multiplier, steps * r)], delta)
+        spent([GaussianEvent(event.sampling_rate, event.noise_multiplier, steps * r)], delta)
         for r in range(1, len(stated) + 1)
     ]
     off = int(np.argmax(np.abs(np.subtract(stated, true)) / true))

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,10 +95,15 @@ class AdditiveModel:
 
     def residual_limits(self, clip: float) -> I64:
         """The largest residual, in steps, for records that hold 0, 1, .. p features; int64 [p + 1]."""
-        bound = Fraction(clip) * RESIDUAL * ONE
-        shares = [held * self.embedding.share for held in range(1, len(self.embedding.steps) + 1)]
-        return np.array([0, *(min(RESIDUAL, math.isqrt(math.floor(bound**2 / share))) for share in shares)])
+        return _residual_limits(clip, self.embedding.share, len(self.embedding.steps))
 
     def _log_odds(self, weights: NDArray[np.float64], codes: NDArray[np.uint8]) -> I64:
         effects = self.embedding.effects_in_steps(fixed_weights(weights))
         return self.embedding.gather(effects, codes, self._intercept)
+
+
+@lru_cache(maxsize=64)
+def _residual_limits(clip: float, share: int, features: int) -> I64:
+    bound = Fraction(clip) * RESIDUAL * ONE
+    shares = (held * share for held in range(1, features + 1))
+    return np.array([0, *(min(RESIDUAL, math.isqrt(math.floor(bound**2 / each))) for each in shares)])
