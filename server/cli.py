@@ -18,7 +18,8 @@ from federation.errors import ConfigurationError, FederationError
 from federation.runtime.pki import key_fingerprint
 from server import cli_epoch, cli_members
 from server.cli_members import AsJson, Home, roster_table
-from server.home import CoordinatorHome, settings_text
+from server.home import CoordinatorHome
+from server.home_settings import settings_text
 from server.membership import Membership
 from server.runs import RunView, read_runs
 

@@ -1,4 +1,4 @@
-"""The membership process, a child of `fedscore coordinator serve`: membership, registrar, relay of private queries.
+"""The membership process, a child of `fedscore coordinator serve`: membership, registrar, log and relay.
 
 python -m server.membership_process HOME
 """
@@ -19,6 +19,7 @@ from server.log.hosting import hosted_log
 from server.lookup.hosting import hosted
 from server.membership_service import Desk, serve_membership
 from server.membership_store import MembershipStore
+from server.oversight.recorder import Recorder
 from server.registrar import Registrar
 from server.superlink import control, shipped_bundle
 
@@ -36,7 +37,11 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
         hosted(home, store, log.store) as lookup,
         serve_membership(desk, beside=(*lookup.handlers, *log.handlers), workers=lookup.workers + log.workers),
     ):
+        regulator = home.settings.regulator
+        statement = None if regulator is None else regulator.statement()
+        recorder = Recorder(log.store, log.host.roster, store.admitted, home.signing_key, statement)
         while not stop.wait(TICK_S):
+            recorder.tick()
             registrar.tick(time.monotonic())
     store.close()
 

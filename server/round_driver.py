@@ -37,7 +37,7 @@ from server.assembly import Assembly, Pace
 from server.checkpoint_store import CHECKPOINT, EVALUATION, MODEL, SIGNED_PLAN, CheckpointStore
 from server.exchange import Exchange
 from server.oversight.account import RunAccount
-from server.oversight.trail import Trail, Unlogged
+from server.oversight.trail import LogTrail, Trail
 
 if TYPE_CHECKING:
     from flwr.serverapp import Grid
@@ -268,6 +268,7 @@ def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:
     from federation.evaluation import EvaluationSpec
     from federation.training import initial_parameters
     from server.home import CoordinatorHome
+    from server.log import LogStore
 
     opened = CoordinatorHome.open(home)
     store = CheckpointStore(opened.run(run))
@@ -278,12 +279,13 @@ def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:
     if catalogue.hash != plan.catalogue.hash:
         raise ConfigurationError("catalogue.hash", got=catalogue.hash, expected=plan.catalogue.hash)
     evaluated = plan.privacy.evaluation_multiplier is not None
+    log = LogStore.open(opened.database_url, opened.log_key, time.time, anchor=opened.log_anchor)
     driver = RoundDriver(
         grid,
         plan,
         store,
         opened.signing_key,
-        trail=Unlogged(),
+        trail=LogTrail(log, opened.signing_key.public, opened.log_key.public),
         initial=initial_parameters(catalogue, plan.recipe),
         evaluation_size=EvaluationSpec.from_catalogue(catalogue).size if evaluated else None,
     )

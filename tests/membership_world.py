@@ -17,7 +17,7 @@ from federation.runtime.rpc import free_ports
 from protocols.envelope import seal
 from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import Envelope
-from server import home as coordinator_home
+from server import home_settings as coordinator_home
 from server.home import CoordinatorHome
 from server.membership import Membership, State
 from server.membership_service import Desk, serve_membership
@@ -67,7 +67,12 @@ def pinned(key: SigningKey, bundle_hash: str = BUNDLE) -> CoordinatorIdentity:
         f"{kind}_address": f"localhost:{port}" for port, kind in enumerate(("enrolment", "member", "fleet"), 1)
     }
     return CoordinatorIdentity(
-        name="coordinator", key=key.public.hex, authority="00" * 32, bundle_hash=bundle_hash, **addresses
+        name="coordinator",
+        key=key.public.hex,
+        authority="00" * 32,
+        bundle_hash=bundle_hash,
+        log_key=key.public.hex,
+        **addresses,
     )
 
 

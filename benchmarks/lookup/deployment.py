@@ -40,7 +40,7 @@ from federation.training import Recipe, initial_parameters
 from protocols.lookup.parameters import Parameters
 from server import serve as coordinator_serve
 from server.home import CoordinatorHome
-from server.home import settings_text as coordinator_settings
+from server.home_settings import settings_text as coordinator_settings
 from server.lookup.desk import desk
 from server.lookup.proposals import Candidate, Terms, open_epoch
 from server.lookup.record_store import RecordStore

@@ -1,10 +1,11 @@
 """The institution's node: the only place where data, keys and budget meet, and the gate in front of them.
 
-    node = Node("bank-a", key, coordinator_key, ledger=ledger, computation=computation, policy=policy, plans=plans, ...)
+    node = Node("bank-a", key, coordinator_key, ledger=ledger, computation=computation, policy=policy, trail=trail, ...)
     reply = node.handle(envelope)          # bytes in, bytes out; never raises
 
 Whoever can reach the node can ask. It computes only for a plan that every member has signed, itself included, within
-that plan's rounds and its own caps, once per round; the answer is kept and repeated as it is. Everything else is
+that plan's rounds and its own caps, once per round; the answer is kept and repeated as it is, and leaves once the log
+has promised to show what it cost. Everything else is
 answered with a typed refusal and recorded in the ledger.
 """
 
@@ -17,6 +18,7 @@ from threading import Lock
 
 import numpy as np
 
+from clients.institution.oversight.trail import Trail, Unlogged
 from clients.institution.plan_store import Decision, PlanStore
 from clients.institution.policy import Policy, check_policy
 from clients.institution.refusal_log import RefusalLog
@@ -62,8 +64,8 @@ _CHALLENGE_BYTES = 32
 class Node:
     """One request at a time. `clock` is Unix time (s).
 
-    Raises ConfigurationError at construction for a noise source that another party could reproduce, unless
-    `backtest=True` says that all records are one owner's own.
+    Raises ConfigurationError at construction for a noise source that another party could reproduce, or without a log
+    to say the ledger in, unless `backtest=True` says that all records are one owner's own.
     """
 
     def __init__(
@@ -76,12 +78,15 @@ class Node:
         computation: Computation,
         policy: Policy,
         plans: PlanStore,
+        trail: Trail | None = None,
         clock: Callable[[], float] = time.time,
         backtest: bool = False,
     ) -> None:
         if not computation.noise.secure and not backtest:
             raise ConfigurationError("noise", got="reproducible noise", expected="the operating system's generator")
-        self.institution = institution
+        if trail is None and not backtest:
+            raise ConfigurationError("trail", got="none", expected="a log where the ledger is said")
+        self.institution, self._trail = institution, trail or Unlogged()
         self._key, self._coordinator = key, coordinator
         self._ledger, self._computation = ledger, computation
         self._policy, self._plans, self._clock = policy, plans, clock
@@ -172,14 +177,20 @@ class Node:
         # 6. The same round for the same model: the very same bytes, and nothing is spent.
         stored = self._ledger.stored_reply(*self._slot(checked), checked.model_hash.hex())
         if stored is not None:
+            self._trail.settle()
             return stored
         # 7. The same round for another model would cancel the noise of the first: never.
         # 8. No more attempts than the plan paid for.
         self._check_attempts(checked)
-        # 9. The budget is reserved, signed and on disk before a record is touched.
+        # 9. The log answers: what was written before is promised. Else nothing is spent.
+        self._trail.settle()
+        # 10. The budget is reserved, signed and on disk before a record is touched; meanwhile it is said in the log.
         reservation = self._reserve(checked)
-        # 10. Compute, keep the answer with its spend, then answer.
-        return self._release(checked, reservation)
+        self._trail.begin()
+        # 11. Compute, keep the answer with its spend; it leaves once the log has promised both entries.
+        reply = self._release(checked, reservation)
+        self._trail.settle()
+        return reply
 
     def _check_plan(self, plan: TrainingPlan) -> None:
         check_plan_for(plan, self.institution, self._key.public, self._coordinator)

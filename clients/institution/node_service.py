@@ -26,12 +26,14 @@ from numpy.typing import NDArray
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.attending import attend_behind
 from clients.institution.node import Node
+from clients.institution.oversight.oversight import Oversight
+from clients.institution.oversight.trail import Trail
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
 from clients.institution.training import Computation
 from clients.institution.warming import warm_behind
 from federation.catalogue import load_catalogue
-from federation.errors import CatalogueError, FederationError, LedgerError, RecordsError
+from federation.errors import CatalogueError, FederationError, LedgerBehind, LedgerError, RecordsError
 from federation.ledger import Ledger
 from federation.privacy import OsNoise
 from federation.records import load_records
@@ -49,6 +51,7 @@ _SALT_FILE = "holdout.salt"
 _TROUBLE = {
     RecordsError: "records cannot be used",
     CatalogueError: "catalogue cannot be used",
+    LedgerBehind: "ledger is behind the log, see docs operations",
     LedgerError: "ledger cannot be opened",
     ProtocolError: "keys cannot be read",
 }
@@ -66,8 +69,21 @@ class NodeServicer:
         return Envelope.FromString(self._node.handle(request.SerializeToString(deterministic=True)))
 
 
-def open_node(home: InstitutionHome) -> Node:
-    """The node of a home that is enrolled. Raises FederationError: settings, records, ledger."""
+def open_ledger(home: InstitutionHome, oversight: Oversight) -> Ledger:
+    """The ledger of a home, once the log is known to show no more of it than it has. Raises LedgerError, LedgerBehind.
+
+    A copy that is behind is not written into: what recovery closes would be a second history of it.
+    """
+    ledger = Ledger.open(
+        home.database_url, institution=home.name, key=home.signing_key, caps=home.caps(), recover=False
+    )
+    oversight.check_start(ledger)
+    ledger.recover()
+    return ledger
+
+
+def open_node(home: InstitutionHome, ledger: Ledger, trail: Trail) -> Node:
+    """The node of a home that is enrolled. Raises FederationError: settings, records."""
     catalogue = load_catalogue(home.catalogue)
     records, report = load_records(
         home.data, catalogue, coverage=home.settings.features, quarantine=home.quarantine / "training.csv"
@@ -88,10 +104,11 @@ def open_node(home: InstitutionHome) -> Node:
         home.name,
         home.signing_key,
         home.coordinator_key,
-        ledger=Ledger.open(home.database_url, institution=home.name, key=home.signing_key, caps=home.caps()),
+        ledger=ledger,
         computation=Computation(catalogue, training, holdout, OsNoise()),
         policy=policy,
         plans=PlanStore.open(home.database_url),
+        trail=trail,
     )
 
 
@@ -132,7 +149,7 @@ def serve(node: Node, socket: Path) -> Served:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 after SIGTERM or SIGINT, 1 where the home, the records or the ledger cannot be used."""
+    """0 after SIGTERM or SIGINT, 1 where home, records or ledger cannot be used or the log shows that it is behind."""
     parser = argparse.ArgumentParser(prog="fedscore-node", description="The node process of an institution.")
     parser.add_argument("home", type=Path)
     options = parser.parse_args(arguments)
@@ -141,11 +158,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         home = InstitutionHome.open(options.home)
         configure_process(home.logs / "node.jsonl")
-        server = serve(open_node(home), home.socket)
+        oversight = Oversight(home)
+        ledger = open_ledger(home, oversight)
+        server = serve(open_node(home, ledger, oversight), home.socket)
     except (FederationError, ProtocolError) as error:
         _log.error(_trouble(error), error=error)
         return 1
     stop = threading.Event()
+    oversight.start(ledger, stop)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     _log.info("node ready", institution=home.name, pid=os.getpid())
@@ -156,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
     server.close(grace=STOP_GRACE_S)
     with suppress(FileNotFoundError):
         home.socket.unlink()
-    return 0
+    return 0 if oversight.failed is None else 1
 
 
 def _trouble(error: FederationError | ProtocolError) -> str:

@@ -11,6 +11,8 @@ from federation.runtime.logging import get_logger
 
 _log = get_logger("node")
 LIMIT, PERIOD_S = 100, 3600.0
+# The ledger recorded the one itself; of the other there may be many, while nothing can be said of the ledger.
+_UNRECORDED = frozenset({Code.BUDGET_EXCEEDED, Code.LOG_UNAVAILABLE})
 
 
 class RefusalLog:
@@ -30,7 +32,7 @@ class RefusalLog:
         code = str(refusal.code)
         facts = {"institution": self._institution, "run_id": run_id, "code": code, "request_hash": request_hash}
         _log.warning("request refused", where=refusal.where, **facts)
-        if refusal.code == Code.BUDGET_EXCEEDED:  # the ledger recorded that one itself
+        if refusal.code in _UNRECORDED:
             return
         try:
             self._ledger.refuse(

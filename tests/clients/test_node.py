@@ -24,6 +24,7 @@ from rounds_world import (
 )
 
 from clients.institution.node import Node
+from clients.institution.oversight.trail import Unlogged
 from clients.institution.plan_store import Decision
 from clients.institution.policy import Policy
 from federation.errors import ConfigurationError
@@ -380,10 +381,13 @@ def test_an_update_that_is_not_finite_does_not_leave(bank: Bank) -> None:
 
 
 def test_reproducible_noise_is_for_backtests_only(bank: Bank) -> None:
-    parts = {"ledger": bank.ledger, "policy": bank.policy, "plans": bank.plans}
+    parts: dict[str, Any] = {"ledger": bank.ledger, "policy": bank.policy, "plans": bank.plans}
     with pytest.raises(ConfigurationError, match="noise"):
         Node("bank-a", key_of("bank-a"), COORDINATOR.public, computation=bank.computation, **parts)
     bank.computation.noise = OsNoise()
+    with pytest.raises(ConfigurationError, match="trail"):
+        Node("bank-a", key_of("bank-a"), COORDINATOR.public, computation=bank.computation, **parts)
+    parts["trail"] = Unlogged()
     Node("bank-a", key_of("bank-a"), COORDINATOR.public, computation=bank.computation, **parts)
 
 

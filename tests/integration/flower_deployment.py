@@ -19,15 +19,22 @@ from typing import Self
 import psutil
 
 import clients.institution.supernode as institution_plane
+import server.serve as coordinator_serve
 import server.superlink as coordinator_plane
 from clients.institution import home as institution_home
+from clients.institution.enrolment_client import application
 from clients.institution.home import CoordinatorIdentity, InstitutionHome
+from federation.catalogue import load_catalogue
+from federation.enrolment import read_application
 from federation.runtime.flower.bundle import Bundle, build
 from federation.runtime.node_keys import flower_public_pem
 from federation.runtime.processes import BackOff, Child, Supervisor
 from federation.runtime.rpc import free_ports
-from server import home as coordinator_home
+from protocols.envelope import seal
+from protocols.wire.training_pb2 import Envelope
+from server import home_settings as coordinator_home
 from server.home import CoordinatorHome
+from server.membership_store import MembershipStore
 
 HERE = Path(__file__).parent
 NodeOf = Callable[[InstitutionHome], Child]
@@ -57,7 +64,7 @@ class Deployment:
         self.coordinator = coordinator
         self.institutions = tuple(institutions)
         self.node_ids: dict[str, int] = {}
-        parts = [*coordinator_plane.children(coordinator)]
+        parts = [part for part in coordinator_serve.children(coordinator) if part.name in ("superlink", "membership")]
         for home in self.institutions:
             parts += [named(part, home.name) for part in (node(home), *institution_plane.children(home))]
         self._parts = parts
@@ -151,7 +158,9 @@ def make_institution(
     nominal: int = 1000,
     cap: float = 1,
 ) -> InstitutionHome:
-    """As after enrolment: keys made here, the coordinator's authority and addresses pinned, its bundle allowed."""
+    """As after enrolment: keys made here, admitted, the coordinator's authority and addresses pinned, its bundle
+    allowed.
+    """
     text = institution_home.settings_text(
         name=name,
         catalogue="synthetic",
@@ -161,7 +170,7 @@ def make_institution(
         written=datetime.now(UTC),
     )
     home = InstitutionHome.create(folder, text)
-    shutil.copy(coordinator.keys / "ca.crt", home.keys / "ca.crt")
+    admit(coordinator, home)
     bundle = coordinator_plane.shipped_bundle()
     home.save_coordinator(
         CoordinatorIdentity(
@@ -172,10 +181,31 @@ def make_institution(
             member_address=coordinator.member_address,
             fleet_address=coordinator.fleet_address,
             bundle_hash=bundle.hash,
+            log_key=coordinator.log_key.public.key.hex,
         )
     )
     home.accept_bundle(bundle.hash)
     return home
+
+
+def admit(coordinator: CoordinatorHome, home: InstitutionHome) -> None:
+    """What enrolment and the operator do, without a network."""
+    now, catalogue = datetime.now(UTC), load_catalogue(coordinator.catalogue)
+    now_ms = int(now.timestamp() * 1000)
+    request = application(home, coordinator.authority_pem, catalogue.hash, catalogue.feature_names, now)
+    envelope = Envelope.FromString(seal(request, home.signing_key))
+    applied = read_application(
+        envelope, authority=coordinator.authority_fingerprint, catalogue_hash=catalogue.hash, now_ms=now_ms
+    )
+    store = MembershipStore.open(coordinator.database_url)
+    store.apply(applied, now_ms)
+    authority = coordinator.authority()
+    member = store.admit(
+        home.name, home.fingerprint, lambda one: authority.sign_member(one.request, one.institution, now), now_ms
+    )
+    store.close()
+    assert member.certificate is not None
+    home.save_certificate(member.certificate, coordinator.authority_pem)
 
 
 def bundle_with(folder: Path, server_app: str, client_app: str | None = None) -> Bundle:

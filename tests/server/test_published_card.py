@@ -20,7 +20,8 @@ from protocols.errors import SignatureError
 from server import train
 from server.card import CARD, CARD_PAGE, make_card, write_card
 from server.checkpoint_store import EVALUATION, MODEL
-from server.home import CoordinatorHome, settings_text
+from server.home import CoordinatorHome
+from server.home_settings import settings_text
 
 FINISHED = "2030-03-17"
 

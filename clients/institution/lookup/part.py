@@ -11,10 +11,11 @@ from typing import Protocol
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.ceremony import accept_roster
-from clients.institution.lookup.channel import PATIENCE_S, PoolClient, RelayClient
+from clients.institution.lookup.channel import PoolClient, RelayClient
 from clients.institution.lookup.epoch_record import RELAY, EpochRecord
 from clients.institution.lookup.folders import EpochFolder, LookupFolders
 from clients.institution.lookup.snapshot import Snapshot
+from clients.institution.member_client import PATIENCE_S
 from federation.errors import ConfigurationError
 from protocols.lookup.context import EpochContext
 from protocols.lookup.manifest import LayoutHeader, SignedEpoch

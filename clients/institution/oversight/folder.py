@@ -1,0 +1,100 @@
+"""What a home keeps of the log outside of the ledger's database: HOME/oversight.
+
+kept.db          promises, inclusion proofs and the checkpoints they are for: this institution's receipts
+included.json    the last entry of the ledger that a cosigned checkpoint includes; a restored ledger is held against it
+witness.note     the last checkpoint this witness has checked; written before it cosigns
+findings.jsonl   what the log did not keep, one line each
+alarm.json       why this witness cosigns no more; a person who has found out removes it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from federation.errors import ConfigurationError, LedgerError
+from federation.ledger import Head
+from federation.runtime.logging import get_logger
+from federation.runtime.private_files import private_directory, write_public
+
+_log = get_logger("oversight")
+
+
+@dataclass(frozen=True)
+class OversightFolder:
+    """HOME/oversight of the home at `home`; made when first used."""
+
+    home: Path
+
+    @property
+    def path(self) -> Path:
+        return private_directory(self.home / "oversight")
+
+    @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.path / 'kept.db'}"
+
+    @property
+    def alarm(self) -> Path:
+        return self.path / "alarm.json"
+
+    def included(self) -> Head | None:
+        """The ledger's last entry that is known to be logged. Raises ConfigurationError for a file of another form."""
+        file = self.path / "included.json"
+        if not file.exists():
+            return None
+        try:
+            value = json.loads(file.read_bytes())
+            return Head(value["sequence"], value["hash"])
+        except (ValueError, TypeError, KeyError, LedgerError) as error:
+            raise ConfigurationError(str(file), got="an unreadable file", expected="sequence and hash") from error
+
+    def include(self, head: Head) -> None:
+        """Remember `head`, unless a later entry is remembered; on disk when it returns."""
+        known = self.included()
+        if known is None or head.sequence > known.sequence:
+            self.keep("included.json", json.dumps({"hash": head.hash, "sequence": head.sequence}).encode())
+
+    def read(self, name: str) -> bytes | None:
+        file = self.path / name
+        return file.read_bytes() if file.exists() else None
+
+    def keep(self, name: str, data: bytes) -> None:
+        """Replace a file in one step; it and its name are on disk when this returns."""
+        write_public(self.path / name, data, mode=0o600)
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def find(self, code: str, **facts: Any) -> None:
+        """Write a finding, once: the same again is not written again."""
+        line = {"code": code, **facts}
+        if any(_without_time(known) == line for known in self.findings()):
+            return
+        _log.error("the log is not as it should be", code=code)
+        with (self.path / "findings.jsonl").open("a", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(json.dumps({"at": datetime.now(UTC).isoformat(timespec="seconds"), **line}) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def findings(self) -> list[dict[str, Any]]:
+        """All findings so far, oldest first; a torn line is passed over."""
+        found = []
+        for line in (self.read("findings.jsonl") or b"").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                continue
+        return found
+
+
+def _without_time(finding: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in finding.items() if name != "at"}

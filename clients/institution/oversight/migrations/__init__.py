@@ -1,0 +1,1 @@
+"""The schema of what is kept of the log, by Alembic."""

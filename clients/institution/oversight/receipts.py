@@ -1,0 +1,73 @@
+"""Holding the log to its promises: proofs that what it promised is in the tree that a quorum cosigned.
+
+    receipts = Receipts(kept, folder, log_key, coordinator_key, time.time)
+    receipts.collect(log, note)
+
+A promise that a checkpoint shows to be broken is a finding; promise and note are the evidence. What is proved moves the
+mark in HOME/oversight/included.json, against which a restored ledger is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clients.institution.oversight.folder import OversightFolder
+from clients.institution.oversight.kept_store import Kept, KeptStore, Proof
+from clients.institution.oversight.log_client import LogClient
+from federation.errors import Refused
+from federation.oversight.members import MEMBER, REGULATOR, Roster
+from protocols.errors import MessageError, ProofError
+from protocols.signing import VerifyingKey
+from protocols.transparency import Checkpoint, VerifierKey, check_kept, read_entry
+
+
+class Receipts:
+    """`coordinator` is the key that says who is a member, and so a witness. One thread at a time."""
+
+    def __init__(
+        self,
+        kept: KeptStore,
+        folder: OversightFolder,
+        log_key: VerifierKey,
+        coordinator: VerifyingKey,
+        clock: Callable[[], float],
+    ) -> None:
+        self._kept, self._folder, self._log_key, self._clock = kept, folder, log_key, clock
+        self._roster = Roster(coordinator)
+        self._next = {MEMBER: 0, REGULATOR: 0}
+
+    def collect(self, log: LogClient, note: bytes) -> int:
+        """The size of the tree of `note`, whose promises are checked. Raises SignatureError without a quorum of
+        witnesses, and what the log's calls raise: it is tried again.
+        """
+        self._follow(log)
+        checkpoint = self._roster.quorum.check(note, self._log_key, self._clock()).checkpoint
+        for owed in self._kept.owed(checkpoint.size):
+            self._hold(log, owed, checkpoint, note)
+        for late in self._kept.overdue(self._clock()):
+            self._find("promise_overdue", late, note)
+        return checkpoint.size
+
+    def _hold(self, log: LogClient, owed: Kept, checkpoint: Checkpoint, note: bytes) -> None:
+        try:
+            _, path = log.inclusion(owed.promise.leaf_hash, checkpoint.size)
+            check_kept(owed.promise, checkpoint, path)
+        except (Refused, ProofError, MessageError) as error:
+            if isinstance(error, Refused) and error.code != "unknown":
+                raise  # too many calls, or no longer a member: nothing is said of the promise
+            self._find("promise_broken", owed, note)
+            return
+        self._kept.proved(owed.head.sequence, checkpoint.size, Proof(note, tuple(path)))
+        self._folder.include(owed.head)
+
+    def _find(self, code: str, kept: Kept, note: bytes) -> None:
+        text = kept.promise.encode().decode()
+        if any(known["code"] == code and known["promise"] == text for known in self._folder.findings()):
+            return  # told, with the first note that shows it
+        self._folder.find(code, sequence=kept.head.sequence, promise=text, note=note.decode())
+
+    def _follow(self, log: LogClient) -> None:
+        said = [(index, kind, data) for kind in self._next for index, data in log.entries(kind, self._next[kind])]
+        for index, kind, data in sorted(said):
+            self._roster = self._roster.after(read_entry(data))
+            self._next[kind] = index + 1
