@@ -15,6 +15,7 @@ from protocols.canonical import canonical, digest
 from protocols.errors import MessageError, ProofError
 
 SEED_LABEL = "fedscore/v1/replay/seed"
+ROOT_LABEL = "fedscore/v1/replay/record-root"
 CODE_LABEL = "fedscore/v1/replay/code"
 SEED_BYTES = NONCE_BYTES = 32
 
@@ -39,6 +40,13 @@ class SeedSecret:
     def commitment(self) -> bytes:
         """32 bytes, to be logged."""
         return digest(SEED_LABEL, self.seed + self.nonce)
+
+    def hide(self, record_root: bytes) -> bytes:
+        """32 bytes to be logged for the root of the record set: another for every attempt.
+
+        The root itself would tell whoever reads the log whether a single record has changed between two rounds.
+        """
+        return digest(ROOT_LABEL, self.nonce + record_root)
 
     def check(self, commitment: bytes) -> None:
         """Raises ProofError unless this is what `commitment` was made of."""
