@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,8 +82,18 @@ def check_public_places(
     check_dummies(total.values, layout, context.signed, openings, context.parameters.dummies)
 
 
+class Summed(Protocol):
+    """The sum, uint32[rows, slots, 8], and by institution the digests of its tables: a `SumTable`, or a kept one."""
+
+    @property
+    def values(self) -> NDArray[np.uint32]: ...
+
+    @property
+    def digests(self) -> Mapping[str, bytes]: ...
+
+
 def complete(
-    context: EpochContext, total: SumTable, signatures: Mapping[str, NDArray[np.uint8]], engine: Engine
+    context: EpochContext, total: Summed, signatures: Mapping[str, NDArray[np.uint8]], engine: Engine
 ) -> Audited:
     """Steps 7 and 8, after this auditor's own signatures (step 6) are among `signatures` (uint8[R, 64] each).
 

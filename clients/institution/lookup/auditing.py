@@ -1,11 +1,13 @@
 """The named auditor's part: every table against its logged digest, the sum, the public places, rows and hint signed.
 
-What an auditor needs to judge an answer later is kept in the epoch's folder: the sum, and all row signatures.
+What an auditor needs to go on, and to judge an answer later, is kept in the epoch's folder: the sum, the digests of the
+tables in it, and row signatures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -35,7 +37,7 @@ def rows(part: Part) -> dict[str, Any]:
     epoch = part.context.signed.epoch
     audit.check_public_places(part.context, total, fetch_layout(part, epoch), _openings(part))
     signatures = sign_rows(part.home.signing_key, part.context.epoch_id, total.values)
-    _keep(part, total.values, signatures)
+    _keep(part, total, signatures)
     name = part.relay.upload(
         part.record.counter, signatures.tobytes(), progress=partial(part.report, "handing over signatures")
     )
@@ -44,21 +46,18 @@ def rows(part: Part) -> dict[str, Any]:
 
 def opening(part: Part) -> dict[str, Any]:
     """Steps 7 to 9: the others' row signatures, the hint, the opening under this auditor's key."""
-    total = recomputed(part)
+    total = _kept(part) or recomputed(part)
     signatures = {name: _signatures(part, name) for name in part.context.signed.epoch.auditors}
     audited = audit.complete(part.context, total, signatures, load(part.roster.parameters.engine))
-    _keep(part, audited.rows.values, audited.rows.signatures)
+    _keep(part, total, audited.rows.signatures)
     signed = audited.opening.sign(part.home.signing_key)
     return {"opening": parse_canonical(audited.opening.encode()), "signature": signed.hex()}
 
 
 def recomputed(part: Part) -> SumTable:
     """The sum of the tables, each against the digest its owner logged; steps 1 to 3."""
-    logged = {
-        name: from_hex(body.get("digest"), f"table of {name}", 32) for name, body in part.record.bodies("table").items()
-    }
     layout = fetch_layout(part, part.context.signed.epoch)
-    return audit.sum_tables(part.context, layout, _tables(part), logged)
+    return audit.sum_tables(part.context, layout, _tables(part), _logged(part))
 
 
 def audited_rows(part: Part) -> Rows:
@@ -100,7 +99,32 @@ def _signatures(part: Part, auditor: str) -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8).reshape(-1, SIGNATURE_BYTES)
 
 
-def _keep(part: Part, values: NDArray[np.uint32], signatures: NDArray[np.uint8]) -> None:
+def _logged(part: Part) -> dict[str, bytes]:
+    return {
+        name: from_hex(body.get("digest"), f"table of {name}", 32) for name, body in part.record.bodies("table").items()
+    }
+
+
+@dataclass(frozen=True)
+class KeptSum:
+    """A sum that this auditor computed, checked and signed before."""
+
+    values: NDArray[np.uint32]
+    digests: dict[str, bytes]
+
+
+def _keep(part: Part, total: SumTable | KeptSum, signatures: NDArray[np.uint8]) -> None:
     buffer = BytesIO()
-    np.savez(buffer, values=values, signatures=signatures)
+    digests = b"".join(total.digests[name] for name in part.context.institutions)
+    np.savez(buffer, values=total.values, signatures=signatures, digests=np.frombuffer(digests, np.uint8))
     part.folder.keep(ROWS_FILE, buffer.getvalue())
+
+
+def _kept(part: Part) -> KeptSum | None:
+    """What `rows` kept, if it is the sum of the logged tables; if it is damaged, its own row signatures do not hold."""
+    kept, logged = part.folder.read(ROWS_FILE), _logged(part)
+    if kept is None:
+        return None
+    with np.load(BytesIO(kept)) as arrays:
+        same = arrays["digests"].tobytes() == b"".join(logged.get(name, b"") for name in part.context.institutions)
+        return KeptSum(arrays["values"], logged) if same else None
