@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 
 from federation.errors import LedgerError, Refused
 from federation.runtime.database import migrate, open_engine, reading, writing
@@ -26,22 +26,20 @@ from protocols.transparency import (
     Promise,
     Quorum,
     Tile,
+    VerifierKey,
     WitnessVerifier,
     consistency_path,
     inclusion_path,
 )
 from server.log import published
 from server.log.tables import entries, nodes
-from server.log.tree import read_tile, tree_size, verify_tree, with_nodes
+from server.log.tree import known_places, read_tile, tree_size, verify_tree, with_nodes
 
 MERGE_DELAY_S = 3600
 MAX_PAGE = 1000
 _LOCK = "log"
 # Built once: on the way of every ticket, building a statement costs more than running it.
 _INSERT_ENTRIES, _INSERT_NODES = insert(entries), insert(nodes)
-_KNOWN = select(entries.c.hash, entries.c.position, entries.c.logged_at).where(
-    entries.c.hash.in_(bindparam("leaves", expanding=True))
-)
 
 
 @dataclass(frozen=True)
@@ -115,6 +113,11 @@ class LogStore:
             engine.dispose()
             raise
         return store
+
+    @property
+    def key(self) -> VerifierKey:
+        """Under which the log signs; its name is the origin."""
+        return self._key.public
 
     def close(self) -> None:
         self._engine.dispose()
@@ -243,7 +246,7 @@ class LogStore:
         now = int(self._clock())
         with writing(self._engine, lock=_LOCK) as connection:
             frontier = self._resume(connection)
-            places = _places(connection, list(wanted))
+            places = known_places(connection, list(wanted))
             rows, completed = [], []
             for leaf, entry in wanted.items():
                 if leaf in places:
@@ -277,15 +280,6 @@ class LogStore:
         return Promise.make(
             self._key, leaf_hash=leaf, index=index, issued_at=logged_at, merge_delay_s=self._merge_delay_s
         )
-
-
-def _places(connection: Connection, leaves: list[bytes]) -> dict[bytes, tuple[int, int]]:
-    """(index, time) of those leaves that are in the log already."""
-    places: dict[bytes, tuple[int, int]] = {}
-    for start in range(0, len(leaves), MAX_PAGE):
-        for row in connection.execute(_KNOWN, {"leaves": leaves[start : start + MAX_PAGE]}):
-            places[row.hash] = (row.position, row.logged_at)
-    return places
 
 
 def _tree(connection: Connection, size: int | None) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, func, select, true, tuple_
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, true
 
 from federation.errors import LedgerError
 from protocols.errors import ProtocolError
@@ -16,6 +17,10 @@ T = TypeVar("T")
 _CHUNK = 1000
 _UNREAD = bytes(32)
 _LAST = select(func.max(entries.c.position))
+_LEAVES = select(entries.c.position, entries.c.hash).where(entries.c.position.in_(bindparam("places", expanding=True)))
+_KNOWN = select(entries.c.hash, entries.c.position, entries.c.logged_at).where(
+    entries.c.hash.in_(bindparam("leaves", expanding=True))
+)
 _Place = tuple[int, int]
 
 
@@ -23,6 +28,15 @@ def tree_size(connection: Connection) -> int:
     """Positions have no gaps: each is given in the transaction that has seen the one before."""
     last = connection.scalar(_LAST)
     return 0 if last is None else last + 1
+
+
+def known_places(connection: Connection, leaves: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+    """(index, time) of those leaves that are in the log already."""
+    places: dict[bytes, tuple[int, int]] = {}
+    for start in range(0, len(leaves), _CHUNK):
+        for row in connection.execute(_KNOWN, {"leaves": leaves[start : start + _CHUNK]}):
+            places[row.hash] = (row.position, row.logged_at)
+    return places
 
 
 def with_nodes(connection: Connection, build: Callable[[NodeReader], T]) -> T:
@@ -40,19 +54,29 @@ def with_nodes(connection: Connection, build: Callable[[NodeReader], T]) -> T:
 
 def read_nodes(connection: Connection, places: Sequence[_Place]) -> dict[_Place, bytes]:
     """The hashes at (level, position). Raises LedgerError for one that is not there."""
-    leaves = [position for level, position in places if level == 0]
-    inner = [place for place in places if place[0] > 0]
+    by_level: dict[int, list[int]] = {}
+    for level, position in places:
+        by_level.setdefault(level, []).append(position)
     found: dict[_Place, bytes] = {}
+    leaves = by_level.pop(0, None)
     if leaves:
-        query = select(entries.c.position, entries.c.hash).where(entries.c.position.in_(leaves))
-        found |= {(0, row.position): row.hash for row in connection.execute(query)}
-    if inner:
-        wanted = tuple_(nodes.c.level, nodes.c.position).in_(inner)
-        found |= {(row.level, row.position): row.hash for row in connection.execute(select(nodes).where(wanted))}
+        found |= {(0, row.position): row.hash for row in connection.execute(_LEAVES, {"places": leaves})}
+    if by_level:
+        at = {f"on_level_{level}": positions for level, positions in by_level.items()}
+        found |= {(row.level, row.position): row.hash for row in connection.execute(_nodes_of(*sorted(by_level)), at)}
     for place in places:
         if place not in found:
             raise LedgerError(f"log node {place}", got="nothing", expected="its hash")
     return found
+
+
+@lru_cache(maxsize=1024)
+def _nodes_of(*levels: int) -> Select[Any]:
+    """Built once for each choice of levels: that costs more than running it. Level by level, because SQLite looks
+    up no index for pairs: (level, position) IN (...) would read every node.
+    """
+    places = (nodes.c.position.in_(bindparam(f"on_level_{level}", expanding=True)) for level in levels)
+    return select(nodes).where(or_(*((nodes.c.level == level) & at for level, at in zip(levels, places, strict=True))))
 
 
 def read_tile(connection: Connection, tile: Tile) -> list[bytes]:
