@@ -12,6 +12,7 @@ in its sealed form: then the relay, which cannot open it, can still tell whose f
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,6 +76,20 @@ def check_proven(bond: Bond, public: Element, given: Element, proven: bytes) -> 
     except (MessageError, ProofError) as error:
         raise Fault(bond.maker, bond.role, f"{error.field}: {error.got}") from error
     return element
+
+
+def check_made(
+    bond: Bond, data: bytes, public: Element, given: Element, key: VerifyingKey, carrier: str, *, proof_alone: bool
+) -> Element:
+    """The element of a signed statement in the open. Raises Fault, naming its maker if it signed what does not hold.
+
+    `proof_alone` is for who neither keeps the statement nor passes it on. The proof is bound to maker and leaf, and
+    only who knows the maker's secret can make it: where it holds a signature adds nothing, and is not looked at.
+    """
+    if proof_alone and len(data) == STATEMENT_BYTES:
+        with suppress(Fault):
+            return check_proven(bond, public, given, data[:PROVEN_BYTES])
+    return check_proven(bond, public, given, check_signed(bond, data, STATEMENT_BYTES, key, carrier))
 
 
 def signed(bond: Bond, content: bytes, key: SigningKey) -> bytes:

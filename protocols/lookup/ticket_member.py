@@ -148,9 +148,9 @@ class MemberTickets:
         check_blinded(request.leaf, order.blinded)
         own = {self._institution: multiply(self._share, order.blinded)}
         total = check_evaluations(
-            self._context, request.hash, order.blinded, order.evaluations, carrier=RELAY, known=own
+            self._context, request.hash, order.blinded, order.evaluations, carrier=RELAY, known=own, proof_alone=True
         )
-        element = check_combination(self._context, request.hash, total, order.combination)
+        element = check_combination(self._context, request.hash, total, order.combination, proof_alone=True)
         bond = self._bond(Role.PAD, request)
         _, proven = prove(bond, self._pad, self._pad_public, element, self._random)
         return signed(bond, seal(request.leaf.ephemeral, proven, bond.bytes), self._key)

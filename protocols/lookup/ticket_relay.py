@@ -9,10 +9,9 @@ from protocols.lookup.fault import RELAY, Fault
 from protocols.lookup.leaf import SignedLeaf, check_blinded
 from protocols.lookup.statement import (
     SEALED_PAD_BYTES,
-    STATEMENT_BYTES,
     Bond,
     Role,
-    check_proven,
+    check_made,
     check_signed,
     prove,
     signed,
@@ -44,13 +43,19 @@ def combine(
 
 
 def check_evaluation(
-    context: EpochContext, leaf_hash: bytes, institution: str, blinded: Element, data: bytes, carrier: str
+    context: EpochContext,
+    leaf_hash: bytes,
+    institution: str,
+    blinded: Element,
+    data: bytes,
+    carrier: str,
+    *,
+    proof_alone: bool = False,
 ) -> Element:
     """Z_j of one member. Raises Fault naming it, or the `carrier` if the signature is not the member's."""
     member = context.roster.member(institution)
     bond = Bond(Role.EVALUATION, institution, context.epoch_id, leaf_hash)
-    proven = check_signed(bond, data, STATEMENT_BYTES, member.key, carrier)
-    return check_proven(bond, member.pseudonym_key, blinded, proven)
+    return check_made(bond, data, member.pseudonym_key, blinded, member.key, carrier, proof_alone=proof_alone)
 
 
 def check_evaluations(
@@ -61,10 +66,12 @@ def check_evaluations(
     *,
     carrier: str | None,
     known: Mapping[str, Element] | None = None,
+    proof_alone: bool = False,
 ) -> Element:
     """The sum of all Z_j, of every member one. `carrier` brought them; None: each came from its member.
 
-    `known` are elements the caller computed itself: for those equality is enough. Raises Fault.
+    `known` are elements the caller computed itself: for those equality is enough. `proof_alone` as in `check_made`.
+    Raises Fault.
     """
     check_parties(context, Role.EVALUATION, evaluations, carrier)
     known = known or {}
@@ -76,8 +83,9 @@ def check_evaluations(
                 raise Fault(carrier or institution, Role.EVALUATION, f"another element than {institution} made")
             elements.append(known[institution])
         else:
+            brought = carrier or institution
             elements.append(
-                check_evaluation(context, leaf_hash, institution, blinded, data, carrier=carrier or institution)
+                check_evaluation(context, leaf_hash, institution, blinded, data, brought, proof_alone=proof_alone)
             )
     total = sum_of(elements)
     if total == IDENTITY:
@@ -85,11 +93,12 @@ def check_evaluations(
     return total
 
 
-def check_combination(context: EpochContext, leaf_hash: bytes, total: Element, data: bytes) -> Element:
+def check_combination(
+    context: EpochContext, leaf_hash: bytes, total: Element, data: bytes, *, proof_alone: bool = False
+) -> Element:
     """D over the sum of all Z_j. Raises Fault naming the relay."""
     bond = Bond(Role.COMBINATION, RELAY, context.epoch_id, leaf_hash)
-    proven = check_signed(bond, data, STATEMENT_BYTES, context.relay_key, RELAY)
-    return check_proven(bond, context.relay_public, total, proven)
+    return check_made(bond, data, context.relay_public, total, context.relay_key, RELAY, proof_alone=proof_alone)
 
 
 def check_pad(context: EpochContext, leaf_hash: bytes, institution: str, data: bytes, carrier: str) -> bytes:

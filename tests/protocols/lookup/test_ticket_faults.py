@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tickets_world import Asked, World, lie, opens, passes, true_ticket
+from tickets_world import NOW, Asked, World, lie, opens, passes, true_ticket
 
 from protocols.lookup import statement, ticket_member, ticket_querier, ticket_relay
 from protocols.lookup.pads import pad
@@ -84,7 +84,7 @@ def test_the_layout_point_in_place_of_d_opens_the_victim_without_the_check(
     target = true_ticket(world, VICTIM).element
     asked = world.ask(ASKED)
     evaluations = world.first(asked)
-    monkeypatch.setattr(ticket_member, "check_combination", lambda *_: target)
+    monkeypatch.setattr(ticket_member, "check_combination", lambda *_, **__: target)
     pads = world.second(asked, evaluations, b"")
     ephemeral = asked.state.__dict__["_secrets"].ephemeral
     total = np.zeros(8, np.uint64)
@@ -178,3 +178,27 @@ def test_statements_do_not_serve_for_another_request(world: World) -> None:
     swapped["bank-00"], swapped[LIAR] = swapped[LIAR], swapped["bank-00"]
     with pytest.raises(Fault):
         world.combine(one, swapped)
+
+
+def test_a_proof_without_its_signature_opens_the_same_pad_and_passes_nobody_who_hands_it_on(world: World) -> None:
+    """A member neither keeps nor passes on what it is shown, so the proof is enough for it: it binds maker and leaf."""
+    asked = world.ask(ASKED)
+    true = world.first(asked)
+    combination, bare = world.combine(asked, true), true | {LIAR: true[LIAR][:96] + bytes(64)}
+    bond = Bond(Role.PAD, "bank-02", world.context.epoch_id, asked.leaf.hash)
+    ephemeral = asked.state.__dict__["_secrets"].ephemeral
+    opened = [
+        open_sealed(ephemeral, world.second(asked, shown, d)["bank-02"][:-64], bond.bytes)[:32]
+        for shown, d in ((true, combination), (true, combination[:96] + bytes(64)))
+    ]
+    member = world.member("bank-02")
+    sealed = member.second(asked.leaf.encode(), asked.blinded, bare, combination, NOW)
+    assert {*opened, open_sealed(ephemeral, sealed[:-64], bond.bytes)[:32]} == {opened[0]}
+    with pytest.raises(Fault, match="no signature"):
+        world.combine(asked, bare)
+    with pytest.raises(Fault, match="no signature"):
+        asked.state.finish(TicketReply(bare, combination, world.second(asked, true, combination)))
+    moved = true | {LIAR: world.first(world.ask(VICTIM))[LIAR][:96] + true[LIAR][96:]}
+    with pytest.raises(Fault, match="no signature") as fault:  # another request's proof is none for this one
+        member.second(asked.leaf.encode(), asked.blinded, moved, combination, NOW)
+    assert fault.value.party == "relay"
