@@ -29,6 +29,7 @@ app = typer.Typer(
         lookup="clients.institution.lookup.roster_cli:app",
         publish="clients.institution.lookup.publish_cli:app",
         query="clients.institution.lookup.query_cli:app",
+        replay="clients.institution.replay.cli:app",
         score="clients.institution.score_cli:app",
     ),
 )

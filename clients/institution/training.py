@@ -33,19 +33,32 @@ class Computation:
         self._training, self._holdout = training, holdout
         self._size = lru_cache(maxsize=8)(lambda recipe: dimension(catalogue, recipe))
 
+    @property
+    def training_records(self) -> Encoded:
+        """What rounds are computed on."""
+        return self._training
+
+    @property
+    def holdout_records(self) -> Encoded:
+        """What evaluations are computed on."""
+        return self._holdout
+
     def size(self, recipe: Recipe) -> int:
         """d, the number of parameters of a model under `recipe`."""
         return self._size(recipe)
 
-    def train(self, plan: TrainingPlan, nominal_records: int, model: F32) -> F32:
-        """float32 [d]: the change of one round under `plan`; costs `plan.privacy.round_event()`."""
-        return make_trainer(self.catalogue, plan, nominal_records, self.noise).round(model, self._training)
+    def train(self, plan: TrainingPlan, nominal_records: int, model: F32, noise: NoiseSource | None = None) -> F32:
+        """float32 [d]: the change of one round under `plan`; costs `plan.privacy.round_event()`.
 
-    def evaluate(self, plan: TrainingPlan, model: F32) -> F32:
-        """float32 [m]: noisy histograms of the holdout; costs `plan.privacy.evaluation_event()`."""
+        `noise`: the attempt's own source, where the round can be replayed.
+        """
+        return make_trainer(self.catalogue, plan, nominal_records, noise or self.noise).round(model, self._training)
+
+    def evaluate(self, plan: TrainingPlan, model: F32, noise: NoiseSource | None = None) -> F32:
+        """float32 [m]: noisy histograms of the holdout; costs `plan.privacy.evaluation_event()`. `noise`: as above."""
         spec = EvaluationSpec.from_catalogue(self.catalogue)
         scores = logits(self.catalogue, plan.recipe, model, self._holdout.codes)
-        noisy = plan.privacy.evaluation(self.noise).release(spec.counts(scores, self._holdout))
+        noisy = plan.privacy.evaluation(noise or self.noise).release(spec.counts(scores, self._holdout))
         return noisy.astype(np.float32)
 
 

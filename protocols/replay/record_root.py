@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from protocols.errors import MessageError, ProofError
-from protocols.transparency.merkle import EMPTY_ROOT, MAX_PATH, leaf_hash, node_hash
+from protocols.transparency.merkle import EMPTY_ROOT, inclusion_path, leaf_hash, node_hash, verify_inclusion
 
 LEAF_LABEL = b"fedscore/v1/replay/record\x00"
 SALT_LABEL = b"fedscore/v1/replay/salt\x00"
@@ -57,11 +57,7 @@ class RecordTree:
         """What shows that record `index` is in the set. Raises MessageError for a position that it does not have."""
         if not 0 <= index < self.size:
             raise MessageError("replay.record", got=index, expected=f"0 to {self.size - 1}")
-        path, at = [], index
-        for level in self._levels[:-1]:
-            if at ^ 1 < len(level):
-                path.append(level[at ^ 1])
-            at >>= 1
+        path = inclusion_path(lambda level, at: self._levels[level][at], index, self.size)
         return Opening(self._salt(index), tuple(path))
 
     def _salt(self, index: int) -> bytes:
@@ -69,20 +65,10 @@ class RecordTree:
 
 
 def check_opening(root: bytes, size: int, index: int, record: bytes, opening: Opening) -> None:
-    """Raises ProofError unless `record` is number `index` of the `size` records under `root` (RFC 9162, 2.1.3.2)."""
-    if not 0 <= index < size or len(opening.path) > MAX_PATH or len(opening.salt) != SALT_BYTES:
-        raise ProofError("replay.opening", got=f"record {index} of {size}", expected="one of the set")
-    found, at, last = _leaf(opening.salt, record), index, size - 1
-    for sibling in opening.path:
-        if at & 1 or at == last:
-            found = node_hash(sibling, found)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            found = node_hash(found, sibling)
-        at, last = at >> 1, last >> 1
-    if last or not hmac.compare_digest(found, root):
-        raise ProofError("replay.opening", got="a path to another root", expected="the root committed to")
+    """Raises ProofError unless `record` is number `index` of the `size` records under `root`."""
+    if len(opening.salt) != SALT_BYTES:
+        raise ProofError("replay.opening", got=f"a salt of {len(opening.salt)} bytes", expected=f"{SALT_BYTES} bytes")
+    verify_inclusion(opening.path, _leaf(opening.salt, record), index, size, root)
 
 
 def _leaf(salt: bytes, record: bytes) -> bytes:

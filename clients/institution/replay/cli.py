@@ -1,0 +1,103 @@
+"""`fedscore institution replay`: compute a round again that the regulator drew, and sign what came out."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from clients.institution.cli_enrol import AsJson, Home
+from clients.institution.home import InstitutionHome
+from clients.institution.node_service import holdout_salt, split
+from clients.institution.oversight.log_client import LogClient
+from clients.institution.plan_store import PlanStore
+from clients.institution.replay.evidence import logged_attempt, record_tree, running_code
+from clients.institution.replay.logged import LoggedReplays
+from clients.institution.replay.recompute import Replayer
+from clients.institution.replay.sealed_store import SealedStore
+from clients.institution.training import Computation
+from federation.catalogue import load_catalogue
+from federation.errors import ConfigurationError
+from federation.ledger import Ledger
+from federation.oversight.replay import Draw, ReplayResult
+from federation.privacy import OsNoise
+from federation.records import load_records
+from federation.runtime.private_files import write_public
+from protocols.errors import StageError
+from protocols.transparency import VerifierKey
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, invoke_without_command=True)
+
+
+@app.callback()
+def replay(
+    draw: Annotated[str, typer.Argument(help="Leaf hash of the regulator's draw, 64 hexadecimal digits.")],
+    home: Home,
+    keep: Annotated[bool, typer.Option("--keep", help="Do not hand the result to the log.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute a drawn round again, from its sealed seed, and sign whether it is what was sent.
+
+    The draw must be in the log, in a checkpoint that the witnesses cosigned, and the regulator's. Nothing is charged:
+    what is computed is what was computed. Exit code 1 where anything does not agree.
+    """
+    opened, leaf = InstitutionHome.open(home), _leaf(draw)
+    with LogClient(opened) as log:
+        seen = LoggedReplays.read(log, VerifierKey.of(opened.log_key), opened.coordinator_key, time.time())
+        asked = seen.draw(leaf, opened.name)
+        result = _replay(opened, seen, asked, leaf)
+        entry = result.entry(opened.signing_key)
+        write_public(opened.path / "replay" / f"{draw}.result", entry.data, mode=0o600)
+        if not keep:
+            log.append([entry])
+    _show(result, as_json=as_json)
+    raise typer.Exit(0 if result.matches else 1)
+
+
+def _replay(home: InstitutionHome, seen: LoggedReplays, draw: Draw, leaf: bytes) -> ReplayResult:
+    catalogue = load_catalogue(home.catalogue)
+    records, _ = load_records(home.data, catalogue, coverage=home.settings.features)
+    training, holdout = split(records, home.settings.holdout, holdout_salt(home.keys))
+    plans = {stored.plan.hash: stored.plan for stored in PlanStore.open(home.database_url).plans()}
+    key = home.signing_key.public
+    ledger = Ledger.open(
+        home.database_url, institution=home.name, key=home.signing_key, caps=home.caps(), recover=False
+    )
+    entries = ledger.entries()
+    replayer = Replayer(
+        store=SealedStore.open(home.path),
+        computation=Computation(catalogue, training, holdout, OsNoise()),
+        records=record_tree(training if draw.phase == "train" else holdout, home.keys).root,
+        code=running_code(),
+        plan_of=plans.get,
+        logged=lambda place: logged_attempt(entries, place),
+        committed=lambda place: seen.committed(key, place),
+        beacon_of=lambda place: seen.beacon_of(key, place),
+    )
+    with suppress(StageError):  # nothing to keep any more: the result says so
+        replayer.hold(draw)
+    return replayer.replay(draw, leaf)
+
+
+def _leaf(text: str) -> bytes:
+    try:
+        leaf = bytes.fromhex(text)
+    except ValueError:
+        leaf = b""
+    if len(leaf) != 32:
+        raise ConfigurationError("draw", got=text[:70], expected="64 hexadecimal digits")
+    return leaf
+
+
+def _show(result: ReplayResult, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(result.to_json(), indent=2))
+        return
+    of = f"{result.phase} round {result.round} of {result.run_id}, attempt {result.attempt}"
+    if result.matches:
+        typer.echo(f"{of}: the same to the bit, update {result.update_hash}")
+    else:
+        typer.echo(f"{of}: does NOT agree: {', '.join(result.findings)}")

@@ -1,0 +1,116 @@
+"""What the log says of replays, as a home sees it: verified against a checkpoint that a quorum has cosigned.
+
+with LogClient(home) as log:
+    seen = LoggedReplays.read(log, VerifierKey.of(home.log_key), home.coordinator_key, time.time())
+seen.draw(leaf)                    # the regulator's, in the log
+seen.beacon_of(place)              # the first that covers this institution's commitment
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayCommitment
+from protocols.errors import MessageError, ProtocolError, StageError
+from protocols.replay import Beacon, first_covering
+from protocols.signing import VerifyingKey
+from protocols.transparency import Entry, VerifierKey, read_entry, verify_inclusion
+
+_KINDS = (MEMBER, REGULATOR, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind)
+
+
+class Log(Protocol):
+    """What is asked of a log; `clients.institution.oversight.log_client.LogClient` is one."""
+
+    def cosigned(self) -> bytes: ...
+    def inclusion(self, leaf: bytes, size: int) -> tuple[int, list[bytes]]: ...
+    def entries(self, kind: str, start: int) -> Iterator[tuple[int, bytes]]: ...
+
+
+@dataclass(frozen=True)
+class LoggedReplays:
+    """Entries by position, all of them proved to be in the tree of one cosigned checkpoint."""
+
+    regulator: VerifyingKey
+    anchor: bytes
+    commitments: Sequence[tuple[int, Entry]]
+    beacons: Sequence[Beacon]
+    draws: Mapping[bytes, Entry]
+
+    @classmethod
+    def read(cls, log: Log, log_key: VerifierKey, coordinator: VerifyingKey, now: float) -> LoggedReplays:
+        """1. The roster; 2. a checkpoint that its quorum cosigned; 3. every entry is in that checkpoint's tree.
+
+        Raises MessageError or SignatureError (no quorum, a form), ProofError (an entry that is not in the tree),
+        StageError where no regulator has joined.
+        """
+        found = {kind: list(log.entries(kind, 0)) for kind in _KINDS}
+        roster = Roster(coordinator)
+        for _, data in sorted(found[MEMBER] + found[REGULATOR]):
+            roster = roster.after(read_entry(data))
+        if roster.regulator is None:
+            raise StageError("regulator", got="none in the log", expected="one that draws and reveals")
+        checkpoint = roster.quorum.check(log.cosigned(), log_key, now).checkpoint
+        proved = {}
+        for kind in _KINDS[2:]:
+            proved[kind] = [
+                _proved(log, at, data, checkpoint.size, checkpoint.root)
+                for at, data in found[kind]
+                if at < checkpoint.size
+            ]
+        regulator = VerifyingKey.from_hex(roster.regulator.key)
+        beacons = [BeaconStatement.read(entry, regulator).beacon for _, entry in proved[BeaconStatement.kind]]
+        return cls(
+            regulator,
+            bytes.fromhex(roster.regulator.beacon_anchor),
+            proved[ReplayCommitment.kind],
+            beacons,
+            {entry.hash: entry for _, entry in proved[Draw.kind]},
+        )
+
+    def draw(self, leaf: bytes, institution: str) -> Draw:
+        """The draw with this leaf hash. Raises MessageError for one that is not there, or is another institution's."""
+        entry = self.draws.get(leaf)
+        if entry is None:
+            raise MessageError("draw", got=f"{leaf.hex()[:16]}, not in the log", expected="one in the log")
+        draw = Draw.read(entry, self.regulator)
+        if draw.institution != institution:
+            raise MessageError("draw.institution", got=draw.institution, expected=institution)
+        return draw
+
+    def committed(self, key: VerifyingKey, place: Place) -> ReplayCommitment | None:
+        """The institution's FIRST commitment for an attempt: a second one would be a choice among seeds."""
+        found = self._first(key, place)
+        return None if found is None else found[1]
+
+    def beacon_of(self, key: VerifyingKey, place: Place) -> Beacon | None:
+        """The beacon of that commitment; None before there is one. Raises ProofError for beacons out of order."""
+        found = self._first(key, place)
+        if found is None:
+            return None
+        try:
+            return first_covering(self.anchor, self.beacons, found[0])
+        except StageError:
+            return None
+
+    def _first(self, key: VerifyingKey, place: Place) -> tuple[int, ReplayCommitment] | None:
+        return next((each for each in self._commitments(key) if each[1].place == place), None)
+
+    def _commitments(self, key: VerifyingKey) -> Iterable[tuple[int, ReplayCommitment]]:
+        for at, entry in self.commitments:
+            try:
+                yield at, ReplayCommitment.read(entry, key)
+            except ProtocolError:
+                continue  # another institution's
+
+
+def _proved(log: Log, index: int, data: bytes, size: int, root: bytes) -> tuple[int, Entry]:
+    entry = read_entry(data)
+    at, path = log.inclusion(entry.hash, size)
+    verify_inclusion(path, entry.hash, at, size, root)
+    if at != index:
+        raise MessageError("log.entry", got=f"number {at}", expected=f"number {index}")
+    return index, entry

@@ -1,0 +1,125 @@
+"""A drawn attempt, computed again from what was committed to before it and logged after it.
+
+    result = Replayer(store, computation, plan_of=..., logged=..., beacon_of=..., records=root).replay(draw, leaf)
+    result.matches          # bit for bit
+
+What it is computed from: the sealed seed that opens the logged commitment, the beacon that the log fixes, the plan, the
+model and the reservation that the ledger names, the records and the code that are here. Each is checked, and whatever
+does not agree is a finding: a replay never ends in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from clients.institution.replay.evidence import Logged
+from clients.institution.replay.randomness import context_of, drawn_noise
+from clients.institution.replay.sealed_store import Sealed, SealedStore
+from clients.institution.training import Computation
+from federation.oversight.replay import Draw, Place, ReplayCommitment, ReplayResult
+from federation.rounds import TrainingPlan, model_from_bytes, model_hash, model_to_bytes, update_hash
+from protocols.errors import ProofError, StageError
+from protocols.replay import Beacon, SeedSecret, Stage
+
+COMMITMENT = "commitment_differs"  # what is sealed here is not what the log shows
+SEED = "seed_missing"  # destroyed before its time, or never kept
+BEACON = "beacon_differs"  # the attempt was computed with another beacon than the log fixes
+MODEL = "model_differs"  # the input model kept here is not the one that the ledger names
+RECORDS = "records_differ"  # the record set is not the one committed to
+CODE = "code_differs"  # other code or other versions run here than were committed to
+UPDATE = "update_differs"  # computed again, the update is another one: not what production sent
+UNSENT = "nothing_sent"  # the ledger has no update of this attempt to compare with
+
+
+@dataclass(frozen=True)
+class Replayer:
+    """`plan_of` a hash, `logged` by the ledger, `committed` and `beacon_of` as the log has them; None: it has none.
+
+    `records`: the root of the record set that `computation` holds; `code`: the digest of what runs.
+    """
+
+    store: SealedStore
+    computation: Computation
+    records: bytes
+    code: bytes
+    plan_of: Callable[[str], TrainingPlan | None]
+    logged: Callable[[Place], Logged | None]
+    committed: Callable[[Place], ReplayCommitment | None]
+    beacon_of: Callable[[Place], Beacon | None]
+
+    def replay(self, draw: Draw, leaf: bytes) -> ReplayResult:
+        """Compute the drawn attempt again; `leaf` is the leaf hash of the draw, whose signature was checked."""
+        findings, found = self._findings(draw.place), ""
+        if not {SEED, MODEL, BEACON, COMMITMENT, UNSENT} & findings:
+            found = self._recompute(draw.place).hex()
+            logged = self.logged(draw.place)
+            if logged is None or found != logged.update_hash:
+                findings.add(UPDATE)
+        return ReplayResult(
+            draw.institution,
+            draw.run_id,
+            draw.phase,
+            draw.round,
+            draw.attempt,
+            draw=leaf.hex(),
+            update_hash=found,
+            code_digest=self.code.hex(),
+            findings=tuple(sorted(findings)),
+        )
+
+    def hold(self, draw: Draw) -> None:
+        """Note the draw, so that the seed stays until it is answered. Raises StageError for one that cannot be."""
+        sealed = self.store.require(draw.place)
+        kept = replace(sealed, attempt=sealed.attempt.draw(), until=max(sealed.until, draw.deadline))
+        self.store.keep(kept)
+
+    def _findings(self, place: Place) -> set[str]:
+        """Everything that does not agree, before anything is computed."""
+        sealed, logged = self.store.get(place), self.logged(place)
+        if sealed is None or sealed.attempt.stage is Stage.DESTROYED:
+            return {SEED}
+        findings: set[str] = set()
+        secret = self._secret(sealed, findings)
+        if self.committed(place) != sealed.commitment:
+            findings.add(COMMITMENT)
+        beacon = self.beacon_of(place)
+        if beacon is None or beacon.value.hex() != sealed.attempt.beacon:
+            findings.add(BEACON)
+        if logged is None or not logged.update_hash:
+            findings.add(UNSENT)
+        elif model_hash(sealed.model).hex() != logged.model_hash or self.plan_of(logged.plan_hash) is None:
+            findings.add(MODEL)
+        if secret is not None and secret.hide(self.records).hex() != sealed.commitment.record_root:
+            findings.add(RECORDS)
+        if self.code.hex() != sealed.commitment.code_digest:
+            findings.add(CODE)
+        return findings
+
+    def _secret(self, sealed: Sealed, findings: set[str]) -> SeedSecret | None:
+        try:
+            secret = self.store.secret(sealed.place)
+            secret.check(bytes.fromhex(sealed.commitment.seed_commitment))
+        except StageError:
+            findings.add(SEED)
+            return None
+        except ProofError:
+            findings.add(COMMITMENT)
+            return None
+        return secret
+
+    def _recompute(self, place: Place) -> bytes:
+        """The hash of the update, from what `_findings` has checked."""
+        sealed, logged = self.store.require(place), self.logged(place)
+        plan = None if logged is None else self.plan_of(logged.plan_hash)
+        if logged is None or plan is None:
+            raise StageError("replay.logged", got="nothing", expected="an attempt that was found")
+        context = context_of(sealed.commitment, logged.model_hash, logged.plan_hash, logged.reservation_hash)
+        noise = drawn_noise(self.store.secret(place), sealed.attempt, context)
+        model = model_from_bytes(sealed.model, self.computation.size(plan.recipe))
+        if place.phase == "train":
+            nominal = plan.by_name[sealed.commitment.institution].nominal_records
+            update = self.computation.train(plan, nominal, model, noise)
+        else:
+            update = self.computation.evaluate(plan, model, noise)
+        return update_hash(model_to_bytes(update))
