@@ -138,21 +138,7 @@ class Federation:
     def _updates(self, plan: TrainingPlan, phase: Any, round: int, sent: str, vectors: Any) -> dict[str, Update]:
         updates = {}
         for name, vector in zip(BANKS, vectors, strict=True):
-            event = plan.privacy.round_event() if phase == "train" else plan.privacy.evaluation_event()
-            assert event is not None
-            release = Release(
-                run_id=plan.run_id,
-                phase=phase,
-                round=round,
-                event=event,
-                delta=plan.privacy.delta,
-                plan_hash=plan.hash,
-                catalogue_hash=plan.catalogue.hash,
-                model_hash=sent,
-                nominal_records=NOMINAL,
-                vintage="2026Q1",
-                family=plan.recipe.family,
-            )
+            release = release_of(plan, phase, round, sent)
             reservation = self.ledgers[name].reserve(release)
             self.log(name)
             update = replace(Update.of(name, vector), reservation_hash=reservation.entry_hash)
@@ -160,6 +146,18 @@ class Federation:
             self.log(name)
             updates[name] = update
         return updates
+
+    def attempt(self, name: str, plan: TrainingPlan, round: int, sent: str = "12" * 32) -> None:
+        """A reservation that came to nothing: charged all the same."""
+        reservation = self.ledgers[name].reserve(release_of(plan, "train", round, sent))
+        self.ledgers[name].fail(reservation, "internal")
+        self.log(name)
+
+    def answer(self, name: str, plan: TrainingPlan, round: int, sent: str, phase: Any = "train") -> None:
+        """An update that was handed out to somebody."""
+        reservation = self.ledgers[name].reserve(release_of(plan, phase, round, sent))
+        self.ledgers[name].spend(reservation, "34" * 32, b"reply")
+        self.log(name)
 
     def _round(
         self, plan: TrainingPlan, phase: Any, round: int, sent: str, updates: dict[str, Update], result: str
@@ -174,6 +172,24 @@ class Federation:
             self.documents[f"runs/{plan.run_id}/card.json"] = card
         hashes = [hashlib.sha256(data).hexdigest(), "" if card is None else hashlib.sha256(card).hexdigest()]
         self.say(Publication(plan.run_id, plan.hash, model, *hashes).entry(kind, key_of("coordinator")).data)
+
+
+def release_of(plan: TrainingPlan, phase: Any, round: int, sent: str) -> Release:
+    event = plan.privacy.round_event() if phase == "train" else plan.privacy.evaluation_event()
+    assert event is not None
+    return Release(
+        run_id=plan.run_id,
+        phase=phase,
+        round=round,
+        event=event,
+        delta=plan.privacy.delta,
+        plan_hash=plan.hash,
+        catalogue_hash=plan.catalogue.hash,
+        model_hash=sent,
+        nominal_records=NOMINAL,
+        vintage="2026Q1",
+        family=plan.recipe.family,
+    )
 
 
 def card(model: PublishedModel) -> bytes:

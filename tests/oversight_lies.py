@@ -70,7 +70,8 @@ def remodelled(model: PublishedModel, hashes: dict[str, str]) -> PublishedModel:
 
 def resigned(model: PublishedModel) -> PublishedModel:
     """Signed again by the coordinator."""
-    signature = key_of("coordinator").sign(MODEL_LABEL, model._signed_bytes()).hex()
+    unsigned = model.model_copy(update={"signature": ""})
+    signature = key_of("coordinator").sign(MODEL_LABEL, unsigned._signed_bytes()).hex()
     return model.model_copy(update={"signature": signature})
 
 
