@@ -18,6 +18,7 @@ import numpy as np
 from federation.errors import Refused
 from federation.runtime.logging import get_logger
 from federation.runtime.private_files import write_public
+from federation.runtime.processes import release_memory
 from protocols.canonical import canonical
 from protocols.errors import MessageError
 from protocols.lookup.audit import hint_digest
@@ -76,6 +77,7 @@ class Pool:
             self._ensure_scanner(record)
         for kind in record.state.owed(POOL):
             {"stored": self._stored, "open": self._open, "erased": self._erased}[kind](record)
+            release_memory()
         return True
 
     def stop(self) -> None:
