@@ -19,7 +19,7 @@ from federation.ledger.audit import read_ledger
 from federation.ledger.budget import Amount, Caps, Scope
 from federation.ledger.succession import Carried, Successor
 from federation.ledger.summary import RefusalLine, RunLine, Summary, summarise
-from federation.privacy.event import GaussianEvent
+from federation.privacy.event import Event
 from protocols.signing import VerifyingKey
 
 app = typer.Typer(
@@ -62,8 +62,7 @@ def read_summary(
     """Read and verify the ledger at `database_url`, without writing. Raises LedgerError naming the entry at fault."""
     accountant = published_accountant if recompute else None
     reading = read_ledger(database_url, institution=institution, key=key, accountant=accountant)
-    head = reading.book.head
-    return summarise(reading.entries, institution=institution, key_id=key.key_id, head=head, caps=caps, now=now)
+    return summarise(reading.entries, reading.book, caps=caps, now=now)
 
 
 def show(summary: Summary, console: Console, *, scope: Scope | None = None, recomputed: bool = False) -> None:
@@ -80,6 +79,7 @@ def show(summary: Summary, console: Console, *, scope: Scope | None = None, reco
     if summary.runs:
         console.print(_runs_table(summary.runs))
     console.print(_amounts_table([a for a in summary.amounts if scope in (None, a.scope)]))
+    console.print(_burn_down_table(summary))
     if summary.refusals:
         console.print(_refusals_table(summary.refusals))
     console.print(f"Epsilon is for {summary.unit}; adjacency: {summary.adjacency.replace('_', ' ')}.")
@@ -130,7 +130,7 @@ def _not_answered(line: RunLine) -> str:
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "-"
 
 
-def mechanism(event: GaussianEvent) -> str:
+def mechanism(event: Event) -> str:
     """A Gaussian event in words."""
     sampling = "full batch" if event.sampling_rate == 1 else f"Poisson q={event.sampling_rate:g}"
     return f"Gaussian {event.noise_multiplier:.4g} x clip, {sampling}, {event.steps} steps"
@@ -146,6 +146,19 @@ def _amounts_table(amounts: list[Amount]) -> Table:
         rule = "PLD" if a.order is None else f"RDP, order {a.order}"
         caps = (f"{a.delta:g}", f"{a.cap:g}", rule, f"{a.remaining:.4f}")
         table.add_row(a.scope, escape(a.key), *figures, *caps, style=style)
+    return table
+
+
+def _burn_down_table(summary: Summary) -> Table:
+    columns = ("scope", "", "spent", "cap", "epsilon in 30 days", "reached at this pace", "plans left", "sum of deltas")
+    table = _table("Burn-down", *columns)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for scope in summary.burn_down:
+        reached = f"{scope.exhausted:%Y-%m-%d}" if scope.exhausted else "not"
+        plans = "-" if scope.plans_left is None else str(scope.plans_left)
+        figures = (f"{scope.spent:.4f}", f"{scope.cap:g}", f"{30 * scope.pace:.4f}")
+        table.add_row(scope.scope, scope.key, *figures, reached, plans, f"{summary.deltas.get(scope.key, 0.0):g}")
     return table
 
 

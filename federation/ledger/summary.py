@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from federation.ledger.book import Book
 from federation.ledger.budget import Amount, Caps, Scope
+from federation.ledger.burndown import BurnDown, burn_down
 from federation.ledger.entries import Entry, Kind, SignedEntry, format_time
 from federation.ledger.release import ADJACENCY, UNIT, Phase, Release
 from federation.ledger.succession import Carried, Successor
-from federation.privacy.event import GaussianEvent
+from federation.privacy.event import Event
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class RunLine:
     first: datetime
     last: datetime
     rounds: tuple[int, int]
-    event: GaussianEvent
+    event: Event
     nominal_records: int
     vintage: str
     plan_hash: str
@@ -63,6 +65,7 @@ class RefusalLine:
 class Summary:
     """A ledger for reading. `amounts` are beside today's caps; every epsilon is for `unit` under `adjacency`.
 
+    `deltas`: the sum of the deltas of all runs, by year and, under "", in the lifetime. `burn_down`: year and lifetime.
     `carried`: what an earlier ledger had spent, counted here; `successor`: who carries on, where this ledger has ended.
     """
 
@@ -73,6 +76,8 @@ class Summary:
     runs: tuple[RunLine, ...]
     amounts: tuple[Amount, ...]
     refusals: tuple[RefusalLine, ...]
+    deltas: dict[str, float]
+    burn_down: tuple[BurnDown, ...]
     carried: Carried | None = None
     successor: Successor | None = None
     adjacency: str = ADJACENCY
@@ -83,25 +88,26 @@ class Summary:
             "runs": [line.to_json() for line in self.runs],
             "amounts": [_account(amount) for amount in self.amounts],
             "refusals": [line.to_json() for line in self.refusals],
+            "burn_down": [scope.to_json() for scope in self.burn_down],
             "carried": self.carried.to_json() if self.carried else None,
             "successor": self.successor.to_json() if self.successor else None,
         }
         return {**self.__dict__, **lists}
 
 
-def summarise(
-    entries: Iterable[SignedEntry], *, institution: str, key_id: str, head: str, caps: Caps, now: datetime
-) -> Summary:
-    """The summary of verified `entries`, oldest first, beside the `caps` that hold `now` (UTC)."""
+def summarise(entries: Iterable[SignedEntry], book: Book, *, caps: Caps, now: datetime) -> Summary:
+    """The summary of the `entries` that `book` has verified, oldest first, beside the `caps` that hold `now` (UTC)."""
     listed = [signed.entry for signed in entries]
     return Summary(
-        institution=institution,
-        key_id=key_id,
-        head=head,
+        institution=book.institution,
+        key_id=book.key.key_id,
+        head=book.head,
         entries=len(listed),
         runs=_run_lines(listed),
         amounts=_amounts(listed, caps, now),
         refusals=tuple(_refusal_line(entry) for entry in listed if entry.kind is Kind.REFUSE),
+        deltas={**{year: book.deltas(Scope.YEAR, year) for year in book.years()}, "": book.deltas(Scope.LIFETIME, "")},
+        burn_down=burn_down(listed, caps, now=now),
         carried=listed[0].carry if listed else None,
         successor=listed[-1].successor if listed else None,
     )
@@ -112,7 +118,7 @@ def _account(amount: Amount) -> dict[str, Any]:
 
 
 def _run_lines(entries: list[Entry]) -> tuple[RunLine, ...]:
-    groups: dict[tuple[str, Phase, GaussianEvent], list[Entry]] = {}
+    groups: dict[tuple[str, Phase, Event], list[Entry]] = {}
     for entry in entries:
         if entry.release is not None and entry.kind is not Kind.REFUSE:
             release = entry.release

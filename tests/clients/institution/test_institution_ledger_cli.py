@@ -12,6 +12,7 @@ from clients.institution.home import CapSettings, InstitutionHome, settings_text
 from clients.institution.ledger_cli import app, mechanism
 from federation.errors import BudgetExceeded, LedgerError
 from federation.ledger import Ledger, Release
+from federation.ledger.renyi import conversion
 from federation.privacy.event import GaussianEvent
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "FEDSCORE_HOME": ""})
@@ -85,6 +86,12 @@ def test_for_machines(home: InstitutionHome) -> None:
     assert [(a["capped_by"], a["order"]) for a in (run, year, lifetime)] == [("pld", None), ("rdp", 8), ("rdp", 3)]
     assert year["remaining"] == pytest.approx(3 - year["rdp"])
     assert year["key"] == f"{datetime.now(UTC).year}"
+    of_year, of_lifetime = document["burn_down"]  # type: ignore[misc]
+    assert (of_year["spent"], of_lifetime["spent"]) == (year["rdp"], lifetime["rdp"])
+    assert (of_year["cap"], len(of_year["points"])) == (3, 4)
+    assert of_year["plans_left"] == int(year["remaining"] / (year["rdp"] - conversion(8, 1e-5))) == 10
+    assert of_lifetime["exhausted"] > of_lifetime["since"]
+    assert document["deltas"] == {year["key"]: 1e-5, "": 1e-5}
     assert [line["code"] for line in document["refusals"]] == ["wrong_bundle", "budget_exceeded"]  # type: ignore[attr-defined]
     assert (document["adjacency"], document["unit"]) == ("add_or_remove_one", "one record at one institution")
 
@@ -102,6 +109,8 @@ def test_for_people(home: InstitutionHome) -> None:
         "lifetime",
         "capped by",
         "RDP, order 8",
+        "Burn-down",
+        "reached at this pace",
         "[red]abc?[2J?]0;pwned?",
         "budget.run",
         "adjacency: add or remove one",

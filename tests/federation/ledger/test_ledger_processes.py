@@ -26,9 +26,7 @@ from ledger_samples import (
 )
 
 from federation.errors import BudgetExceeded, LedgerError
-from federation.ledger import Caps, Kind, Scope, read_ledger
-
-KILLS = 20
+from federation.ledger import Caps, Head, Kind, Scope, behind, read_ledger
 
 
 @pytest.fixture(scope="module")
@@ -46,29 +44,21 @@ def _wait_for_progress(path: Path, size: int) -> None:
         time.sleep(0.002)
 
 
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.soak)])
 def test_killed_at_any_moment_the_ledger_is_never_below_what_left_nor_above_its_cap(
-    context: multiprocessing.context.ForkServerContext, tmp_path: Path
+    context: multiprocessing.context.ForkServerContext, database_url: str, tmp_path: Path, kills: int
 ) -> None:
-    url, log = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "released"
+    log = tmp_path / "released"
     caps = Caps(run=10_000, year=10_000, lifetime=10_000, delta=1e-5)
     moments = random.Random(20250601)
-    open_ledger(url, caps).close()
+    open_ledger(database_url, caps).close()
     log.touch()
-    for kill in range(KILLS):
-        size = log.stat().st_size
-        child = context.Process(target=spend_until_killed, args=(url, f"run-{kill}", str(log), caps))
-        child.start()
-        if kill % 4 == 3:  # while it opens the ledger, closes what its predecessor left, or at its first rounds
-            time.sleep(moments.uniform(0.02, 0.3))
-        else:
-            _wait_for_progress(log, size)
-            time.sleep(moments.uniform(0, 0.05))
-        assert child.pid is not None
-        os.kill(child.pid, signal.SIGKILL)
-        child.join(30)
-        assert child.exitcode == -signal.SIGKILL
+    before = Head(0, read_ledger(database_url, institution=INSTITUTION, key=KEY.public).book.head)
+    for kill in range(kills):
+        _kill_a_child(context, (database_url, f"run-{kill}", str(log), caps), log, moments, while_opening=kill % 4 == 3)
 
-        reading = read_ledger(url, institution=INSTITUTION, key=KEY.public, accountant=adding)
+        # What was acknowledged is there, charged and answered; nothing is charged that was not reserved.
+        reading = read_ledger(database_url, institution=INSTITUTION, key=KEY.public, accountant=adding)
         released = [line.split() for line in log.read_text().splitlines()]
         answered = [s.entry.release for s in reading.entries if s.entry.update_hash and s.entry.release]
         assert {(run, int(round)) for run, round in released} <= {(r.run_id, r.round) for r in answered}
@@ -76,19 +66,48 @@ def test_killed_at_any_moment_the_ledger_is_never_below_what_left_nor_above_its_
         reserved = sum(s.entry.kind is Kind.RESERVE for s in reading.entries)
         assert len(released) <= len(answered) <= charged == reserved <= caps.lifetime
         assert len(reading.book.open) <= 1
+        # The entries of before are the beginning of those of now.
+        hashes = {0: before.hash} | {s.entry.sequence: s.hash for s in reading.entries}
+        head = Head(reading.book.length, reading.book.head)
+        assert behind(head, before, hashes.get(before.sequence)) is None
+        before = head
 
-    ledger = open_ledger(url, caps)
+    ledger = open_ledger(database_url, caps)
     for run, round in released:
         assert ledger.stored_reply(run, "train", int(round), model_hash(int(round))) == f"{run}:{round}".encode()
     assert ledger.verify().open == 0
-    assert ledger.claims("lifetime").pld == reserved
+    assert ledger.claims("lifetime").pld >= reserved
+    ledger.close()
+
+
+def _kill_a_child(
+    context: multiprocessing.context.ForkServerContext,
+    arguments: tuple[object, ...],
+    log: Path,
+    moments: random.Random,
+    *,
+    while_opening: bool,
+) -> None:
+    """Somewhere in its rounds; or while it opens the ledger and closes what its predecessor left."""
+    size = log.stat().st_size
+    child = context.Process(target=spend_until_killed, args=arguments)
+    child.start()
+    if while_opening:
+        time.sleep(moments.uniform(0.02, 0.3))
+    else:
+        _wait_for_progress(log, size)
+        time.sleep(moments.uniform(0, 0.05))
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGKILL)
+    child.join(30)
+    assert child.exitcode == -signal.SIGKILL
 
 
 def test_processes_that_race_for_the_last_budget_share_it(
-    context: multiprocessing.context.ForkServerContext, tmp_path: Path
+    context: multiprocessing.context.ForkServerContext, database_url: str, tmp_path: Path
 ) -> None:
-    """All open a file that does not exist yet, too: the migration is raced for as well."""
-    url, granted = f"sqlite:///{tmp_path / 'ledger.db'}", tmp_path / "granted"
+    """All open a database that is empty yet, too: the migration is raced for as well."""
+    url, granted = database_url, tmp_path / "granted"
     caps = Caps(run=100, year=100, lifetime=25, delta=1e-5)
     start = context.Barrier(3)
     racers = [

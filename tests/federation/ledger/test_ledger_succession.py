@@ -145,13 +145,14 @@ def test_it_survives_a_reopening_and_reads_back(tmp_path: Path) -> None:
     new.close()
     assert open_ledger(url, CAPS, key=NEW).claims("year").pld == 5
     reading = read_ledger(url, institution=INSTITUTION, key=NEW.public, accountant=adding)
-    facts = {"institution": INSTITUTION, "key_id": NEW.public.key_id, "caps": CAPS, "now": NOW}
-    summary = summarise(reading.entries, head=reading.book.head, **facts)
+    summary = summarise(reading.entries, reading.book, caps=CAPS, now=NOW)
     assert summary.carried is not None
     assert (summary.carried.key_id, summary.carried.head, summary.carried.entries) == (KEY.public.key_id, old.head, 3)
     assert json.loads(json.dumps(summary.to_json()))["carried"]["years"]["2025"][0]["steps"] == 5
-    ended = summarise(old.entries(), head=old.head, **facts)
-    assert ended.successor == successor()
+    book = Book(INSTITUTION, KEY.public)
+    for signed in old.entries():
+        book.append(signed)
+    assert summarise(old.entries(), book, caps=CAPS, now=NOW).successor == successor()
     for signed in (*reading.entries, *old.entries()):
         assert read_entry(signed.text, signed.hash, signed.signature) == signed
 
