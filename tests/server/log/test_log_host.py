@@ -1,0 +1,217 @@
+"""One candidate for all witnesses, who may have what logged, and who is woken when."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from log_samples import KIND, body, url_of
+from log_world import (
+    BANKS,
+    COORDINATOR,
+    KEY,
+    NOW,
+    REGULATOR,
+    WITNESSES,
+    Clock,
+    Witness,
+    have_cosigned,
+    said,
+    world,
+)
+
+from federation.errors import Refused
+from federation.oversight.members import MemberStatement
+from protocols.canonical import canonical, digest
+from protocols.errors import MessageError, ProtocolError, SignatureError
+from protocols.signing import SigningKey
+from protocols.transparency import Entry, open_checkpoint
+from server.log import LogHost, Which
+from server.log.admission import MAX_BODY_BYTES, MEMBER_KINDS, REGULATOR_KINDS
+from server.rate_limit import RateLimit
+
+A = BANKS["bank-a"]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def host(tmp_path: Path, clock: Clock) -> Iterator[LogHost]:
+    made = world(url_of(tmp_path), clock=clock)
+    yield made
+    made.store.close()
+
+
+def size(note: bytes | None) -> int:
+    return -1 if note is None else open_checkpoint(note, KEY.public).size
+
+
+def log_more(host: LogHost, name: object) -> None:
+    host.store.append(KIND, body(name))
+
+
+def test_a_candidate_stays_until_a_quorum_has_cosigned_it(host: LogHost) -> None:
+    witnesses = [Witness(key) for key in WITNESSES]
+    host.tick()
+    assert size(host.note(Which.CANDIDATE)) == 4
+    for number in range(5):
+        log_more(host, number)
+        host.tick()
+    assert size(host.note(Which.CANDIDATE)) == 4  # however fast the log grows
+    assert host.note(Which.COSIGNED) is None
+    have_cosigned(host, witnesses[:2])
+    host.tick()
+    assert size(host.note(Which.CANDIDATE)) == 4
+    have_cosigned(host, witnesses[2:3])
+    assert size(host.note(Which.COSIGNED)) == 4
+    host.tick()
+    assert size(host.note(Which.CANDIDATE)) == 9
+    assert size(host.note(Which.CURRENT)) == 9
+    assert size(host.note(Which.FIRST_COSIGNED, 3)) == 4
+    assert host.note(Which.FIRST_COSIGNED, 4) is None
+
+
+def test_witnesses_that_are_away_do_not_stop_the_log(host: LogHost, clock: Clock) -> None:
+    host.tick()
+    log_more(host, 1)
+    clock.now += 4.9
+    host.tick()
+    assert size(host.note(Which.CANDIDATE)) == 4
+    clock.now += 0.2
+    host.tick()
+    assert size(host.note(Which.CANDIDATE)) == 5
+    # Whoever comes back cosigns the newest; what was passed over is covered by it.
+    have_cosigned(host, [Witness(key) for key in WITNESSES[:3]])
+    assert size(host.note(Which.COSIGNED)) == 5
+
+
+def test_a_log_that_starts_again_knows_what_was_cosigned(host: LogHost, tmp_path: Path) -> None:
+    host.tick()
+    have_cosigned(host, [Witness(key) for key in WITNESSES[:3]])
+    again = LogHost(host.store, KEY.public, COORDINATOR.public)
+    again.tick()
+    assert again.note(Which.COSIGNED) == host.note(Which.COSIGNED) != None  # noqa: E711
+    assert again.note(Which.CANDIDATE) == host.note(Which.CANDIDATE)
+
+
+def test_who_witnesses_is_what_the_log_says(host: LogHost) -> None:
+    assert host.roster().quorum.size == 3
+    member = MemberStatement("bank-c", BANKS["bank-c"].public.hex, WITNESSES[3].public.key.hex, 1000, "revoked")
+    host.store.extend([member.entry(COORDINATOR)])
+    host.tick()
+    note = host.note(Which.CANDIDATE)
+    assert note is not None
+    with pytest.raises(Refused, match="none by a witness"):
+        host.cosign(Witness(WITNESSES[3]).cosign(host.store, note))
+    # Nobody but the coordinator names members; what somebody else says so is passed over.
+    own = MemberStatement("bank-x", A.public.hex, "ee" * 32, 1000, "admitted")
+    host.store.extend([own.entry(A)])
+    host.tick()
+    assert set(host.roster().members) == {"bank-a", "bank-b"}
+
+
+def test_waiters_are_woken_by_what_they_wait_for(tmp_path: Path) -> None:
+    host = world(url_of(tmp_path))
+    host._clock = time.monotonic
+    host.tick()
+    found: dict[Which, bytes | None] = {}
+
+    def wait(which: Which) -> None:
+        found[which] = host.wait(which, 3, time.monotonic() + 20, lambda: True)
+
+    threads = [threading.Thread(target=wait, args=(which,)) for which in (Which.COSIGNED, Which.FIRST_COSIGNED)]
+    for thread in threads:
+        thread.start()
+    start = time.monotonic()
+    have_cosigned(host, [Witness(key) for key in WITNESSES[:3]])
+    for thread in threads:
+        thread.join(20)
+    assert time.monotonic() - start < 10
+    assert {size(note) for note in found.values()} == {4}
+    assert size(host.wait(Which.COSIGNED, 4, time.monotonic() + 0.05, lambda: True)) == 4  # nothing newer came
+    assert size(host.wait(Which.COSIGNED, 4, time.monotonic() + 60, lambda: False)) == 4  # nobody listens any more
+    host.store.close()
+
+
+def ledger_entry(key: SigningKey, **changes: object) -> Entry:
+    """Not quite: what is missing of a real entry is refused for its form."""
+    entry = {"institution": "bank-a", **changes}
+    data = canonical(entry)
+    label = "fedscore/v1/ledger-entry"
+    signed = {"entry": entry, "hash": digest(label, data).hex(), "signature": key.sign(label, data).hex()}
+    return Entry("ledger-entry", canonical(signed))
+
+
+def test_a_member_has_its_own_sayings_logged_and_nobody_elses(host: LogHost) -> None:
+    own = said("replay-commitment", A, run_id="r", round=1).entry
+    [promise] = host.append_for("bank-a", A.public, [own])
+    assert host.append_for("bank-a", A.public, [own]) == [promise]
+    before = host.store.size()
+    b = BANKS["bank-b"]
+    for entry, error in (
+        (said("replay-commitment", b, run_id="r", round=1).entry, SignatureError),  # another's key
+        (said("audit-result", A, institution="bank-b").entry, SignatureError),  # in another's name
+        (said("draw", A, run_id="r").entry, Refused),  # the regulator's to say
+        (said("member", A, institution="bank-a").entry, Refused),  # the coordinator's
+        (Entry("lookup-leaf", canonical({"a": 1})), Refused),
+        (ledger_entry(A), MessageError),
+        (Entry("ledger-entry", canonical({"entry": {}, "hash": "", "signature": ""})), MessageError),
+        (Entry("audit-result", canonical({"content": {}, "signer": A.public.hex})), MessageError),
+        (Entry("audit-result", own.body), SignatureError),  # a statement of another kind
+        (said("audit-result", A, findings="x" * MAX_BODY_BYTES).entry, Refused),
+    ):
+        with pytest.raises(error):
+            host.append_for("bank-a", A.public, [own, entry])
+    assert host.store.size() == before
+    with pytest.raises(Refused, match="1 to 64"):
+        host.append_for("bank-a", A.public, [])
+    with pytest.raises(Refused, match="1 to 64"):
+        host.append_for("bank-a", A.public, [own] * 65)
+
+
+def test_the_regulator_has_its_own_logged_and_nobody_elses(host: LogHost) -> None:
+    promise = host.append_of_regulator(said("beacon", REGULATOR, size=4).entry)
+    assert promise.index == 4
+    for entry in (
+        said("beacon", A, size=4).entry,
+        said("beacon", COORDINATOR, size=4).entry,
+        said("regulator", REGULATOR, name="me").entry,
+        said("ledger-entry", REGULATOR).entry,
+    ):
+        with pytest.raises((Refused, ProtocolError)):
+            host.append_of_regulator(entry)
+    assert not MEMBER_KINDS & REGULATOR_KINDS
+
+
+def test_before_a_regulator_is_named_nobody_speaks_for_one(tmp_path: Path) -> None:
+    from server.log import LogStore
+
+    store = LogStore.open(url_of(tmp_path), KEY, lambda: NOW)
+    host = LogHost(store, KEY.public, COORDINATOR.public)
+    with pytest.raises(Refused, match="none named"):
+        host.append_of_regulator(said("beacon", REGULATOR, size=4).entry)
+    host.tick()
+    with pytest.raises(Refused):
+        host.cosign(Witness(WITNESSES[0]).cosign(store, host.note(Which.CANDIDATE) or b""))
+    assert host.note(Which.COSIGNED) is None
+    store.close()
+
+
+def test_a_member_cannot_fill_the_log(host: LogHost, clock: Clock) -> None:
+    """So many at once and so many a second: each counts, whether it is new or not."""
+    host._entries = RateLimit(burst=128, per_second=100.0)
+    batch = [said("replay-commitment", A, number=number).entry for number in range(64)]
+    for _ in range(2):
+        host.append_for("bank-a", A.public, batch)
+    with pytest.raises(Refused, match="more than allowed"):
+        host.append_for("bank-a", A.public, batch[:1])
+    b = BANKS["bank-b"]
+    host.append_for("bank-b", b.public, [said("replay-commitment", b, number=1).entry])  # others are heard
+    clock.now += 1
+    host.append_for("bank-a", A.public, batch)
