@@ -6,12 +6,16 @@ from types import ModuleType
 import pytest
 
 import federation.ledger.budget
+import federation.ledger.charges
+import federation.ledger.heads
 import federation.ledger.ledger
 import federation.runtime.database
 import federation.runtime.logging
 
 MODULES = [
     federation.ledger.budget,
+    federation.ledger.charges,
+    federation.ledger.heads,
     federation.ledger.ledger,
     federation.runtime.database,
     federation.runtime.logging,
