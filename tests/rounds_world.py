@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from clients.institution.node import Node
+from clients.institution.oversight.trail import Trail
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
 from clients.institution.training import Computation
@@ -155,6 +156,7 @@ class Bank:
     name: str
     clock: Clock
     policy: Policy = field(default_factory=lambda: Policy(500, lambda: frozenset({BUNDLE})))
+    trail: Trail | None = None
     caps: Caps = field(default_factory=lambda: Caps(run=1.0, year=2.0, lifetime=4.0, delta=1e-5))
 
     def __post_init__(self) -> None:
@@ -181,6 +183,7 @@ class Bank:
             computation=self.computation,
             policy=self.policy,
             plans=self.plans,
+            trail=self.trail,
             clock=self.clock,
             backtest=True,
         )

@@ -49,9 +49,9 @@ class Outbox:
         """
         newest = newest_logged(log, self._ledger.institution, self._key, start=self._kept.position())
         for head in (self._kept.last(), newest):
-            check_not_behind(self._ledger, head)
             if head is not None:
                 self._folder.include(head)
+            check_not_behind(self._ledger, head)
 
     def flush(self, log: LogClient) -> None:
         """Have everything promised that was in the ledger when this began.

@@ -1,0 +1,61 @@
+"""The roster in the log follows the database, whatever dies, and says nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from membership_world import admitted
+from trail_world import LOG_KEY
+
+from federation.oversight.members import MEMBER, REGULATOR, RegulatorStatement, Roster
+from protocols.signing import SigningKey
+from protocols.transparency import read_entry
+from server.log import LogStore
+from server.membership import Membership
+from server.oversight.recorder import Recorder
+
+COORDINATOR = SigningKey.from_seed(b"c" * 32)
+REGULATED = RegulatorStatement("authority", "11" * 32, "22" * 32, "33" * 32, 1000)
+
+
+def member(name: str, seed: int) -> Membership:
+    return replace(admitted(name, seed), witness_key=f"{seed:02x}" * 32)
+
+
+def reading(log: LogStore) -> Callable[[], Roster]:
+    def roster() -> Roster:
+        said = Roster(COORDINATOR.public)
+        for _, data in sorted(entry for kind in (MEMBER, REGULATOR) for entry in log.entries(0, 1000, kind).entries):
+            said = said.after(read_entry(data))
+        return said
+
+    return roster
+
+
+def test_the_log_says_who_comes_and_who_goes(tmp_path: Path) -> None:
+    log = LogStore.open(f"sqlite:///{tmp_path / 'log.db'}", LOG_KEY, lambda: 1.9e9)
+    now = [member("bank-a", 1), member("bank-b", 2)]
+    recorder = Recorder(log, reading(log), lambda: tuple(now), COORDINATOR)
+    assert recorder.tick() == 2
+    assert recorder.tick() == 0
+    assert Recorder(log, reading(log), lambda: tuple(now), COORDINATOR).tick() == 0  # another process
+    del now[0]
+    assert recorder.tick() == 1
+    assert reading(log)().members.keys() == {"bank-b"}
+    now.append(member("bank-a", 3))  # back with fresh keys
+    now[0] = member("bank-b", 4)  # the name went to another while nobody looked
+    assert recorder.tick() == 3
+    said = reading(log)()
+    assert {name: one.key for name, one in said.members.items()} == {m.institution: m.key.hex for m in now}
+    assert len(said.witnesses) == 2
+
+
+def test_the_regulator_is_said_once(tmp_path: Path) -> None:
+    log = LogStore.open(f"sqlite:///{tmp_path / 'log.db'}", LOG_KEY, lambda: 1.9e9)
+    recorder = Recorder(log, reading(log), lambda: (), COORDINATOR, REGULATED)
+    assert [recorder.tick(), recorder.tick()] == [1, 0]
+    recorder.regulator = replace(REGULATED, key="44" * 32)
+    assert [recorder.tick(), recorder.tick()] == [1, 0]
+    assert reading(log)().regulator == recorder.regulator
