@@ -153,7 +153,8 @@ class LogHost:
         size, candidate = self.store.size(), self._candidate
         if candidate is None or not self._roster.witnesses:
             return candidate is None or size > candidate.size
-        done = self._cosigned is not None and self._cosigned.size >= candidate.size
+        # Of the empty tree there is nothing to cosign.
+        done = candidate.size == 0 or self.size_of(Which.COSIGNED) >= candidate.size
         return size > candidate.size and (done or self._clock() - candidate.since >= self._patience)
 
     def _find_cosigned(self) -> None:
