@@ -45,7 +45,8 @@ def verdicts_of(world: QueryWorld, epoch: Epoch, asking: Asking, monkeypatch: py
     """What the auditor bank-00 says when nobody but itself handed anything over."""
     part: Any = asking.epoch.part
     assert epoch.audited is not None
-    auditing._keep(part, epoch.audited.rows.values, epoch.audited.rows.signatures)
+    total = auditing.KeptSum(epoch.audited.rows.values, dict(epoch.audited.opening.table_digests))
+    auditing._keep(part, total, epoch.audited.rows.signatures)
     part.folder.keep("secrets.key", epoch.secrets["bank-00"].encode())
     part.secrets = epoch.secrets["bank-00"]
     part.home.path = part.folder.path.parent
