@@ -131,9 +131,10 @@ def _not_answered(line: RunLine) -> str:
 
 
 def mechanism(event: Event) -> str:
-    """A Gaussian event in words."""
+    """A privacy event in words."""
     sampling = "full batch" if event.sampling_rate == 1 else f"Poisson q={event.sampling_rate:g}"
-    return f"Gaussian {event.noise_multiplier:.4g} x clip, {sampling}, {event.steps} steps"
+    name = event.mechanism.replace("_", " ").replace("gaussian", "Gaussian")
+    return f"{name} {event.noise_multiplier:.4g} x clip, {sampling}, {event.steps} steps"
 
 
 def _amounts_table(amounts: list[Amount]) -> Table:

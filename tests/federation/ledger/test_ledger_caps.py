@@ -22,8 +22,8 @@ from ledger_samples import (
 )
 
 from federation.errors import BudgetExceeded, ConfigurationError, LedgerError
-from federation.ledger import Caps, Kind, Ledger
-from federation.privacy.event import GaussianEvent
+from federation.ledger import Caps, Carried, Kind, Ledger, Successor
+from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent
 
 
 @pytest.mark.parametrize(("scope", "caps"), [("run", (4, 9, 9)), ("year", (9, 4, 9)), ("lifetime", (9, 9, 4))])
@@ -137,6 +137,23 @@ def test_under_the_published_accountants_a_run_reads_what_its_plan_claims() -> N
     with pytest.raises(BudgetExceeded, match=r"budget\.run"):
         ledger.reserve(release(3, event=GaussianEvent(0.2, 7.63, 1)))
     assert ledger.verify(recompute=True).entries == 5
+
+
+def test_mechanisms_of_two_kinds_are_kept_apart_and_charged_together() -> None:
+    ledger = memory_ledger()
+    discrete, continuous = DiscreteGaussianEvent(1.0, 1.0, 2), GaussianEvent(1.0, 1.0, 3)
+    for round, used in enumerate((discrete, continuous, discrete), 1):
+        answer(ledger, release(round, event=used))
+    assert ledger.claims("lifetime").pld == 7
+    assert [signed.entry.release.event for signed in ledger.entries()[::2] if signed.entry.release] == [
+        discrete,
+        continuous,
+        discrete,
+    ]
+    carried = ledger.retire(Successor(INSTITUTION, "ab" * 32))
+    assert carried.years == (("2025", (DiscreteGaussianEvent(1.0, 1.0, 4), continuous)),)
+    assert Carried.from_json(carried.to_json()) == carried
+    ledger.verify(recompute=True)
 
 
 def test_events_of_one_mechanism_are_composed_as_one() -> None:

@@ -27,6 +27,9 @@ from ledger_samples import (
 
 from federation.errors import BudgetExceeded, LedgerError
 from federation.ledger import Caps, Head, Kind, Scope, behind, read_ledger
+from federation.ledger.audit import Reading
+
+WIDE = Caps(run=10_000, year=10_000, lifetime=10_000, delta=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +52,7 @@ def test_killed_at_any_moment_the_ledger_is_never_below_what_left_nor_above_its_
     context: multiprocessing.context.ForkServerContext, database_url: str, tmp_path: Path, kills: int
 ) -> None:
     log = tmp_path / "released"
-    caps = Caps(run=10_000, year=10_000, lifetime=10_000, delta=1e-5)
-    moments = random.Random(20250601)
+    caps, moments = WIDE, random.Random(20250601)
     open_ledger(database_url, caps).close()
     log.touch()
     before = Head(0, read_ledger(database_url, institution=INSTITUTION, key=KEY.public).book.head)
@@ -60,8 +62,8 @@ def test_killed_at_any_moment_the_ledger_is_never_below_what_left_nor_above_its_
         # What was acknowledged is there, charged and answered; nothing is charged that was not reserved.
         reading = read_ledger(database_url, institution=INSTITUTION, key=KEY.public, accountant=adding)
         released = [line.split() for line in log.read_text().splitlines()]
-        answered = [s.entry.release for s in reading.entries if s.entry.update_hash and s.entry.release]
-        assert {(run, int(round)) for run, round in released} <= {(r.run_id, r.round) for r in answered}
+        answered = _answered(reading)
+        assert {(run, int(round)) for run, round in released} <= answered
         charged = reading.book.amount(caps.blank(Scope.LIFETIME, "", 1e-5)).pld
         reserved = sum(s.entry.kind is Kind.RESERVE for s in reading.entries)
         assert len(released) <= len(answered) <= charged == reserved <= caps.lifetime
@@ -78,6 +80,27 @@ def test_killed_at_any_moment_the_ledger_is_never_below_what_left_nor_above_its_
     assert ledger.verify().open == 0
     assert ledger.claims("lifetime").pld >= reserved
     ledger.close()
+
+
+def test_a_process_that_answers_before_it_has_spent_is_found_out(
+    context: multiprocessing.context.ForkServerContext, database_url: str, tmp_path: Path
+) -> None:
+    """The same kills, another order: sooner or later an answer has left that the ledger does not know."""
+    log, moments = tmp_path / "released", random.Random(20250601)
+    open_ledger(database_url, WIDE).close()
+    log.touch()
+    for kill in range(100):
+        _kill_a_child(context, (database_url, f"run-{kill}", str(log), WIDE, True), log, moments, while_opening=False)
+        reading = read_ledger(database_url, institution=INSTITUTION, key=KEY.public, accountant=adding)
+        released = {(run, int(round)) for run, round in (line.split() for line in log.read_text().splitlines())}
+        if not released <= _answered(reading):
+            return
+    pytest.fail("a hundred kills in the right order")
+
+
+def _answered(reading: Reading) -> set[tuple[str, int]]:
+    releases = [s.entry.release for s in reading.entries if s.entry.update_hash and s.entry.release]
+    return {(release.run_id, release.round) for release in releases}
 
 
 def _kill_a_child(
