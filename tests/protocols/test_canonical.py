@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,36 @@ def test_a_value_has_one_form_and_it_parses_to_itself(value: object) -> None:
     data = canonical(value)  # type: ignore[arg-type]
     assert canonical(parse_canonical(data)) == data
     assert canonical(json.loads(json.dumps(value, indent=1))) == data
+
+
+@given(VALUES)
+def test_every_value_is_written_as_the_reference_implementation_writes_it(value: object) -> None:
+    assert canonical(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
+
+
+def test_keys_are_in_the_order_of_rfc_8785_section_3_2_3() -> None:
+    value = {"\u20ac": 1, "\r": 2, "\ufb33": 3, "1": 4, "\U0001f600": 5, "\u0080": 6, "\u00f6": 7}
+    expected = [2, 4, 6, 7, 1, 5, 3]  # a surrogate pair comes before U+FB33
+    assert list(json.loads(canonical(value)).values()) == expected
+
+
+@pytest.mark.parametrize("value", [-0.0, 0.0, 1.0, 1e21, 1e-7, 5e-324, 1.7976931348623157e308, 2**53 - 1, -(2**53) + 1])
+def test_numbers_that_ecmascript_writes_in_its_own_way(value: float) -> None:
+    assert canonical([value, value]) == rfc8785.dumps([value, value])
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"\ud800": 1}, {"\udc00\ud800": 1}, [[math.nan]], {"a": -(2**53)}])
+def test_parts_without_a_form_are_refused(value: object) -> None:
+    with pytest.raises(EncodingError):
+        canonical(value)  # type: ignore[arg-type]
+
+
+def test_depth_without_end_is_refused() -> None:
+    value: list[object] = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(EncodingError):
+        canonical(value)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 2**53, object(), {1: 2}, b"bytes"])
