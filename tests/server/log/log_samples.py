@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from itertools import count
 from pathlib import Path
 
 from protocols.canonical import canonical
-from protocols.transparency import LogKey
+from protocols.transparency import LogKey, WitnessKey, attach, cosign, split_note
 from server.log import LogStore
 
 KEY = LogKey.from_seed("example.com/log", bytes(32))
 NOW = 1_900_000_000.5
 KIND = "example"
+WITNESS = WitnessKey.from_seed("example.com/w1", bytes([1]) * 32)
 
 
 def open_log(url: str) -> LogStore:
@@ -36,6 +38,30 @@ def append_until_killed(url: str, promised: str, run: int) -> None:
             number += 1
 
     threads = [threading.Thread(target=append, args=(each,), daemon=True) for each in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+
+def publish_until_killed(url: str, shown: str, anchor: str, run: int) -> None:
+    """Two threads append, one publishes and has cosigned; each note is written to `shown` once the store has it all."""
+    log = LogStore.open(url, KEY, lambda: NOW, anchor=Path(anchor))
+    out = os.open(shown, os.O_WRONLY | os.O_APPEND)
+
+    def append(thread: int) -> None:
+        for number in count():
+            log.append(KIND, body(run, thread, number))
+
+    def publish() -> None:
+        while True:
+            note = log.checkpoint()
+            line = cosign(split_note(note)[0], WITNESS, NOW)
+            log.cosign(attach(note, [line]), [WITNESS.public])
+            os.write(out, attach(note, [line]).hex().encode() + b"\n")
+
+    threads = [threading.Thread(target=append, args=(each,), daemon=True) for each in range(2)]
+    threads.append(threading.Thread(target=publish, daemon=True))
     for each in threads:
         each.start()
     for each in threads:
