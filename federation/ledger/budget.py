@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -130,7 +130,7 @@ class Amount:
 
     def to_json(self) -> dict[str, Any]:
         figures = {name: _finite_or_none(getattr(self, name)) for name in FIGURES}
-        return {**asdict(self), "scope": self.scope.value, **figures}
+        return {**self.__dict__, "scope": self.scope.value, **figures}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Amount:

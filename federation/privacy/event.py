@@ -8,7 +8,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeAlias
 
 from federation.errors import PrivacyError
@@ -37,7 +37,7 @@ class GaussianEvent:
             raise PrivacyError("event.steps", got=self.steps, expected="at least 1")
 
     def to_json(self) -> dict[str, Any]:
-        return {"mechanism": self.mechanism, **asdict(self)}
+        return {"mechanism": self.mechanism, **self.__dict__}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
