@@ -25,7 +25,7 @@ class Opinion:
     slack: float
 
     @classmethod
-    @lru_cache(maxsize=4096)  # noqa: B019 (of the class, which lives as long as the process)
+    @lru_cache(maxsize=4096)
     def of(cls, events: tuple[Event, ...], delta: float) -> Opinion:
         """At least one event. A second or less; equal compositions are remembered."""
         rdp = rdp_epsilon(events, delta)

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.ledger.renyi import ORDERS
+from federation.privacy.event import Event
 
 Curve: TypeAlias = NDArray[np.float64]  # one divergence per order of ORDERS
 _ORDERS = np.array(ORDERS, dtype=np.float64)
@@ -37,6 +38,14 @@ def divergence(sampling_rate: float, noise_multiplier: float) -> Curve:
     return curve
 
 
+@lru_cache(maxsize=4096)
+def cost(event: Event) -> Curve:
+    """Of all steps of an event. Read-only."""
+    curve = divergence(event.sampling_rate, event.noise_multiplier) * event.steps
+    curve.setflags(write=False)
+    return curve
+
+
 def best_epsilon(curve: Curve, delta: float) -> float:
     """The least epsilon that any of the orders gives."""
     return float(np.min(_epsilons(curve, delta)))
@@ -44,12 +53,19 @@ def best_epsilon(curve: Curve, delta: float) -> float:
 
 def epsilon_at(curve: Curve, delta: float, order: int) -> float:
     """The epsilon that one order gives. Raises KeyError for an order that is none of ORDERS."""
-    return float(_epsilons(curve, delta)[_PLACE[order]])
+    at = _PLACE[order]
+    return _epsilon(float(curve[at]), delta, float(_conversion(delta)[at]))
 
 
 @lru_cache(maxsize=256)
 def _conversion(delta: float) -> Curve:
     return np.log1p(-1 / _ORDERS) - np.log(delta * _ORDERS) / (_ORDERS - 1)
+
+
+def _epsilon(divergence: float, delta: float, conversion: float) -> float:
+    if delta**2 + math.expm1(-divergence) > 0:
+        return 0.0
+    return max(0.0, divergence + conversion)
 
 
 def _epsilons(curve: Curve, delta: float) -> Curve:

@@ -14,8 +14,6 @@ from federation.ledger.release import ADJACENCY, ROUND_PHASES, UNIT, Release
 from federation.rounds.plan import TrainingPlan
 
 
-
-
 class CapsStep(Step):
     """Reservations against the policy's figures and the plan they name; audits and replays against their claims."""
 

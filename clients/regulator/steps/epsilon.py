@@ -13,10 +13,10 @@ import math
 from typing import NamedTuple
 
 from clients.regulator.accountants import Opinion, close
-from clients.regulator.accounts import Charges, Name
+from clients.regulator.accounts import Charges, Name, charged
 from clients.regulator.case import Case
 from clients.regulator.line import Line
-from clients.regulator.renyi_curve import Curve, best_epsilon, epsilon_at
+from clients.regulator.renyi_curve import Curve, best_epsilon, cost, epsilon_at
 from clients.regulator.steps.base import Step
 from federation.ledger.budget import Amount, Scope
 from federation.ledger.entries import Kind
@@ -42,7 +42,8 @@ class EpsilonStep(Step):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        self.charges = Charges()
+        self._charges = Charges()
+        self._curves: dict[Name, Curve] = {}
         self._last: dict[Name, tuple[Line, Amount]] = {}
         self._drawn: list[Stated] = []
         self._opinions: dict[tuple[tuple[Event, ...], float], Opinion] = {}
@@ -52,21 +53,23 @@ class EpsilonStep(Step):
         if line.signed is None or line.signed.entry.kind not in (Kind.RESERVE, Kind.CARRY):
             return
         entry = line.signed.entry
-        self.charges.take(entry)
+        self._charges.take(entry)
+        for name, event in charged(entry):
+            before = self._curves.get(name)
+            self._curves[name] = cost(event) if before is None else before + cost(event)
         drawn = self._is_drawn(line.index)
         for amount in entry.amounts:
-            charged = self.charges.of(entry, amount.scope, amount.key)
-            self._check_renyi(line, amount, charged.curve)
-            self._last[entry.institution, entry.key_id, amount.scope, amount.key] = (line, amount)
+            name = (entry.institution, entry.key_id, amount.scope, amount.key)
+            if name not in self._curves:
+                self.fail(f"amounts.{amount.scope}.key", amount.key, "an account that the entry charges", line)
+                continue
+            self._check_renyi(line, amount, self._curves[name])
+            self._last[name] = (line, amount)
             if drawn and amount.scope is Scope.RUN:
-                self._drawn.append(Stated(line, amount, charged.events))
+                self._drawn.append(Stated(line, amount, self._charges.events(name)))
 
     def finish(self) -> None:
-        ends = [
-            Stated(line, amount, self.charges.accounts[name].events)
-            for name, (line, amount) in self._last.items()
-            if name in self.charges.accounts
-        ]
+        ends = [Stated(line, amount, self._charges.events(name)) for name, (line, amount) in self._last.items()]
         for stated in sorted([*ends, *self._drawn], key=lambda each: each.line.index):
             self._check_opinions(stated)
         self.fact(f"{self._recomputed} Renyi figures recomputed exactly")

@@ -7,19 +7,24 @@ charged most, m from the policy (all, where it says nothing).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
 
 from clients.regulator.accountants import Opinion
-from clients.regulator.accounts import Charged, Charges
+from clients.regulator.accounts import Charges
 from clients.regulator.case import Case
 from clients.regulator.line import Line
-from clients.regulator.renyi_curve import Curve, epsilon_at
+from clients.regulator.renyi_curve import Curve, cost, epsilon_at
 from clients.regulator.steps.base import Step
 from federation.ledger.budget import Scope
 from federation.ledger.charges import composition
 from federation.ledger.renyi import filter_order
 from federation.privacy.event import Event
+
+Steps: TypeAlias = Counter[Event]
 
 
 class PersonStep(Step):
@@ -36,44 +41,46 @@ class PersonStep(Step):
 
     def finish(self) -> None:
         caps = self.case.policy.caps
-        runs: dict[str, list[Charged]] = defaultdict(list)
-        lifetimes: dict[str, Charged] = {}
-        for (institution, _, scope, key), charged in self._charges.accounts.items():
+        runs: dict[str, list[Steps]] = defaultdict(list)
+        lifetimes: dict[str, Steps] = {}
+        for (institution, _, scope, key), steps in self._charges.steps.items():
             if scope is Scope.RUN:
-                runs[key].append(charged)
+                runs[key].append(steps)
             elif scope is Scope.LIFETIME:  # a carried ledger includes the one before: the last one is the whole
-                lifetimes[institution] = charged
+                lifetimes[institution] = steps
         if not lifetimes:
             self.note("Nothing was charged")
             return
         known = caps.person_institutions or len(lifetimes)
-        worst = max(runs.values(), key=lambda charged: sum(float(each.curve[0]) for each in _most(charged, known)))
-        run = Opinion.of(_together(_most(worst, known)), caps.delta)
-        count = min(known, len(worst))
-        self.fact(
-            f"one run, {count} institutions: epsilon {run.pld:.4f} (PLD), {run.rdp:.4f} (RDP), delta {caps.delta:g}"
-        )
+        run = max((_most(listed, known) for listed in runs.values()), key=_cost, default=[])
+        if run:
+            opinion = Opinion.of(_together(run), caps.delta)
+            figures = f"epsilon {opinion.pld:.4f} (PLD), {opinion.rdp:.4f} (RDP), delta {caps.delta:g}"
+            self.fact(f"one run, {len(run)} institutions: {figures}")
         everything = _most(list(lifetimes.values()), known)
         cap = caps.person or caps.lifetime * len(everything)
-        curve: Curve = sum((each.curve for each in everything[1:]), everything[0].curve)
-        epsilon = epsilon_at(curve, caps.delta, filter_order(cap, caps.delta))
-        self.fact(
-            f"all time, {len(everything)} institutions: epsilon {epsilon:.4f} (Renyi filter), delta {caps.delta:g}"
-        )
+        epsilon = epsilon_at(_curve(everything), caps.delta, filter_order(cap, caps.delta))
+        figure = f"epsilon {epsilon:.4f} (Renyi filter), delta {caps.delta:g}"
+        self.fact(f"all time, {len(everything)} institutions: {figure}")
         if caps.person is None:
             self.note("The policy has no cap per person (caps.person): the figures are for the report")
         elif epsilon > caps.person:
             self.fail("worst case per person", f"epsilon {epsilon:.4f}", f"at most {caps.person:g}")
 
 
-def _most(accounts: Sequence[Charged], count: int) -> list[Charged]:
-    """The `count` accounts that cost most, by the divergence of the lowest order."""
-    return sorted(accounts, key=lambda account: -float(account.curve[0]))[:count]
+def _most(accounts: Sequence[Steps], count: int) -> list[Steps]:
+    """The `count` accounts that cost most."""
+    return sorted(accounts, key=lambda steps: -_cost([steps]))[:count]
 
 
-def _together(accounts: Sequence[Charged]) -> tuple[Event, ...]:
-    steps: dict[Event, int] = defaultdict(int)
-    for account in accounts:
-        for mechanism, count in account.steps.items():
-            steps[mechanism] += count
-    return composition(steps)
+def _cost(accounts: Sequence[Steps]) -> float:
+    """A number to compare by: the divergence of the lowest order."""
+    return float(_curve(accounts)[0])
+
+
+def _curve(accounts: Sequence[Steps]) -> Curve:
+    return np.sum([cost(event) for event in _together(accounts)], axis=0)  # type: ignore[no-any-return]
+
+
+def _together(accounts: Sequence[Steps]) -> tuple[Event, ...]:
+    return composition(sum(accounts, Counter()))

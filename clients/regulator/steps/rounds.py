@@ -16,7 +16,6 @@ from federation.ledger.release import ROUND_PHASES, Slot
 from federation.oversight import EVALUATION, MODEL, ROUND, Averaged, Publication, RoundStatement
 from protocols.errors import ProtocolError
 
-
 Run: TypeAlias = tuple[str, str]  # run and phase
 
 

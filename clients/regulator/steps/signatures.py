@@ -7,6 +7,7 @@ key can write any time, but not move an entry in front of one that is logged.
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 
 from clients.regulator.line import LEDGER_ENTRY, Line
 from clients.regulator.steps.base import Step
@@ -105,7 +106,12 @@ class SignatureStep(Step):
         member = self.case.roster.members.get(institution)
         if member is None:
             raise MessageError("institution", got=f"{institution}, not admitted at this place", expected="a member")
-        return VerifyingKey.from_hex(member.key)
+        return _verifying(member.key)
+
+
+@lru_cache(maxsize=4096)
+def _verifying(key: str) -> VerifyingKey:
+    return VerifyingKey.from_hex(key)
 
 
 def _require(signer: VerifyingKey, expected: VerifyingKey, whose: str) -> None:
