@@ -1,0 +1,394 @@
+"""A drawn round, computed again: honest ones match to the bit, and whatever production did otherwise is a finding."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from replay_world import CHAIN, LOG_KEY, REGULATOR, ReplayWorld
+from rounds_world import COORDINATOR, catalogue, key_of, records
+
+from clients.institution.replay import randomness, recompute
+from clients.institution.replay.evidence import record_tree
+from clients.institution.replay.sealed_store import KEY_FILE
+from clients.institution.training import Computation
+from federation.errors import ConfigurationError
+from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayCommitment, ReplayResult
+from federation.privacy import OsNoise
+from federation.privacy.drbg import DrbgNoise
+from federation.rounds import model_hash, model_to_bytes
+from federation.training.additive import AdditiveModel
+from protocols.errors import MessageError, ProofError, SignatureError, StageError
+from protocols.replay import Context, Stage, check_opening
+
+FIRST = Place("spring", "train", 1, 1)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> ReplayWorld:
+    return ReplayWorld(tmp_path / "bank-a")
+
+
+def done(world: ReplayWorld, **noise: object) -> ReplayResult:
+    """One round of a bank, drawn and replayed."""
+    world.prepare(FIRST)
+    world.round(FIRST, **noise)  # type: ignore[arg-type]
+    return world.replay(FIRST)
+
+
+# Honest production --------------------------------------------------------------------------------------------------
+
+
+def test_an_honest_round_is_replayed_to_the_bit(world: ReplayWorld) -> None:
+    result = done(world)
+    assert result.matches
+    spent = [e.entry.update_hash for e in world.ledger.entries() if e.entry.update_hash]
+    assert [result.update_hash] == spent
+    assert ReplayResult.read(result.entry(world.key), world.key.public) == result
+
+
+def test_every_attempt_has_noise_of_its_own_and_what_was_sent_matches(world: ReplayWorld) -> None:
+    """The first attempt of round 1 fails after its noise was drawn: it is burnt, and there is nothing to compare."""
+    world.prepare(FIRST)
+    lost = world.begin(FIRST, world.start())
+    unsent = world.computation.train(world.plan, 500, world.start(), lost)
+    world.ledger.fail(world.reservation, "internal")
+    places = [Place("spring", "train", 1, 2), Place("spring", "train", 2, 1)]
+    updates = [unsent]
+    for place in places:
+        world.prepare(place)
+        updates.append(world.round(place))
+    assert len({update.tobytes() for update in updates}) == 3
+    assert all(world.replay(place).matches for place in places)
+    assert world.replay(FIRST).findings == (recompute.UNSENT,)
+
+
+def test_a_replay_takes_at_most_twice_the_round(world: ReplayWorld) -> None:
+    world.computation = Computation(catalogue(), records(5, 60_000), records(6), OsNoise())
+    world.randomness = randomness.SealedRandomness(
+        world.store, "bank-a", records=world.root(), code=recompute_code(world), clock=world.clock
+    )
+    world.prepare(FIRST)
+    before = time.process_time()
+    world.round(FIRST)
+    round_s = time.process_time() - before
+    draw, leaf = world.draw(FIRST)
+    replayer = world.replayer()
+    before = time.process_time()
+    assert replayer.replay(draw, leaf).matches
+    assert time.process_time() - before <= 2 * round_s + 0.05
+
+
+def recompute_code(world: ReplayWorld) -> bytes:
+    return world.replayer().code
+
+
+# Production that did something else ---------------------------------------------------------------------------------
+
+
+class Silent(DrbgNoise):
+    """Samples as it should and adds no noise."""
+
+    def discrete_gaussian(self, size: int, sigma: Fraction) -> NDArray[np.int64]:
+        super().discrete_gaussian(size, sigma)
+        return np.zeros(size, dtype=np.int64)
+
+
+class Halved(DrbgNoise):
+    def discrete_gaussian(self, size: int, sigma: Fraction) -> NDArray[np.int64]:
+        return super().discrete_gaussian(size, sigma) // 2
+
+
+@pytest.mark.parametrize("cheat", [Silent, Halved, None], ids=["no noise", "half of it", "noise of its own"])
+def test_a_trainer_that_adds_other_noise_in_production_is_caught(world: ReplayWorld, cheat: type | None) -> None:
+    """Row 1: its audits are clean, because they test a clean trainer. Without a replay its ledger shows nothing."""
+    world.prepare(FIRST)
+    secret, sealed = world.store.secret(FIRST), world.store.require(FIRST)
+    if cheat is None:
+        noise: object = OsNoise()
+    else:
+        hashes = {"model_hash": "a" * 64, "plan_hash": "b" * 64, "reservation_hash": "c" * 64}
+        context = world.randomness.context(FIRST, **hashes)
+        honest = randomness.drawn_noise(secret, sealed.attempt, context)
+        noise = cheat(honest._key_of)
+    world.round(FIRST, noise=noise)
+    result = world.replay(FIRST)
+    assert result.findings == (recompute.UPDATE,)
+    assert not result.matches
+
+
+def test_other_records_than_committed_to_are_a_finding(world: ReplayWorld) -> None:
+    world.prepare(FIRST)
+    world.round(FIRST)
+    changed = world.held.codes.copy()
+    changed[0, 0] = (changed[0, 0] + 1) % 2
+    world.computation = Computation(catalogue(), replace(world.held, codes=changed), records(6), OsNoise())
+    assert recompute.RECORDS in world.replay(FIRST).findings
+
+
+def test_other_code_is_a_finding_that_stands_beside_the_bits(world: ReplayWorld) -> None:
+    world.prepare(FIRST)
+    world.round(FIRST)
+    draw, leaf = world.draw(FIRST)
+    result = replace(world.replayer(), code=b"c" * 32).replay(draw, leaf)
+    assert result.findings == (recompute.CODE,)
+    assert result.update_hash
+
+
+def test_a_seed_that_is_gone_before_its_time_is_a_finding(world: ReplayWorld) -> None:
+    world.prepare(FIRST)
+    world.round(FIRST)
+    world.store.destroy(FIRST)
+    assert world.replay(FIRST).findings == (recompute.SEED,)
+    assert world.replay(Place("spring", "train", 3, 1)).findings == (recompute.SEED,)
+
+
+def test_a_second_commitment_is_no_choice(world: ReplayWorld) -> None:
+    """Row 44: two seeds logged, the liked one used. The first in the log is the one that counts."""
+    first = world.randomness.commit(FIRST)
+    other = replace(first, seed_commitment="0" * 64)
+    world.log.append(other.entry(world.key))  # the seed it does not use comes first
+    world.log.append(first.entry(world.key))
+    world.randomness.learn(FIRST, world.reveal().beacon)
+    world.round(FIRST)
+    assert recompute.COMMITMENT in world.replay(FIRST).findings
+
+
+def test_a_beacon_other_than_the_first_is_a_finding(world: ReplayWorld) -> None:
+    world.commit(FIRST)
+    world.reveal()
+    later = world.reveal()  # liked better
+    world.randomness.learn(FIRST, later.beacon)
+    world.round(FIRST)
+    assert recompute.BEACON in world.replay(FIRST).findings
+
+
+def test_another_commitment_by_the_same_place_draws_no_new_seed(world: ReplayWorld) -> None:
+    assert world.randomness.commit(FIRST) == world.randomness.commit(FIRST)
+    sealed = world.store.require(FIRST)
+    with pytest.raises(StageError, match="second seed"):
+        world.store.commit(sealed, world.store.secret(FIRST))
+
+
+# Row 43: a round repeated with another model ------------------------------------------------------------------------
+
+
+def one_step(world: ReplayWorld) -> None:
+    """Everybody in one step: what a coordinator would ask for to see two sums under one noise."""
+    full = {"sampler": "full", "sampling_rate": 1.0, "steps_per_round": 1}
+    world.plan = world.plan.model_copy(update={"privacy": world.plan.privacy.model_copy(update=full)})
+
+
+def difference(world: ReplayWorld, keys: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """(difference of two updates for two models, what it would be without noise), in units of the clip."""
+    one_step(world)
+    world.prepare(FIRST)
+    secret, attempt = world.store.secret(FIRST), world.store.require(FIRST).attempt
+    models = [world.start(), (world.start() - 2).astype(np.float32)]
+    updates, sums = [], []
+    for model in models:
+        hashes = {
+            "model_hash": keys.get("model_hash") or model_hash(model_to_bytes(model)).hex(),
+            "plan_hash": world.plan.hash,
+            "reservation_hash": "d" * 64,
+        }
+        noise = randomness.drawn_noise(secret, attempt, world.randomness.context(FIRST, **hashes))
+        updates.append(world.computation.train(world.plan, 500, model, noise).astype(np.float64))
+        held = world.held
+        assert held.target is not None
+        sums.append(AdditiveModel(catalogue()).clipped_sum(model.astype(np.float64), held.codes, held.target, 0.5))
+    unit = -500 / world.plan.recipe.learning_rate / 0.5
+    return unit * (updates[0] - updates[1]), (sums[0] - sums[1]) / 2.0**31
+
+
+def test_with_the_model_in_the_keys_the_difference_is_twice_as_noisy(world: ReplayWorld) -> None:
+    seen, bare = difference(world, {})
+    spread = float(np.std(seen - bare))
+    assert spread == pytest.approx(30 * 2**0.5, rel=0.5)
+
+
+def test_with_the_model_left_out_the_difference_is_free_of_noise(world: ReplayWorld) -> None:
+    """The attack: two exact sums of clipped gradients apart, in which every single record can be read."""
+    seen, bare = difference(world, {"model_hash": "0" * 64})
+    assert np.abs(seen - bare).max() < 0.02
+    assert np.abs(bare).max() > 1
+
+
+def test_an_attempt_that_was_used_gives_no_noise_again(world: ReplayWorld) -> None:
+    world.prepare(FIRST)
+    world.round(FIRST)
+    for model_hash_ in (world.store.require(FIRST).attempt.model_hash, "e" * 64):
+        hashes = {"model_hash": model_hash_, "plan_hash": world.plan.hash, "reservation_hash": "d" * 64}
+        context = world.randomness.context(FIRST, **hashes)
+        with pytest.raises(StageError):
+            world.randomness.noise(context, b"")
+    assert world.randomness.repeats(FIRST, world.store.require(FIRST).attempt.model_hash)
+    with pytest.raises(StageError, match="another model"):
+        world.randomness.repeats(FIRST, "e" * 64)
+
+
+def test_no_noise_before_commitment_and_beacon(world: ReplayWorld) -> None:
+    context = Context("spring", "train", 1, 1, "a" * 64, "b" * 64, "c" * 64, "d" * 64)
+    with pytest.raises(StageError, match="commitment"):
+        world.randomness.noise(context, b"")
+    world.commit(FIRST)
+    assert not world.randomness.ready(FIRST)
+    with pytest.raises(StageError, match="committed"):
+        world.randomness.noise(context, b"")
+
+
+# What is drawn ------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_regulators_draw_in_the_log_is_answered(world: ReplayWorld) -> None:
+    done(world)
+    seen = world.seen()
+    with pytest.raises(MessageError, match="not in the log"):
+        seen.draw(b"x" * 32, "bank-a")
+    draw = Draw("bank-a", "spring", "train", 1, 1, deadline=1)
+    forged = draw.entry(COORDINATOR)
+    world.log.append(forged)
+    with pytest.raises(MessageError, match="signer"):
+        world.seen().draw(forged.hash, "bank-a")
+    with pytest.raises(MessageError, match="institution"):
+        seen.draw(next(iter(seen.draws)), "bank-b")
+
+
+def test_a_log_that_shows_what_is_not_in_its_tree_is_refused(
+    world: ReplayWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(world)
+    forged = Draw("bank-a", "spring", "train", 2, 1, deadline=1).entry(REGULATOR)
+    honest = world.log.entries
+    monkeypatch.setattr(
+        world.log,
+        "entries",
+        lambda kind, start: iter([(1, forged.data)]) if kind == Draw.kind else honest(kind, start),
+    )
+    monkeypatch.setattr(world.log, "inclusion", lambda leaf, size: (1, []))
+    with pytest.raises((ProofError, MessageError)):
+        world.seen()
+    monkeypatch.undo()
+    monkeypatch.setattr(world.log, "cosigned", lambda: world.log.checkpoint.note(LOG_KEY))
+    with pytest.raises(SignatureError, match="quorum"):
+        world.seen()
+
+
+def test_a_draw_keeps_the_seed_until_its_deadline(world: ReplayWorld) -> None:
+    done(world)
+    draw, _ = world.draw(FIRST)
+    world.replayer().hold(draw)
+    assert world.store.expire(world.clock.now + 1001) == ()
+    assert world.store.require(FIRST).attempt.stage is Stage.DRAWN
+    assert world.store.expire(world.clock.now + 5001) == (FIRST,)
+
+
+# What lies on the disk ----------------------------------------------------------------------------------------------
+
+
+def test_a_seed_is_encrypted_bound_to_its_attempt_and_owner_only(world: ReplayWorld) -> None:
+    places = [FIRST, Place("spring", "train", 2, 1)]
+    for place in places:
+        world.commit(place)
+    folder = world.home / "replay"
+    files = sorted(folder.glob("*.seed"))
+    secrets_ = [world.store.secret(place) for place in places]
+    for file in folder.iterdir():
+        data = file.read_bytes()
+        assert file.stat().st_mode & 0o077 == 0
+        for secret in secrets_:
+            assert secret.seed not in data
+            assert secret.seed.hex().encode() not in data
+    first, second = (file.read_bytes() for file in files)
+    files[0].write_bytes(second)
+    files[1].write_bytes(first)
+    for place in places:
+        with pytest.raises(ConfigurationError, match="open"):
+            world.store.secret(place)
+
+
+def test_another_key_opens_nothing(world: ReplayWorld) -> None:
+    world.commit(FIRST)
+    (world.home / "keys" / KEY_FILE).unlink()
+    with pytest.raises(ConfigurationError, match="open"):
+        type(world.store).open(world.home).secret(FIRST)
+
+
+def test_a_destroyed_seed_was_overwritten_before_it_went(world: ReplayWorld) -> None:
+    world.commit(FIRST)
+    (file,) = (world.home / "replay").glob("*.seed")
+    os.link(file, world.home / "copy")  # the same blocks under another name
+    before = (world.home / "copy").read_bytes()
+    assert world.store.expire(world.clock.now + 999) == ()
+    assert world.store.expire(world.clock.now + 1001) == (FIRST,)
+    assert not list((world.home / "replay").glob("*.seed"))
+    assert (world.home / "copy").read_bytes() != before
+    with pytest.raises(StageError, match="destroyed"):
+        world.store.secret(FIRST)
+    assert world.store.expire(world.clock.now + 2000) == ()
+
+
+def test_a_state_that_cannot_be_read_is_named(world: ReplayWorld) -> None:
+    world.commit(FIRST)
+    (file,) = (world.home / "replay").glob("*.json")
+    file.write_bytes(b"{}")
+    with pytest.raises(ConfigurationError, match=r"\.json"):
+        world.store.get(FIRST)
+
+
+def test_a_record_opens_under_the_root_that_was_committed_to(world: ReplayWorld) -> None:
+    """What the regulator does beside the core system: root and blinding first, then a record."""
+    world.commit(FIRST)
+    tree = record_tree(world.held, world.home / "keys")
+    secret, commitment = world.store.secret(FIRST), world.store.require(FIRST).commitment
+    assert secret.hide(tree.root).hex() == commitment.record_root
+    assert world.held.target is not None
+    record = bytes(4) + world.held.codes[7].tobytes() + world.held.target[7:8].tobytes()
+    check_opening(tree.root, tree.size, 7, record, tree.opening(7))
+
+
+# Statements ---------------------------------------------------------------------------------------------------------
+
+
+def test_statements_are_read_as_they_were_said_and_from_their_signer_alone() -> None:
+    hashes = {"seed_commitment": "a" * 64, "record_root": "b" * 64, "code_digest": "c" * 64}
+    beacon = BeaconStatement(9, "a" * 64, 1, CHAIN.preimage(1).hex())
+    said = [
+        ReplayCommitment("bank-a", "spring", "train", 1, 1, **hashes),
+        beacon,
+        Draw("bank-a", "spring", "evaluate", 0, 1, deadline=5),
+        ReplayResult("bank-a", "spring", "train", 1, 1, "a" * 64, "", "c" * 64, ("seed_missing",)),
+    ]
+    for each in said:
+        assert type(each).read(each.entry(REGULATOR), REGULATOR.public) == each
+        with pytest.raises(MessageError, match="signer"):
+            type(each).read(each.entry(REGULATOR), key_of("bank-b").public)
+        other = said[0] if each is not said[0] else beacon
+        with pytest.raises(MessageError, match="kind"):
+            type(each).read(other.entry(REGULATOR), REGULATOR.public)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"attempt": 0}, {"round": -1}, {"phase": "guess"}, {"institution": "Bank A"}, {"run_id": ""}, {"deadline": -1}],
+)
+def test_a_draw_that_is_none_is_refused(change: dict[str, object]) -> None:
+    good = Draw("bank-a", "spring", "train", 1, 1, deadline=5)
+    with pytest.raises(MessageError):
+        replace(good, **change)  # type: ignore[arg-type]
+    with pytest.raises(MessageError):
+        Draw.from_json({**good.to_json(), "more": 1})
+
+
+def test_a_result_cannot_say_that_it_matches_where_it_does_not() -> None:
+    result = ReplayResult("bank-a", "spring", "train", 1, 1, "a" * 64, "b" * 64, "c" * 64, ("update_differs",))
+    with pytest.raises(MessageError, match="matches"):
+        ReplayResult.from_json({**result.to_json(), "matches": True})
+    with pytest.raises(MessageError, match="update_hash"):
+        replace(result, update_hash="", findings=())
