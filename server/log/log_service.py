@@ -22,7 +22,7 @@ from server.membership import Membership
 from server.slots import Slots
 
 MAX_WAIT_S = 20.0
-_SLOTS = {"wait": (64, 2), "short": (24, 8)}
+_SLOTS = {"wait": (200, 2), "short": (24, 8)}
 WORKERS = sum(total for total, _ in _SLOTS.values())
 
 

@@ -30,6 +30,7 @@ from protocols.transparency import (
     WitnessVerifier,
     consistency_path,
     inclusion_path,
+    open_checkpoint,
 )
 from server.log import published
 from server.log.tables import entries, nodes
@@ -174,12 +175,16 @@ class LogStore:
         Raises MessageError, SignatureError or Refused for what is no cosignature of a published checkpoint, LedgerError
         where the log signed `note` and the entries contradict it: then it signs nothing any more.
         """
-        with writing(self._engine, lock=_LOCK) as connection:
-            now = int(self._clock())
-            forked = published.contradicted(connection, note, self._key.public, now)
-            found = [] if forked else published.add_cosignatures(connection, note, self._key.public, witnesses, now)
+        key, now = self._key.public, int(self._clock())
+        brought = published.cosignatures_in(note, key, witnesses)
+        with reading(self._engine) as connection:
+            forked = published.contradicts(connection, note, key)
         if forked:
+            with writing(self._engine, lock=_LOCK) as connection:
+                published.keep_contradiction(connection, note, key, now)
             raise LedgerError("log", got="entries that a note of the log's own contradicts", expected="those it signed")
+        with writing(self._engine, lock=_LOCK) as connection:
+            found = published.add_cosignatures(connection, open_checkpoint(note, key).size, brought, now)
         self._notify()
         return found
 

@@ -11,7 +11,7 @@ From then on nothing is signed. The cure is the database as it was, or a new log
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, func, insert, select
@@ -104,32 +104,36 @@ def note_at(connection: Connection, size: int | None) -> bytes | None:
     return attach(note, connection.scalars(lines))
 
 
-def add_cosignatures(
-    connection: Connection, note: bytes, key: VerifierKey, witnesses: Collection[WitnessVerifier], now: int
-) -> list[str]:
-    """The names of those whose cosignatures `note` brings, recorded if they are new.
-
-    Raises MessageError or SignatureError (not the log's note, a line that does not verify), Refused for a checkpoint
-    that was not published, a time that cannot be, or no cosignature. The note does not contradict the tree: see above.
+def cosignatures_in(
+    note: bytes, key: VerifierKey, witnesses: Collection[WitnessVerifier]
+) -> list[tuple[WitnessVerifier, bytes, int]]:
+    """(witness, line, time) of those that cosigned `note`. Raises MessageError or SignatureError: not the log's note, a
+    line that does not verify.
     """
-    checkpoint = open_checkpoint(note, key)
-    row = connection.execute(select(checkpoints).where(checkpoints.c.size == checkpoint.size)).one_or_none()
-    if row is None:
-        raise Refused("unknown", "checkpoint.size", got=checkpoint.size, expected="that of a published checkpoint")
-    found = []
-    for witness in witnesses:
-        line = line_of(note, witness)
-        if line is None:
-            continue
-        _check_time(witness, cosignature_time(note, witness), row.published_at, now)
-        found.append(witness.name)
-        mine = (cosignatures.c.size == checkpoint.size) & (cosignatures.c.witness == witness.name)
-        if connection.execute(select(cosignatures.c.size).where(mine)).first() is None:
-            values = {"size": checkpoint.size, "witness": witness.name, "line": line, "cosigned_at": now}
-            connection.execute(insert(cosignatures).values(**values))
-    if not found:
+    open_checkpoint(note, key)
+    times = ((witness, line_of(note, witness), cosignature_time(note, witness)) for witness in witnesses)
+    return [(witness, line, time) for witness, line, time in times if line is not None and time is not None]
+
+
+def add_cosignatures(
+    connection: Connection, size: int, brought: Sequence[tuple[WitnessVerifier, bytes, int]], now: int
+) -> list[str]:
+    """Record what is new of the checkpoint of `size`; the witnesses' names.
+
+    Raises Refused for a checkpoint that was not published, a time that cannot be, or no cosignature.
+    """
+    published_at = connection.scalar(select(checkpoints.c.published_at).where(checkpoints.c.size == size))
+    if published_at is None:
+        raise Refused("unknown", "checkpoint.size", got=size, expected="that of a published checkpoint")
+    if not brought:
         raise Refused("unknown", "cosignature", got="none by a witness", expected="one by a witness of this log")
-    return found
+    for witness, line, time in brought:
+        _check_time(witness, time, published_at, now)
+        mine = (cosignatures.c.size == size) & (cosignatures.c.witness == witness.name)
+        if connection.execute(select(cosignatures.c.size).where(mine)).first() is None:
+            values = {"size": size, "witness": witness.name, "line": line, "cosigned_at": now}
+            connection.execute(insert(cosignatures).values(**values))
+    return [witness.name for witness, _, _ in brought]
 
 
 def cosigned_after(
@@ -145,16 +149,20 @@ def cosigned_after(
     return None
 
 
-def contradicted(connection: Connection, note: bytes, key: VerifierKey, now: int) -> bool:
-    """Whether the entries contradict `note`, which the log itself signed. If so it is recorded: commit, and stop."""
+def contradicts(connection: Connection, note: bytes, key: VerifierKey) -> bool:
+    """Whether the entries contradict `note`, which the log itself signed."""
     try:
         check_against(connection, note, key)
     except LedgerError:
-        size = open_checkpoint(note, key).size
-        if connection.execute(select(contradictions.c.size).where(contradictions.c.size == size)).first() is None:
-            connection.execute(insert(contradictions).values(size=size, note=note, seen_at=now))
         return True
     return False
+
+
+def keep_contradiction(connection: Connection, note: bytes, key: VerifierKey, now: int) -> None:
+    """From now on, the log signs nothing."""
+    size = open_checkpoint(note, key).size
+    if connection.execute(select(contradictions.c.size).where(contradictions.c.size == size)).first() is None:
+        connection.execute(insert(contradictions).values(size=size, note=note, seen_at=now))
 
 
 class Anchor:
@@ -184,8 +192,8 @@ def _is_cosigned(note: bytes, quorum: Quorum, key: VerifierKey) -> bool:
     return True
 
 
-def _check_time(witness: WitnessVerifier, time: int | None, published_at: int, now: int) -> None:
+def _check_time(witness: WitnessVerifier, time: int, published_at: int, now: int) -> None:
     """No witness saw a checkpoint before it was made, nor will have seen it."""
     earliest, latest = published_at - CLOCK_SKEW_S, now + CLOCK_SKEW_S
-    if time is None or not earliest <= time <= latest:
+    if not earliest <= time <= latest:
         raise Refused("invalid", f"cosignature.time of {witness.name}", got=time, expected=f"{earliest} to {latest}")
