@@ -152,8 +152,10 @@ def card(
     opened = CoordinatorHome.open(home)
     from server.card import write_card  # with the figures of the evaluation
     from server.card_view import show_card
+    from server.oversight.cards import say_card
 
     made = write_card(opened.run(run), load_catalogue(opened.catalogue))
+    say_card(opened, run)
     if as_json:
         typer.echo(json.dumps(made.to_json(), indent=2))
         return

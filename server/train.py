@@ -24,6 +24,7 @@ from server.card import CARD, write_card
 from server.checkpoint_store import PLAN, CheckpointStore
 from server.home import CoordinatorHome
 from server.membership import Membership
+from server.oversight.cards import say_card
 from server.plans import PlanOptions, build_plan
 from server.run_submission import run_training
 
@@ -114,7 +115,7 @@ def roster(admitted: Sequence[Membership], names: Sequence[str] | None = None) -
 
 
 def carry(home: CoordinatorHome, plan: TrainingPlan, *, on_event: OnEvent) -> dict[str, Any]:
-    """Keep `plan`, run it to its end over the served SuperLink, write the model's card; the summary of what came of it.
+    """Keep `plan`, run it to its end over the served SuperLink, write the model's card and say it in the log.
 
     Raises RunFailed, and what `write_card` raises: the model is there by then, and `fedscore coordinator card` will do.
     """
@@ -123,6 +124,7 @@ def carry(home: CoordinatorHome, plan: TrainingPlan, *, on_event: OnEvent) -> di
     file = run_training(home, plan.run_id, on_event=on_event)
     summary = summarise(home, plan, file, seconds=time.monotonic() - started)
     write_card(home.run(plan.run_id), load_catalogue(home.catalogue))
+    say_card(home, plan.run_id)
     return summary
 
 

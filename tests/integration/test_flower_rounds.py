@@ -101,7 +101,14 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> tuple[CoordinatorHom
     return coordinator, tuple(homes)
 
 
-def prepare(coordinator: CoordinatorHome, homes: tuple[InstitutionHome, ...], run_id: str, rounds: int) -> None:
+def prepare(
+    coordinator: CoordinatorHome,
+    homes: tuple[InstitutionHome, ...],
+    run_id: str,
+    rounds: int,
+    *,
+    deadline_s: float = 15.0,
+) -> None:
     catalogue = load_catalogue(coordinator.catalogue)
     members = [
         Member(
@@ -120,7 +127,7 @@ def prepare(coordinator: CoordinatorHome, homes: tuple[InstitutionHome, ...], ru
         epsilon=8.0,
         rounds=rounds,
         spare_rounds=20,
-        round_deadline_s=15.0,
+        round_deadline_s=deadline_s,
         force=True,
     )
     CheckpointStore(coordinator.run(run_id)).write(PLAN, build_plan(members, catalogue, options))

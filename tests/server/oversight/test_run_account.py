@@ -7,11 +7,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from membership_world import make_coordinator
 from rounds_world import COORDINATOR
 from trail_world import LOG_KEY, LoggedWorld
 
+from federation.errors import ConfigurationError
 from federation.oversight.rounds import Publication, RoundStatement
-from protocols.transparency import Entry, Statement
+from protocols.transparency import Entry, Statement, read_entry
+from server.checkpoint_store import CheckpointStore
+from server.log import LogStore
+from server.oversight.cards import say_card
 from server.oversight.trail import LogTrail
 
 
@@ -46,8 +51,8 @@ def test_a_driver_that_dies_says_each_statement_once(tmp_path: Path, step: str, 
             super().say(entry)
             die("said")
 
+    trail = Dying(world.log, COORDINATOR.public, LOG_KEY.public)
     with pytest.raises(Killed):
-        trail = Dying(world.log, COORDINATOR.public, LOG_KEY.public)
         world.world.driver(store=world.world.store(die), trail=trail).run()
     world.world.driver(trail=world.trail()).run()
     said = [RoundStatement.from_json(Statement.read(entry).content) for entry in world.entries("round")]
@@ -64,6 +69,21 @@ def test_a_publication_names_the_bytes_of_the_file(tmp_path: Path) -> None:
         file = (world.world.folder / f"{kind}.json").read_bytes()
         assert said.document_hash == hashlib.sha256(file).hexdigest()
         assert said.model_hash == model.hash
+
+
+def test_the_card_is_said_once(tmp_path: Path) -> None:
+    home = make_coordinator(tmp_path / "c", port=20_000)
+    world = LoggedWorld(tmp_path)
+    with pytest.raises(ConfigurationError, match="no model"):
+        say_card(home, "spring")
+    model = world.world.driver(store=CheckpointStore(home.run("spring")), trail=world.trail()).run()
+    (home.run("spring") / "card.json").write_text("{}")
+    say_card(home, "spring")
+    say_card(home, "spring")
+    log = LogStore.open(home.database_url, home.log_key, world.world.clock)
+    [(_, data)] = log.entries(0, 10).entries
+    said = Publication.from_json(Statement.read(read_entry(data)).content)
+    assert (said.model_hash, said.card_hash) == (model.hash, hashlib.sha256(b"{}").hexdigest())
 
 
 def test_a_round_that_was_not_final_is_not_said(tmp_path: Path) -> None:
