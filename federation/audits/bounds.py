@@ -38,9 +38,9 @@ def at_most(hits: int, trials: int, alpha: float) -> float:
 
 
 def counted_epsilon(
-    true_hits: int, false_hits: int, trials: int, *, delta: float, alpha: float, group: int = 1
+    right: tuple[int, int], wrong: tuple[int, int], *, delta: float, alpha: float, group: int = 1
 ) -> float:
-    """The least epsilon that goes with an attacker's rates, at `delta`; `trials` guesses on either side.
+    """The least epsilon at `delta` that goes with an attacker's guesses: (hits, trials) with a record, and without.
 
     Neighbours differ in `group` records. A mechanism that is (epsilon, delta)-DP for one record has
 
@@ -48,11 +48,11 @@ def counted_epsilon(
 
     for k of them (Vadhan, "The complexity of differential privacy", lemma 2.2). 0 where the rates show nothing.
     """
-    right, wrong = at_least(true_hits, trials, alpha / 2), at_most(false_hits, trials, alpha / 2)
+    often, seldom = at_least(*right, alpha / 2), at_most(*wrong, alpha / 2)
 
     def excess(epsilon: float) -> float:
         grown = math.exp(group * epsilon)
-        return grown * wrong + delta * (math.expm1(group * epsilon) / math.expm1(epsilon)) - right
+        return grown * seldom + delta * (math.expm1(group * epsilon) / math.expm1(epsilon)) - often
 
     return _first(excess, 1e-9, _LARGEST / group)
 
@@ -96,17 +96,17 @@ class Separation:
 
     @classmethod
     def of(cls, absent: NDArray[np.float64], present: NDArray[np.float64], alpha: float) -> Separation:
-        """Welch's t for the difference of means, chi-square for the deviation, half of `alpha` each.
+        """Welch's t for the size of the difference of means, chi-square for the deviation: half of `alpha` each.
 
         Infinite for samples without canary that are all the same while the means differ: noise that is none.
         """
-        difference = float(present.mean() - absent.mean())
+        difference = abs(float(present.mean() - absent.mean()))
         errors = np.array([sample.var(ddof=1) / len(sample) for sample in (absent, present)])
-        freedom = len(absent) - 1
+        freedoms = np.array([len(sample) - 1 for sample in (absent, present)])
         deviation = float(absent.std(ddof=1))
-        widest = deviation * math.sqrt(freedom / float(stats.chi2.ppf(alpha / 2, freedom)))
-        welch = errors.sum() ** 2 / max(float((errors**2).sum()) / freedom, np.finfo(float).tiny)
-        lowest = difference - float(stats.t.ppf(1 - alpha / 2, max(welch, 1.0))) * math.sqrt(float(errors.sum()))
+        widest = deviation * math.sqrt(freedoms[0] / float(stats.chi2.ppf(alpha / 2, freedoms[0])))
+        welch = errors.sum() ** 2 / max(float((errors**2 / freedoms).sum()), np.finfo(float).tiny)
+        lowest = difference - float(stats.t.ppf(1 - alpha / 4, max(welch, 1.0))) * math.sqrt(float(errors.sum()))
         return cls(_over(difference, deviation), _over(max(lowest, 0.0), widest))
 
     def over(self, canaries: int) -> Separation:

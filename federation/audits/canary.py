@@ -28,8 +28,8 @@ from federation.records.encoded import Encoded
 
 ALPHA = 1e-6  # a Gaussian bound is above the truth with at most this probability
 COUNTING_ALPHA = 1e-3  # the same of counted guesses: what an honest trainer shows lies far below its claim
-_ROUNDS = 200  # of each kind, for each outcome
-_SEPARATION = 5.0  # standard deviations by which a crowd should move a round's release, under the claim
+_WITHOUT, _WITH, _FEW = 300, 100, 200  # rounds: of either outcome without and with a crowd, and with a few canaries
+_SEPARATION = 10.0  # standard deviations by which a crowd should move a round's release, under the claim
 _MOST = 5_000  # canaries in a crowd
 _BESIDE = 3  # records beside each canary
 _CERTAIN = 16.0  # how far the model is pushed, at least, to be certain of the wrong outcome: log-odds, if additive
@@ -44,9 +44,11 @@ def check_canary(subject: Subject, generator: np.random.Generator) -> tuple[Find
     """
     claim, delta = subject.claim, subject.claim.privacy.delta
     stages = [_Stage.of(subject, outcome, generator) for outcome in (0, 1)]
-    absent = [stage.released(0) for stage in stages]
-    pairs = zip(stages, absent, strict=True)
-    fits = [Separation.of(without, stage.released(stage.crowd), ALPHA).over(stage.crowd) for stage, without in pairs]
+    absent = [stage.released(0, _WITHOUT) for stage in stages]
+    fits = [
+        Separation.of(without, stage.released(stage.crowd, _WITH), ALPHA).over(stage.crowd)
+        for stage, without in zip(stages, absent, strict=True)
+    ]
     run = [claim.privacy.round_event()] * (claim.privacy.rounds + claim.privacy.spare_rounds)
     whole, most = spent(run, delta), max(fit.least for fit in fits)
     together = _epsilon(most, len(subject.stated), delta)
@@ -89,13 +91,13 @@ class _Stage:
     def crowd(self) -> int:
         return _crowd(self.bench.claim)
 
-    def released(self, canaries: int) -> F64:
+    def released(self, canaries: int, rounds: int) -> F64:
         """What rounds release in the canary's direction with so many canaries present, float64 [rounds]."""
         present = self.canary.take(np.zeros(canaries, dtype=np.int64))
         records = Encoded(
             np.concatenate([self.beside.codes, present.codes]), np.concatenate([self.beside.target, present.target])
         )
-        return np.array([self.bench.produced(self.start, records) @ self.direction for _ in range(_ROUNDS)])
+        return np.array([self.bench.produced(self.start, records) @ self.direction for _ in range(rounds)])
 
 
 def _crowd(claim: Claim) -> int:
@@ -116,9 +118,8 @@ def _counted(stage: _Stage, absent: F64, claimed: float) -> Finding:
     """
     claim, few = stage.bench.claim, max(1, int(1 / claimed))
     threshold = few * claim.privacy.sampling_rate * claim.privacy.clip * float(claim.weights.sum())
-    present = stage.released(few)
-    hits, misses = (int((sample > threshold).sum()) for sample in (present, absent))
-    least = counted_epsilon(hits, misses, _ROUNDS, delta=claim.privacy.delta, alpha=COUNTING_ALPHA, group=few)
+    right, wrong = ((int((sample > threshold).sum()), len(sample)) for sample in (stage.released(few, _FEW), absent))
+    least = counted_epsilon(right, wrong, delta=claim.privacy.delta, alpha=COUNTING_ALPHA, group=few)
     return Finding.bounded(Check.COUNTED, claimed, least, COUNTING_ALPHA)
 
 
