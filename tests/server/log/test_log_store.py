@@ -24,6 +24,7 @@ from protocols.transparency import (
     verify_promise,
 )
 from server.log import LogStore
+from server.log.tree import _nodes_of
 
 
 @pytest.fixture
@@ -76,6 +77,22 @@ def test_every_proof_of_every_size(log: LogStore) -> None:
             verify_inclusion(inclusion.path, leaves[index], index, size, roots[size])
         for old in range(size + 1):
             verify_consistency(log.consistency(old, size), old, size, roots[old], roots[size])
+
+
+def test_a_proof_reads_its_nodes_and_no_others(tmp_path: Path) -> None:
+    """SQLite's own plan: each node is looked up by the primary key, whatever the size of the log."""
+    log = open_log(url_of(tmp_path))
+    fill(log, 40)
+    log.close()
+    engine = open_engine(url_of(tmp_path))
+    statement = _nodes_of(1, 2, 3).params(on_level_1=[0, 5], on_level_2=[1], on_level_3=[0])
+    text = str(statement.compile(engine, compile_kwargs={"literal_binds": True}))
+    with engine.connect() as connection:
+        plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+        assert len(connection.exec_driver_sql(text).all()) == 4
+    engine.dispose()
+    assert any("SEARCH log_nodes USING" in step for step in plan)
+    assert not any(step.startswith("SCAN") for step in plan)
 
 
 def test_what_is_not_there(log: LogStore) -> None:
