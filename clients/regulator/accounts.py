@@ -1,4 +1,4 @@
-"""What each ledger charged to each of its runs, years and lifetime, folded from mechanisms alone: believes no amount."""
+"""What each ledger charged to each run, year and lifetime, folded from mechanisms alone: no amount is believed."""
 
 from __future__ import annotations
 

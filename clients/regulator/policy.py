@@ -135,6 +135,8 @@ class Policy(Part):
 
     @cached_property
     def quorum(self) -> Quorum:
+        if len({witness.name for witness in self.witnesses}) != len(self.witnesses):
+            raise ConfigurationError("policy.witnesses", got="one name twice", expected="a name for each witness")
         everybody = {witness.name: WitnessVerifier.of(VerifyingKey.from_hex(witness.key)) for witness in self.witnesses}
         required = tuple(everybody[witness.name] for witness in self.witnesses if witness.required)
         if self.faults is None:

@@ -7,7 +7,7 @@ or put together from anything that gives entries in log order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clients.regulator.layout import CHECKPOINT, CHECKPOINTS, ENTRIES, PROMISES, is_document, read_note_line
@@ -47,15 +47,20 @@ class Trail:
         earlier = _lines(folder / CHECKPOINTS) if (folder / CHECKPOINTS).exists() else ()
         promises = _lines(folder / PROMISES) if (folder / PROMISES).exists() else ()
         _read(folder / ENTRIES, 0)
-        found = sorted(path for path in (folder / "runs").glob("*/*.json") if path.is_file())
         return cls(
             origin=note.split(b"\n", 1)[0].decode(errors="replace"),
             entries=lambda: _lines(folder / ENTRIES),
             checkpoint=note,
             checkpoints=tuple(read_note_line(line) for line in earlier),
             promises=tuple(promises),
-            documents={path.relative_to(folder).as_posix(): path.read_bytes for path in found},
-        )
+        ).with_documents(folder)
+
+    def with_documents(self, folder: Path | None) -> Trail:
+        """With the published documents in runs/RUN/ below `folder`; without one, as it is."""
+        if folder is None:
+            return self
+        found = ((path.relative_to(folder).as_posix(), path) for path in sorted((folder / "runs").glob("*/*.json")))
+        return replace(self, documents={name: path.read_bytes for name, path in found if is_document(name)})
 
 
 def _lines(path: Path) -> Iterator[bytes]:

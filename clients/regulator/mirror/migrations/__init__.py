@@ -1,0 +1,1 @@
+"""Schema of the regulator's database: Alembic revisions, run by `MirrorStore.open`."""

@@ -1,0 +1,43 @@
+"""A verdict for people at a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clients.regulator.findings import Outcome, StepResult, Verdict
+
+_STYLE = {Outcome.HOLDS: "green", Outcome.FAILS: "bold red", Outcome.NOT_JUDGED: "yellow"}
+
+
+def show(verdict: Verdict, console: Console) -> None:
+    """All steps, then the first failure, or what to remember."""
+    table = Table(title="Verification", title_justify="left", title_style="bold")
+    for name in ("step", "", "result", "what was found"):
+        table.add_column(name, overflow="fold")
+    for step in verdict.steps:
+        table.add_row(str(step.number), step.title, f"[{_STYLE[step.outcome]}]{step.outcome}[/]", _details(step))
+    console.print(table)
+    if verdict.first is not None:
+        step, finding = verdict.first
+        console.print(f"[bold red]Step {step.number} fails first:[/] {escape(str(finding))}", soft_wrap=True)
+    elif not verdict.holds:
+        console.print("[yellow]Not every step could be judged.[/]")
+    else:
+        console.print("[green]All steps hold.[/] To be remembered in the policy, for the next export:")
+        console.print(escape(seen(verdict)), soft_wrap=True)
+
+
+def seen(verdict: Verdict) -> str:
+    """The checkpoint as a table of policy.toml; empty where there is none."""
+    if verdict.checkpoint is None:
+        return ""
+    return f'[seen]\nsize = {verdict.checkpoint["size"]}\nroot = "{verdict.checkpoint["root"]}"'
+
+
+def _details(step: StepResult) -> str:
+    findings = [f"[red]{escape(str(finding))}[/]" for finding in step.findings]
+    if step.failures > len(findings):
+        findings.append(f"[red]and {step.failures - len(findings)} more[/]")
+    return "\n".join([*findings, *map(escape, step.facts), *(f"[dim]{escape(note)}[/]" for note in step.notes)])
