@@ -25,7 +25,10 @@ from clients.institution.oversight.receipts import Receipts
 from clients.institution.oversight.witness import Witness
 from federation.ledger import Ledger, Release
 from federation.privacy import GaussianEvent
+from federation.runtime.private_files import write_private
+from protocols.signing import SigningKey
 from protocols.transparency import VerifierKey, WitnessKey, read_entry
+from server.home import CoordinatorHome
 from server.log import LogStore
 from server.log.hosting import HostedLog, hosted_log
 from server.membership_service import Desk, serve_membership
@@ -123,14 +126,24 @@ class MemberWorld:
 
 
 @contextmanager
-def member_world(folder: Path) -> Iterator[MemberWorld]:
+def served_log(folder: Path, key: SigningKey | None = None) -> Iterator[tuple[World, HostedLog]]:
+    """A coordinator (`key`: under this signing key) whose membership and log are served; its members come and go."""
     home = make_coordinator(folder / "coordinator")
+    if key is not None:
+        (home.keys / "signing.pem").unlink()
+        write_private(home.keys / "signing.pem", key.to_pem())
+        home = CoordinatorHome.open(home.path)
     store, clock = MembershipStore.open(home.database_url), RealClock()
     desk = Desk(home, store, catalogue(), lambda: BUNDLE, clock)
     with (
         hosted_log(home, store) as log,
         serve_membership(desk, beside=log.handlers, workers=log.workers + 8),
     ):
-        world = World(folder, home, store, desk, clock, home.enrolment_address, home.member_address)
-        yield MemberWorld(world, log, world.member("bank-a"))
+        yield World(folder, home, store, desk, clock, home.enrolment_address, home.member_address), log
     store.close()
+
+
+@contextmanager
+def member_world(folder: Path) -> Iterator[MemberWorld]:
+    with served_log(folder) as (world, log):
+        yield MemberWorld(world, log, world.member("bank-a"))

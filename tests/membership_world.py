@@ -126,11 +126,15 @@ class World:
     def member(self, name: str, folder: str | None = None) -> InstitutionHome:
         """An institution that went the whole way."""
         home = self.institution(name, folder)
+        self.enrol(home)
+        return home
+
+    def enrol(self, home: InstitutionHome) -> None:
+        """Apply, be admitted, collect."""
         with self.enrolment(home) as enrolment:
             enrolment.apply(catalogue().hash, catalogue().feature_names)
-            self.admit(name, home.fingerprint)
+            self.admit(home.name, home.fingerprint)
             assert enrolment.collect().state == "admitted"
-        return home
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import grpc
 import numpy as np
 import polars as pl
 import pytest
-from membership_world import pinned
+from logged_member import served_log
 from rounds_world import BUNDLE, COORDINATOR, key_of, privacy
 
 from clients.institution.home import CapSettings, InstitutionHome, settings_text
@@ -120,9 +120,10 @@ class Victim:
         return {line["event"] for line in self.log()}
 
     def left_behind(self) -> dict[str, bytes]:
-        """Everything in the home but the records themselves, and everything that was said."""
+        """Everything in the home but the records themselves, what was said, and all that the coordinator has."""
         own = {self.home.data, *self.home.quarantine.rglob("*")}
-        files = [file for file in self.home.path.rglob("*") if file.is_file() and file not in own]
+        homes = (self.home.path, self.folder / "coordinator")
+        files = [file for home in homes for file in home.rglob("*") if file.is_file() and file not in own]
         return {str(file): file.read_bytes() for file in [*files, *self.said]}
 
     def assert_silent(self) -> None:
@@ -159,15 +160,16 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
         caps=CapSettings(),
         written=datetime(2030, 1, 1, tzinfo=UTC),
     )
-    home = InstitutionHome.create(tmp_path / "home", text)
-    home.save_coordinator(pinned(COORDINATOR))
-    home.accept_bundle(BUNDLE)
-    table().write_csv(home.data)
-    made = Victim(home, tmp_path)
-    yield made
-    for process in made.running:
-        process.kill()
-        process.wait()
+    with served_log(tmp_path, COORDINATOR) as (world, _):
+        home = InstitutionHome.create(tmp_path / "home", text)
+        world.enrol(home)
+        home.accept_bundle(BUNDLE)
+        table().write_csv(home.data)
+        made = Victim(home, tmp_path)
+        yield made
+        for process in made.running:
+            process.kill()
+            process.wait()
 
 
 def plan(victim: Victim, **changes: object) -> TrainingPlan:
