@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from federation.oversight.members import RegulatorStatement
-from federation.runtime.settings import HexDigest, HomeSettings, Name
+from federation.runtime.settings import HexDigest, HomeSettings, MetricsSetting, Name
 
 _PORT = Field(ge=1, le=65535)
 
@@ -51,6 +51,7 @@ class CoordinatorSettings(HomeSettings):
     lookup_processes: int = Field(default=1, ge=1, le=1024)
     pending_limit: int = Field(default=64, ge=1, le=10_000)
     database_url: str | None = None
+    metrics: MetricsSetting = "auto"
     regulator: RegulatorSettings | None = None
 
     @model_validator(mode="after")

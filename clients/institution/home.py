@@ -35,7 +35,7 @@ from federation.runtime.private_files import (
     write_private,
     write_public,
 )
-from federation.runtime.settings import HexDigest, HomeSettings, Name, parse_settings, read_settings
+from federation.runtime.settings import HexDigest, HomeSettings, MetricsSetting, Name, parse_settings, read_settings
 from protocols.signing import SigningKey, VerifyingKey
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class InstitutionSettings(HomeSettings):
     approve_plans: Literal["within_policy", "manual"] = "within_policy"
     database_url: str | None = None
     lookup: LookupSettings = LookupSettings()
+    metrics: MetricsSetting = "auto"
 
 
 class CoordinatorIdentity(BaseModel):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from federation.errors import ConfigurationError
@@ -21,6 +21,11 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0
 
 HexDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in lower-case hexadecimal."""
+
+
+MetricsSetting = Literal["auto", "off"] | Annotated[int, Field(ge=1024, le=65529)]
+"""Where the processes of a home show metrics and health, always on loopback: on ports that the system chooses and
+HOME/run names, nowhere, or on consecutive ports from this one on."""
 
 
 class HomeSettings(BaseSettings):

@@ -1,0 +1,1 @@
+"""What an operator sees of a running process: metrics, health, nothing of a person. Names and limits: `names`."""
