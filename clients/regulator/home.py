@@ -92,7 +92,7 @@ class RegulatorHome:
 
     @property
     def policy(self) -> Policy:
-        """As policy.toml says now: people edit it. Raises ConfigurationError, also where it names another key as own."""
+        """As policy.toml says now: people edit it. Raises ConfigurationError, also for another key as the own one."""
         policy = Policy.read(self.path / POLICY_FILE)
         if policy.keys.regulator != self.signing_key.public.hex:
             where = f"{self.path / POLICY_FILE}: keys.regulator"

@@ -13,6 +13,13 @@ from federation.runtime.settings import HomeSettings, Name
 from protocols.replay.beacon import MAX_CHAIN
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -97,10 +104,3 @@ session_hours = 8.0
 tls_key = ""
 tls_certificate = ""
 """
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -25,7 +25,7 @@ MAX_BYTES = 2**25  # 256 entries of 64 KiB, twice
 _TIMEOUT_S = 30.0
 
 
-class LogUnreachable(FederationError):
+class LogUnreachable(FederationError):  # noqa: N818 (a state, not a fault)
     """The log does not answer, or not in the form of a log: ask again later."""
 
 

@@ -2,7 +2,7 @@
 
 store = MirrorStore.open(home.database_url)
 store.stage(40, [entry, ...])                      # fetched
-store.accept(note, frontier, now)                  # verified, in one transaction with the checkpoint that shows it
+store.accept(note, size, now)                      # verified, in one transaction with the checkpoint that shows it
 store.entries(0)
 """
 
@@ -18,25 +18,19 @@ from sqlalchemy import Engine, delete, func, insert, select, update
 from clients.regulator.mirror.tables import alerts, checkpoints, entries, statements, verdicts
 from federation.errors import LedgerError
 from federation.runtime.database import migrate, open_engine, reading, writing
-from protocols.errors import ProtocolError
-from protocols.transparency import Entry, Frontier, read_entry
+from protocols.transparency import Entry, read_entry
 
 _LOCK = "regulator"
 _PAGE = 1000
-_HASH = 32
 
 
 @dataclass(frozen=True)
 class Held:
-    """A checkpoint of the copy: the note, the tree's right edge, and when it was first seen (Unix s)."""
+    """A checkpoint of the copy: how many entries it covers, its note, and when it was first seen (Unix s)."""
 
+    size: int
     note: bytes
-    frontier: Frontier
     seen_at: float
-
-    @property
-    def size(self) -> int:
-        return self.frontier.size
 
 
 @dataclass(frozen=True)
@@ -83,16 +77,10 @@ class MirrorStore:
     # The copy
 
     def newest(self) -> Held | None:
-        """The newest checkpoint. Raises LedgerError where what is stored beside it is not its tree's edge."""
+        """The newest checkpoint."""
         with reading(self._engine) as connection:
             row = connection.execute(select(checkpoints).order_by(checkpoints.c.size.desc()).limit(1)).one_or_none()
-        if row is None:
-            return None
-        nodes = tuple(row.frontier[at : at + _HASH] for at in range(0, len(row.frontier), _HASH))
-        try:
-            return Held(row.note, Frontier(row.size, nodes), row.seen_at)
-        except ProtocolError as error:
-            raise LedgerError("copy of the log", got=error.got, expected=error.expected) from error
+        return None if row is None else Held(**row._mapping)
 
     def notes(self) -> list[bytes]:
         """All checkpoints, oldest first."""
@@ -105,18 +93,19 @@ class MirrorStore:
             held = self.newest()
             end = 0 if held is None else held.size
         while start < end:
-            query = select(entries.c.data).where(entries.c.position >= start, entries.c.position < end)
+            query = select(entries).where(entries.c.position >= start, entries.c.position < end)
             with reading(self._engine) as connection:
-                page = connection.scalars(query.order_by(entries.c.position).limit(_PAGE)).all()
+                page = connection.execute(query.order_by(entries.c.position).limit(_PAGE)).all()
             if not page:
                 return
-            yield from page
-            start += len(page)
+            yield from (row.data for row in page)
+            start = page[-1].position + 1
 
     def staged(self) -> int:
         """How many entries there are, verified or not."""
         with reading(self._engine) as connection:
-            return (connection.scalar(select(func.max(entries.c.position))) or -1) + 1 if self._any(connection) else 0
+            last = connection.scalar(select(func.max(entries.c.position)))
+        return 0 if last is None else int(last) + 1
 
     def stage(self, start: int, data: Sequence[bytes]) -> None:
         """Keep fetched entries at `start` and after it. They count for nothing until a checkpoint covers them."""
@@ -133,17 +122,11 @@ class MirrorStore:
                 raise LedgerError("copy of the log", got=f"a cut at {size}", expected=f"none below {covered}")
             connection.execute(delete(entries).where(entries.c.position >= size))
 
-    def accept(self, note: bytes, frontier: Frontier, now: float) -> None:
-        """A verified checkpoint over staged entries; of one known already, the note with more cosignatures."""
+    def accept(self, note: bytes, size: int, now: float) -> None:
+        """A verified checkpoint over staged entries; nothing changes where it is known."""
         with writing(self._engine, lock=_LOCK) as connection:
-            known = connection.execute(select(checkpoints).where(checkpoints.c.size == frontier.size)).one_or_none()
-            if known is not None:
-                if len(note) > len(known.note):
-                    change = update(checkpoints).where(checkpoints.c.size == frontier.size)
-                    connection.execute(change.values(note=note))
-                return
-            row = {"size": frontier.size, "note": note, "frontier": b"".join(frontier.nodes), "seen_at": now}
-            connection.execute(insert(checkpoints), row)
+            if connection.scalar(select(checkpoints.c.size).where(checkpoints.c.size == size)) is None:
+                connection.execute(insert(checkpoints), {"size": size, "note": note, "seen_at": now})
 
     def add_cosignatures(self, size: int, note: bytes) -> None:
         """Replace the note of a known checkpoint by one with cosignatures."""
@@ -213,6 +196,3 @@ class MirrorStore:
         with reading(self._engine) as connection:
             row = connection.execute(select(verdicts).order_by(verdicts.c.number.desc()).limit(1)).one_or_none()
         return None if row is None else (row.at, json.loads(row.document))
-
-    def _any(self, connection: Any) -> bool:
-        return connection.execute(select(entries.c.position).limit(1)).one_or_none() is not None

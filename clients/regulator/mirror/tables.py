@@ -13,12 +13,11 @@ entries = Table(  # beyond the newest checkpoint's size they are fetched and not
     Column("data", LargeBinary, nullable=False),
 )
 
-checkpoints = Table(  # verified; frontier: the tree's right edge, hashes one after the other
+checkpoints = Table(  # verified
     "regulator_checkpoints",
     metadata,
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("note", LargeBinary, nullable=False),
-    Column("frontier", LargeBinary, nullable=False),
     Column("seen_at", Float, nullable=False),
 )
 

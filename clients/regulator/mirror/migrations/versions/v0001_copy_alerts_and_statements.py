@@ -21,7 +21,6 @@ def upgrade() -> None:
         "regulator_checkpoints",
         sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("note", sa.LargeBinary, nullable=False),
-        sa.Column("frontier", sa.LargeBinary, nullable=False),
         sa.Column("seen_at", sa.Float, nullable=False),
     )
     op.create_table(
