@@ -17,7 +17,7 @@ from typing import Protocol
 
 
 class Figures(Protocol):
-    """Where figures go. Raises KeyError for a metric that is not listed or not this process's."""
+    """Where figures go. Raises KeyError for a metric, or a label of it, that is not listed."""
 
     def count(self, name: str, amount: float, labels: dict[str, object]) -> None: ...
     def put(self, name: str, value: float, labels: dict[str, object]) -> None: ...

@@ -139,7 +139,8 @@ CODES = _words(
     "another_model attempts_spent budget_exceeded log_unavailable internal duplicate wrong_model unlogged",
     "wrong_reservation transport refused bundle_not_allowed",
     # federation.enrolment.Code
-    "wrong_proof other_authority other_catalogue stale name_taken key_taken replayed wrong_fingerprint wrong_state revoked",
+    "wrong_proof other_authority other_catalogue stale name_taken key_taken replayed wrong_fingerprint wrong_state",
+    "revoked",
     # server.lookup.epochs.Code, tickets, the log
     "conflict too_early not_expected closed unknown quota proof unreachable busy invalid too_large too_many too_slow",
     # an answer

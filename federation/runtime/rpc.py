@@ -28,6 +28,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from federation.errors import ConfigurationError, FederationError, Refused
+from federation.observability import metrics
 from protocols.envelope import MAX_BYTES
 from protocols.errors import ProtocolError
 
@@ -47,7 +48,7 @@ def handlers(service: ServiceDescriptor, implementation: object) -> grpc.Generic
     """Handlers for every method of `service`. Raises AttributeError if `implementation` lacks one."""
     methods = {
         method.name: grpc.unary_unary_rpc_method_handler(
-            _guarded(getattr(implementation, method.name)),
+            _guarded(f"{service.name}.{method.name}", getattr(implementation, method.name)),
             request_deserializer=GetMessageClass(method.input_type).FromString,
             response_serializer=lambda message: message.SerializeToString(),
         )
@@ -207,15 +208,21 @@ def _is_free(host: str, port: int) -> bool:
         return True
 
 
-def _guarded(method: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
+def _guarded(
+    name: str, method: Callable[[Any, grpc.ServicerContext], Any]
+) -> Callable[[Any, grpc.ServicerContext], Any]:
     def guarded(request: Any, context: grpc.ServicerContext) -> Any:
-        try:
-            return method(request, context)
-        except (FederationError, ProtocolError) as error:
-            status, refusal = grpc.StatusCode.FAILED_PRECONDITION, _write_refusal(error)
-        except Exception:
-            _log.exception("%s failed", method.__name__)
-            status, refusal = grpc.StatusCode.INTERNAL, "internal"
+        with metrics.timed("fedscore_rpc_seconds", method=name):
+            try:
+                answer = method(request, context)
+                metrics.count("fedscore_rpc_calls_total", method=name, code="ok")
+                return answer
+            except (FederationError, ProtocolError) as error:
+                status, code, refusal = grpc.StatusCode.FAILED_PRECONDITION, _code(error), _write_refusal(error)
+            except Exception:
+                _log.exception("%s failed", method.__name__)
+                status, code, refusal = grpc.StatusCode.INTERNAL, "internal", "internal"
+        metrics.count("fedscore_rpc_calls_total", method=name, code=code)
         # Outside the try: abort works by raising.
         context.abort(status, refusal)
         raise AssertionError("abort returned")  # pragma: no cover - it never does
@@ -223,10 +230,13 @@ def _guarded(method: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[[An
     return guarded
 
 
+def _code(error: FederationError | ProtocolError) -> str:
+    return str(error.code) if isinstance(error, Refused) else "invalid"
+
+
 def _write_refusal(error: FederationError | ProtocolError) -> str:
     where = error.field if isinstance(error, ProtocolError) else error.where
-    code = error.code if isinstance(error, Refused) else "invalid"
-    parts = {"code": code, "where": where, "got": error.got, "expected": error.expected}
+    parts = {"code": _code(error), "where": where, "got": error.got, "expected": error.expected}
     return json.dumps({key: str(value)[:200] for key, value in parts.items()})
 
 
