@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from federation.ledger.budget import Scope
 from federation.privacy import NoiseSource, OsNoise, PrivacyPlan, SeededNoise
 from federation.records.encoded import Encoded
 from federation.training import Recipe, Trainer, initial_parameters
+from federation.training.recipe import noise_of
 from protocols.signing import SigningKey
 
 CONTRACT = set(Check) - {Check.CANARY_GOOD, Check.CANARY_BAD, Check.LEDGER, Check.COUNTED, Check.ONE_RUN}
@@ -90,7 +92,8 @@ def audit(
     noise: NoiseSource | None = None,
     plant: Fault = lambda subject: subject,
 ) -> dict[Check, Finding]:
-    """The contract of the production trainer, as it is at the moment."""
+    """The contract of the institution's trainer, with whatever was planted in it."""
+    plan = plan.model_copy(update={"distribution": noise_of(recipe.family)})
     subject = Subject(
         lambda noise: Trainer(catalogue, recipe, plan, NOMINAL, noise),
         Claim(plan, NOMINAL, recipe.learning_rate, recipe.momentum),
@@ -118,10 +121,11 @@ def test_the_shipped_trainer_passes(catalogue: Catalogue, stated: list[float], r
     assert findings[Check.SENSITIVITY].measured == pytest.approx(PLAN.clip, rel=1e-3)  # the probes do reach the clip
 
 
-def test_it_passes_where_sampling_draws_gaps_and_momentum_is_high(catalogue: Catalogue, stated: list[float]) -> None:
-    """Below a rate of .05 the sampler draws in another way; the ledger's figures are another plan's and must fail."""
+@pytest.mark.parametrize("recipe", [ADDITIVE, MLP], ids=["additive", "mlp"])
+def test_it_passes_at_a_low_rate_and_a_high_momentum(catalogue: Catalogue, stated: list[float], recipe: Recipe) -> None:
+    """Below a rate of .05 a network's sampler draws gaps; the ledger's figures are another plan's and must fail."""
     plan = PLAN.model_copy(update={"sampling_rate": 0.04, "steps_per_round": 3})
-    findings = audit(catalogue, stated, Recipe(learning_rate=10.0, momentum=0.9), plan)
+    findings = audit(catalogue, stated, recipe.model_copy(update={"momentum": 0.9}), plan)
     assert failed(findings) == {Check.COMPOSITION}
 
 
@@ -171,8 +175,8 @@ def test_a_source_that_repeats_itself_is_caught(catalogue: Catalogue, stated: li
     """The trainer is honest and its noise source deals every step of a round the same values."""
 
     class Stuck(OsNoise):
-        def gaussian(self, shape: Sequence[int], scale: float) -> NDArray[np.float64]:
-            return SeededNoise(1).gaussian(shape, scale)
+        def discrete_gaussian(self, size: int, sigma: Fraction) -> NDArray[np.int64]:
+            return SeededNoise(1).discrete_gaussian(size, sigma)
 
     assert failed(audit(catalogue, stated[:1], noise=Stuck())) >= {Check.STEPS, Check.ROUNDS}
 
