@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,14 @@ from log_world import (
     said,
     world,
 )
+from logged_member import release
+from rounds_world import toy_accountant
 
 from federation.errors import Refused
+from federation.ledger import Caps, Ledger
 from federation.oversight.members import MemberStatement
-from protocols.canonical import canonical, digest
+from federation.oversight.reservations import logged
+from protocols.canonical import canonical
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.signing import SigningKey
 from protocols.transparency import Entry, open_checkpoint
@@ -139,19 +144,24 @@ def test_waiters_are_woken_by_what_they_wait_for(tmp_path: Path) -> None:
     host.store.close()
 
 
-def ledger_entry(key: SigningKey, **changes: object) -> Entry:
-    """Not quite: what is missing of a real entry is refused for its form."""
-    entry = {"institution": "bank-a", **changes}
-    data = canonical(entry)
-    label = "fedscore/v1/ledger-entry"
-    signed = {"entry": entry, "hash": digest(label, data).hex(), "signature": key.sign(label, data).hex()}
-    return Entry("ledger-entry", canonical(signed))
+def ledger_entry(institution: str, key: SigningKey) -> Entry:
+    """The first reservation of a ledger of `institution` under `key`."""
+    caps, clock = Caps(run=9.0, year=9.0, lifetime=9.0, delta=1e-5), lambda: datetime(2030, 1, 1, tzinfo=UTC)
+    ledger = Ledger.open(
+        "sqlite://", institution=institution, key=key, caps=caps, clock=clock, accountant=toy_accountant
+    )
+    ledger.reserve(release(1))
+    [signed] = ledger.entries()
+    ledger.close()
+    return logged(signed)
 
 
 def test_a_member_has_its_own_sayings_logged_and_nobody_elses(host: LogHost) -> None:
     own = said("replay-commitment", A, run_id="r", round=1).entry
     [promise] = host.append_for("bank-a", A.public, [own])
     assert host.append_for("bank-a", A.public, [own]) == [promise]
+    ledger = ledger_entry("bank-a", A)
+    assert host.append_for("bank-a", A.public, [ledger])[0].leaf_hash == ledger.hash
     before = host.store.size()
     b = BANKS["bank-b"]
     for entry, error in (
@@ -160,7 +170,10 @@ def test_a_member_has_its_own_sayings_logged_and_nobody_elses(host: LogHost) -> 
         (said("draw", A, run_id="r").entry, Refused),  # the regulator's to say
         (said("member", A, institution="bank-a").entry, Refused),  # the coordinator's
         (Entry("lookup-leaf", canonical({"a": 1})), Refused),
-        (ledger_entry(A), MessageError),
+        (ledger_entry("bank-b", A), SignatureError),  # another's ledger
+        (ledger_entry("bank-a", b), SignatureError),  # under another's key
+        (Entry("ledger-entry", ledger.body.replace(b'"reserve"', b'"spend"')), MessageError),
+        (Entry("ledger-entry", own.body), MessageError),
         (Entry("ledger-entry", canonical({"entry": {}, "hash": "", "signature": ""})), MessageError),
         (Entry("audit-result", canonical({"content": {}, "signer": A.public.hex})), MessageError),
         (Entry("audit-result", own.body), SignatureError),  # a statement of another kind
