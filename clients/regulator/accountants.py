@@ -36,14 +36,28 @@ class Opinion:
         prv = prv_epsilon(events, delta, error=slack) if math.isfinite(pld) else None
         return cls(delta, pld, prv, gaussian_epsilon(mu, delta) if full else None, rdp, slack)
 
+    def tolerance(self, agreement: float) -> float:
+        """What PRV may differ by: its bound is a grid's, and a little of the grid lies outside of it."""
+        return max(agreement, 1.1 * self.slack)
+
     def disagreements(self, agreement: float) -> list[str]:
-        """Which differ by more than `agreement`, and why, as far as the others tell."""
+        """Which differ by more than they should, and why, as far as the others tell."""
         found = []
-        if self.prv is not None and abs(self.prv - self.pld) > max(agreement, self.slack):
-            found.append(f"PLD {self.pld:.4f} and PRV {self.prv:.4f} (its error bound {self.slack:.3f}): {self._why()}")
+        if self.prv is not None and abs(self.prv - self.pld) > self.tolerance(agreement):
+            found.append(f"{self._pair}: {self._why()}")
         if self.exact is not None and not close(self.exact, self.pld, agreement):
             found.append(f"PLD {self.pld:.4f} and the closed form {self.exact:.4f}: PLD's discretisation")
         return found
+
+    def remarks(self, agreement: float) -> list[str]:
+        """Which differ by more than `agreement` for a reason that is known: PRV's error bound grows with epsilon."""
+        if self.prv is None or not agreement < abs(self.prv - self.pld) <= self.tolerance(agreement):
+            return []
+        return [f"{self._pair}: within the error bound of PRV's grid, {self.slack:.3f} at this epsilon"]
+
+    @property
+    def _pair(self) -> str:
+        return f"PLD {self.pld:.4f} and PRV {'none' if self.prv is None else format(self.prv, '.4f')}"
 
     def _why(self) -> str:
         if self.prv is not None and self.prv > self.rdp + self.slack:

@@ -1,4 +1,4 @@
-"""What each ledger charged to each run, year and lifetime, folded from mechanisms alone: no amount is believed."""
+"""What each ledger charged to each run, year and lifetime, folded from mechanisms alone: amounts are not believed."""
 
 from __future__ import annotations
 

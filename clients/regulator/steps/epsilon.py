@@ -91,10 +91,11 @@ class EpsilonStep(Step):
     def _check_opinions(self, stated: Stated) -> None:
         amount, agreement = stated.amount, self.case.policy.accounting.agreement
         opinion = self._opinion(stated.events, amount.delta)
-        for name, again, slack in (("pld", opinion.pld, 0.0), ("prv", opinion.prv, opinion.slack)):
+        tolerances = {"pld": agreement, "prv": opinion.tolerance(agreement)}
+        for name, again in (("pld", opinion.pld), ("prv", opinion.prv)):
             got = getattr(amount, name)
             expected = opinion.pld if again is None else again
-            if not close(got, expected, max(agreement, slack)) and not (math.isinf(got) and expected > _NO_GUARANTEE):
+            if not close(got, expected, tolerances[name]) and not (math.isinf(got) and expected > _NO_GUARANTEE):
                 self.fail(f"amounts.{amount.scope}.{name}", got, f"{expected:.4f} by {name.upper()}", stated.line)
         for text in opinion.disagreements(agreement):
             self.fail(f"accountants of {amount.scope} {amount.key}", text, f"agreement within {agreement}", stated.line)
@@ -103,6 +104,8 @@ class EpsilonStep(Step):
         found = self._opinions.get((events, delta))
         if found is None:
             found = self._opinions[events, delta] = Opinion.of(events, delta)
+            for text in found.remarks(self.case.policy.accounting.agreement):
+                self.note(text)
             if found.prv is None:
                 steps = sum(event.steps for event in events)
                 self.note(f"PRV cannot answer for {steps} steps at epsilon {found.pld:.4g}: PLD stands alone there")

@@ -1,0 +1,47 @@
+"""The complete verification of the own copy: it is exported as for anybody else, and judged by the ten steps."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from clients.regulator.export import write_export
+from clients.regulator.findings import Verdict
+from clients.regulator.home import RegulatorHome
+from clients.regulator.mirror.store import MirrorStore
+from clients.regulator.policy import Policy, Seen
+from clients.regulator.trail import Trail
+from clients.regulator.verify import verify
+from federation.errors import ConfigurationError
+from protocols.transparency import open_checkpoint
+
+
+def trail_of(home: RegulatorHome, store: MirrorStore) -> Trail:
+    """The copy as a trail, with own promises and the documents in HOME/documents. Raises ConfigurationError if empty."""
+    held = store.newest()
+    if held is None:
+        raise ConfigurationError("copy of the log", got="nothing yet", expected="`fedscore regulator watch` first")
+    promises = tuple(said.promise for said in store.said() if said.promise is not None)
+    earlier = tuple(note for note in store.notes() if note != held.note)
+    trail = Trail(home.policy.log.name, lambda: store.entries(0, held.size), held.note, earlier, promises)
+    return trail.with_documents(home.documents)
+
+
+def verify_copy(home: RegulatorHome, store: MirrorStore, now: float) -> Verdict:
+    """The ten steps over the copy as it is, held against the checkpoint cosigned last; the verdict is kept."""
+    trail = trail_of(home, store)
+    with tempfile.TemporaryDirectory(dir=home.path) as folder:
+        path = Path(folder) / "export.zip"
+        size = write_export(path, trail).size
+        verdict = verify(path, _with_memory(home))
+    store.judge(size, verdict.to_json(), now)
+    return verdict
+
+
+def _with_memory(home: RegulatorHome) -> Policy:
+    """The policy, remembering what this home cosigned, unless people wrote something else into it."""
+    policy = home.policy
+    if policy.seen is not None or not home.anchor.exists():
+        return policy
+    seen = open_checkpoint(home.anchor.read_bytes(), policy.log)
+    return policy.model_copy(update={"seen": Seen(size=seen.size, root=seen.root.hex())})

@@ -1,0 +1,182 @@
+"""The regulator at work: one turn follows the log as far as it has got, then says what the regulator owes.
+
+watcher = Watcher.open(home, clock=time.time)
+watcher.turn(wait=30.0)                       # raises LogUnreachable; an alarm ends in an alert
+
+A turn 1. fetches and verifies the next checkpoint, 2. judges the new entries, 3. cosigns (what is cosigned is on disk
+before), 4. takes the quorum's cosignatures, 5. reveals beacons and draws rounds, 6. sends what the log has not answered.
+Killed at any moment, it goes on: statements are kept before they are sent, one for each slot.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from clients.regulator.home import RegulatorHome
+from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, Mirror, MirrorStore
+from clients.regulator.policy import Policy
+from clients.regulator.watch.judge import Judge
+from clients.regulator.watch.replays import ReplayProgress, drawn
+from clients.regulator.watch.thorough import verify_copy
+from federation.errors import FederationError
+from federation.oversight.replay import BeaconStatement
+from federation.runtime.logging import get_logger
+from protocols.errors import ProtocolError
+from protocols.replay import BeaconChain
+from protocols.transparency import Checkpoint, attach, cosign, open_checkpoint, split_note, verify_promise
+
+PAUSE_S = 2.0
+_DAY = 86_400
+_log = get_logger("watch")
+
+
+@dataclass
+class Watcher:
+    """One per home: two would be two witnesses with one key. `clock` is Unix time (s). One thread."""
+
+    home: RegulatorHome
+    store: MirrorStore
+    log: LogReader
+    policy: Policy
+    clock: Callable[[], float]
+    mirror: Mirror = field(init=False)
+    judge: Judge = field(init=False)
+    progress: ReplayProgress = field(default_factory=ReplayProgress)
+    quorum_size: int = 0  # of the newest checkpoint with a quorum of the roster
+    _cosigned: int = -1
+    _verified_at: float = 0.0
+
+    @classmethod
+    def open(cls, home: RegulatorHome, *, clock: Callable[[], float] = time.time) -> Watcher:
+        """Judges the whole copy again. Raises ConfigurationError, or LedgerError where the copy was changed."""
+        store = MirrorStore.open(home.database_url)
+        log = LogReader(home.settings.log_url, home.authority)
+        return cls(home, store, log, home.policy, clock)
+
+    def __post_init__(self) -> None:
+        self.mirror = Mirror(self.store, self.policy.log, self.home.anchor, self.home.alarm, self.clock)
+        self.judge = Judge(self.policy)
+        self._judge_news()
+
+    def run(self, stop: threading.Event) -> None:
+        """Turn after turn until `stop`; a log that is away is asked again, an alarm is waited out."""
+        while not stop.is_set():
+            try:
+                self.turn(self.home.settings.watch.wait_s)
+                self.verify_if_due()
+                pause = 0.0 if self.mirror.tree.size and self.home.settings.watch.wait_s else PAUSE_S
+            except (FederationError, ProtocolError) as error:
+                _log.error("nothing followed", code=getattr(error, "code", type(error).__name__))
+                pause = PAUSE_S
+            stop.wait(pause)
+
+    def turn(self, wait: float = 0.0) -> None:
+        """Once. Raises LogUnreachable, Alarm, LedgerError (an alarm not cleared), MessageError or SignatureError."""
+        note = self.log.checkpoint(after=self.mirror.tree.size, wait=wait)
+        try:
+            self.mirror.advance(self.log, note)
+        except Alarm as alarm:
+            _log.error("this witness cosigns nothing any more", code=alarm.code)
+            raise
+        self._judge_news()
+        self._cosign(note)
+        self._take_cosignatures(note)
+        self._owe_beacon()
+        self._owe_draws()
+        self._send()
+
+    def verify_if_due(self) -> bool:
+        """The complete ten steps, where they are due; True if they were run."""
+        if self.clock() - self._verified_at < self.home.settings.watch.verify_every_s or not self.mirror.tree.size:
+            return False
+        verdict = verify_copy(self.home, self.store, self.clock())
+        self._verified_at = self.clock()
+        for step in verdict.steps:
+            for finding in step.findings:
+                self._alert(f"step_{step.number}", finding.place, str(finding))
+        return True
+
+    def _judge_news(self) -> None:
+        for data in self.store.entries(self.judge.size, self.mirror.tree.size):
+            line, findings = self.judge.take(data)
+            self.progress.take(line, self.judge.case.roster)
+            for step, finding in findings:
+                self._alert(f"step_{step}", finding.place, str(finding))
+        named = self.judge.case.roster.regulator
+        if named is not None and named != self.home.registration:
+            self._alert("registration", "regulator", "the log names other keys or another chain than this home's")
+
+    def _cosign(self, note: bytes) -> None:
+        size = open_checkpoint(note, self.policy.log).size
+        if size == 0 or size <= self._cosigned:
+            return
+        self.mirror.anchor_at(note)
+        text, _ = split_note(note)
+        signed = attach(note, [cosign(text, self.home.witness_key, self.clock())])
+        self.mirror.merge(signed)
+        self.log.cosign(signed)
+        self._cosigned = size
+
+    def _take_cosignatures(self, note: bytes) -> None:
+        """What the other witnesses signed; a quorum is the roster's, which institutions hold beacons to."""
+        self.mirror.merge(note)
+        newest = self.log.cosigned()
+        if newest is None or not self.mirror.merge(newest):
+            return
+        checkpoint = self._quorate(newest)
+        self.quorum_size = max(self.quorum_size, 0 if checkpoint is None else checkpoint.size)
+
+    def _quorate(self, note: bytes) -> Checkpoint | None:
+        try:
+            return self.judge.case.roster.quorum.check(note, self.policy.log, self.clock()).checkpoint
+        except ProtocolError:
+            return None
+
+    def _owe_beacon(self) -> None:
+        """One beacon for the newest checkpoint with a quorum, where it contains a commitment that has none."""
+        said = [BeaconStatement.read(each.entry, self.home.signing_key.public) for each in self.store.said("beacon")]
+        covered = max((beacon.size for beacon in said), default=0)
+        self.progress.covered = max(self.progress.covered, covered)
+        if not self.progress.uncovered(self.quorum_size) or self.quorum_size <= covered:
+            return
+        note = self.store.note_of(self.quorum_size)
+        if note is None:
+            return
+        root, index = open_checkpoint(note, self.policy.log).root.hex(), len(said) + 1
+        preimage = self._chain.preimage(index).hex()
+        entry = BeaconStatement(self.quorum_size, root, index, preimage).entry(self.home.signing_key)
+        self.store.keep(f"beacon/{index}", entry, self.clock())
+
+    @property
+    def _chain(self) -> BeaconChain:
+        return self.home.beacon_chain
+
+    def _owe_draws(self) -> None:
+        """Of updates whose round a quorum has cosigned: nobody can exchange them any more."""
+        settings, secret = self.home.settings.draw, self.home.draw_key
+        known = {said.slot for said in self.store.said("draw")}
+        for update in self.progress.drawable(self.quorum_size):
+            if update.slot not in known and drawn(secret, update, settings.rate):
+                deadline = int(self.clock()) + settings.window_days * _DAY
+                self.store.keep(update.slot, update.draw(deadline).entry(self.home.signing_key), self.clock())
+
+    def _send(self) -> None:
+        """In order: beacons count by their place in the log."""
+        if self.judge.case.roster.regulator != self.home.registration:
+            return  # the log would not take it
+        for said in self.store.said(unanswered=True):
+            promise = self.log.say(said.entry)
+            try:
+                verify_promise(promise, bytes.fromhex(said.leaf), self.policy.log, self.clock())
+            except ProtocolError as error:
+                self._alert("bad_promise", said.slot, str(error))
+                raise LogUnreachable("statement", got="no promise of the log's", expected="one") from error
+            self.store.answered(said.leaf, promise.encode())
+            _log.info("statement promised", kind=said.kind.replace("-", "_"))
+
+    def _alert(self, code: str, place: str, text: str) -> None:
+        if self.store.alert(code, place, text, self.clock()):
+            _log.error("the trail is not as it should be", code=code if code.isalpha() else "finding")

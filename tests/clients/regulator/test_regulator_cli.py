@@ -1,0 +1,150 @@
+"""`fedscore regulator` as a person and a machine use it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oversight_federation import honest
+from oversight_lies import rewritten
+from oversight_world import key_of, policy_values
+from typer.testing import CliRunner
+
+from clients.regulator import Policy
+from clients.regulator.cli import app
+from clients.regulator.policy_template import template
+from clients.regulator.report import LIMITS
+from federation.errors import ConfigurationError
+from protocols.transparency import Statement
+
+RUN = CliRunner()
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    """The test's policy, written into the template: every key of it is read."""
+    values, text = policy_values(), template()
+    for name, key in values["keys"].items():
+        text = text.replace(f'{name} = ""', f'{name} = "{key}"', 1)
+    listed = [f'[[witnesses]]\nname = "{w["name"]}"\nkey = "{w["key"]}"' for w in values["witnesses"][1:]]
+    text = text.replace('key = ""', f'key = "{values["witnesses"][0]["key"]}"', 1).replace("1e-6 ", "1e-5 ")
+    path = tmp_path / "policy.toml"
+    path.write_text(text + "\n" + "\n".join(listed) + "\n")
+    return path
+
+
+def test_an_honest_export_exits_with_0(tmp_path: Path, policy: Path) -> None:
+    path = honest().export(tmp_path / "export.zip")
+    result = RUN.invoke(app, ["verify", str(path), "--policy", str(policy)])
+    assert result.exit_code == 0, result.output
+    assert "All steps hold" in result.output
+    seen = result.output[result.output.index("[seen]") :]
+    policy.write_text(policy.read_text() + seen)  # as a person would
+    assert RUN.invoke(app, ["verify", str(path), "--policy", str(policy)]).exit_code == 0
+
+
+def test_a_lie_exits_with_1_and_names_step_and_entry(tmp_path: Path, policy: Path) -> None:
+    world = rewritten(honest(), "bank-b", lambda entry: None if entry.sequence > 4 else entry)
+    path = world.export(tmp_path / "export.zip")
+    result = RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--json"])
+    assert result.exit_code == 1
+    verdict = json.loads(result.output)
+    assert verdict["holds"] is False
+    failed = [step for step in verdict["steps"] if step["outcome"] == "fails"]
+    assert [step["number"] for step in failed] == [9]
+    assert failed[0]["findings"][0]["index"] == world.find("round", 2)
+    assert {"where", "got", "expected", "institution", "sequence"} < failed[0]["findings"][0].keys()
+
+
+def test_the_report_says_who_what_and_what_it_does_not_show(tmp_path: Path, policy: Path) -> None:
+    world = honest()
+    audit = {"institution": "bank-a", "kind": "contract", "claimed": 1.0, "measured": 0.93, "passed": True}
+    world = world.inserted(28, Statement.sign("audit-result", audit, key_of("bank-a")).entry.data)
+    path = world.export(tmp_path / "export.zip")
+    report = tmp_path / "report.html"
+    result = RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--report", str(report)])
+    assert result.exit_code == 0, result.output
+    page = report.read_text()
+    for text in (LIMITS, "All ten steps hold", "bank-a, bank-b, bank-c", "one record at one institution", "0.93"):
+        assert text in page
+    assert "<script" not in page
+    assert "http://" not in page
+
+
+def test_the_report_of_a_lie_escapes_what_it_quotes(tmp_path: Path, policy: Path) -> None:
+    said = Statement.sign("audit-result", {"institution": "<script>alert(1)</script>", "passed": True}, key_of("x"))
+    path = honest().inserted(28, said.entry.data).export(tmp_path / "export.zip")
+    report = tmp_path / "report.html"
+    assert RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--report", str(report)]).exit_code == 1
+    assert "<script" not in report.read_text()
+    assert "Step 2 fails" in report.read_text()
+
+
+def test_the_report_as_pdf(tmp_path: Path, policy: Path) -> None:
+    path, report = honest().export(tmp_path / "export.zip"), tmp_path / "report.pdf"
+    assert RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--report", str(report)]).exit_code == 0
+    assert report.read_bytes().startswith(b"%PDF-")
+
+
+def test_what_is_asked_wrongly_is_said(tmp_path: Path, policy: Path) -> None:
+    path = honest().export(tmp_path / "export.zip")
+    for arguments in (
+        ["verify", str(tmp_path / "none.zip"), "--policy", str(policy)],
+        ["verify", str(path), "--policy", str(tmp_path / "none.toml")],
+        ["verify", str(path), "--policy", str(policy), "--report", "report.docx"],
+        ["export", "--out", str(tmp_path / "out.zip")],
+        ["policy", "--out", str(policy)],
+    ):
+        result = RUN.invoke(app, arguments)
+        assert isinstance(result.exception, ConfigurationError), result.output
+
+
+def test_export_of_a_folder(tmp_path: Path) -> None:
+    import zipfile
+
+    path = honest().export(tmp_path / "export.zip")
+    zipfile.ZipFile(path).extractall(tmp_path / "folder")
+    out = tmp_path / "again.zip"
+    result = RUN.invoke(app, ["export", "--folder", str(tmp_path / "folder"), "--out", str(out)])
+    assert result.exit_code == 0
+    assert "28 entries" in result.output
+    assert out.read_bytes() == path.read_bytes()
+
+
+def test_a_policy_that_is_not_filled_in_names_the_key(tmp_path: Path) -> None:
+    out = tmp_path / "policy.toml"
+    assert RUN.invoke(app, ["policy", "--out", str(out)]).exit_code == 0
+    with pytest.raises(ConfigurationError, match=r"policy\.toml: keys\.log"):
+        Policy.read(out)
+
+
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"keys": {"log": "x"}}, "keys"),
+        ({"caps": {"run": -1.0}}, "caps"),
+        ({"witnesses": []}, "witnesses"),
+        ({"faults": 2}, "quorum.faults"),
+        ({"surprise": 1}, "surprise"),
+        ({"seen": {"size": 1, "root": "zz"}}, "seen.root"),
+        ({"accounting": {"agreement": 0.0}}, "accounting.agreement"),
+    ],
+)
+def test_a_policy_that_cannot_hold_is_refused(change: dict[str, Any], where: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        Policy.of({**policy_values(), **change})
+    assert where in error.value.where
+
+
+def test_a_witness_named_twice_is_refused() -> None:
+    values = policy_values()
+    values["witnesses"][1]["name"] = values["witnesses"][2]["name"]
+    with pytest.raises(ConfigurationError, match="one name twice"):
+        Policy.of(values)
+
+
+def test_the_template_is_toml() -> None:
+    assert tomllib.loads(template())["caps"]["run"] == 1.0
