@@ -27,6 +27,7 @@ from clients.institution.training import Computation
 from federation.errors import BudgetExceeded, ConfigurationError, FederationError, Refused
 from federation.ledger import Ledger, Release, Reservation
 from federation.ledger.release import Slot
+from federation.observability import metrics
 from federation.rounds import (
     CheckedRequest,
     Code,
@@ -271,6 +272,7 @@ class Node:
         spent = self._ledger.spend(reservation, update_hash(data).hex(), sealed)
         self._history.follow(reservation, spent)
         facts = {"institution": self.institution, "run_id": checked.plan.run_id, "round": checked.round}
+        metrics.count("fedscore_releases_total", phase=checked.phase_name)
         _log.info("release sent", phase=checked.phase_name, entry_hash=spent.hash, **facts)
         return sealed
 
@@ -291,6 +293,7 @@ class Node:
 
     def _refuse(self, refusal: Refused, envelope: bytes) -> bytes:
         name = request_hash(envelope)
+        metrics.count("fedscore_refusals_total", code=refusal.code)
         self._refusals.record(refusal, name.hex(), self._run_id)
         message = Refusal(
             institution=self.institution,

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.attending import attend_behind
 from clients.institution.node import Node
+from clients.institution.node_figures import observe
 from clients.institution.oversight.oversight import Oversight
 from clients.institution.oversight.trail import Trail
 from clients.institution.plan_store import PlanStore
@@ -35,6 +36,9 @@ from clients.institution.warming import warm_behind
 from federation.catalogue import load_catalogue
 from federation.errors import CatalogueError, FederationError, LedgerBehind, LedgerError, RecordsError
 from federation.ledger import Ledger
+from federation.observability.grpc_health import health_handler
+from federation.observability.monitor import Monitor, monitored
+from federation.observability.names import Process
 from federation.privacy import OsNoise
 from federation.records import load_records
 from federation.records.encoded import Encoded
@@ -141,11 +145,12 @@ def _names(records: Encoded) -> Iterator[bytes]:
     return (row.tobytes() for row in np.column_stack([records.codes, outcomes]))
 
 
-def serve(node: Node, socket: Path) -> Served:
+def serve(node: Node, socket: Path, monitor: Monitor | None = None) -> Served:
     """Listen on the Unix socket `socket`, readable and writable by this user alone."""
     with suppress(FileNotFoundError):
         socket.unlink()  # left by a process that was killed; its lock on the ledger went with it
-    return start([handlers(_SERVICE, NodeServicer(node))], f"unix:{socket}", workers=1)
+    health = [] if monitor is None else [health_handler(lambda: monitor.health().ready, [_SERVICE.full_name])]
+    return start([handlers(_SERVICE, NodeServicer(node)), *health], f"unix:{socket}", workers=1)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -160,10 +165,18 @@ def main(arguments: list[str] | None = None) -> int:
         configure_process(home.logs / "node.jsonl")
         oversight = Oversight(home)
         ledger = open_ledger(home, oversight)
-        server = serve(open_node(home, ledger, oversight), home.socket)
+        node = open_node(home, ledger, oversight)
+        with monitored(Process.NODE, home.path, home.name, home.settings.metrics) as monitor:
+            observe(monitor, home, ledger, oversight)
+            return run(home, node, ledger, oversight, monitor)
     except (FederationError, ProtocolError) as error:
         _log.error(_trouble(error), error=error)
         return 1
+
+
+def run(home: InstitutionHome, node: Node, ledger: Ledger, oversight: Oversight, monitor: Monitor) -> int:
+    """Serve until SIGTERM or SIGINT. Raises ConfigurationError for a socket that cannot be bound."""
+    server = serve(node, home.socket, monitor)
     stop = threading.Event()
     oversight.start(ledger, stop)
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -11,12 +11,14 @@ are not repeated, and of a part that cannot say, only the kind of error is told.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 _WORDS = re.compile(r"[a-z]+(?:[ ,'-]{1,2}[a-z]+){0,15}")
 _UNSAID = "not ready"
+_beats: dict[str, float] = {}
 
 
 @dataclass(frozen=True)
@@ -61,3 +63,18 @@ def _why(part: Part) -> str | None:
     if why is None:
         return None
     return why if _WORDS.fullmatch(why) else _UNSAID
+
+
+def beat(name: str) -> None:
+    """Something that must happen again and again has just happened."""
+    _beats[name] = time.monotonic()
+
+
+def silence(name: str, seconds: float, why: str) -> Callable[[], str | None]:
+    """For a part: `why`, once `beat(name)` was last called more than `seconds` ago, or never."""
+
+    def silent() -> str | None:
+        last = _beats.get(name)
+        return None if last is not None and time.monotonic() - last <= seconds else why
+
+    return silent

@@ -22,6 +22,8 @@ from clients.institution.home import InstitutionHome
 from clients.institution.lookup.channel import RelayClient
 from clients.institution.lookup.serving import Serving
 from federation.errors import FederationError, Refused
+from federation.observability import metrics
+from federation.observability.health import beat
 from federation.runtime.logging import get_logger
 from federation.runtime.rpc import Unreachable
 from protocols.errors import ProtocolError
@@ -72,6 +74,7 @@ class Duties:
             finished: list[wire.Finished] = []
             while not stop.is_set():
                 tasks = relay.work(self._session, finished, wait_ms=WAIT_MS)
+                beat("relay")
                 serving.forget_erased()
                 finished = [self._finish(serving, task) for task in tasks]
 
@@ -79,7 +82,11 @@ class Duties:
         if task.deadline_ms < self._clock() * 1000:
             return wire.Finished(task=task.id, answers=[late()])
         kind = task.WhichOneof("work")
-        answers = answers_to(task, serving)
+        with metrics.timed("fedscore_lookup_seconds", kind=kind):
+            answers = answers_to(task, serving)
+        for answer in answers:
+            code = answer.refusal.code if answer.HasField("refusal") else "ok"
+            metrics.count("fedscore_lookup_orders_total", kind=kind, code=code)
         refused = sum(answer.HasField("refusal") for answer in answers)
         _log.debug("task finished", kind=str(kind), count=len(answers), code="refused" if refused else "done")
         return wire.Finished(task=task.id, answers=answers)

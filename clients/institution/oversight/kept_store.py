@@ -65,6 +65,14 @@ class KeptStore:
             last = connection.scalar(select(func.max(promises.c.position)))
         return 0 if last is None else int(last) + 1
 
+    def counts(self) -> tuple[int, int]:
+        """(promises, promises that were proved to be kept)."""
+        with reading(self._engine) as connection:
+            made, kept = (
+                connection.scalar(select(func.count()).select_from(table)) for table in (promises, inclusions)
+            )
+        return int(made or 0), int(kept or 0)
+
     def promised(self, kept: Sequence[Kept]) -> None:
         """On disk when it returns."""
         rows = [

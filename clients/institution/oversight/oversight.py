@@ -28,6 +28,8 @@ from clients.institution.oversight.receipts import Receipts
 from clients.institution.oversight.witness import Witness
 from federation.errors import FederationError, LedgerBehind, Refused
 from federation.ledger import Ledger
+from federation.observability import metrics
+from federation.observability.health import beat
 from federation.rounds.refusals import Code
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
@@ -127,6 +129,15 @@ class Oversight:
             expected = f"the log's promise within {self._patience:g} s"
             raise Refused(Code.LOG_UNAVAILABLE, "log", got="no promise for what was written", expected=expected)
 
+    @property
+    def kept(self) -> KeptStore:
+        """What can be shown of the log."""
+        return self._kept
+
+    @property
+    def folder(self) -> OversightFolder:
+        return self._folder
+
     def _outbox(self, ledger: Ledger) -> Outbox:
         return Outbox(ledger, self._kept, self._folder, self._log_key, self._home.signing_key.public, self._clock)
 
@@ -142,6 +153,7 @@ class Oversight:
         after = 0
         while not stop.is_set():
             note = log.cosigned(after=after, wait_ms=WAIT_MS)
+            beat("log")
             if note:
                 after = receipts.collect(log, note)
 
@@ -179,3 +191,4 @@ def _cosign(witness: Witness, log: LogClient, stop: threading.Event) -> None:
             stop.wait(LONGEST_PAUSE_S)
             continue
         after, seen = witness.size, text
+        metrics.put("fedscore_witness_checked_entries", witness.size)
