@@ -67,7 +67,7 @@ def _multiples(first: NDArray[np.uint64], sigma: Fraction, t: int, words: Words)
     table = _table(sigma, t)
     k = np.searchsorted(table, first, side="left").astype(np.int64)
     for i in np.flatnonzero(np.isin(first, table)):  # a word that ends like a probability: once in 2^59
-        uniform, k[i] = _Uniform(int(first[i]), 64, words), 0
+        uniform, k[i] = Uniform(int(first[i]), 64, words), 0
         while not uniform.below(partial(_cumulative, sigma, t, int(k[i]))):
             k[i] += 1
     return k
@@ -90,12 +90,12 @@ def _keep(
     keep = drawn < estimate
     for i in np.flatnonzero(np.abs(drawn - estimate) <= margin):
         exponent = Fraction(int(u[i]) * (2 * int(k[i]) * t + int(u[i]))) / (2 * sigma**2)
-        uniform = _Uniform(int(high[i]) << 64 | int(low[i]), 128, words)
+        uniform = Uniform(int(high[i]) << 64 | int(low[i]), 128, words)
         keep[i] = uniform.below(partial(_exp, -exponent))
     return keep
 
 
-class _Uniform:
+class Uniform:
     """A number in (0, 1) of which `bits` bits are known, and as many more as a comparison needs."""
 
     def __init__(self, value: int, bits: int, words: Words) -> None:

@@ -14,6 +14,7 @@ torch is imported to train and for nothing else: plans, scores and reports are m
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from federation.privacy.mechanism import GaussianMechanism
 
 MAX_DIMENSION = 2**13  # a log-odds is at most 2^16 x 2^20 PARAMETER_LIMIT x sqrt(dimension) < 2^63 steps
+_CHUNK = 2**14  # records whose places are held at once
 I64 = NDArray[np.int64]
 
 
@@ -90,20 +92,35 @@ class AdditiveModel:
         self, weights: NDArray[np.float64], codes: NDArray[np.uint8], target: NDArray[np.uint8], clip: float
     ) -> I64:
         """Sum over records of gradients of norm at most `clip`, int64 [dimension] in lattice points of 2^-32."""
-        limits = self.residual_limits(clip)[self.embedding.held(codes)]
-        return self.embedding.backward_in_steps(residuals(self._log_odds(weights, codes), target, limits), codes)
+        limits, fixed = self.residual_limits(clip), fixed_weights(weights)
+        total = np.zeros(self.dimension, dtype=np.int64)
+        for rows in _chunks(len(codes)):
+            places = self.embedding.places(codes[rows])
+            log_odds = self._intercept + self.embedding.gather_in_steps(fixed, places)
+            within = limits[self.embedding.held(codes[rows])]
+            total += self.embedding.backward_in_steps(residuals(log_odds, target[rows], within), places)
+        return total
 
     def residual_limits(self, clip: float) -> I64:
         """The largest residual, in steps, for records that hold 0, 1, .. p features; int64 [p + 1]."""
         return _residual_limits(clip, self.embedding.share, len(self.embedding.steps))
 
     def _log_odds(self, weights: NDArray[np.float64], codes: NDArray[np.uint8]) -> I64:
-        effects = self.embedding.effects_in_steps(fixed_weights(weights))
-        return self.embedding.gather(effects, codes, self._intercept)
+        fixed, found = fixed_weights(weights), np.empty(len(codes), dtype=np.int64)
+        for rows in _chunks(len(codes)):
+            found[rows] = self.embedding.gather_in_steps(fixed, self.embedding.places(codes[rows]))
+        return self._intercept + found
+
+
+def _chunks(records: int) -> Iterator[slice]:
+    """At least one, so that what is wrong with no records at all is found too."""
+    return (slice(start, start + _CHUNK) for start in range(0, max(records, 1), _CHUNK))
 
 
 @lru_cache(maxsize=64)
 def _residual_limits(clip: float, share: int, features: int) -> I64:
     bound = Fraction(clip) * RESIDUAL * ONE
-    shares = (held * share for held in range(1, features + 1))
-    return np.array([0, *(min(RESIDUAL, math.isqrt(math.floor(bound**2 / each))) for each in shares)])
+    shares = [held * share for held in range(1, features + 1)]
+    limits = np.array([0, *(min(RESIDUAL, math.isqrt(math.floor(bound**2 / each))) for each in shares)])
+    limits.flags.writeable = False
+    return limits

@@ -24,8 +24,6 @@ from federation.errors import ConfigurationError, RecordsError
 from federation.training.kernel import factor
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from federation.catalogue import Catalogue, Feature
 
 ONE = 2**16  # steps in a norm of 1
@@ -107,34 +105,44 @@ class Embedding:
 
     def backward(self, residuals: F64, codes: NDArray[np.uint8]) -> F64:
         """`residuals` [n] times embedded records, float64 [dimension]: the gradient that belongs to `forward`."""
-        cells = self.count(residuals, codes)
+        cells = self._count(residuals, self.places(codes))
         return np.concatenate([counted @ table for counted, table in zip(cells, self.tables, strict=True)])
 
-    def backward_in_steps(self, residuals: I64, codes: NDArray[np.uint8]) -> I64:
+    def places(self, codes: NDArray[np.uint8]) -> I64:
+        """Where each record's cells lie in one list of all cells and of one more per feature for 'not held'; [n, p]."""
+        self.check(codes)
+        return codes.astype(np.int64) + self._starts
+
+    def gather_in_steps(self, weights: I64, places: I64) -> I64:
+        """Embedded records times integer `weights` [dimension], int64 [n]: no rounding, no BLAS."""
+        cells = [np.append(effect, 0) for effect in self.effects_in_steps(weights)]
+        total: I64 = np.concatenate(cells)[places].sum(axis=1)
+        return total
+
+    def backward_in_steps(self, residuals: I64, places: I64) -> I64:
         """Integer `residuals` [n] times embedded records, int64 [dimension], exact whatever the order of summation.
 
         Counting adds integers in float64, which is exact below 2^53: for residuals within 2^16, up to 2^37 records.
         """
-        cells = self.count(residuals.astype(np.float64), codes)
+        cells = self._count(residuals.astype(np.float64), places)
         parts = [counted.astype(np.int64) @ table for counted, table in zip(cells, self.steps, strict=True)]
         return np.concatenate(parts)
 
-    def count(self, values: F64, codes: NDArray[np.uint8]) -> list[F64]:
+    def _count(self, values: F64, places: I64) -> list[F64]:
         """The sum of `values` over the records of each cell, float64 [n_cells] per feature."""
-        self.check(codes)
-        counted: list[F64] = []
-        for j, table in enumerate(self.steps):
-            cells: F64 = np.bincount(codes[:, j], weights=values, minlength=len(table) + 1).astype(
-                np.float64, copy=False
-            )
-            counted.append(cells[:-1])
-        return counted
+        repeated = np.repeat(values, len(self.steps))
+        slots = np.bincount(places.ravel(), weights=repeated, minlength=self.dimension + len(self.steps))
+        parts = np.split(slots.astype(np.float64, copy=False), self._starts[1:])
+        return [part[:-1] for part in parts]
 
     def held(self, codes: NDArray[np.uint8]) -> I64:
         """How many features each record holds, int64 [n]."""
         self.check(codes)
-        absent: I64 = (codes == self._absent).sum(axis=1, dtype=np.int64)
-        return len(self.steps) - absent
+        absent = codes == self._absent.astype(np.uint8)
+        if not absent.any():
+            return np.full(len(codes), len(self.steps))
+        missing: I64 = absent.sum(axis=1, dtype=np.int64)
+        return len(self.steps) - missing
 
     def norms(self, codes: NDArray[np.uint8]) -> F64:
         """L2 norm of each embedded record, float64 [n]: about sqrt(features held / p), never more."""
@@ -145,14 +153,6 @@ class Embedding:
         self.check(codes)
         padded = [np.vstack([table, np.zeros(len(table))]) for table in self.tables]
         return np.concatenate([table[codes[:, j]] for j, table in enumerate(padded)], axis=1)
-
-    def gather(self, values: Sequence[I64], codes: NDArray[np.uint8], start: int) -> I64:
-        """`start` plus each record's cells' `values` (int64 [n_cells] per feature), int64 [n]."""
-        self.check(codes)
-        total = np.full(len(codes), start, dtype=np.int64)
-        for j, value in enumerate(values):
-            total += np.append(value, 0)[codes[:, j]]
-        return total
 
     def _sum_cells(self, values: list[F64], codes: NDArray[np.uint8]) -> F64:
         self.check(codes)
@@ -172,6 +172,10 @@ class Embedding:
     @cached_property
     def _absent(self) -> I64:
         return np.array([len(table) for table in self.steps], dtype=np.int64)
+
+    @cached_property
+    def _starts(self) -> I64:
+        return np.concatenate([[0], np.cumsum(self._absent + 1)[:-1]])
 
     @cached_property
     def _bounds(self) -> I64:

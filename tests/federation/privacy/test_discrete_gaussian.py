@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from federation.errors import PrivacyError
-from federation.privacy import OsNoise
+from federation.privacy import OsNoise, SeededNoise, sampling
 from federation.privacy.accounting import LATTICE, gaussian_delta
 from federation.privacy.discrete import _cumulative, _table, discrete_gaussian
 from federation.privacy.drbg import DrbgNoise
@@ -203,7 +203,7 @@ def test_a_keyed_stream_makes_no_noise_that_could_not_be_replayed() -> None:
         DrbgNoise(lambda step: bytes(16))
 
 
-@pytest.mark.parametrize("rate", [1e-6, 0.2, 1 - 2.0**-53])
+@pytest.mark.parametrize("rate", [0.05, 0.2, 1 - 2.0**-53])
 def test_a_record_takes_part_below_the_threshold_and_at_no_other_word(rate: float) -> None:
     limit = int(Fraction(rate) * 2**64)
 
@@ -214,3 +214,49 @@ def test_a_record_takes_part_below_the_threshold_and_at_no_other_word(rate: floa
     assert exact_sample(Edge(), 4, rate).tolist() == [0, 1]
     assert Fraction(limit, 2**64) <= Fraction(rate) < Fraction(limit + 1, 2**64)
     assert exact_sample(Edge(), 4, 1.0).tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.04])
+def test_gaps_include_every_record_at_the_rate_and_independently(rate: float) -> None:
+    records_, draws = 300, 4_000
+    seen = np.zeros((draws, records_), dtype=bool)
+    for draw in range(draws):
+        seen[draw, exact_sample(OsNoise(), records_, rate)] = True
+    assert stats.binomtest(int(seen.sum()), seen.size, rate).pvalue > 1e-6
+    assert stats.chisquare(seen.sum(0)).pvalue > 1e-6
+    together = int((seen[:, :-1] & seen[:, 1:]).sum())
+    assert stats.binomtest(together, draws * (records_ - 1), rate**2).pvalue > 1e-6
+
+
+@pytest.mark.parametrize("rate", [1e-6, 0.002, 0.04])
+def test_logarithms_decide_no_gap(monkeypatch: pytest.MonkeyPatch, rate: float) -> None:
+    fast = exact_sample(SeededNoise(4), 50_000, rate)
+    monkeypatch.setattr(sampling, "_NEAR", 1.0)  # nothing is clear: every gap is compared in decimals
+    assert np.array_equal(exact_sample(SeededNoise(4), 50_000, rate), fast)
+
+
+@pytest.mark.parametrize("rate", [0.002, 0.04])
+def test_a_word_at_the_edge_of_a_gap_falls_on_its_side(rate: float) -> None:
+    """U = (1 - rate)^7 to 128 bits: one unit below it 7 records are passed over, one above it 6."""
+    edge = int((1 - Fraction(rate)) ** 7 * 2**128)
+    for u, gap in ((edge - 1, 7), (edge + 1, 6)):
+        complement = 2**128 - 1 - u
+
+        class Edge(OsNoise):
+            def words(self, count: int, at: int = complement) -> NDArray[np.uint64]:
+                half = count // 2
+                return np.array([at >> 64] * half + [at % 2**64] * half, dtype=np.uint64)
+
+        assert exact_sample(Edge(), 100, rate).tolist() == list(range(gap, 100, gap + 1))
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.3])
+def test_the_lowest_word_takes_everybody_and_the_highest_nobody(rate: float) -> None:
+    """What audits rely on to decide who takes part, whichever way the sampler draws."""
+    for word, expected in ((0, list(range(9))), (2**64 - 1, [])):
+
+        class Same(OsNoise):
+            def words(self, count: int, value: int = word) -> NDArray[np.uint64]:
+                return np.full(count, value, dtype=np.uint64)
+
+        assert exact_sample(Same(), 9, rate).tolist() == expected
