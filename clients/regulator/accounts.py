@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TypeAlias
 
 from federation.ledger.book import keys_of
@@ -27,11 +28,14 @@ class Charges:
             steps = self.steps.get(name)
             if steps is None:
                 steps = self.steps[name] = Counter()
-            steps[unit(event)] += event.steps
+            steps[_mechanism(event)] += event.steps
 
     def events(self, name: Name) -> tuple[Event, ...]:
         """Merged and sorted, as accountants compose them."""
         return composition(self.steps[name])
+
+
+_mechanism = lru_cache(maxsize=4096)(unit)  # a log has few, and says each thousands of times
 
 
 def charged(entry: Entry) -> Iterator[tuple[Name, Event]]:
