@@ -35,6 +35,7 @@ from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
 from protocols.transparency import VerifierKey, WitnessKey, split_note
 
+COLLECT_S = 2.0  # between two looks for proofs: nobody waits for them, and one look serves several checkpoints
 LOOK_S = 0.5  # between two looks for what other processes wrote into the ledger
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0  # after an error; doubles
 PATIENCE_S = 3.0  # how long an answer waits for its promise
@@ -156,6 +157,7 @@ class Oversight:
             beat("log")
             if note:
                 after = receipts.collect(log, note)
+            stop.wait(COLLECT_S)
 
     def _keep(self, name: str, work: Callable[[LogClient], None], stop: threading.Event) -> None:
         """`work` until `stop`, over a new connection after an error."""
