@@ -12,8 +12,12 @@ import time
 from datetime import UTC, datetime
 
 from federation.catalogue import load_catalogue
+from federation.observability.grpc_health import health_handler
+from federation.observability.monitor import monitored
+from federation.observability.names import Process
 from federation.runtime.logging import configure_process
 from federation.runtime.processes import protect_memory
+from server.figures import observe_membership
 from server.home import CoordinatorHome
 from server.log.hosting import hosted_log
 from server.lookup.hosting import hosted
@@ -24,6 +28,7 @@ from server.registrar import Registrar
 from server.superlink import control, shipped_bundle
 
 TICK_S = 1.0
+SERVICES = ("fedscore.membership.v1.Membership", "fedscore.lookup.v1.Relay", "fedscore.log.v1.Log")
 
 
 def serve(home: CoordinatorHome, stop: threading.Event) -> None:
@@ -33,10 +38,16 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
     desk = Desk(home, store, load_catalogue(home.catalogue), lambda: bundle_hash, lambda: datetime.now(UTC))
     registrar = Registrar(store.admitted, lambda: control(home))
     with (
+        monitored(Process.MEMBERSHIP, home.path, home.name, home.settings.metrics) as monitor,
         hosted_log(home, store) as log,
         hosted(home, store, log.store) as lookup,
-        serve_membership(desk, beside=(*lookup.handlers, *log.handlers), workers=lookup.workers + log.workers),
+        serve_membership(
+            desk,
+            beside=(*lookup.handlers, *log.handlers, health_handler(lambda: monitor.health().ready, SERVICES)),
+            workers=lookup.workers + log.workers,
+        ),
     ):
+        observe_membership(monitor, home, store, log, lookup.relay)
         regulator = home.settings.regulator
         statement = None if regulator is None else regulator.statement()
         recorder = Recorder(log.store, log.host.roster, store.admitted, home.signing_key, statement)
@@ -53,7 +64,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     configure_process()
-    serve(CoordinatorHome.open(sys.argv[1]), stop)
+    home = CoordinatorHome.open(sys.argv[1])
+    configure_process(home.logs / "membership.jsonl")
+    serve(home, stop)
 
 
 if __name__ == "__main__":

@@ -266,9 +266,12 @@ def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:
     """What the ServerApp calls: the run `run` of the coordinator's HOME, from where it stands. Raises RunFailed."""
     from federation.catalogue import load_catalogue  # the rest of the driver needs no catalogue, hence no torch
     from federation.evaluation import EvaluationSpec
+    from federation.observability.monitor import monitored
+    from federation.observability.names import Process
     from federation.training import initial_parameters
     from server.home import CoordinatorHome
     from server.log import LogStore
+    from server.run_figures import observe_run
 
     opened = CoordinatorHome.open(home)
     store = CheckpointStore(opened.run(run))
@@ -288,5 +291,7 @@ def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:
         trail=LogTrail(log, opened.signing_key.public, opened.log_key.public),
         initial=initial_parameters(catalogue, plan.recipe),
         evaluation_size=EvaluationSpec.from_catalogue(catalogue).size if evaluated else None,
+        on_event=observe_run,
     )
-    return driver.run()
+    with monitored(Process.ROUND_DRIVER, opened.path, opened.name, opened.settings.metrics, instance=run):
+        return driver.run()

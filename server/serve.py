@@ -6,8 +6,11 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from federation.observability.children import observe_children, started
+from federation.observability.monitor import monitored
+from federation.observability.names import Process
 from federation.runtime.flower.launch import LOOPBACK, listens
-from federation.runtime.processes import Child, Supervisor
+from federation.runtime.processes import Child, Event, Supervisor
 from server.home import CoordinatorHome
 from server.lookup.folders import LookupFolders
 from server.superlink import children as superlink_children
@@ -22,7 +25,17 @@ def serve(home: CoordinatorHome, *, say: Callable[[str], None]) -> None:
     """
     if home.renew_certificate(datetime.now(UTC)):
         say(f"{home.name}: signed a new server certificate")
-    with Supervisor(children(home), on_event=lambda name, event: say(f"{name} {event}")) as supervisor:
+    processes = children(home)
+
+    def tell(name: str, event: Event) -> None:
+        started(name, event)
+        say(f"{name} {event}")
+
+    with (
+        monitored(Process.SUPERVISOR, home.path, home.name, home.settings.metrics) as monitor,
+        Supervisor(processes, on_event=tell) as supervisor,
+    ):
+        observe_children(monitor, processes, supervisor)
         say(f"{home.name}: serving; enrolment at {home.enrolment_address}, fleet at {home.fleet_address}")
         supervisor.run()
 

@@ -12,7 +12,10 @@ from pathlib import Path
 from clients.institution.enrolment_client import Member
 from clients.institution.home import InstitutionHome
 from clients.institution.supernode import children as supernode_children
-from federation.runtime.processes import Child, Supervisor
+from federation.observability.children import observe_children, started
+from federation.observability.monitor import monitored
+from federation.observability.names import Process
+from federation.runtime.processes import Child, Event, Supervisor
 from federation.runtime.rpc import Unreachable
 
 NODE_GRACE_S = 32.0  # the node finishes a round that is under way: its budget is spent
@@ -28,7 +31,16 @@ def serve(home: InstitutionHome, *, say: Callable[[str], None]) -> None:
     with suppress(Unreachable):
         if Member(home, lambda: datetime.now(UTC)).renew_if_due():
             say(f"{home.name}: renewed its certificate")
-    with Supervisor(processes, on_event=lambda name, event: say(f"{name} {event}")) as supervisor:
+
+    def tell(name: str, event: Event) -> None:
+        started(name, event)
+        say(f"{name} {event}")
+
+    with (
+        monitored(Process.SUPERVISOR, home.path, home.name, home.settings.metrics) as monitor,
+        Supervisor(processes, on_event=tell) as supervisor,
+    ):
+        observe_children(monitor, processes, supervisor)
         say(f"{home.name}: serving for {home.coordinator().name}")
         for line in bundle_warning(home):
             say(line)

@@ -85,10 +85,13 @@ class Monitor:
 
 
 @contextmanager
-def monitored(process: Process, home: Path, party: str, where: MetricsSetting) -> Iterator[Monitor]:
+def monitored(
+    process: Process, home: Path, party: str, where: MetricsSetting, *, instance: str = ""
+) -> Iterator[Monitor]:
     """A monitor that counts what this process does until the block ends, and is shown on loopback, where `where` says.
 
-    A port that is taken is no reason to stay away: another is taken, and HOME/run says which.
+    `instance` tells processes apart of which a home may have several. A port that is taken is no reason to stay away:
+    another is taken, and HOME/run says which.
     """
     monitor = Monitor(process)
     metrics.send_to(monitor.figures)
@@ -97,7 +100,7 @@ def monitored(process: Process, home: Path, party: str, where: MetricsSetting) -
             yield monitor
             return
         wanted = where + OFFSETS[process] if isinstance(where, int) else 0
-        with serve(monitor, wanted) as port, announced(home, process, party, port):
+        with serve(monitor, wanted) as port, announced(home, process, party, port, instance):
             yield monitor
     finally:
         metrics.send_to(None)

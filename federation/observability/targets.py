@@ -18,7 +18,7 @@ from federation.runtime.private_files import private_directory, write_public
 
 @dataclass(frozen=True)
 class Target:
-    """One process that was there when its file was written."""
+    """One process that was there when its file was written, and its file's name."""
 
     process: str
     party: str
@@ -26,9 +26,9 @@ class Target:
 
 
 @contextmanager
-def announced(home: Path, process: Process, party: str, port: int) -> Iterator[None]:
+def announced(home: Path, process: Process, party: str, port: int, instance: str = "") -> Iterator[None]:
     """Say that `process` listens on `port`, until the block ends."""
-    file = private_directory(home / "run") / f"{process}.json"
+    file = private_directory(home / "run") / f"{process}{f'.{instance}' if instance else ''}.json"
     entry = {"targets": [f"{LOOPBACK}:{port}"], "labels": {"process": str(process), "party": party}}
     write_public(file, json.dumps([entry]).encode(), mode=0o600)
     try:
@@ -45,5 +45,5 @@ def targets(home: Path) -> tuple[Target, ...]:
         with suppress(OSError, ValueError, LookupError, TypeError):
             (entry,) = json.loads(file.read_bytes())
             labels = entry["labels"]
-            found.append(Target(str(labels["process"]), str(labels["party"]), str(entry["targets"][0])))
+            found.append(Target(file.stem, str(labels["party"]), str(entry["targets"][0])))
     return tuple(found)

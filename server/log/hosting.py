@@ -17,6 +17,8 @@ import grpc
 import uvicorn
 
 from federation.errors import ConfigurationError, FederationError
+from federation.observability import metrics
+from federation.observability.health import beat
 from federation.runtime import rpc
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
@@ -128,10 +130,13 @@ def _tick(host: LogHost, stop: threading.Event) -> None:
     while not stop.wait(pause):
         try:
             host.tick()
+            beat("log")
             pause = TICK_S
         except (FederationError, ProtocolError) as error:
             _log.error("no checkpoint is published", code=type(error).__name__)
+            metrics.count("fedscore_checkpoints_failed_total")
             pause = 5.0
         except Exception as error:
             _log.error("no checkpoint is published", error=error)
+            metrics.count("fedscore_checkpoints_failed_total")
             pause = 5.0

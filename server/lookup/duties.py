@@ -123,6 +123,11 @@ class Duties:
             member.last_seen = self._clock()
             return member.give()
 
+    def unfinished(self) -> dict[str, float]:
+        """Tasks that each member has not finished."""
+        with self._changed:
+            return {name: float(len(one.waiting) + len(one.taken)) for name, one in self._members.items()}
+
     def seen(self, institution: str, within: float) -> bool:
         """Whether `institution` asked for work in the last `within` seconds."""
         with self._changed:

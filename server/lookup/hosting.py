@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import grpc
 
 from federation.errors import FederationError
+from federation.observability import metrics
 from federation.runtime import rpc
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
@@ -97,10 +98,12 @@ def conduct(tick: Callable[[], bool], stop: threading.Event, trouble: Trouble) -
             trouble.over()
         except (FederationError, ProtocolError) as error:
             _log.warning("a step of the epoch failed", code=type(error).__name__)
+            metrics.count("fedscore_steps_failed_total")
             trouble.say(error)
             pause = 1.0
         except Exception as error:
             _log.error("a step of the epoch failed", error=error)
+            metrics.count("fedscore_steps_failed_total")
             trouble.say(error)
             pause = 5.0
 

@@ -11,12 +11,16 @@ import sys
 import threading
 import time
 
+from federation.observability.grpc_health import health_handler
+from federation.observability.monitor import monitored
+from federation.observability.names import Process
 from federation.runtime import rpc
 from federation.runtime.logging import configure_process
 from federation.runtime.private_files import read_private
 from federation.runtime.processes import protect_memory
 from protocols.wire import lookup_pb2 as wire
 from server.callers import Callers
+from server.figures import observe_pool
 from server.home import CoordinatorHome
 from server.log import LogStore
 from server.lookup.blob_store import BlobStore
@@ -56,13 +60,21 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
             stop.set()
         return False
 
-    with rpc.serve(
-        [rpc.handlers(wire.DESCRIPTOR.services_by_name["Pool"], PoolService(pool, callers))],
-        home.listen(home.settings.pool),
-        credentials=credentials,
-        workers=WORKERS,
-        max_bytes=MAX_MESSAGE_BYTES,
+    service = wire.DESCRIPTOR.services_by_name["Pool"]
+    with (
+        monitored(Process.POOL, home.path, home.name, home.settings.metrics) as monitor,
+        rpc.serve(
+            [
+                rpc.handlers(service, PoolService(pool, callers)),
+                health_handler(lambda: monitor.health().ready, [service.full_name]),
+            ],
+            home.listen(home.settings.pool),
+            credentials=credentials,
+            workers=WORKERS,
+            max_bytes=MAX_MESSAGE_BYTES,
+        ),
     ):
+        observe_pool(monitor, pool)
         conduct(tick, stop, Trouble(folders.trouble(POOL)))
     pool.stop()
 

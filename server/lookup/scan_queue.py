@@ -52,6 +52,11 @@ class ScanQueue:
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()
 
+    @property
+    def waiting(self) -> int:
+        """Queries that wait."""
+        return sum(len(job.queries) for own in self._waiting.values() for job in own)
+
     def put(self, job: Job) -> None:
         """Raises Refused where the caller's own share is full."""
         own = deque(waiting for waiting in self._waiting.get(job.caller, ()) if waiting.wanted())

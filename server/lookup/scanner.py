@@ -22,6 +22,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
 from federation.errors import FederationError, Refused
+from federation.observability import metrics
 from federation.runtime.logging import get_logger
 from protocols.errors import MessageError
 from server.lookup.epochs import Code
@@ -67,6 +68,12 @@ class Scanner:
         """The workers' process ids."""
         return [worker.process.pid for worker in self._workers.values()]
 
+    @property
+    def waiting(self) -> int:
+        """Queries that no worker has begun."""
+        with self._changed:
+            return self._queue.waiting
+
     def answer(
         self,
         caller: str,
@@ -91,6 +98,7 @@ class Scanner:
             raise Refused(Code.UNREACHABLE, "pool", got=f"no answer within {seconds:.0f} s", expected="one")
         if job.error is not None:
             raise job.error
+        metrics.count("fedscore_queries_answered_total", len(queries))
         return job.answers or []
 
     def stop(self) -> None:
