@@ -15,6 +15,7 @@ from rich.table import Table
 
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError, FederationError
+from federation.observability.cli import Wait, show_health
 from federation.runtime.pki import key_fingerprint
 from server import cli_epoch, cli_members
 from server.cli_members import AsJson, Home, roster_table
@@ -160,6 +161,12 @@ def card(
         typer.echo(json.dumps(made.to_json(), indent=2))
         return
     show_card(made, opened.run(run), Console())
+
+
+@app.command()
+def health(home: Home, as_json: AsJson = False, wait: Wait = 0.0) -> None:
+    """Ask the processes that `serve` runs here how they are. Exit code 0: all are ready, 3: not."""
+    show_health(CoordinatorHome.open(home).path, as_json=as_json, wait=wait)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from clients.institution.home import CapSettings, InstitutionHome, settings_text
 from federation.catalogue import Catalogue, load_catalogue
 from federation.cli import mount
 from federation.errors import ConfigurationError
+from federation.observability.cli import Wait, show_health
 
 app = typer.Typer(
     add_completion=False,
@@ -118,6 +119,12 @@ def serve(home: Home) -> None:
     from clients.institution.serve import serve as supervise  # Flower takes a second to load
 
     supervise(InstitutionHome.open(home), say=lambda line: typer.echo(line, err=True))
+
+
+@app.command()
+def health(home: Home, as_json: AsJson = False, wait: Wait = 0.0) -> None:
+    """Ask the processes that `serve` runs here how they are. Exit code 0: all are ready, 3: not."""
+    show_health(InstitutionHome.open(home).path, as_json=as_json, wait=wait)
 
 
 app.registered_commands += cli_enrol.app.registered_commands
