@@ -27,7 +27,14 @@ class Opinion:
     @classmethod
     @lru_cache(maxsize=4096)
     def of(cls, events: tuple[Event, ...], delta: float) -> Opinion:
-        """At least one event. A second or less; equal compositions are remembered."""
+        """At least one event, `delta` in (0, 1). A second or less; equal compositions are remembered."""
+        try:
+            return cls._of(events, delta)
+        except (ArithmeticError, ValueError, MemoryError):  # mechanisms that nobody would use: no accountant answers
+            return cls(delta, math.inf, None, None, math.inf, 0.01)
+
+    @classmethod
+    def _of(cls, events: tuple[Event, ...], delta: float) -> Opinion:
         rdp = rdp_epsilon(events, delta)
         slack = max(0.01, 0.0025 * rdp)
         full = all(event.sampling_rate == 1 for event in events)

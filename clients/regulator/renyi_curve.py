@@ -30,10 +30,12 @@ _PLACE = {order: place for place, order in enumerate(ORDERS)}
 @lru_cache(maxsize=4096)
 def divergence(sampling_rate: float, noise_multiplier: float) -> Curve:
     """Of one step. Read-only."""
-    if sampling_rate == 1:
-        curve = _ORDERS / (2 * noise_multiplier**2)
-    else:
-        curve = np.array([_subsampled(sampling_rate, noise_multiplier, order) for order in ORDERS])
+    with np.errstate(all="ignore"):  # noise next to none: infinity is the answer
+        variance = float(np.square(noise_multiplier))
+        if sampling_rate == 1:
+            curve = _ORDERS / np.float64(2 * variance)
+        else:
+            curve = np.array([_subsampled(sampling_rate, variance, order) for order in ORDERS])
     curve.setflags(write=False)
     return curve
 
@@ -74,10 +76,10 @@ def _epsilons(curve: Curve, delta: float) -> Curve:
     return np.where(free, 0.0, np.maximum(curve + _conversion(delta), 0.0))
 
 
-def _subsampled(q: float, sigma: float, order: int) -> float:
+def _subsampled(q: float, variance: float, order: int) -> float:
     from scipy.special import gammaln, logsumexp
 
     k = np.arange(order + 1, dtype=np.float64)
     choose = gammaln(order + 1) - gammaln(k + 1) - gammaln(order - k + 1)
-    terms = choose + k * math.log(q) + (order - k) * math.log1p(-q) + (k * k - k) / (2 * sigma**2)
+    terms = choose + k * math.log(q) + (order - k) * math.log1p(-q) + (k * k - k) / np.float64(2 * variance)
     return max(0.0, float(logsumexp(terms)) / (order - 1))

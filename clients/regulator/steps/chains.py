@@ -45,6 +45,9 @@ class ChainStep(Step):
         except FederationError as error:
             self._failed.add(ledger)  # what follows a broken link is not judged
             self.fail_with(error, line)
+        except (ArithmeticError, ValueError, TypeError) as error:  # figures that the book's arithmetic cannot take
+            self._failed.add(ledger)
+            self.fail(f"entry {entry.sequence}", type(error).__name__, "figures that can be reckoned with", line)
 
     def finish(self) -> None:
         for (institution, key_id), book in sorted(self._books.items()):

@@ -24,6 +24,7 @@ from federation.ledger.renyi import ORDERS
 from federation.privacy.event import Event
 
 EXACT = 1e-6  # what two sums of the same divergences may differ by, relatively
+MAX_STEPS = 10**8  # a hundred times what a plan may have, and again
 _NO_GUARANTEE = 1e4  # the ledgers' accountants call what is beyond it infinite
 _LABEL = b"fedscore/v1/epsilon-sample\x00"
 
@@ -63,7 +64,8 @@ class EpsilonStep(Step):
             if name not in self._curves:
                 self.fail(f"amounts.{amount.scope}.key", amount.key, "an account that the entry charges", line)
                 continue
-            self._check_renyi(line, amount, self._curves[name])
+            if not self._check_renyi(line, amount, self._curves[name]):
+                continue  # no accountant can be asked
             self._last[name] = (line, amount)
             if drawn and amount.scope is Scope.RUN:
                 self._drawn.append(Stated(line, amount, self._charges.events(name)))
@@ -76,20 +78,31 @@ class EpsilonStep(Step):
         drawn = f"{len(ends)} ends of runs, years and lifetimes and {len(self._drawn)} entries drawn"
         self.fact(f"{drawn}: {len(self._opinions)} different compositions by PLD, PRV and, at q = 1, in closed form")
 
-    def _check_renyi(self, line: Line, amount: Amount, curve: Curve) -> None:
+    def _check_renyi(self, line: Line, amount: Amount, curve: Curve) -> bool:
+        """Whether there is a figure to compare with; a wrong one is a finding."""
         where = f"amounts.{amount.scope}.rdp"
         if amount.order is not None and amount.order not in ORDERS:
             self.fail(f"amounts.{amount.scope}.order", amount.order, "an order that accountants use", line)
-            return
+            return False
+        if not 0 < amount.delta < 1:
+            self.fail(f"amounts.{amount.scope}.delta", amount.delta, "in (0, 1)", line)
+            return False
         again = (
             best_epsilon(curve, amount.delta) if amount.order is None else epsilon_at(curve, amount.delta, amount.order)
         )
         self._recomputed += 1
         if not _same(amount.rdp, again):
             self.fail(where, amount.rdp, f"{again:.6f}, from the mechanisms charged until then", line)
+        return True
 
     def _check_opinions(self, stated: Stated) -> None:
         amount, agreement = stated.amount, self.case.policy.accounting.agreement
+        steps = sum(event.steps for event in stated.events)
+        if steps > MAX_STEPS:
+            self.fail(
+                f"amounts.{amount.scope}", f"{steps} steps", f"at most {MAX_STEPS}, to be recomputed", stated.line
+            )
+            return
         opinion = self._opinion(stated.events, amount.delta)
         tolerances = {"pld": agreement, "prv": opinion.tolerance(agreement)}
         for name, again in (("pld", opinion.pld), ("prv", opinion.prv)):

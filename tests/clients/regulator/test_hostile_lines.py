@@ -1,0 +1,96 @@
+"""Whatever stands in an export, verification ends with a verdict: no crash, no endless accounting."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oversight_federation import honest
+from oversight_lies import rewritten
+from oversight_world import World, key_of
+
+from clients.regulator import verify
+from federation.ledger.entries import Entry as LedgerEntry
+from federation.privacy.event import GaussianEvent
+from protocols.canonical import canonical
+from protocols.transparency import Entry, Statement
+
+COORDINATOR = key_of("coordinator")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_bytes_in_random_lines(tmp_path: Path, seed: int) -> None:
+    draw, world = random.Random(seed), honest()
+    for _ in range(6):
+        index = draw.randrange(len(world.entries))
+        data = bytearray(world.entries[index])
+        for _ in range(draw.randint(1, 4)):
+            data[draw.randrange(len(data))] = draw.choice(b'0129{}[]":,ae\\\x00\xff')
+        world = world.changed(index, bytes(data).replace(b"\n", b" "))
+    assert not verify(world.export(tmp_path / "export.zip"), world.policy()).holds
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        GaussianEvent(1.0, 1e-200, 1),
+        GaussianEvent(0.5, 1e-3, 10**6),
+        GaussianEvent(1e-300, 1e-5, 10),
+        GaussianEvent(0.2, 4.0, 2**50),
+        GaussianEvent(1.0, 1e300, 1),
+    ],
+)
+def test_mechanisms_that_no_accountant_answers_for(tmp_path: Path, event: GaussianEvent) -> None:
+    def change(entry: LedgerEntry) -> LedgerEntry:
+        assert entry.release is not None
+        return replace(entry, release=replace(entry.release, event=event))
+
+    world = rewritten(honest(), "bank-b", change)
+    verdict = verify(world.export(tmp_path / "export.zip"), world.policy())
+    assert {step.number for step in verdict.steps if step.findings} >= {7, 8}
+
+
+@pytest.mark.parametrize("field", [{"delta": 0.0}, {"delta": 2.0}, {"delta": -1.0}, {"order": 7777}, {"key": "1999"}])
+def test_amounts_that_mean_nothing(tmp_path: Path, field: dict[str, Any]) -> None:
+    def change(entry: LedgerEntry) -> LedgerEntry:
+        return replace(entry, amounts=tuple(replace(amount, **field) for amount in entry.amounts))
+
+    world = rewritten(honest(), "bank-b", change)
+    verdict = verify(world.export(tmp_path / "export.zip"), world.policy())
+    assert 7 in {step.number for step in verdict.steps if step.findings}
+
+
+CONTENTS: list[tuple[str, Any]] = [
+    ("round", {}),
+    ("round", {"updates": []}),
+    ("model", {"run_id": ["x"]}),
+    ("evaluation", {"run_id": "spring", "plan_hash": "aa" * 32, "model_hash": "bb" * 32, "document_hash": 5}),
+    ("member", {"institution": "bank-a", "from": "elsewhere"}),
+    ("regulator", {"key": None}),
+    ("audit-result", {"institution": {"a": 1}, "passed": "yes"}),
+    ("replay-result", {"matches": 1}),
+]
+
+
+@pytest.mark.parametrize(("kind", "content"), CONTENTS)
+def test_statements_that_say_nothing(tmp_path: Path, kind: str, content: dict[str, Any]) -> None:
+    world = honest().inserted(28, Statement.sign(kind, content, COORDINATOR).entry.data)
+    assert not verify(world.export(tmp_path / "export.zip"), world.policy()).holds
+
+
+@pytest.mark.parametrize("body", [[], 1, "x", None, {"plan": []}, {"content": 1, "signature": "", "signer": ""}])
+@pytest.mark.parametrize("kind", ["plan", "round", "ledger-entry", "member"])
+def test_bodies_of_another_form(tmp_path: Path, kind: str, body: Any) -> None:
+    world = honest().inserted(28, Entry(kind, canonical(body)).data)
+    verdict = verify(world.export(tmp_path / "export.zip"), world.policy())
+    assert {step.number for step in verdict.steps if step.findings} >= {2}
+
+
+def test_a_kind_that_nobody_knows_is_told(tmp_path: Path) -> None:
+    world: World = honest().inserted(28, Entry("surprise", b"{}").data)
+    verdict = verify(world.export(tmp_path / "export.zip"), world.policy())
+    assert verdict.holds
+    assert "1 entries of kind surprise" in verdict.step(2).notes[0]
