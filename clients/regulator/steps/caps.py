@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from clients.regulator.case import Case
 from clients.regulator.line import Line
@@ -11,7 +13,10 @@ from clients.regulator.steps.base import Step
 from federation.ledger.budget import TOLERANCE, Amount
 from federation.ledger.entries import Entry, Kind
 from federation.ledger.release import ADJACENCY, ROUND_PHASES, UNIT, Release
+from federation.oversight.audits import AuditResult
+from federation.oversight.replay import ReplayResult
 from federation.rounds.plan import TrainingPlan
+from protocols.errors import ProtocolError
 
 
 class CapsStep(Step):
@@ -31,10 +36,8 @@ class CapsStep(Step):
         self._plans.take(line)
         if line.signed is not None:
             self._ledger_entry(line, line.signed.entry)
-        elif line.content is not None and line.kind == "audit-result":
-            self._result(line, line.content.get("passed"), "audit that failed")
-        elif line.content is not None and line.kind == "replay-result":
-            self._result(line, line.content.get("matches"), "replay that did not match")
+        elif line.content is not None and line.kind in ("audit-result", "replay-result"):
+            self._result(line, line.content)
 
     def finish(self) -> None:
         for (institution, code), count in sorted(self._refused.items()):
@@ -90,13 +93,21 @@ class CapsStep(Step):
             got = f"reservation {self._reserved[slot]} of {release.phase}"
             self.fail("release.attempt", got, f"at most {allowed(plan, release.phase)}, as the plan pays for", line)
 
-    def _result(self, line: Line, passed: object, what: str) -> None:
-        if passed is True:
+    def _result(self, line: Line, content: Mapping[str, Any]) -> None:
+        """Read by the form's own rules: nobody passes with a finding that failed."""
+        try:
+            if line.kind == "audit-result":
+                audit = AuditResult.from_json(content)
+                passed = audit.passed and not audit.exceeded
+            else:
+                passed = ReplayResult.from_json(content).matches
+        except ProtocolError as error:
+            self.fail_with(error, line, where=line.kind)
             return
-        if self.case.policy.audits_must_pass:
-            self.fail(line.kind, f"an {what}" if what[0] in "aeiou" else f"a {what}", "one that passes", line)
-        else:
-            self.note(f"Log entry {line.index}: {what}")
+        if not passed and self.case.policy.audits_must_pass:
+            self.fail(line.kind, "one that failed", "one that passes", line)
+        elif not passed:
+            self.note(f"Log entry {line.index}: {line.kind} that failed")
 
 
 def _differences(release: Release, plan: TrainingPlan, institution: str) -> list[tuple[str, object, object]]:

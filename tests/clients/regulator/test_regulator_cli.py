@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oversight_federation import honest
+from oversight_federation import audited, honest
 from oversight_lies import rewritten
 from oversight_world import key_of, policy_values
 from typer.testing import CliRunner
@@ -60,9 +60,7 @@ def test_a_lie_exits_with_1_and_names_step_and_entry(tmp_path: Path, policy: Pat
 
 
 def test_the_report_says_who_what_and_what_it_does_not_show(tmp_path: Path, policy: Path) -> None:
-    world = honest()
-    audit = {"institution": "bank-a", "kind": "contract", "claimed": 1.0, "measured": 0.93, "passed": True}
-    world = world.inserted(28, Statement.sign("audit-result", audit, key_of("bank-a")).entry.data)
+    world = honest().inserted(28, audited("bank-a"))
     path = world.export(tmp_path / "export.zip")
     report = tmp_path / "report.html"
     result = RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--report", str(report)])

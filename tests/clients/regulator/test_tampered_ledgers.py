@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oversight_federation import Federation, honest, make_plan
+from oversight_federation import Federation, audited, honest, make_plan
 from oversight_lies import first, judge, numbered, rewritten
 from oversight_world import BANKS, NOMINAL, World, key_of, ledger_entry, member
 
@@ -219,14 +219,18 @@ def test_more_reservations_than_the_plan_pays_for(tmp_path: Path) -> None:
     assert first(verdict, 8).got == "reservation 4 of train"
 
 
-@pytest.mark.parametrize(
-    ("kind", "content"), [("audit-result", {"passed": False}), ("replay-result", {"matches": False})]
-)
-def test_an_audit_that_failed(tmp_path: Path, kind: str, content: dict[str, Any]) -> None:
-    said = Statement.sign(kind, {"institution": "bank-a", **content}, key_of("bank-a"))
-    world = honest().inserted(28, said.entry.data)
+def test_an_audit_that_failed(tmp_path: Path) -> None:
+    world = honest().inserted(28, audited("bank-a", passed=False))
     judge(world, tmp_path, {8})
     assert verify(world.export(tmp_path / "e.zip"), world.policy(audits_must_pass=False)).holds
+    fine = honest().inserted(28, audited("bank-a"))
+    assert verify(fine.export(tmp_path / "fine.zip"), fine.policy()).holds
+
+
+def test_an_audit_that_passes_with_a_finding_that_failed(tmp_path: Path) -> None:
+    content = {**honest().inserted(28, audited("bank-a", passed=False)).content(28), "passed": True}
+    world = honest().inserted(28, Statement.sign("audit-result", content, key_of("bank-a")).entry.data)
+    assert first(judge(world, tmp_path, {8}), 8).where == "audit-result: audit-result.passed"
 
 
 def _with(act: Callable[[Federation, Any], object]) -> World:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from oversight_federation import honest
+from oversight_federation import audited, honest
 from oversight_lies import first, judge
 from oversight_world import BANKS, NOW, WITNESSES, World, key_of, log_key, member, promise, root_of, witness_key
 
@@ -194,8 +194,8 @@ def test_another_regulator(tmp_path: Path) -> None:
     ],
 )
 def test_a_statement_by_whom_it_is_not(tmp_path: Path, kind: str, signer: str) -> None:
-    content = {"passed": True, "institution": "bank-a"} if kind == "audit-result" else {"run_id": "spring"}
-    said = Statement.sign(kind, content, key_of(signer))
+    audit = honest().inserted(28, audited("bank-a")).content(28)
+    said = Statement.sign(kind, audit if kind == "audit-result" else {"run_id": "spring"}, key_of(signer))
     judge(honest().inserted(28, said.entry.data), tmp_path, {2})
 
 
