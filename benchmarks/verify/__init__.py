@@ -31,12 +31,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """wall_s, entries_per_s, peak_mb, and what the verdict was."""
     from benchmarks.verify.federation import Federation
 
-    federation = Federation(args.institutions, args.mechanisms)
+    federation = Federation(args.entries, args.institutions, args.mechanisms)
     with tempfile.TemporaryDirectory() as folder:
         path = args.export or Path(folder, "export.zip")
         started = time.perf_counter()
         if not path.exists():
-            federation.export(path, args.entries)
+            federation.export(path)
         made = time.perf_counter() - started
         os.environ |= dict.fromkeys(_THREADS, "1")  # one core, whichever is free
         with multiprocessing.get_context("spawn").Pool(1) as pool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -76,18 +77,19 @@ class Bank:
 
 
 class Federation:
-    """`institutions` banks that run plan after plan, `mechanisms` different ones in turn."""
+    """`institutions` banks that run plan after plan, `mechanisms` different ones in turn, for so many log entries."""
 
-    def __init__(self, institutions: int, mechanisms: int) -> None:
+    def __init__(self, entries: int, institutions: int, mechanisms: int) -> None:
         self.banks = [Bank(f"bank-{number:02}") for number in range(institutions)]
-        self.schedule = Schedule(mechanisms)
+        runs = math.ceil((entries - institutions) / (1 + ROUNDS * (2 * institutions + 1)))
+        self.schedule = Schedule(max(1, runs), mechanisms)
         self.log = LogKey.from_seed(VerifierKey.of(key("log").public).name, hashlib.sha256(b"log").digest())
         self.witnesses = ("regulator", *(bank.name for bank in self.banks))
 
-    def export(self, path: Path, entries: int) -> None:
-        """Write an export of at least that many entries, whole rounds."""
+    def export(self, path: Path) -> None:
+        """Write an export of whole runs."""
         tree, listed = Frontier(), []
-        for data in self._entries(entries):
+        for data in self._entries():
             tree, _ = tree.append(leaf_hash(data))
             listed.append(data)
         note = Checkpoint(self.log.name, tree.size, tree.root).note(self.log)
@@ -101,15 +103,10 @@ class Federation:
             "caps": {"run": CAPS.run, "year": CAPS.year, "lifetime": CAPS.lifetime, "delta": CAPS.delta},
         }
 
-    def _entries(self, wanted: int) -> Iterator[bytes]:
-        said = self._enrolment()
-        yield from said
-        run, count = 0, len(said)
-        while count < wanted:
-            for data in self._run(run):
-                yield data
-                count += 1
-            run += 1
+    def _entries(self) -> Iterator[bytes]:
+        yield from self._enrolment()
+        for run in range(self.schedule.runs):
+            yield from self._run(run)
 
     def _enrolment(self) -> list[bytes]:
         public = (key("regulator").public.hex, witness("regulator").public.key.hex)

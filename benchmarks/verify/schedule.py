@@ -18,13 +18,15 @@ RUNS_A_YEAR = 10
 DELTA = 1e-6
 CAPS = Caps(run=1.0, year=4.0, lifetime=12.0, delta=DELTA)
 Events: TypeAlias = tuple[GaussianEvent, ...]
+Knots: TypeAlias = tuple[list[float], list[float], list[float]]  # RDP, PLD, PRV
 _KNOTS = (1, 5, 10, 20, 35, 50, 75, 100)
 
 
 class Schedule:
-    """Run after run, ten a year, the mechanisms in turn."""
+    """So many runs, ten a year, the mechanisms in turn."""
 
-    def __init__(self, mechanisms: int) -> None:
+    def __init__(self, runs: int, mechanisms: int) -> None:
+        self.runs = runs
         self._sigmas = [30.0 + 2.5 * number for number in range(mechanisms)]
 
     def event(self, run: int) -> GaussianEvent:
@@ -44,7 +46,7 @@ class Schedule:
         blank = CAPS.blank(scope, key, DELTA)
         curve = self._before(start, run) + self._curve(run) * round
         best = best_epsilon(curve, DELTA)
-        knots = self._knots(start, run)
+        knots = self._within(run) if start == run else self._since(start)
         pld, prv = (float(np.interp(best, knots[0], figures)) for figures in knots[1:])
         rdp = best if blank.order is None else epsilon_at(curve, DELTA, blank.order)
         return Amount(scope, key, DELTA, blank.cap, pld, prv, rdp, blank.order)
@@ -59,11 +61,16 @@ class Schedule:
         return sum((self._curve(each) * ROUNDS for each in range(start, run)), zero)
 
     @cache  # noqa: B019
-    def _knots(self, start: int, run: int) -> tuple[list[float], list[float], list[float]]:
-        """(RDP, PLD, PRV) at some rounds of a run, after all runs since `start`."""
-        rounds = _KNOTS if start == run else (1, ROUNDS)
-        found = [_figures(self._composition(start, run, round)) for round in rounds]
-        return [each[0] for each in found], [each[1] for each in found], [each[2] for each in found]
+    def _within(self, run: int) -> Knots:
+        """At some rounds of a run, which is the first of its account."""
+        return _figures([self._composition(run, run, round) for round in _KNOTS])
+
+    @cache  # noqa: B019
+    def _since(self, start: int) -> Knots:
+        """At the ends of the run `start`, of every year since, and of all: exact where a verifier looks."""
+        years = range(start - start % RUNS_A_YEAR + RUNS_A_YEAR - 1, self.runs, RUNS_A_YEAR)
+        ends = sorted({start, *years, self.runs - 1})
+        return _figures([self._composition(start, end, ROUNDS) for end in ends])
 
     def _composition(self, start: int, run: int, round: int) -> Events:
         whole = [self._times(each, ROUNDS) for each in range(start, run)]
@@ -74,7 +81,9 @@ class Schedule:
         return GaussianEvent(event.sampling_rate, event.noise_multiplier, event.steps * rounds)
 
 
-@cache
-def _figures(events: Events) -> tuple[float, float, float]:
-    rdp = rdp_epsilon(events, DELTA)
-    return rdp, spent(events, DELTA), prv_epsilon(events, DELTA, error=max(0.01, 0.0025 * rdp)) or 0.0
+def _figures(compositions: list[Events]) -> Knots:
+    """RDP, PLD and PRV of each."""
+    rdp = [rdp_epsilon(events, DELTA) for events in compositions]
+    pld = [spent(events, DELTA) for events in compositions]
+    prv = [prv_epsilon(events, DELTA, error=max(0.01, 0.0025 * r)) for events, r in zip(compositions, rdp, strict=True)]
+    return rdp, pld, [upper or 0.0 for upper in prv]
