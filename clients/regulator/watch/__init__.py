@@ -2,3 +2,7 @@
 
 Watcher.open(home).run(stop)          # follow, verify, cosign, reveal beacons, draw, verify completely now and then
 """
+
+from clients.regulator.watch.watcher import Watcher
+
+__all__ = ["Watcher"]

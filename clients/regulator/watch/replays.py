@@ -5,8 +5,8 @@ progress.uncovered(size)                             # whether a beacon is owed 
 [draw for draw in progress.drawable(size) if drawn(secret, draw, rate)]
 
 A draw must not be foreseen while the round is computed. The coin of an update is HMAC-SHA256 under a secret of this
-home, over the update's place and the leaf hash of the round's statement: neither institution nor coordinator can compute
-it, and the regulator that reveals the secret later shows that it chose nothing.
+home, over the update's place and the leaf hash of the round's statement: neither institution nor coordinator can
+compute it, and a regulator that reveals the secret later shows that it chose nothing.
 """
 
 from __future__ import annotations
@@ -40,12 +40,16 @@ class Drawable:
 
     @property
     def slot(self) -> str:
-        place = self.place
-        return f"draw/{self.institution}/{place.run_id}/{place.phase}/{place.round}/{place.attempt}"
+        return slot_of(self.institution, self.place)
 
     def draw(self, deadline: int) -> Draw:
         place = self.place
         return Draw(self.institution, place.run_id, place.phase, place.round, place.attempt, deadline)
+
+
+def slot_of(institution: str, place: Place) -> str:
+    """Under which a draw is kept: an attempt is drawn once."""
+    return f"draw/{institution}/{place.run_id}/{place.phase}/{place.round}/{place.attempt}"
 
 
 def drawn(secret: bytes, update: Drawable, rate: float) -> bool:

@@ -17,7 +17,7 @@ from protocols.transparency import open_checkpoint
 
 
 def trail_of(home: RegulatorHome, store: MirrorStore) -> Trail:
-    """The copy as a trail, with own promises and the documents in HOME/documents. Raises ConfigurationError if empty."""
+    """The copy as a trail, own promises and documents included. Raises ConfigurationError if it is empty."""
     held = store.newest()
     if held is None:
         raise ConfigurationError("copy of the log", got="nothing yet", expected="`fedscore regulator watch` first")

@@ -3,8 +3,8 @@
 watcher = Watcher.open(home, clock=time.time)
 watcher.turn(wait=30.0)                       # raises LogUnreachable; an alarm ends in an alert
 
-A turn 1. fetches and verifies the next checkpoint, 2. judges the new entries, 3. cosigns (what is cosigned is on disk
-before), 4. takes the quorum's cosignatures, 5. reveals beacons and draws rounds, 6. sends what the log has not answered.
+A turn 1. fetches and verifies the next checkpoint, 2. judges the new entries, 3. cosigns (on disk before), 4. takes the
+others' cosignatures, 5. reveals beacons and draws rounds, 6. sends what the log has not answered.
 Killed at any moment, it goes on: statements are kept before they are sent, one for each slot.
 """
 
@@ -25,11 +25,24 @@ from federation.errors import FederationError
 from federation.oversight.replay import BeaconStatement
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
-from protocols.replay import BeaconChain
 from protocols.transparency import Checkpoint, attach, cosign, open_checkpoint, split_note, verify_promise
 
 PAUSE_S = 2.0
+BEACON_PAUSE_S = 0.2
 _DAY = 86_400
+# Of the ten steps, in their order.
+CODES = (
+    "manifest",
+    "signatures",
+    "chains",
+    "inclusion",
+    "consistency",
+    "quorum",
+    "epsilon",
+    "caps",
+    "rounds",
+    "person",
+)
 _log = get_logger("watch")
 
 
@@ -65,9 +78,11 @@ class Watcher:
         """Turn after turn until `stop`; a log that is away is asked again, an alarm is waited out."""
         while not stop.is_set():
             try:
-                self.turn(self.home.settings.watch.wait_s)
+                # A round waits for a beacon, and a quorum comes together without any new entry.
+                waits = self.progress.uncovered(self.mirror.tree.size)
+                self.turn(0.0 if waits else self.home.settings.watch.wait_s)
                 self.verify_if_due()
-                pause = 0.0 if self.mirror.tree.size and self.home.settings.watch.wait_s else PAUSE_S
+                pause = BEACON_PAUSE_S if waits else 0.0 if self.home.settings.watch.wait_s else PAUSE_S
             except (FederationError, ProtocolError) as error:
                 _log.error("nothing followed", code=getattr(error, "code", type(error).__name__))
                 pause = PAUSE_S
@@ -96,7 +111,7 @@ class Watcher:
         self._verified_at = self.clock()
         for step in verdict.steps:
             for finding in step.findings:
-                self._alert(f"step_{step.number}", finding.place, str(finding))
+                self._alert(CODES[step.number - 1], finding.place, str(finding))
         return True
 
     def _judge_news(self) -> None:
@@ -104,7 +119,7 @@ class Watcher:
             line, findings = self.judge.take(data)
             self.progress.take(line, self.judge.case.roster)
             for step, finding in findings:
-                self._alert(f"step_{step}", finding.place, str(finding))
+                self._alert(CODES[step - 1], finding.place, str(finding))
         named = self.judge.case.roster.regulator
         if named is not None and named != self.home.registration:
             self._alert("registration", "regulator", "the log names other keys or another chain than this home's")
@@ -146,13 +161,9 @@ class Watcher:
         if note is None:
             return
         root, index = open_checkpoint(note, self.policy.log).root.hex(), len(said) + 1
-        preimage = self._chain.preimage(index).hex()
+        preimage = self.home.beacon_chain.preimage(index).hex()
         entry = BeaconStatement(self.quorum_size, root, index, preimage).entry(self.home.signing_key)
         self.store.keep(f"beacon/{index}", entry, self.clock())
-
-    @property
-    def _chain(self) -> BeaconChain:
-        return self.home.beacon_chain
 
     def _owe_draws(self) -> None:
         """Of updates whose round a quorum has cosigned: nobody can exchange them any more."""
@@ -179,4 +190,4 @@ class Watcher:
 
     def _alert(self, code: str, place: str, text: str) -> None:
         if self.store.alert(code, place, text, self.clock()):
-            _log.error("the trail is not as it should be", code=code if code.isalpha() else "finding")
+            _log.error("the trail is not as it should be", code=code)

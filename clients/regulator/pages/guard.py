@@ -1,0 +1,85 @@
+"""What stands in front of every answer: safe headers, no unknown host names, and nothing without a session."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from clients.regulator.pages.session import Gate
+
+COOKIE = "fedscore_regulator"
+OPEN = frozenset({"/login", "/static/style.css"})
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_PLOT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # matplotlib styles its elements in place
+Message = MutableMapping[str, Any]
+
+
+class Guard:
+    """Wraps the application. A browser without a session is led to /login; a program without a token gets 401."""
+
+    def __init__(self, app: Starlette, gate: Gate) -> None:
+        self._app, self._gate = app, gate
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = _with_headers(message["headers"], scope["path"])
+            await send(message)
+
+        request = Request(scope)
+        if scope["path"] in OPEN or is_authenticated(request, self._gate):
+            await self._app(scope, receive, send_safely)
+            return
+        await _refusal(request)(scope, receive, send_safely)
+
+
+def is_authenticated(request: Request, gate: Gate) -> bool:
+    """By the session's cookie or, for programs, `Authorization: Bearer TOKEN`."""
+    if gate.holds(request.cookies.get(COOKIE, "")):
+        return True
+    scheme, _, offered = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and not gate.locked() and gate.opens(offered.strip())
+
+
+def same_origin(request: Request) -> bool:
+    """Whether a form was sent from a page of this site, as far as the browser says."""
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    mine = request.headers.get("host", "")
+    return site in ("same-origin", "none") and (origin is None or urlsplit(origin).netloc == mine)
+
+
+def _refusal(request: Request) -> Response:
+    wants_page = "text/html" in request.headers.get("accept", "") and request.method == "GET"
+    if wants_page:
+        return RedirectResponse("/login", 303)
+    return PlainTextResponse("log in, or send the token\n", 401, {"WWW-Authenticate": "Bearer"})
+
+
+def _with_headers(headers: list[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
+    """The answer's own Cache-Control stays."""
+    safe = dict(HEADERS)
+    if path.startswith("/plots/"):
+        safe["Content-Security-Policy"] = _PLOT_POLICY
+    given = {name.lower() for name, _ in headers}
+    return [*headers, *((n.encode(), v.encode()) for n, v in safe.items() if n.lower().encode() not in given)]

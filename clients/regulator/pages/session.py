@@ -1,0 +1,74 @@
+"""Who may look: one secret opens the pages, a signed cookie keeps them open for some hours.
+
+The cookie is {expiry}.{nonce}.{MAC}; the MAC's key is drawn when the process starts, so a restart ends all sessions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+MAX_FAILURES = 5
+FAILURE_WINDOW_S = 60.0
+
+
+@dataclass
+class Gate:
+    """`token`: what opens. `clock`: seconds. Not printed."""
+
+    token: str = field(repr=False)
+    lifetime_s: float
+    clock: Callable[[], float]
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    _failures: deque[float] = field(default_factory=deque)
+    _ended: dict[str, float] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def locked(self) -> bool:
+        """Whether there were too many wrong secrets lately, from anywhere: there is one secret to be guessed."""
+        with self._lock:
+            while self._failures and self._failures[0] <= self.clock() - FAILURE_WINDOW_S:
+                self._failures.popleft()
+            return len(self._failures) >= MAX_FAILURES
+
+    def opens(self, offered: str) -> bool:
+        """Whether `offered` is the secret; compared in constant time, by hashes of one length. Counts a failure."""
+        mine, other = (hashlib.sha256(text.encode(errors="replace")).digest() for text in (self.token, offered))
+        if hmac.compare_digest(mine, other):
+            return True
+        with self._lock:
+            self._failures.append(self.clock())
+        return False
+
+    def begin(self) -> str:
+        """A new session's cookie."""
+        content = f"{int(self.clock() + self.lifetime_s)}.{secrets.token_hex(16)}"
+        return f"{content}.{self._mac(content)}"
+
+    def holds(self, cookie: str) -> bool:
+        """Whether `cookie` is of a session that has not ended."""
+        content, _, mac = cookie.rpartition(".")
+        if not hmac.compare_digest(mac.encode(errors="replace"), self._mac(content).encode()):
+            return False
+        expiry, _, nonce = content.partition(".")
+        return self.clock() < int(expiry) and nonce not in self._ended
+
+    def end(self, cookie: str) -> None:
+        """The session of `cookie` is over, wherever copies of it are."""
+        if not self.holds(cookie):
+            return
+        expiry, nonce, _ = cookie.split(".")
+        with self._lock:
+            now = self.clock()
+            self._ended = {each: until for each, until in self._ended.items() if until > now}
+            self._ended[nonce] = float(expiry)
+
+    def _mac(self, content: str) -> str:
+        return hmac.digest(
+            self._key, b"fedscore/v1/regulator/session" + content.encode(errors="replace"), "sha256"
+        ).hex()

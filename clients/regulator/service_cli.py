@@ -1,0 +1,174 @@
+"""The regulator's own service: make a home, watch the log, serve pages, ask for audits, draw rounds."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from clients.regulator.home import RegulatorHome
+from clients.regulator.settings import settings_text
+from clients.regulator.view import show
+from federation.runtime.logging import configure_process
+from protocols.signing import VerifyingKey
+from protocols.transparency import Entry, verify_promise
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
+AUTHORITY = "log-authority.pem"
+_DAY_S = 86_400
+Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The regulator's home.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+Days = Annotated[int, typer.Option("--days", min=1, help="How long the institution may take.")]
+
+
+@app.command()
+def init(
+    home: Home,
+    log: Annotated[str, typer.Option(help="The log's address: https://HOST:PORT.")],
+    log_key: Annotated[str, typer.Option(help="The log's key (hex), as the coordinator's operator read it out.")],
+    coordinator_key: Annotated[str, typer.Option(help="The coordinator's key (hex), likewise.")],
+    authority: Annotated[Path | None, typer.Option(help="Certificate that the log's server is signed with.")] = None,
+    name: Annotated[str, typer.Option(help="The regulator's name.")] = "regulator",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where the pages are served, on this machine.")] = 9390,
+    as_json: AsJson = False,
+) -> None:
+    """Make a home: keys, settings, and a policy to be completed. Prints what the coordinator's operator enters."""
+    pinned = AUTHORITY if authority is not None else ""
+    text = settings_text(name=name, log_url=log, log_authority=pinned, port=port, written=datetime.now(UTC))
+    keys = {"log": VerifyingKey.from_hex(log_key), "coordinator": VerifyingKey.from_hex(coordinator_key)}
+    opened = RegulatorHome.create(home, text, **keys)
+    if authority is not None:
+        shutil.copyfile(authority, opened.path / AUTHORITY)
+    said = opened.registration.to_json()
+    if as_json:
+        typer.echo(json.dumps({"home": str(opened.path), "registration": said}, indent=2))
+        return
+    typer.echo(f"{opened.name} is at home in {opened.path}. For coordinator.toml, to be read out to its operator:\n")
+    typer.echo("[regulator]")
+    typer.echo("\n".join(f"{field} = {json.dumps(value)}" for field, value in said.items()))
+    typer.echo(
+        "\nComplete policy.toml (witness keys from the members themselves, caps), then `fedscore regulator watch`."
+    )
+    typer.echo(f"The pages open with the token in {opened.path / 'keys' / 'access.token'}.")
+
+
+@app.command()
+def watch(home: Home) -> None:
+    """Follow the log, verify what is new, cosign, reveal beacons, draw rounds: until Ctrl-C."""
+    from clients.regulator.watch.watcher import Watcher  # with the ledger's packages
+
+    opened = RegulatorHome.open(home)
+    configure_process(opened.logs / "watch.jsonl")
+    stop, watcher = _until_stopped(), Watcher.open(opened)
+    typer.echo(f"{opened.name}: watching {opened.settings.log_url} from entry {watcher.mirror.tree.size}", err=True)
+    # A question may wait at the log for half a minute; a signal does not.
+    threading.Thread(target=watcher.run, args=(stop,), name="watch", daemon=True).start()
+    stop.wait()
+
+
+@app.command()
+def serve(home: Home) -> None:
+    """Serve the pages until Ctrl-C."""
+    from clients.regulator.serve import serving
+
+    opened = RegulatorHome.open(home)
+    configure_process(opened.logs / "pages.jsonl")
+    stop = _until_stopped()
+    with serving(opened) as port:
+        scheme = "https" if opened.settings.pages.tls_key else "http"
+        typer.echo(f"{opened.name}: pages on {scheme}://{opened.settings.pages.bind}:{port}", err=True)
+        stop.wait()
+
+
+@app.command()
+def check(home: Home, as_json: AsJson = False) -> None:
+    """Verify the own copy completely, now, in ten steps. Exit code 0 only if all of them hold."""
+    from clients.regulator.mirror import MirrorStore
+    from clients.regulator.watch.thorough import verify_copy
+
+    opened = RegulatorHome.open(home)
+    verdict = verify_copy(opened, MirrorStore.open(opened.database_url), time.time())
+    if as_json:
+        typer.echo(json.dumps(verdict.to_json()))
+    else:
+        show(verdict, Console())
+    if not verdict.holds:
+        raise typer.Exit(1)
+
+
+@app.command("request")
+def request_audit(
+    home: Home,
+    institution: Annotated[str, typer.Option(help="Who is asked.")],
+    kind: Annotated[Literal["contract", "canary", "one-run"], typer.Option(help="Which audit.")],
+    plan: Annotated[str, typer.Option(help="The plan's hash, in full.")],
+    out: Annotated[Path, typer.Option(help="The signed request, for `fedscore institution audit --request`.")],
+    days: Days = 14,
+    as_json: AsJson = False,
+) -> None:
+    """Ask an institution for an audit, with a seed drawn here; in the log when this returns."""
+    from federation.oversight.audits import AuditRequest
+
+    opened = RegulatorHome.open(home)
+    seed, expires = secrets.token_hex(32), int(time.time()) + days * _DAY_S
+    entry = AuditRequest(institution, kind, plan, seed, expires).sign(opened.signing_key)
+    _say(opened, f"audit/{institution}/{entry.hash.hex()}", entry)
+    out.write_bytes(entry.data)
+    said = {"leaf_hash": entry.hash.hex(), "file": str(out), "expires": expires}
+    until = f"{datetime.fromtimestamp(expires, UTC):%Y-%m-%d}"
+    typer.echo(json.dumps(said) if as_json else f"{out}: asks {institution} for a {kind} audit until {until}")
+
+
+@app.command()
+def draw(
+    home: Home,
+    institution: Annotated[str, typer.Option(help="Who is to compute it again.")],
+    run: Annotated[str, typer.Option(help="The run.")],
+    round: Annotated[int, typer.Option(min=1, help="The round.")],
+    attempt: Annotated[int, typer.Option(min=1, help="Which reservation of that round.")] = 1,
+    phase: Annotated[Literal["train", "evaluate"], typer.Option(help="The phase.")] = "train",
+    days: Days = 14,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a round beyond those that `watch` draws by itself; in the log when this returns."""
+    from clients.regulator.watch.replays import slot_of
+    from federation.oversight.replay import Draw, Place
+
+    opened, place = RegulatorHome.open(home), Place(run, phase, round, attempt)
+    asked = Draw(institution, run, phase, round, attempt, int(time.time()) + days * _DAY_S)
+    entry = _say(opened, slot_of(institution, place), asked.entry(opened.signing_key))
+    said = {"leaf_hash": entry.hash.hex()}
+    typer.echo(json.dumps(said) if as_json else f"fedscore institution replay {entry.hash.hex()}   # at {institution}")
+
+
+def _say(home: RegulatorHome, slot: str, entry: Entry) -> Entry:
+    """Keep a statement, then have it promised; the one of this slot that was kept first.
+
+    If the log is away it stays kept, and `watch` sends it. Raises LogUnreachable, ProtocolError.
+    """
+    from clients.regulator.mirror import LogReader, MirrorStore
+
+    store = MirrorStore.open(home.database_url)
+    kept = store.keep(slot, entry, time.time())
+    with LogReader(home.settings.log_url, home.authority) as log:
+        promise = log.say(kept.entry)
+    verify_promise(promise, kept.entry.hash, home.policy.log, time.time())
+    store.answered(kept.leaf, promise.encode())
+    return kept.entry
+
+
+def _until_stopped() -> threading.Event:
+    """Set by SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
