@@ -47,6 +47,17 @@ class LedgerAccount:
     mechanisms: set[Event] = field(default_factory=set)  # each as one step
     retired: bool = False
 
+    def to_json(self) -> dict[str, Any]:
+        amounts = [amount.to_json() for _, amount in sorted(self.amounts.items())]
+        refusals = dict(sorted(self.refusals.items()))
+        return {
+            "institution": self.institution,
+            "key_id": self.key_id,
+            "entries": self.entries,
+            "amounts": amounts,
+            "refusals": refusals,
+        }
+
     def take(self, entry: Entry) -> None:
         self.entries += 1
         self.first, self.last = self.first or entry.time, entry.time
@@ -113,3 +124,12 @@ class Account:
         firsts = [ledger.first for ledger in self.ledgers.values() if ledger.first]
         lasts = [ledger.last for ledger in self.ledgers.values() if ledger.last]
         return (min(firsts), max(lasts)) if firsts and lasts else None
+
+    def to_json(self) -> dict[str, Any]:
+        """For machines: entries by kind, what every ledger states of every run, year and lifetime, audits, replays."""
+        return {
+            "entries": dict(sorted(self.kinds.items())),
+            "ledgers": [self.ledgers[key].to_json() for key in sorted(self.ledgers)],
+            "audits": [{**content, "index": index} for index, content in self.audits],
+            "replays": [{**content, "index": index} for index, content in self.replays],
+        }

@@ -81,6 +81,14 @@ class Case:
             return None
         return sorted(times, reverse=True)[quorum.faults]
 
+    @property
+    def cosigned(self) -> int:
+        """How many of the policy's witnesses cosigned the newest checkpoint, enough or not."""
+        try:
+            return len(self.policy.quorum.times(self.newest.data, self.policy.log).times)
+        except ProtocolError:
+            return 0
+
     def grow(self, line: Line) -> None:
         """The tree with one more entry."""
         self.tree, _ = self.tree.append(line.leaf)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from clients.regulator import service_cli
 from clients.regulator.policy import Policy
 from clients.regulator.policy_template import template
 from clients.regulator.trail import Trail
@@ -16,6 +17,7 @@ from clients.regulator.view import show
 from federation.errors import ConfigurationError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
+app.registered_commands += service_cli.app.registered_commands
 
 PolicyFile = Annotated[Path, typer.Option("--policy", help="The regulator's policy.toml.")]
 
@@ -23,6 +25,7 @@ PolicyFile = Annotated[Path, typer.Option("--policy", help="The regulator's poli
 @app.command()
 def export(
     out: Annotated[Path, typer.Option(help="The export to write (zip).")],
+    home: Annotated[Path | None, typer.Option("--home", help="The regulator's home, with its own copy.")] = None,
     folder: Annotated[Path | None, typer.Option("--folder", help="A copy of the log, laid out like an export.")] = None,
     log: Annotated[str | None, typer.Option("--log", help="The log's address (HTTP, C2SP tlog-tiles).")] = None,
     policy: Annotated[Path | None, typer.Option("--policy", help="With --log: names the log's key.")] = None,
@@ -32,7 +35,8 @@ def export(
     """Pack the trail into one zip: the same bytes for the same trail."""
     from clients.regulator.export import write_export
 
-    manifest = write_export(out, _trail(folder, log, policy, authority, documents))
+    trail = _trail_at_home(home) if home is not None else _trail(folder, log, policy, authority, documents)
+    manifest = write_export(out, trail)
     typer.echo(f"{out}: {manifest.size} entries, {len(manifest.files)} files, of {manifest.origin}")
 
 
@@ -41,21 +45,23 @@ def verify(
     path: Annotated[Path, typer.Argument(metavar="EXPORT", help="The export (zip).")],
     policy: PolicyFile,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write a report too: .html or .pdf.")] = None,
+    report: Annotated[list[Path] | None, typer.Option(help="Write a report too, .html or .pdf; repeat.")] = None,
 ) -> None:
     """Verify an export in ten numbered steps. Exit code 0 only if all of them hold."""
     from clients.regulator.verify import examine
 
     demanded = Policy.read(policy)
-    if report is not None and report.suffix not in (".html", ".pdf"):
-        raise ConfigurationError("--report", got=report.suffix or "no suffix", expected=".html or .pdf")
+    for file in report or ():
+        if file.suffix not in (".html", ".pdf"):
+            raise ConfigurationError("--report", got=file.suffix or "no suffix", expected=".html or .pdf")
     examined = examine(path, demanded)
-    if report is not None:
+    if report:
         from clients.regulator.report import write_report
 
-        write_report(report, examined, demanded, path)
+        for file in report:
+            write_report(file, examined, demanded, path)
     if as_json:
-        typer.echo(json.dumps(examined.verdict.to_json()))
+        typer.echo(json.dumps(examined.verdict.to_json() | {"account": examined.account.to_json()}))
     else:
         show(examined.verdict, Console())
     if not examined.verdict.holds:
@@ -75,11 +81,20 @@ def policy_template(
     typer.echo(f"{out}: fill in what is empty, from the parties themselves and not from an export")
 
 
+def _trail_at_home(home: Path) -> Trail:
+    from clients.regulator.home import RegulatorHome
+    from clients.regulator.mirror import MirrorStore
+    from clients.regulator.watch.thorough import trail_of
+
+    opened = RegulatorHome.open(home)
+    return trail_of(opened, MirrorStore.open(opened.database_url))
+
+
 def _trail(
     folder: Path | None, log: str | None, policy: Path | None, authority: Path | None, documents: Path | None
 ) -> Trail:
     if (folder is None) == (log is None):
-        raise ConfigurationError("--folder, --log", got="both or none", expected="one of them")
+        raise ConfigurationError("--home, --folder, --log", got="none or several", expected="one of them")
     if folder is not None:
         return Trail.of_folder(folder)
     if policy is None:

@@ -65,7 +65,7 @@ class StepResult:
 
 @dataclass(frozen=True)
 class Verdict:
-    """All steps. `checkpoint` {origin, size, root, time} is what to remember for the next time, where all hold."""
+    """All steps. `checkpoint` {origin, size, root, witnessed, quorum}: size and root are for the next time."""
 
     steps: tuple[StepResult, ...]
     checkpoint: dict[str, Any] | None

@@ -74,6 +74,11 @@ def _checkpoint(case: Case) -> dict[str, Any] | None:
         "size": checkpoint.size,
         "root": checkpoint.root.hex(),
         "witnessed": case.witnessed,
+        "quorum": {
+            "witnesses": len(case.policy.quorum.witnesses),
+            "needed": case.policy.quorum.size,
+            "cosigned": case.cosigned,
+        },
     }
 
 
