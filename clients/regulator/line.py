@@ -27,6 +27,19 @@ _KIND_BYTES = 60  # the end of any entry is shorter
 
 
 @dataclass(frozen=True, slots=True)
+class Where:
+    """The place of a ledger entry, without its bytes: what may be kept of every line."""
+
+    index: int
+    institution: str
+    sequence: int
+
+    @property
+    def place(self) -> dict[str, Any]:
+        return {"index": self.index, "institution": self.institution, "sequence": self.sequence}
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """Entry `index` of the log.
 

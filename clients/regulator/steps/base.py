@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from clients.regulator.case import Case, Error
 from clients.regulator.findings import Finding, Outcome, StepResult
-from clients.regulator.line import Line
+from clients.regulator.line import Line, Where
 from protocols.errors import ProtocolError
 
 MAX_FINDINGS = 20
@@ -32,7 +32,7 @@ class Step:
     def finish(self) -> None:
         """What only the whole trail shows."""
 
-    def fail(self, where: str, got: object, expected: object, line: Line | None = None) -> None:
+    def fail(self, where: str, got: object, expected: object, line: Line | Where | None = None) -> None:
         self.failures += 1
         if len(self._findings) < MAX_FINDINGS:
             place = {} if line is None else line.place

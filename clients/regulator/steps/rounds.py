@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from clients.regulator.case import Case
 from clients.regulator.documents import Documents
-from clients.regulator.line import Line
+from clients.regulator.line import Line, Where
 from clients.regulator.plans import Plans
 from clients.regulator.steps.base import Step
 from federation.ledger.entries import Kind
@@ -23,7 +23,7 @@ Run: TypeAlias = tuple[str, str]  # run and phase
 class Spent:
     """An update that a ledger says was handed out, and where it says so."""
 
-    place: Line
+    place: Where
     model_hash: str
     update_hash: str
     reservation: str
@@ -84,7 +84,12 @@ class RoundStep(Step):
         elif self._open.get(entry.institution) == entry.reservation:
             self._open.pop(entry.institution, None)
         if entry.kind is Kind.SPEND and entry.update_hash and release is not None and release.phase in ROUND_PHASES:
-            spent = Spent(line, release.model_hash, entry.update_hash, entry.reservation or "")
+            spent = Spent(
+                Where(line.index, entry.institution, entry.sequence),
+                release.model_hash,
+                entry.update_hash,
+                entry.reservation or "",
+            )
             self._spent[release.slot].setdefault(entry.institution, []).append(spent)
 
     def _round(self, line: Line, said: RoundStatement) -> None:
