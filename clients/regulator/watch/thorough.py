@@ -13,17 +13,25 @@ from clients.regulator.policy import Policy, Seen
 from clients.regulator.trail import Trail
 from clients.regulator.verify import verify
 from federation.errors import ConfigurationError
+from protocols.errors import ProtocolError
 from protocols.transparency import open_checkpoint
 
 
 def trail_of(home: RegulatorHome, store: MirrorStore) -> Trail:
-    """The copy as a trail, own promises and documents included. Raises ConfigurationError if it is empty."""
-    held = store.newest()
-    if held is None:
+    """The copy as a trail, own promises and documents included. Raises ConfigurationError if it is empty.
+
+    It ends at the newest checkpoint with a quorum of the policy: the last one may still wait for witnesses. Without any
+    it ends at the newest, and verification says who is missing.
+    """
+    policy, notes = home.policy, store.notes()
+    if not notes:
         raise ConfigurationError("copy of the log", got="nothing yet", expected="`fedscore regulator watch` first")
+    *_, last = notes
+    newest = next((note for note in reversed(notes) if _is_quorate(policy, note)), last)
+    size = open_checkpoint(newest, policy.log).size
     promises = tuple(said.promise for said in store.said() if said.promise is not None)
-    earlier = tuple(note for note in store.notes() if note != held.note)
-    trail = Trail(home.policy.log.name, lambda: store.entries(0, held.size), held.note, earlier, promises)
+    earlier = tuple(notes[: notes.index(newest)])
+    trail = Trail(policy.log.name, lambda: store.entries(0, size), newest, earlier, promises)
     return trail.with_documents(home.documents)
 
 
@@ -33,15 +41,28 @@ def verify_copy(home: RegulatorHome, store: MirrorStore, now: float) -> Verdict:
     with tempfile.TemporaryDirectory(dir=home.path) as folder:
         path = Path(folder) / "export.zip"
         size = write_export(path, trail).size
-        verdict = verify(path, _with_memory(home))
+        verdict = verify(path, _with_memory(home, size))
     store.judge(size, verdict.to_json(), now)
     return verdict
 
 
-def _with_memory(home: RegulatorHome) -> Policy:
-    """The policy, remembering what this home cosigned, unless people wrote something else into it."""
+def _is_quorate(policy: Policy, note: bytes) -> bool:
+    try:
+        policy.quorum.check(note, policy.log)
+    except ProtocolError:
+        return False
+    return True
+
+
+def _with_memory(home: RegulatorHome, size: int) -> Policy:
+    """The policy, remembering what this home cosigned, unless people wrote something else into it.
+
+    What it cosigned behind the first `size` entries waits for other witnesses; `Mirror` holds it to this very copy.
+    """
     policy = home.policy
     if policy.seen is not None or not home.anchor.exists():
         return policy
     seen = open_checkpoint(home.anchor.read_bytes(), policy.log)
+    if seen.size > size:
+        return policy
     return policy.model_copy(update={"seen": Seen(size=seen.size, root=seen.root.hex())})
