@@ -19,7 +19,7 @@ def observe_children(monitor: Monitor, children: Sequence[Child], supervisor: Su
 def started(name: str, event: str) -> None:
     """What an event of the supervisor adds to its figures."""
     if event == "started":
-        metrics.count("fedscore_process_starts_total", process=name)
+        metrics.count("fedscore_process_starts_total", child=name)
 
 
 def _why(child: Child, supervisor: Supervisor) -> Callable[[], str | None]:
@@ -36,4 +36,4 @@ def _why(child: Child, supervisor: Supervisor) -> Callable[[], str | None]:
 def _read(children: Sequence[Child], supervisor: Supervisor) -> None:
     running = supervisor.pids()
     up = {child.name: float(child.name in running) for child in children}
-    metrics.put_all("fedscore_process_up", "process", up)
+    metrics.put_all("fedscore_process_up", "child", up)

@@ -64,7 +64,7 @@ METRICS: dict[str, Metric] = {
         ("fedscore_part_ready", "1 where this part is ready", _ALL, ("part",)),
         ("process_resident_memory_bytes", "Memory held, rounded up to MiB", _ALL, ()),
         ("process_start_time_seconds", "When the process began", _ALL, ()),
-        ("fedscore_process_up", "1 where this child runs", _SUPERVISOR, ("process",)),
+        ("fedscore_process_up", "1 where this child runs", _SUPERVISOR, ("child",)),
         (
             "fedscore_certificate_expires_timestamp_seconds",
             "When this home's TLS certificate ends",
@@ -108,7 +108,7 @@ METRICS: dict[str, Metric] = {
         Kind.COUNTER,
         ("process_cpu_seconds_total", "CPU used, whole seconds", _ALL, ()),
         ("fedscore_readings_failed_total", "Figures that could not be read for a scrape", _ALL, ("part",)),
-        ("fedscore_process_starts_total", "Starts of a child", _SUPERVISOR, ("process",)),
+        ("fedscore_process_starts_total", "Starts of a child", _SUPERVISOR, ("child",)),
         ("fedscore_rpc_calls_total", "Calls answered", _SERVING, ("method", "code")),
         ("fedscore_releases_total", "Updates released", _NODE, ("phase",)),
         ("fedscore_refusals_total", "Requests of the coordinator refused", _NODE, ("code",)),
@@ -155,6 +155,7 @@ CODES = _words(
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 LABELS: dict[str, frozenset[str] | re.Pattern[str]] = {
     "alert": re.compile(r"[a-z_]{1,40}"),
+    "child": frozenset({"node", "supernode", "superlink", "membership", "pool"}),
     "code": CODES,
     "finding": frozenset({"promise_broken", "promise_overdue", "log_forked", "log_went_back"}),
     "institution": _NAME,
@@ -165,7 +166,6 @@ LABELS: dict[str, frozenset[str] | re.Pattern[str]] = {
     "phase": _words(
         "train evaluate audit keys enrol secrets report layout sign tables dummies rows open closing closed none"
     ),
-    "process": frozenset({"node", "supernode", "superlink", "membership", "pool"}),
     "scope": frozenset({"run", "year", "lifetime"}),
     "state": frozenset({"pending", "admitted", "rejected", "revoked"}),
     "version": re.compile(r"[0-9a-z.+-]{1,40}"),

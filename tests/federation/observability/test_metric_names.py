@@ -81,7 +81,7 @@ def test_labels_are_of_metrics_and_never_of_people() -> None:
     assert not used & {"subject", "person", "run_id", "hash", "key", "caller", "address"}
 
 
-@pytest.mark.parametrize("label", ["code", "kind", "phase", "outcome", "scope", "state", "finding", "process"])
+@pytest.mark.parametrize("label", ["code", "kind", "phase", "outcome", "scope", "state", "finding", "child"])
 @given(text=st.one_of(st.text(max_size=60), st.sampled_from(["RSSMRA80A01H501U", "quillfeather", "late\n", "x" * 500])))
 def test_a_closed_label_says_other_of_all_else(label: str, text: str) -> None:
     assert label_value(label, text) == (text if text in LABELS[label] else OTHER)  # type: ignore[operator]
