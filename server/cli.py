@@ -66,6 +66,9 @@ def init(
         "authority": str(opened.keys / "ca.crt"),
         "authority_fingerprint": opened.authority_fingerprint,
         "key_fingerprint": key_fingerprint(opened.signing_key.public),
+        "key": opened.signing_key.public.hex,
+        "log_address": opened.log_address,
+        "log_key": opened.log_key.public.key.hex,
     }
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
@@ -74,6 +77,9 @@ def init(
     typer.echo(f"  {opened.authority_fingerprint}")
     typer.echo("Give it to your members over a channel they trust; they enrol with")
     typer.echo(f"  fedscore institution enrol --coordinator {opened.enrolment_address} --ca FINGERPRINT")
+    typer.echo("For a regulator, over such a channel too:")
+    typer.echo(f"  key {facts['key']}")
+    typer.echo(f"  log {facts['log_address']}, its key {facts['log_key']}")
 
 
 @app.command()

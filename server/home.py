@@ -152,6 +152,11 @@ class CoordinatorHome:
         return self.settings.log_bind or self.bind
 
     @property
+    def log_address(self) -> str:
+        """Where a regulator on the same network reads the log."""
+        return f"https://{address(self.settings.log_bind or self.settings.host, self.settings.log)}"
+
+    @property
     def log_anchor(self) -> Path:
         """The newest published checkpoint, beside the database: not to be restored from a backup with it."""
         return self.path / "log.checkpoint"

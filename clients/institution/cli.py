@@ -97,6 +97,7 @@ def init(
         "home": str(opened.path),
         "name": opened.name,
         "fingerprint": opened.fingerprint,
+        "witness_key": opened.witness_key.public.hex,
         "nominal_records": size,
         "features": list(held),
         "features_missing": [feature for feature in standard.feature_names if feature not in held],
@@ -107,6 +108,7 @@ def init(
         return
     typer.echo(f"{opened.name} is at home in {opened.path}; its key has the fingerprint")
     typer.echo(f"  {opened.fingerprint}")
+    typer.echo(f"and its witness key, for a regulator, is {facts['witness_key']}")
     typer.echo(f"Public about it: {size:,} records (nominal), {len(held)} of {len(standard.feature_names)} features.")
     if carry is not None:
         typer.echo(f"What {carry} has spent counts here; its ledger has ended. See `fedscore institution ledger`.")

@@ -6,6 +6,7 @@
     oversight.begin(); ...; oversight.settle()
 
 outbox    says every entry of the ledger; woken when one is written, looks for others' (the SuperNode records refusals)
+          and for signed results of audits
 witness   cosigns what the log puts to its witnesses
 receipts  holds the log to its promises, by what a quorum has cosigned
 
@@ -25,6 +26,7 @@ from clients.institution.oversight.kept_store import KeptStore
 from clients.institution.oversight.log_client import WAIT_MS, LogClient
 from clients.institution.oversight.outbox import Outbox, check_not_behind
 from clients.institution.oversight.receipts import Receipts
+from clients.institution.oversight.statements import Statements
 from clients.institution.oversight.witness import Witness
 from federation.errors import FederationError, LedgerBehind, Refused
 from federation.ledger import Ledger
@@ -92,6 +94,7 @@ class Oversight:
         self._log_key = VerifierKey.of(home.log_key)
         self._folder = OversightFolder(home.path)
         self._kept = KeptStore.open(self._folder.database_url)
+        self._statements = Statements(home.path, self._log_key, clock)
         self._turns = Turns()
         self.failed: LedgerBehind | None = None
 
@@ -148,6 +151,7 @@ class Oversight:
             turn = self._turns.next(LOOK_S)
             outbox.flush(log)
             self._turns.done(turn)
+            self._statements.flush(log)
 
     def _collect(self, log: LogClient, stop: threading.Event) -> None:
         receipts = Receipts(self._kept, self._folder, self._log_key, self._home.coordinator_key, self._clock)

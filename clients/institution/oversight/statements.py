@@ -1,0 +1,68 @@
+"""Signed results of audits go to the log from HOME/audits: whoever runs an audit needs no connection.
+
+    statements = Statements(home.path, log_key, time.time)
+    statements.flush(log)          # whatever has no promise yet; LEAF.promise is written beside LEAF.json
+
+What is sent twice is in the log once, so a promise that was lost on the way is asked for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from clients.institution.oversight.log_client import LogClient
+from federation.errors import Refused
+from federation.runtime.logging import get_logger
+from federation.runtime.private_files import write_public
+from protocols.errors import ProtocolError
+from protocols.transparency import Promise, VerifierKey, read_entry, verify_promise
+
+FOLDER = "audits"
+_FOR_GOOD = "invalid"
+_log = get_logger("oversight")
+
+
+class Statements:
+    """One home's. One thread."""
+
+    def __init__(self, home: Path, log_key: VerifierKey, clock: Callable[[], float]) -> None:
+        self._folder, self._log_key, self._clock = home / FOLDER, log_key, clock
+        self._refused: set[str] = set()
+
+    def flush(self, log: LogClient) -> int:
+        """How many were promised now. Raises Unreachable, Refused, or ProtocolError for what is no promise of this log.
+
+        What is no entry, or none that a member may say, is told once in a process' life and stays where it is.
+        """
+        waiting = [
+            path
+            for path in sorted(self._folder.glob("*.json"))
+            if path.stem not in self._refused and not _promise_of(path).exists()
+        ]
+        return sum(self._say(log, path) for path in waiting)
+
+    def _say(self, log: LogClient, path: Path) -> bool:
+        try:
+            entry = read_entry(path.read_bytes())
+        except ProtocolError as error:
+            return self._give_up(path, error)
+        try:
+            [answer] = log.append([entry])
+        except Refused as error:
+            if error.code != _FOR_GOOD:
+                raise
+            return self._give_up(path, error)
+        promise = Promise.decode(answer)
+        verify_promise(promise, entry.hash, self._log_key, self._clock())
+        write_public(_promise_of(path), promise.encode(), mode=0o600)
+        return True
+
+    def _give_up(self, path: Path, error: Refused | ProtocolError) -> bool:
+        self._refused.add(path.stem)
+        _log.error("a signed result cannot be logged", error=error)
+        return False
+
+
+def _promise_of(path: Path) -> Path:
+    return path.with_suffix(".promise")
