@@ -11,6 +11,7 @@ import signal
 import sys
 from multiprocessing.connection import Connection
 
+from federation.runtime.logging import configure_process
 from federation.runtime.processes import protect_memory
 from server.lookup.scan_worker import work
 
@@ -18,6 +19,7 @@ from server.lookup.scan_worker import work
 def main() -> None:
     """The process' entry: the number of the inherited descriptor in the only argument; ends with the pipe."""
     protect_memory()
+    configure_process()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the pool, and the pool its workers
     work(Connection(int(sys.argv[1])))
 

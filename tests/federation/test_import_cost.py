@@ -18,6 +18,7 @@ HEAVY = (
     "sklearn",
     "matplotlib",
     "pandas",
+    "prometheus_client",
 )
 LIGHT = {
     "plans and rounds": ["federation.privacy", "federation.rounds", "federation.training"],

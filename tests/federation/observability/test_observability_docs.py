@@ -1,4 +1,4 @@
-"""The table in docs/observability.md and the alarms in deploy/ speak of the metrics that there are, and of no others."""
+"""The table in docs/observability.md and the alarms in deploy/ speak of the metrics that there are and of no others."""
 
 from __future__ import annotations
 
