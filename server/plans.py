@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from federation.catalogue import Catalogue
 from federation.privacy import PrivacyPlan, check_delta, check_enough_records
 from federation.rounds import CatalogueRef, Member, TrainingPlan
+from federation.rounds.plan import replayable
 from federation.training import Recipe
 from federation.training import dimension as dimension_of
 from federation.training.recipe import noise_of
@@ -32,6 +33,7 @@ class PlanOptions:
     quorum            None: all members but one, at least 2 where there are 2
     recipe            None: the default recipe for this budget and these sizes
     force             go on with too few records
+    overseen          the log names a regulator: rounds of a family that can be replayed will be
     """
 
     run_id: str
@@ -51,6 +53,7 @@ class PlanOptions:
     lifetime_s: float = WEEK_S
     recipe: Recipe | None = None
     force: bool = False
+    overseen: bool = False
 
 
 def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOptions) -> TrainingPlan:
@@ -89,6 +92,7 @@ def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOpti
         bundle_hash=options.bundle_hash,
         max_update_norm=update_norm_bound(recipe, privacy, min(sizes), dimension),
         expires=int(options.now + options.lifetime_s),
+        replay=options.overseen and replayable(recipe),
     )
 
 

@@ -91,7 +91,13 @@ def prepare(
     if (folder / PLAN).exists() and (kept := CheckpointStore(folder).plan()) is not None:
         return kept
     catalogue = load_catalogue(home.catalogue)
-    base = PlanOptions(run_id=run_id, coordinator=home.signing_key.public.hex, bundle_hash=bundle_hash, now=now)
+    base = PlanOptions(
+        run_id=run_id,
+        coordinator=home.signing_key.public.hex,
+        bundle_hash=bundle_hash,
+        now=now,
+        overseen=home.settings.regulator is not None,
+    )
     return build_plan(roster(admitted, file.members), catalogue, file.options(base))
 
 

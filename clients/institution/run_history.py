@@ -15,13 +15,23 @@ class RunHistory:
         self._ledger = ledger
         self._head = ""
         self._length = 0
-        self._attempts: Counter[tuple[str, str]] = Counter()
+        self._attempts: Counter[Slot] = Counter()
         self._answered: set[Slot] = set()
 
     def attempts(self, run_id: str, phase: str) -> int:
         """How often budget was reserved for a phase of a run, whatever became of it."""
         self._catch_up()
-        return self._attempts[run_id, phase]
+        return sum(count for slot, count in self._attempts.items() if slot[:2] == (run_id, phase))
+
+    def next_attempt(self, slot: Slot) -> int:
+        """The number, from 1, that the ledger will give to the next reservation of this round."""
+        self._catch_up()
+        return self._attempts[slot] + 1
+
+    def last_answered(self, run_id: str, phase: str) -> int:
+        """The highest round of a phase that was answered; 0 where none was."""
+        self._catch_up()
+        return max((slot[2] for slot in self._answered if slot[:2] == (run_id, phase)), default=0)
 
     def answered(self, slot: Slot) -> bool:
         """Has this round been answered, for any model?"""
@@ -32,7 +42,7 @@ class RunHistory:
         """This node reserved and spent: if nothing came in between, there is nothing to read again."""
         release = reservation.release
         if (reservation.id, spent.entry.sequence) == (self._length + 1, self._length + 2):
-            self._attempts[release.run_id, release.phase] += 1
+            self._attempts[release.slot] += 1
             self._answered.add(release.slot)
             self._head, self._length = spent.hash, spent.entry.sequence
 
@@ -51,6 +61,6 @@ class RunHistory:
         if entry.release is None:
             return
         if entry.kind is Kind.RESERVE:
-            self._attempts[entry.release.run_id, entry.release.phase] += 1
+            self._attempts[entry.release.slot] += 1
         if entry.update_hash is not None:
             self._answered.add(entry.release.slot)

@@ -10,7 +10,8 @@ from federation.rounds.refusals import Code
 from federation.rounds.reply import Expected, Update, check_reply
 
 OnRecord = Callable[[Expected, Update], bool]
-_PASSING = f"{Code.REFUSED}:{Code.LOG_UNAVAILABLE}"  # the node keeps its answer until it may leave
+# The node keeps its answer until it may leave, or waits for the regulator's beacon.
+_PASSING = frozenset(f"{Code.REFUSED}:{code}" for code in (Code.LOG_UNAVAILABLE, Code.NO_BEACON))
 
 
 class Collection:
@@ -30,7 +31,7 @@ class Collection:
     @property
     def waiting(self) -> set[str]:
         """Members whose answer may still come, or is held."""
-        final = {name for name, code in self.refused.items() if code != _PASSING}
+        final = {name for name, code in self.refused.items() if code not in _PASSING}
         return self.expected.plan.by_name.keys() - self.accepted.keys() - final
 
     @property
@@ -69,8 +70,8 @@ class Collection:
         return {"accepted": sorted(self.accepted), "refused": refused, "silent": sorted(silent)}
 
     def again(self, refusal: Refused) -> bool:
-        """True if the same node may answer otherwise later: its answer waits for the log. Else it repeats itself."""
-        return reason(refusal) == _PASSING
+        """True if the same node may answer otherwise later: it waits for the log or a beacon. Else it repeats itself."""
+        return reason(refusal) in _PASSING
 
     def fail(self, institution: str, code: Code) -> None:
         """No answer will come from `institution` in this attempt."""

@@ -116,6 +116,8 @@ class TrainingPlan(Document):
     round_deadline_s   seconds a round may take; a node refuses what arrives later
     max_update_norm    L2 norm above which no honest update of this plan lies, public; larger ones are refused
     expires            Unix time (s) after which every node refuses the plan
+    replay             whether masks and noise of every round are drawn from seeds committed to in the log before it
+                       (docs/replay.md); False: from the operating system, and no round can be replayed
     bundle_hash        SHA-256 (hex) of the Flower bundle the members have looked at
     """
 
@@ -131,6 +133,7 @@ class TrainingPlan(Document):
     bundle_hash: str
     max_update_norm: float = Field(gt=0)
     expires: int = Field(ge=0, le=2**52)
+    replay: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -146,6 +149,8 @@ class TrainingPlan(Document):
         if not 1 <= self.quorum <= len(names):
             raise ConfigurationError("plan.quorum", got=self.quorum, expected=f"1 to {len(names)}")
         self.recipe.check_privacy(self.privacy)
+        if self.replay and not replayable(self.recipe):
+            raise ConfigurationError("plan.replay", got=f"family {self.recipe.family}", expected="the additive family")
         return self
 
     @cached_property
@@ -163,6 +168,11 @@ class TrainingPlan(Document):
 
     def member(self, institution: str) -> Member | None:
         return self.by_name.get(institution)
+
+
+def replayable(recipe: Recipe) -> bool:
+    """Whether rounds of `recipe` are integer arithmetic, so that they can be computed again to the bit."""
+    return recipe.family == "additive"
 
 
 def _read_part(where: str, kind: type[P], value: Any) -> P:

@@ -39,6 +39,7 @@ class Code(StrEnum):
     ATTEMPTS_SPENT = "attempts_spent"
     BUDGET_EXCEEDED = "budget_exceeded"
     LOG_UNAVAILABLE = "log_unavailable"  # what was reserved is not promised by the log yet: ask again
+    NO_BEACON = "no_beacon"  # the round is to be drawn from a committed seed, and its beacon is not known: ask again
     INTERNAL = "internal"  # details stay in the institution's own log
     # the round driver about a reply
     DUPLICATE = "duplicate"

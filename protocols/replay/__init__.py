@@ -9,7 +9,7 @@ Pure: values in, values out. The machine of one attempt is `Attempt`; sampling a
 """
 
 from protocols.replay.attempt import Attempt, Stage
-from protocols.replay.beacon import Beacon, BeaconChain, check_preimage, first_covering
+from protocols.replay.beacon import Beacon, BeaconChain, BeaconTrail, check_preimage, first_covering
 from protocols.replay.commitment import SeedSecret, code_digest
 from protocols.replay.keys import Context, step_key
 from protocols.replay.record_root import Opening, RecordTree, check_opening
@@ -18,6 +18,7 @@ __all__ = [
     "Attempt",
     "Beacon",
     "BeaconChain",
+    "BeaconTrail",
     "Context",
     "Opening",
     "RecordTree",

@@ -15,6 +15,7 @@ True
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -104,13 +105,32 @@ def first_covering(anchor: bytes, beacons: Sequence[Beacon], position: int) -> B
     `beacons` are ALL of the regulator's, in the order of the log. Raises ProofError where an index is skipped or said
     twice, a checkpoint does not grow or a preimage is not the chain's; StageError where no checkpoint contains it yet.
     """
-    before, element = 0, anchor
-    for number, beacon in enumerate(beacons, start=1):
-        if beacon.index != number or beacon.size <= before or _step(beacon.preimage) != element:
+    trail = BeaconTrail(anchor)
+    for beacon in beacons:
+        trail.follow(beacon)
+    return trail.covering(position)
+
+
+class BeaconTrail:
+    """The beacons of one chain, as they come: each one must be the next."""
+
+    def __init__(self, anchor: bytes) -> None:
+        self._element = anchor
+        self._beacons: list[Beacon] = []
+
+    def follow(self, beacon: Beacon) -> None:
+        """Raises ProofError where an index is skipped or said twice, a size does not grow, a preimage is another."""
+        number, before = len(self._beacons) + 1, self._beacons[-1].size if self._beacons else 0
+        if beacon.index != number or beacon.size <= before or _step(beacon.preimage) != self._element:
             got = f"index {beacon.index}, size {beacon.size}"
             raise ProofError("beacon", got=got, expected=f"the chain's element {number}, a size above {before}")
-        before, element = beacon.size, beacon.preimage
-    covering = next((beacon for beacon in beacons if beacon.size > position), None)
-    if covering is None:
-        raise StageError("beacon", got=f"checkpoints up to size {before}", expected=f"one above {position}")
-    return covering
+        self._beacons.append(beacon)
+        self._element = beacon.preimage
+
+    def covering(self, position: int) -> Beacon:
+        """The first whose checkpoint contains log position `position`. Raises StageError where none does yet."""
+        at = bisect_right(self._beacons, position, key=lambda beacon: beacon.size)
+        if at == len(self._beacons):
+            got = f"checkpoints up to size {self._beacons[-1].size if self._beacons else 0}"
+            raise StageError("beacon", got=got, expected=f"one above {position}")
+        return self._beacons[at]

@@ -11,7 +11,7 @@ does not agree is a finding: a replay never ends in silence.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clients.institution.replay.evidence import Logged
 from clients.institution.replay.randomness import context_of, drawn_noise
@@ -70,9 +70,7 @@ class Replayer:
 
     def hold(self, draw: Draw) -> None:
         """Note the draw, so that the seed stays until it is answered. Raises StageError for one that cannot be."""
-        sealed = self.store.require(draw.place)
-        kept = replace(sealed, attempt=sealed.attempt.draw(), until=max(sealed.until, draw.deadline))
-        self.store.keep(kept)
+        self.store.hold(draw.place, draw.deadline)
 
     def _findings(self, place: Place) -> set[str]:
         """Everything that does not agree, before anything is computed."""

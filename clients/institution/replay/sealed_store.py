@@ -120,6 +120,11 @@ class SealedStore:
             raise ConfigurationError(str(path), got="bytes that do not open", expected="this attempt's seed") from error
         return SeedSecret(plain[:32], plain[32:])
 
+    def hold(self, place: Place, until: int) -> None:
+        """It was drawn: its seed stays at least `until`. Raises StageError for an attempt that was never used."""
+        sealed = self.require(place)
+        self.keep(replace(sealed, attempt=sealed.attempt.draw(), until=max(sealed.until, until)))
+
     def destroy(self, place: Place) -> None:
         """The seed goes; that it was there stays."""
         erase_private(self._path(place, "seed"))

@@ -1,0 +1,103 @@
+"""What the log says that this institution's replays rest on, read on as it grows.
+
+trail = ReplayTrail("bank-a", own_key, coordinator_key)
+trail.read(log)                          # whatever is new
+trail.first(place)                       # where the log has this institution's commitment, and what it says
+trail.beacon(position)                   # the first that covers that place
+trail.draws()                            # of this institution's attempts, since the last call
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from federation.oversight.members import REGULATOR, Roster
+from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayCommitment
+from federation.runtime.logging import get_logger
+from protocols.errors import ProtocolError, StageError
+from protocols.replay import Beacon, BeaconTrail
+from protocols.signing import VerifyingKey
+from protocols.transparency import Entry, Statement, read_entry
+
+_log = get_logger("replay")
+
+
+class Log(Protocol):
+    """What is asked of a log here; `clients.institution.oversight.log_client.LogClient` is one."""
+
+    def entries(self, kind: str, start: int) -> Iterator[tuple[int, bytes]]: ...
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A draw of this institution's, as the regulator signed it."""
+
+    draw: Draw
+    entry: Entry
+
+
+class ReplayTrail:
+    """Entries are folded in the log's order; one thread. What a party may not say changes nothing."""
+
+    def __init__(self, institution: str, key: VerifyingKey, coordinator: VerifyingKey) -> None:
+        self._institution, self._key = institution, key
+        self._roster = Roster(coordinator)
+        self._next = dict.fromkeys((REGULATOR, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind), 0)
+        self._first: dict[Place, tuple[int, Entry, ReplayCommitment]] = {}
+        self._beacons: BeaconTrail | None = None
+        self._draws: list[Drawn] = []
+
+    @property
+    def overseen(self) -> bool:
+        """Whether the log names a regulator, as far as it was read."""
+        return self._roster.regulator is not None
+
+    def read(self, log: Log) -> None:
+        """What was logged since the last time. Raises what the log's calls raise."""
+        new = [(at, kind, data) for kind, start in self._next.items() for at, data in log.entries(kind, start)]
+        for at, kind, data in sorted(new):
+            self._next[kind] = at + 1
+            try:
+                self._take(at, read_entry(data))
+            except ProtocolError as error:
+                _log.error("an entry of the log is not as it should be", kind=kind, code=type(error).__name__)
+
+    def first(self, place: Place) -> tuple[int, Entry, ReplayCommitment] | None:
+        """Position, entry and content of the first commitment for `place` under this institution's key."""
+        return self._first.get(place)
+
+    def beacon(self, position: int) -> Beacon:
+        """The beacon of a commitment at `position`. Raises StageError while there is none."""
+        if self._beacons is None:
+            raise StageError("beacon", got="no regulator with a chain", expected="one in the log")
+        return self._beacons.covering(position)
+
+    def draws(self) -> tuple[Drawn, ...]:
+        """Those not told before."""
+        told, self._draws = tuple(self._draws), []
+        return told
+
+    def _take(self, at: int, entry: Entry) -> None:
+        regulator = self._roster.regulator
+        if entry.kind == REGULATOR:
+            self._roster = self._roster.after(entry)
+            named = self._roster.regulator
+            if named is not None and (regulator is None or named.beacon_anchor != regulator.beacon_anchor):
+                self._beacons = BeaconTrail(bytes.fromhex(named.beacon_anchor))
+        elif entry.kind == ReplayCommitment.kind:
+            said = ReplayCommitment.from_json(Statement.read(entry).content)
+            if said.institution == self._institution:
+                said = ReplayCommitment.read(entry, self._key)
+                self._first.setdefault(said.place, (at, entry, said))
+        elif regulator is not None and self._beacons is not None:
+            self._of_regulator(entry, VerifyingKey.from_hex(regulator.key), self._beacons)
+
+    def _of_regulator(self, entry: Entry, key: VerifyingKey, beacons: BeaconTrail) -> None:
+        if entry.kind == BeaconStatement.kind:
+            beacons.follow(BeaconStatement.read(entry, key).beacon)
+            return
+        draw = Draw.read(entry, key)
+        if draw.institution == self._institution:
+            self._draws.append(Drawn(draw, entry))
