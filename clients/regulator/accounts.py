@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
-from federation.ledger.book import keys_of
-from federation.ledger.budget import Scope
+from federation.ledger.budget import Scope, keys_of
 from federation.ledger.charges import composition, unit
 from federation.ledger.entries import Entry, Kind
 from federation.privacy.event import Event

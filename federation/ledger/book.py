@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from federation.errors import LedgerError
-from federation.ledger.budget import Accountant, Amount, Caps, Scope, measure, order_of
+from federation.ledger.budget import Accountant, Amount, Caps, Scope, keys_of, measure, order_of
 from federation.ledger.charges import Charges, composition, unit
 from federation.ledger.entries import LABEL, READABLE, Entry, Kind, SignedEntry, genesis
 from federation.ledger.release import ROUND_PHASES, Phase, Release, Slot, check_delta
@@ -26,17 +26,13 @@ Account = tuple[Scope, str]  # a scope and which run or year
 AGREEMENT = 0.02  # what two versions of an accountant may differ by when amounts are recomputed
 
 
-def keys_of(run_id: str, time: datetime) -> dict[Scope, str]:
-    """Which account of each scope a reservation at `time` (UTC) is charged to."""
-    return {Scope.RUN: run_id, Scope.YEAR: f"{time.year:04d}", Scope.LIFETIME: ""}
-
-
 class Book:
-    """Folds entries in order. `accountant`: recompute every amount too (as slow as accounting is)."""
+    """Folds entries in order. `accountant`: recompute every amount too. `signatures`: False where others judge them."""
 
-    def __init__(self, institution: str, key: VerifyingKey, accountant: Accountant | None = None) -> None:
-        self.institution = institution
-        self.key = key
+    def __init__(
+        self, institution: str, key: VerifyingKey, accountant: Accountant | None = None, *, signatures: bool = True
+    ) -> None:
+        self.institution, self.key = institution, key
         self.head = genesis(institution)
         self.length = 0
         self.time: datetime | None = None
@@ -46,7 +42,7 @@ class Book:
         self.answered: dict[tuple[Slot, str], str] = {}  # hash of the spend, by slot and model hash
         self.carried: SignedEntry | None = None  # the first entry, where it brings in what another ledger had spent
         self.retired: SignedEntry | None = None  # the last entry, where another ledger carries on
-        self._accountant = accountant
+        self._accountant, self._signatures = accountant, signatures
         self._charges: dict[Account, Counter[Event]] = {}
         self._deltas: dict[Account, dict[str, float]] = {}  # the largest of each run
         self._amounts: dict[tuple[Scope, str, float], Amount] = {}
@@ -260,14 +256,18 @@ class Book:
     def _check_signature(self, signed: SignedEntry) -> None:
         data = signed.text.encode()
         self._check(signed.entry, "hash", signed.hash, digest(LABEL, data).hex())
-        self._check(signed.entry, "key_id", signed.entry.key_id, self.key.key_id)
-        try:
-            self.key.verify(LABEL, data, signed.signature)
-        except SignatureError as error:
-            raise self._wrong(signed.entry, "signature", error.got, error.expected) from error
+        if self._signatures:
+            self._check(signed.entry, "key_id", signed.entry.key_id, self.key.key_id)
+            try:
+                self.key.verify(LABEL, data, signed.signature)
+            except SignatureError as error:
+                raise self._wrong(signed.entry, "signature", error.got, error.expected) from error
 
     def _check_order(self, entry: Entry, amount: Amount) -> None:
         """A cap is held against the figure of its scope, at the order that follows from the cap itself."""
+        if not amount.is_measured:
+            got = f"delta {amount.delta}, cap {amount.cap}"
+            raise self._wrong(entry, f"amounts.{amount.scope}", got, "a delta in (0, 1), a positive cap")
         expected = order_of(amount.scope, amount.cap, amount.delta)
         self._check(entry, f"amounts.{amount.scope}.order", amount.order, expected)
 
@@ -278,8 +278,8 @@ class Book:
 
     def _check_standing(self, entry: Entry) -> None:
         for amount in entry.amounts:
-            blank = replace(amount, pld=0.0, prv=0.0, rdp=0.0)
-            self._check(entry, f"amounts.{amount.scope}", amount, self.amount(blank))
+            recorded = self.amount(replace(amount, pld=0.0, prv=0.0, rdp=0.0))
+            self._check(entry, f"amounts.{amount.scope}", amount, recorded)
 
     def _recompute(self, entry: Entry) -> None:
         if self._accountant is None:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -113,6 +114,11 @@ class Amount:
         return float(getattr(self, self.capped_by))
 
     @property
+    def is_measured(self) -> bool:
+        """At a delta, and beside a cap, that epsilon can be reckoned with."""
+        return 0 < self.delta < 1 and 0 < self.cap < math.inf
+
+    @property
     def holds(self) -> bool:
         return self.capped <= self.cap + TOLERANCE
 
@@ -140,6 +146,11 @@ class Amount:
 
 
 FIGURES = ("pld", "prv", "rdp")
+
+
+def keys_of(run_id: str, time: datetime) -> dict[Scope, str]:
+    """Which account of each scope a reservation at `time` (UTC) is charged to."""
+    return {Scope.RUN: run_id, Scope.YEAR: f"{time.year:04d}", Scope.LIFETIME: ""}
 
 
 def delta_of(scope: Scope, release_delta: float, caps: Caps) -> float:

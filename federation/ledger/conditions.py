@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from federation.errors import LedgerError
-from federation.ledger.book import Book, keys_of
-from federation.ledger.budget import Amount, Caps, Scope
+from federation.ledger.book import Book
+from federation.ledger.budget import Amount, Caps, Scope, keys_of
 from federation.ledger.entries import Refusal
 from federation.ledger.release import Release, check_delta
 from protocols.signing import VerifyingKey

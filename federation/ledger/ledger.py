@@ -20,8 +20,8 @@ from datetime import UTC, datetime
 from federation.errors import BudgetExceeded, LedgerError
 from federation.ledger import store
 from federation.ledger.accountant import published_accountant
-from federation.ledger.book import Book, keys_of
-from federation.ledger.budget import Accountant, Amount, Caps, Scope, breach, weigh
+from federation.ledger.book import Book
+from federation.ledger.budget import Accountant, Amount, Caps, Scope, breach, keys_of, weigh
 from federation.ledger.carrying import ended, measured
 from federation.ledger.conditions import check_in_use, check_terms, check_unanswered, keys_named, over_cap
 from federation.ledger.entries import Content, Kind, Refusal, SignedEntry

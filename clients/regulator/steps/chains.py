@@ -7,16 +7,8 @@ from clients.regulator.line import Line
 from clients.regulator.steps.base import Step
 from federation.errors import FederationError, LedgerError
 from federation.ledger.book import Book
-from federation.ledger.entries import LABEL, Entry, SignedEntry
-from protocols.canonical import digest
+from federation.ledger.entries import Entry
 from protocols.signing import VerifyingKey
-
-
-class Chain(Book):
-    """A book whose entries' signatures are judged elsewhere (step 2, by place); their hashes are judged here."""
-
-    def _check_signature(self, signed: SignedEntry) -> None:
-        self._check(signed.entry, "hash", signed.hash, digest(LABEL, signed.text.encode()).hex())
 
 
 class ChainStep(Step):
@@ -27,7 +19,7 @@ class ChainStep(Step):
 
     def __init__(self, case: Case) -> None:
         super().__init__(case)
-        self._books: dict[tuple[str, str], Chain] = {}
+        self._books: dict[tuple[str, str], Book] = {}
         self._current: dict[str, str] = {}
         self._failed: set[tuple[str, str]] = set()
 
@@ -56,10 +48,10 @@ class ChainStep(Step):
                 if book.open:
                     self.note(f"{institution}: {len(book.open)} reservations without an outcome yet; they are charged")
 
-    def _begin(self, entry: Entry) -> Chain:
+    def _begin(self, entry: Entry) -> Book:
         member = self.case.roster.members.get(entry.institution)
         key = VerifyingKey.from_hex(member.key) if member is not None else VerifyingKey(bytes(32))
-        book = Chain(entry.institution, key)
+        book = Book(entry.institution, key, signatures=False)  # step 2 judges them, by place
         ledger = (entry.institution, entry.key_id)
         self._books[ledger] = book
         before = self._current.get(entry.institution)
@@ -70,7 +62,7 @@ class ChainStep(Step):
             self.note(f"{entry.institution} carries on a ledger (key {entry.carry.key_id}) that this log has not seen")
         return book
 
-    def _check_carried(self, entry: Entry, before: Chain) -> None:
+    def _check_carried(self, entry: Entry, before: Book) -> None:
         """A new key does not bring a new budget."""
         retired, carry = before.retired, entry.carry
         if retired is None or carry is None:

@@ -105,6 +105,22 @@ BROKEN: dict[str, tuple[Callable[[], tuple[SignedEntry, ...]], str]] = {
         lambda: (entry(Kind.RESERVE, release=release(1, attempt=1, nominal_records=20_000, delta=1e-6)),),
         "release.delta: got 1e-05, expected at most 5e-06 for 20000",
     ),
+    "a cap measured at no delta": (
+        lambda: (entry(Kind.RESERVE, amounts=tuple(replace(each, delta=0.0) for each in amounts())),),
+        "entry 1: amounts.run: got delta 0.0",
+    ),
+    "a negative delta": (
+        lambda: (entry(Kind.RESERVE, amounts=(amounts()[0], *(replace(each, delta=-1.0) for each in amounts()[1:]))),),
+        "entry 1: amounts.year: got delta -1.0",
+    ),
+    "a refusal at no delta": (
+        lambda: (entry(Kind.REFUSE, amounts=(), refusal=replace(WHY, asked=replace(amounts()[1], delta=0.0))),),
+        "entry 1: amounts.year: got delta 0.0",
+    ),
+    "a cap of nothing": (
+        lambda: (entry(Kind.RESERVE, amounts=tuple(replace(each, cap=0.0) for each in amounts())),),
+        "cap 0.0",
+    ),
     "attempt skipped": (lambda: (entry(Kind.RESERVE, release=release(1, attempt=2)),), "attempt: got 2, expected 1"),
     "reserve without a release": (lambda: (entry(Kind.RESERVE, release=None),), "entry 1: release"),
     "spend without a reservation": (
@@ -184,6 +200,17 @@ def test_without_the_rule_the_lie_would_pass() -> None:
     for signed in (RESERVED, SPENT, lie):
         trusting.append(signed)
     assert trusting.length == 3
+
+
+def test_signatures_may_be_judged_elsewhere_but_never_hashes() -> None:
+    forged = read_entry(RESERVED.text, RESERVED.hash, bytes(64))
+    with pytest.raises(LedgerError, match="entry 1: signature"):
+        book(forged)
+    by_place = Book(INSTITUTION, KEY.public, signatures=False)
+    by_place.append(forged)
+    assert by_place.length == 1
+    with pytest.raises(LedgerError, match="entry 1: hash"):
+        Book(INSTITUTION, KEY.public, signatures=False).append(replace(forged, hash="0" * 64))
 
 
 def test_entries_travel_as_canonical_text() -> None:
