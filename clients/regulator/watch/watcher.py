@@ -29,6 +29,7 @@ from protocols.transparency import Checkpoint, attach, cosign, open_checkpoint, 
 
 PAUSE_S = 2.0
 BEACON_PAUSE_S = 0.2
+QUORUM_WAIT_S = 1.0  # where the other witnesses' cosignatures are still to come
 _DAY = 86_400
 # Of the ten steps, in their order.
 CODES = (
@@ -80,7 +81,9 @@ class Watcher:
             try:
                 # A round waits for a beacon, and a quorum comes together without any new entry.
                 waits = self.progress.uncovered(self.mirror.tree.size)
-                self.turn(0.0 if waits else self.home.settings.watch.wait_s)
+                longest = self.home.settings.watch.wait_s
+                lonely = self.quorum_size < self.mirror.tree.size
+                self.turn(0.0 if waits else min(longest, QUORUM_WAIT_S) if lonely else longest)
                 self.verify_if_due()
                 pause = BEACON_PAUSE_S if waits else 0.0 if self.home.settings.watch.wait_s else PAUSE_S
             except (FederationError, ProtocolError) as error:
