@@ -18,6 +18,7 @@ from rich.console import Console
 from clients.regulator.home import RegulatorHome
 from clients.regulator.settings import settings_text
 from clients.regulator.view import show
+from federation.observability.cli import Wait, show_health
 from federation.runtime.logging import configure_process
 from protocols.signing import VerifyingKey
 from protocols.transparency import Entry, verify_promise
@@ -64,15 +65,26 @@ def init(
 @app.command()
 def watch(home: Home) -> None:
     """Follow the log, verify what is new, cosign, reveal beacons, draw rounds: until Ctrl-C."""
+    from clients.regulator.figures import observe_watch
     from clients.regulator.watch.watcher import Watcher  # with the ledger's packages
+    from federation.observability.monitor import monitored
+    from federation.observability.names import Process
 
     opened = RegulatorHome.open(home)
     configure_process(opened.logs / "watch.jsonl")
     stop, watcher = _until_stopped(), Watcher.open(opened)
     typer.echo(f"{opened.name}: watching {opened.settings.log_url} from entry {watcher.mirror.tree.size}", err=True)
-    # A question may wait at the log for half a minute; a signal does not.
-    threading.Thread(target=watcher.run, args=(stop,), name="watch", daemon=True).start()
-    stop.wait()
+    with monitored(Process.REGULATOR, opened.path, opened.name, opened.settings.metrics) as monitor:
+        observe_watch(monitor, watcher)
+        # A question may wait at the log for half a minute; a signal does not.
+        threading.Thread(target=watcher.run, args=(stop,), name="watch", daemon=True).start()
+        stop.wait()
+
+
+@app.command()
+def health(home: Home, as_json: AsJson = False, wait: Wait = 0.0) -> None:
+    """Ask the watch of this home how it is. Exit code 0: it is ready, 3: not."""
+    show_health(RegulatorHome.open(home).path, as_json=as_json, wait=wait)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from federation.runtime.settings import HomeSettings, Name
+from federation.runtime.settings import HomeSettings, MetricsSetting, Name
 from protocols.replay.beacon import MAX_CHAIN
 
 
@@ -69,6 +69,7 @@ class RegulatorSettings(HomeSettings):
     watch: WatchSettings = WatchSettings()
     draw: DrawSettings = DrawSettings()
     pages: PageSettings = PageSettings()
+    metrics: MetricsSetting = "auto"
 
 
 def settings_text(*, name: str, log_url: str, log_authority: str, port: int, written: datetime) -> str:

@@ -101,8 +101,11 @@ METRICS: dict[str, Metric] = {
         ("fedscore_run_round", "The last averaged round", _DRIVER, ()),
         ("fedscore_run_rounds", "The rounds of the plan", _DRIVER, ()),
         ("fedscore_regulator_verified_entries", "Entries of the log that were verified", _REGULATOR, ()),
-        ("fedscore_regulator_verified_timestamp_seconds", "When that was", _REGULATOR, ()),
-        ("fedscore_regulator_alerts", "Open alerts, by kind", _REGULATOR, ("alert",)),
+        ("fedscore_regulator_cosigned_entries", "Entries under its newest checkpoint with a quorum", _REGULATOR, ()),
+        ("fedscore_regulator_checkpoint_timestamp_seconds", "When it saw its newest checkpoint", _REGULATOR, ()),
+        ("fedscore_regulator_verdict_timestamp_seconds", "When all ten steps were last run", _REGULATOR, ()),
+        ("fedscore_regulator_unanswered_statements", "Statements that the log has not promised", _REGULATOR, ()),
+        ("fedscore_regulator_alerts", "Alerts so far, by kind", _REGULATOR, ("alert",)),
     ),
     **_list(
         Kind.COUNTER,
@@ -118,8 +121,6 @@ METRICS: dict[str, Metric] = {
         ("fedscore_checkpoints_failed_total", "Looks of the log at itself that failed", _HOST, ()),
         ("fedscore_run_answers_total", "Answers of members", _DRIVER, ("institution", "code")),
         ("fedscore_run_outcomes_total", "Rounds averaged, evaluations, failures", _DRIVER, ("outcome",)),
-        ("fedscore_regulator_refused_entries_total", "Entries that did not verify", _REGULATOR, ()),
-        ("fedscore_regulator_cosignatures_total", "Checkpoints cosigned", _REGULATOR, ()),
     ),
     **_list(
         Kind.HISTOGRAM,

@@ -18,6 +18,7 @@ from typing import Self
 import httpx
 
 from federation.errors import FederationError
+from federation.observability.health import beat
 from protocols.errors import ProtocolError
 from protocols.transparency import Entry, Promise, bundles_of, read_bundle
 
@@ -46,7 +47,9 @@ class LogReader:
     def checkpoint(self, *, after: int = -1, wait: float = 0.0) -> bytes:
         """The candidate with its cosignatures; with `wait` (s): once it is of more than `after` entries, or later."""
         query = f"?after={after}&wait={int(wait)}" if wait and after >= 0 else ""
-        return self._get(f"checkpoint{query}", extra=wait)
+        note = self._get(f"checkpoint{query}", extra=wait)
+        beat("log")
+        return note
 
     def cosigned(self) -> bytes | None:
         """The newest checkpoint that a quorum cosigned, as the log says; None before there is one."""
