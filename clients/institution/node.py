@@ -19,19 +19,22 @@ from threading import Lock
 import numpy as np
 
 from clients.institution.oversight.trail import Trail, Unlogged
+from clients.institution.plan_gate import PlanGate
 from clients.institution.plan_store import Decision, PlanStore
-from clients.institution.policy import Policy, check_policy
+from clients.institution.policy import Policy
 from clients.institution.refusal_log import RefusalLog
+from clients.institution.releases import release_of
+from clients.institution.replay.rounds import NoReplays, Replays, upcoming
 from clients.institution.run_history import RunHistory
 from clients.institution.training import Computation
 from federation.errors import BudgetExceeded, ConfigurationError, FederationError, Refused
-from federation.ledger import Ledger, Release, Reservation
+from federation.ledger import Ledger, Reservation
 from federation.ledger.release import Slot
 from federation.observability import metrics
+from federation.oversight.replay import Place
 from federation.rounds import (
     CheckedRequest,
     Code,
-    SignedPlan,
     TrainingPlan,
     approve,
     check_request,
@@ -40,7 +43,7 @@ from federation.rounds import (
 )
 from federation.rounds.averaging import F32, model_to_bytes
 from federation.rounds.refusals import refused, signature_code
-from federation.rounds.request import check_plan_for, open_signed_plan
+from federation.rounds.request import open_signed_plan
 from federation.runtime.logging import get_logger
 from protocols.envelope import read_envelope, seal, verify_envelope
 from protocols.errors import ProtocolError
@@ -60,6 +63,8 @@ from protocols.wire.training_pb2 import (
 
 _log = get_logger("node")
 _CHALLENGE_BYTES = 32
+BEACON_S = 10.0  # how long a request waits for its beacon: at most, and at most half the time it has left
+FIRST_LOOK_S = 3.0  # how long a proposal waits for the first look at the log
 
 
 class Node:
@@ -80,6 +85,7 @@ class Node:
         policy: Policy,
         plans: PlanStore,
         trail: Trail | None = None,
+        replays: Replays | None = None,
         clock: Callable[[], float] = time.time,
         backtest: bool = False,
     ) -> None:
@@ -91,6 +97,18 @@ class Node:
         self._key, self._coordinator = key, coordinator
         self._ledger, self._computation = ledger, computation
         self._policy, self._plans, self._clock = policy, plans, clock
+        self._replays = replays or NoReplays()
+        self._gate = PlanGate(
+            institution,
+            key.public,
+            coordinator,
+            computation.catalogue,
+            policy,
+            plans,
+            ledger.caps,
+            lambda: self._replays.overseen(FIRST_LOOK_S),
+            clock,
+        )
         self._refusals, self._history = RefusalLog(institution, ledger, clock), RunHistory(ledger)
         self._run_id: str | None = None  # of the request in hand, once its plan can be read
         self._lock = Lock()
@@ -100,6 +118,9 @@ class Node:
             "PlanProposal": self._proposal,
             "RoundRequest": self._round,
         }
+        for stored in plans.plans() if replays is not None else ():
+            if stored.decision is Decision.APPROVED and clock() < stored.plan.expires:
+                self._prepare(stored.plan)
 
     def handle(self, envelope: bytes) -> bytes:
         """The signed answer to a signed request: HelloReply, PlanApproval, RoundReply or Refusal. Never raises."""
@@ -138,40 +159,19 @@ class Node:
         except ConfigurationError as error:
             raise refused(Code.UNREADABLE, error) from error
         self._run_id = plan.run_id
-        self._consider(plan)
+        self._gate.consider(plan)
+        self._prepare(plan)
         approval = approve(plan, self._key)
         message = PlanApproval(institution=self.institution, plan_hash=bytes.fromhex(plan.hash), approval=approval)
         return seal(message, self._key)
-
-    def _consider(self, plan: TrainingPlan) -> None:
-        """Returns if the institution approves of `plan`; raises Refused."""
-        # 1. It is this coordinator's, on this institution's catalogue, and names this institution and its key.
-        self._check_plan(plan)
-        # 2. It keeps the institution's policy and caps.
-        member = plan.by_name[self.institution]
-        check_policy(plan, member, self._policy, self._ledger.caps, now=self._clock())
-        # 3. Its run has no other plan.
-        other = self._plans.approved_of_run(plan.run_id)
-        if other not in (None, plan.hash):
-            raise Refused(Code.OUTSIDE_POLICY, "plan.run_id", got="a second plan for a run", expected="one plan a run")
-        # 4. A person has decided, where the institution wants that.
-        self._require(self._decide(plan))
-
-    def _decide(self, plan: TrainingPlan) -> Decision:
-        known = self._plans.decision(plan.hash)
-        if known is None:
-            known = Decision.PENDING if self._policy.approval == "manual" else Decision.APPROVED
-            self._plans.propose(plan, known)
-        return known
 
     def _round(self, envelope: Envelope) -> bytes:
         request = verify_envelope(envelope, RoundRequest, self._coordinator)
         # 3. The plan is whole: its hash is the one named, every member and the coordinator have signed it.
         signed = self._opened(bytes(request.signed_plan), bytes(request.plan_hash))
         self._run_id = signed.plan.run_id
-        self._check_plan(signed.plan)
-        # 4. This institution approved it earlier, and has not thought otherwise since.
-        self._require_approved(signed)
+        # 4. It is this coordinator's and names this institution, which approved it and has not thought otherwise since.
+        self._gate.require(signed)
         # 5. Not expired, phase and round in the plan, model of the right size and finite, deadline still to come.
         size = self._computation.size(signed.plan.recipe)
         checked = check_request(request, signed.plan, size=size, now=self._clock())
@@ -185,35 +185,16 @@ class Node:
         self._check_attempts(checked)
         # 9. The log answers: what was written before is promised. Else nothing is spent.
         self._trail.settle()
-        # 10. The budget is reserved, signed and on disk before a record is touched; meanwhile it is said in the log.
-        reservation = self._reserve(checked)
+        # 10. Where rounds can be replayed: this attempt's seed was committed to, and its beacon is known.
+        place = self._attempt(checked, request.deadline_ms / 1000)
+        # 11. The budget is reserved, signed and on disk before a record is touched; meanwhile it is said in the log.
+        reservation = self._reserve(checked, place)
         self._trail.begin()
-        # 11. Compute, keep the answer with its spend; it leaves once the log has promised both entries.
+        # 12. Compute, keep the answer with its spend; it leaves once the log has promised both entries.
         reply = self._release(checked, reservation)
         self._trail.settle()
+        self._prepare(checked.plan)
         return reply
-
-    def _check_plan(self, plan: TrainingPlan) -> None:
-        check_plan_for(plan, self.institution, self._key.public, self._coordinator)
-        catalogue = self._computation.catalogue
-        if plan.catalogue.hash != catalogue.hash:
-            raise Refused(Code.WRONG_CATALOGUE, "plan.catalogue.hash", got=plan.catalogue.hash, expected=catalogue.hash)
-
-    def _require_approved(self, signed: SignedPlan) -> None:
-        decision = self._plans.decision(signed.plan.hash)
-        if decision is None:
-            raise Refused(Code.NOT_APPROVED, "plan", got="never proposed here", expected="a plan approved here")
-        self._require(decision)
-        if signed.plan.bundle_hash not in self._policy.bundles():
-            raise Refused(
-                Code.WRONG_BUNDLE, "plan.bundle_hash", got=signed.plan.bundle_hash, expected="one allowed here"
-            )
-
-    def _require(self, decision: Decision) -> None:
-        if decision is Decision.PENDING:
-            raise Refused(Code.APPROVAL_PENDING, "plan", got="no decision yet", expected="a person's approval")
-        if decision is Decision.REJECTED:
-            raise Refused(Code.NOT_APPROVED, "plan", got="rejected", expected="a plan approved here")
 
     def _slot(self, checked: CheckedRequest) -> Slot:
         return checked.plan.run_id, checked.phase_name, checked.round
@@ -229,24 +210,29 @@ class Node:
                 Code.ATTEMPTS_SPENT, "request.round", got=f"attempt {used + 1}", expected=f"at most {allowed}"
             )
 
-    def _reserve(self, checked: CheckedRequest) -> Reservation:
-        plan = checked.plan
-        event = plan.privacy.round_event() if checked.phase == Phase.TRAIN else plan.privacy.evaluation_event()
-        if event is None:  # pragma: no cover - check_request has refused it
-            raise Refused(Code.WRONG_ROUND, "request.phase", got="EVALUATE", expected="a plan with an evaluation")
-        release = Release(
-            run_id=plan.run_id,
-            phase=checked.phase_name,
-            round=checked.round,
-            event=event,
-            delta=plan.privacy.delta,
-            plan_hash=plan.hash,
-            catalogue_hash=plan.catalogue.hash,
-            model_hash=checked.model_hash.hex(),
-            nominal_records=self._policy.nominal_records,
-            vintage=self._policy.vintage,
-            family=plan.recipe.family,
-        )
+    def _prepare(self, plan: TrainingPlan) -> None:
+        """Commit to what `plan` needs next, so that its beacon is known when it is asked for."""
+        place = upcoming(plan, self._history) if plan.replay else None
+        if place is not None:
+            self._replays.prepare(place)
+
+    def _attempt(self, checked: CheckedRequest, deadline: float) -> Place:
+        """This attempt, ready to be used. Raises Refused (no_beacon).
+
+        One that cannot be used, because its seed or its records are not here any more, is given up, and paid for: a
+        second commitment to it would be a choice among seeds.
+        """
+        slot = self._slot(checked)
+        place = Place(*slot, self._history.next_attempt(slot))
+        if checked.plan.replay:
+            self._replays.ready(place, min(BEACON_S, (deadline - self._clock()) / 2))
+            if not self._replays.fits(place):
+                self._ledger.fail(self._reserve(checked, place), Code.NO_BEACON)
+                raise Refused(Code.NO_BEACON, "commitment", got="one that cannot be used", expected="another attempt")
+        return place
+
+    def _reserve(self, checked: CheckedRequest, place: Place) -> Reservation:
+        release = release_of(checked, place.attempt, self._policy.nominal_records, self._policy.vintage)
         try:
             return self._ledger.reserve(release)
         except BudgetExceeded as error:
@@ -254,7 +240,7 @@ class Node:
 
     def _release(self, checked: CheckedRequest, reservation: Reservation) -> bytes:
         try:
-            update = self._compute(checked)
+            update = self._compute(checked, reservation)
         except Exception as error:
             self._ledger.fail(reservation, Code.INTERNAL)
             raise self._failed(error) from error
@@ -271,17 +257,22 @@ class Node:
         sealed = seal(reply, self._key)
         spent = self._ledger.spend(reservation, update_hash(data).hex(), sealed)
         self._history.follow(reservation, spent)
-        facts = {"institution": self.institution, "run_id": checked.plan.run_id, "round": checked.round}
+        if checked.plan.replay:
+            self._replays.seal(_place(reservation), update_hash(data).hex())
         metrics.count("fedscore_releases_total", phase=checked.phase_name)
-        _log.info("release sent", phase=checked.phase_name, entry_hash=spent.hash, **facts)
+        facts = {"run_id": checked.plan.run_id, "phase": checked.phase_name, "round": checked.round}
+        _log.info("release sent", institution=self.institution, entry_hash=spent.hash, **facts)
         return sealed
 
-    def _compute(self, checked: CheckedRequest) -> F32:
+    def _compute(self, checked: CheckedRequest, reservation: Reservation) -> F32:
+        noise = None
+        if checked.plan.replay:
+            noise = self._replays.noise(_place(reservation), checked, reservation.entry_hash)
         if checked.phase == Phase.TRAIN:
             nominal = self._policy.nominal_records
-            update = self._computation.train(checked.plan, nominal, checked.model)
+            update = self._computation.train(checked.plan, nominal, checked.model, noise)
         else:
-            update = self._computation.evaluate(checked.plan, checked.model)
+            update = self._computation.evaluate(checked.plan, checked.model, noise)
         if not np.isfinite(update).all():
             raise FederationError("update", got="NaN or infinity", expected="finite numbers")
         return update
@@ -304,3 +295,8 @@ class Node:
             request_hash=name,
         )
         return seal(message, self._key)
+
+
+def _place(reservation: Reservation) -> Place:
+    release = reservation.release
+    return Place(release.run_id, release.phase, release.round, release.attempt)

@@ -31,6 +31,9 @@ from clients.institution.oversight.oversight import Oversight
 from clients.institution.oversight.trail import Trail
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
+from clients.institution.replay.evidence import record_tree
+from clients.institution.replay.live import LiveReplays
+from clients.institution.replay.rounds import Replays
 from clients.institution.training import Computation
 from clients.institution.warming import warm_behind
 from federation.catalogue import load_catalogue
@@ -86,8 +89,8 @@ def open_ledger(home: InstitutionHome, oversight: Oversight) -> Ledger:
     return ledger
 
 
-def open_node(home: InstitutionHome, ledger: Ledger, trail: Trail) -> Node:
-    """The node of a home that is enrolled. Raises FederationError: settings, records."""
+def open_computation(home: InstitutionHome) -> Computation:
+    """The records of a home, split. Raises FederationError: settings, records."""
     catalogue = load_catalogue(home.catalogue)
     records, report = load_records(
         home.data, catalogue, coverage=home.settings.features, quarantine=home.quarantine / "training.csv"
@@ -96,6 +99,17 @@ def open_node(home: InstitutionHome, ledger: Ledger, trail: Trail) -> Node:
     training, holdout = split(records, home.settings.holdout, holdout_salt(home.keys))
     if not len(training) or not len(holdout):
         _log.warning("too few records to split", institution=home.name, training=len(training), holdout=len(holdout))
+    return Computation(catalogue, training, holdout, OsNoise())
+
+
+def open_replays(home: InstitutionHome, computation: Computation) -> LiveReplays:
+    """Where the randomness of rounds on these records comes from, if they are to be replayed."""
+    records = {"train": computation.training_records, "evaluate": computation.holdout_records}
+    return LiveReplays(home, lambda phase: record_tree(records[phase], home.keys).root)
+
+
+def open_node(home: InstitutionHome, ledger: Ledger, trail: Trail, computation: Computation, replays: Replays) -> Node:
+    """The node of a home that is enrolled. Raises FederationError: settings."""
     policy = Policy(
         nominal_records=home.settings.nominal_records,
         bundles=lambda: home.allowed_bundles,
@@ -109,10 +123,11 @@ def open_node(home: InstitutionHome, ledger: Ledger, trail: Trail) -> Node:
         home.signing_key,
         home.coordinator_key,
         ledger=ledger,
-        computation=Computation(catalogue, training, holdout, OsNoise()),
+        computation=computation,
         policy=policy,
         plans=PlanStore.open(home.database_url),
         trail=trail,
+        replays=replays,
     )
 
 
@@ -165,20 +180,24 @@ def main(arguments: list[str] | None = None) -> int:
         configure_process(home.logs / "node.jsonl")
         oversight = Oversight(home)
         ledger = open_ledger(home, oversight)
-        node = open_node(home, ledger, oversight)
+        computation = open_computation(home)
+        replays = open_replays(home, computation)
+        node = open_node(home, ledger, oversight, computation, replays)
         with monitored(Process.NODE, home.path, home.name, home.settings.metrics) as monitor:
             observe(monitor, home, ledger, oversight)
-            return run(home, node, ledger, oversight, monitor)
+            return run(home, node, ledger, oversight, replays, monitor)
     except (FederationError, ProtocolError) as error:
         _log.error(_trouble(error), error=error)
         return 1
 
 
-def run(home: InstitutionHome, node: Node, ledger: Ledger, oversight: Oversight, monitor: Monitor) -> int:
+def run(
+    home: InstitutionHome, node: Node, ledger: Ledger, oversight: Oversight, replays: LiveReplays, monitor: Monitor
+) -> int:
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError for a socket that cannot be bound."""
     server = serve(node, home.socket, monitor)
     stop = threading.Event()
-    oversight.start(ledger, stop)
+    oversight.start(ledger, stop, {"replays": replays.follow})
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     _log.info("node ready", institution=home.name, pid=os.getpid())

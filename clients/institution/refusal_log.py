@@ -11,8 +11,8 @@ from federation.runtime.logging import get_logger
 
 _log = get_logger("node")
 LIMIT, PERIOD_S = 100, 3600.0
-# The ledger recorded the one itself; of the other there may be many, while nothing can be said of the ledger.
-_UNRECORDED = frozenset({Code.BUDGET_EXCEEDED, Code.LOG_UNAVAILABLE})
+# The ledger recorded the first itself; of the others there may be many, while log or regulator are away.
+_UNRECORDED = frozenset({Code.BUDGET_EXCEEDED, Code.LOG_UNAVAILABLE, Code.NO_BEACON})
 
 
 class RefusalLog:

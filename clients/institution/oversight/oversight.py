@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from clients.institution.home import InstitutionHome
 from clients.institution.oversight.folder import OversightFolder
@@ -42,6 +42,7 @@ LOOK_S = 0.5  # between two looks for what other processes wrote into the ledger
 PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0  # after an error; doubles
 PATIENCE_S = 3.0  # how long an answer waits for its promise
 START_S = 2.0  # how long a start waits for the log
+Work = Callable[[LogClient, threading.Event], None]  # until the event is set; what it raises ends one connection
 _log = get_logger("oversight")
 
 
@@ -112,15 +113,18 @@ class Oversight:
         except (FederationError, ProtocolError, OSError) as error:
             _log.warning("the log is away, its memory is asked later", code=type(error).__name__)
 
-    def start(self, ledger: Ledger, stop: threading.Event) -> None:
-        """Start the threads; they end soon after `stop`, which they set themselves where the node must end."""
+    def start(self, ledger: Ledger, stop: threading.Event, beside: Mapping[str, Work] | None = None) -> None:
+        """Start the threads, `beside` among them; they end soon after `stop`, which they set themselves where the node
+        must end.
+        """
         witness = Witness(
             self._folder, WitnessKey.from_pem(self._home.witness_key.to_pem()), self._log_key, self._clock
         )
-        works: dict[str, Callable[[LogClient], None]] = {
-            "outbox": lambda log: self._say(self._outbox(ledger), log, stop),
-            "witness": lambda log: _cosign(witness, log, stop),
-            "receipts": lambda log: self._collect(log, stop),
+        works: dict[str, Work] = {
+            "outbox": lambda log, stop: self._say(self._outbox(ledger), log, stop),
+            "witness": lambda log, stop: _cosign(witness, log, stop),
+            "receipts": self._collect,
+            **(beside or {}),
         }
         for name, work in works.items():
             threading.Thread(target=self._keep, args=(name, work, stop), name=name, daemon=True).start()
@@ -163,14 +167,14 @@ class Oversight:
                 after = receipts.collect(log, note)
             stop.wait(COLLECT_S)
 
-    def _keep(self, name: str, work: Callable[[LogClient], None], stop: threading.Event) -> None:
+    def _keep(self, name: str, work: Work, stop: threading.Event) -> None:
         """`work` until `stop`, over a new connection after an error."""
         pause, away = PAUSE_S, False
         while not stop.is_set():
             began = time.monotonic()
             try:
                 with self._dial() as log:
-                    work(log)
+                    work(log, stop)
             except LedgerBehind as error:
                 self.failed = error
                 _log.error("the ledger is behind the log", institution=self._home.name, error=error)
