@@ -139,7 +139,19 @@ def _show(summary: dict[str, Any], out: Path, console: Console) -> None:
         f"Ledgers verified: {all(ledger['verified'] for ledger in summary['ledgers'].values())}."
     )
     _show_lookup(summary["lookup"], console)
+    _show_oversight(summary["oversight"], console)
     console.print(f"Open {out / 'report.html'}", soft_wrap=True)
+
+
+def _show_oversight(found: dict[str, Any], console: Console) -> None:
+    quorum, passed = found["quorum"], sum(audit["passed"] for audit in found["audits"])
+    replayed = sum(replay["matches"] for replay in found["replayed"])
+    console.print(
+        f"The regulator verified {found['entries']} log entries in {found['verify_seconds']:.1f} s: "
+        f"{found['steps_passed']} of {found['steps']} steps hold; cosigned by {quorum['cosigned']} of "
+        f"{quorum['witnesses']} witnesses; {passed} of {len(found['audits'])} audits passed, {replayed} of "
+        f"{len(found['replayed'])} rounds replayed to the bit."
+    )
 
 
 def _show_lookup(lookup: dict[str, Any], console: Console) -> None:

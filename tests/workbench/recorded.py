@@ -72,6 +72,28 @@ def summary() -> dict[str, Any]:
             "erased": True,
             "tickets": dict.fromkeys(NAMES, 4),
         },
+        "oversight": {
+            "holds": False,
+            "steps": 2,
+            "steps_passed": 1,
+            "verify_seconds": 6.2,
+            "entries": 1_384,
+            "export_bytes": 429_737,
+            "quorum": {"witnesses": 5, "needed": 4, "cosigned": 5},
+            "epsilon": {name: {"pld": 0.95, "prv": 0.96, "rdp": 1.04, "delta": 3.3e-6, "cap": 1.0} for name in NAMES},
+            "audits": [
+                {
+                    "institution": name,
+                    "kind": "contract",
+                    "claimed": 0.42,
+                    "measured": 0.44 if name == "borealis" else 0.42,
+                    "passed": name != "borealis",
+                    "requested": name != "aurora",
+                }
+                for name in NAMES
+            ],
+            "replayed": [{"institution": "aurora", "phase": "train", "round": 2, "attempt": 1, "matches": True}],
+        },
         "model_hash": "cd" * 32,
         "plan_hash": "ef" * 32,
         "seconds": {"files": 1.0, "training": 80.0},
@@ -117,6 +139,13 @@ def evidence() -> dict[str, Any]:
                 "shares": {"1": [0.2, 0.5, 0.3], "2": [0.1, 0.6, 0.3], "3": [0.3, 0.3, 0.4]},
                 "persons": {"1": 3_000, "2": 5_000, "3": 3_990},
             },
+        },
+        "oversight": {
+            "steps": [
+                {"number": 1, "title": "Files are those of the manifest", "outcome": "holds", "facts": ["9 files"]},
+                {"number": 8, "title": "Caps are the policy's", "outcome": "fails", "facts": []},
+            ],
+            "entries": {"ledger-entry": 126, "round": 21},
         },
         "released_groups": [3, 14],
         "fairness": {"groups": [["sex", "female", 0.8], ["sex", "male", 0.5]], "cut_off": 600.0},

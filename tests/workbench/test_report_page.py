@@ -134,6 +134,20 @@ def test_private_queries_are_shown_with_what_each_party_saw(page: str) -> None:
     assert "0.7942" in page
 
 
+def test_what_the_regulator_verified_is_shown_step_by_step_and_what_fails_stands_out(page: str) -> None:
+    section = page[page.index("What can a regulator prove?") : page.index("<h2>The institutions</h2>")]
+    for text in ("1 of 2", "1,384", "430 kB", "5 of 5", "2 of 3", "1 of 1 rounds replayed", "9 files", "nobody asked"):
+        assert text in section
+    assert re.findall(r'class="no">(\w+)<', section) == ["fails", "failed"]
+    assert "Only replayed rounds show what production did." in section
+
+
+def test_a_run_whose_rounds_cannot_be_replayed_says_so() -> None:
+    shown = recorded.summary()
+    shown["oversight"]["replayed"] = []
+    assert "no round was replayed" in render(shown, recorded.evidence())
+
+
 def test_an_identifier_that_reached_somebody_stands_out() -> None:
     found = recorded.evidence()
     found["lookup"]["seen"][2]["identifiers"] = 5

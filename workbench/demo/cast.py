@@ -15,6 +15,7 @@ from typing import Any
 
 from federation.runtime.flower.launch import listens
 from federation.runtime.rpc import free_ports
+from server.home import CoordinatorHome
 from server.superlink import shipped_bundle
 from workbench.demo.inputs import Inputs
 from workbench.demo.processes import Processes, Tick
@@ -37,6 +38,10 @@ class Homes:
     @property
     def coordinator(self) -> Path:
         return self.out / "coordinator"
+
+    @property
+    def regulator(self) -> Path:
+        return self.out / "regulator"
 
     def institution(self, name: str) -> Path:
         return self.out / name
@@ -73,7 +78,7 @@ class Trained:
 
 
 def found(processes: Processes, homes: Homes, inputs: Inputs, terms: Terms) -> Facts:
-    """Make every home, start the coordinator. What each `init` said, by name."""
+    """Make the homes of coordinator and institutions. What each `init` said, by name."""
     port, catalogue = free_ports(_PORTS), inputs.catalogue
     caps = {"cap_run": terms.epsilon, "cap_year": 3 * terms.epsilon, "cap_lifetime": 10 * terms.epsilon}
     coordinator = command("coordinator", "init", home=homes.coordinator, catalogue=catalogue, host=_HOST, port=port)
@@ -81,10 +86,14 @@ def found(processes: Processes, homes: Homes, inputs: Inputs, terms: Terms) -> F
     for given in inputs.institutions:
         options = {"home": homes.institution(given.name), "name": given.name, "data": given.records, **caps}
         commands[given.name] = [*command("institution", "init", catalogue=catalogue, **options), "--json"]
-    facts = processes.run_all(commands)
-    serve = command("coordinator", "serve", home=homes.coordinator)
-    processes.serve("coordinator", serve, ready=lambda: listens(_HOST, port))
-    return facts
+    return processes.run_all(commands)
+
+
+def serve(processes: Processes, homes: Homes) -> None:
+    """Start the coordinator; it answers when this returns."""
+    port = CoordinatorHome.open(homes.coordinator).settings.enrolment_port
+    words = command("coordinator", "serve", home=homes.coordinator)
+    processes.serve("coordinator", words, ready=lambda: listens(_HOST, port))
 
 
 def join(processes: Processes, homes: Homes, inputs: Inputs, facts: Facts) -> None:

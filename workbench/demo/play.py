@@ -16,7 +16,7 @@ from federation.errors import ConfigurationError
 from federation.models import PublishedModel
 from server.card import CARD, CARD_PAGE
 from server.checkpoint_store import CheckpointStore
-from workbench.demo import cast, inputs, lookup
+from workbench.demo import cast, inputs, lookup, regulator
 from workbench.demo.cast import Homes, Terms
 from workbench.demo.epoch import ENGINES
 from workbench.demo.oracle import judge
@@ -66,6 +66,9 @@ def demo(request: Request, *, progress: Progress = lambda stage, done, total: No
         with Processes(out / "logs", environment) as processes:
             with clock.stage("federation"):
                 facts = cast.found(processes, homes, given, request.terms)
+                regulator.found(processes, homes, facts, request.terms)
+                cast.serve(processes, homes)
+                regulator.watch(processes, homes)
             with clock.stage("enrolment"):
                 cast.join(processes, homes, given, facts)
             with clock.stage("training", steps=request.terms.rounds) as step:
@@ -75,13 +78,14 @@ def demo(request: Request, *, progress: Progress = lambda stage, done, total: No
                 ledgers = cast.ledgers(processes, homes, given)
             if reason is None:
                 queried = lookup.query(processes, homes, given, catalogue, request.engine, request.seed, clock.stage)
+            overseen = regulator.oversee(processes, homes, given, trained.facts["plan_hash"], clock.stage)
         with clock.stage("judgement"):
             model = _published(CheckpointStore(homes.run))
             scored = {item.name: homes.scores(item.name) for item in given.institutions}
             judgement = judge(given, catalogue, model, scored)
             card = _card(homes, model)
             asked = queried(recordings) if reason is None else None
-    found = Found(given, homes, model, card, judgement, trained, facts, ledgers, clock.seconds, asked, reason)
+    found = Found(given, homes, model, card, judgement, trained, facts, ledgers, clock.seconds, asked, reason, overseen)
     with clock.stage("report"):
         return _write(out, found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,13 +13,15 @@ from federation.ledger.audit import read_ledger
 from federation.ledger.budget import Scope
 from federation.ledger.entries import Kind
 from federation.models import PublishedModel
-from federation.privacy import GaussianEvent, epsilons
+from federation.privacy import epsilons
+from federation.privacy.event import Event, read_event
 from federation.scorecard.scaling import Scaling
-from workbench.demo import lookup
+from workbench.demo import lookup, oversight
 from workbench.demo.cast import RUN, Homes, Trained
 from workbench.demo.inputs import Inputs
 from workbench.demo.lookup import Queried
 from workbench.demo.oracle import Judgement
+from workbench.demo.regulator import Overseen
 
 FORMAT = "fedscore/v1/demo-summary"
 _FIGURES = ("auc", "ks", "ece")
@@ -41,6 +43,7 @@ class Found:
     seconds: Mapping[str, float]
     queried: Queried | None
     left_out: str | None  # why nothing was queried
+    overseen: Overseen
 
 
 def summarise(found: Found) -> dict[str, Any]:
@@ -75,6 +78,7 @@ def summarise(found: Found) -> dict[str, Any]:
         "ledgers": {name: _ledger(ledger, spent[name], plan.privacy.delta) for name, ledger in found.ledgers.items()},
         "refused": _refused(found),
         "lookup": lookup.summary(found.queried, found.left_out),
+        "oversight": oversight.summary(found.overseen, RUN),
         "card": _card_figures(found.card),
         "model_hash": found.model.hash,
         "plan_hash": plan.hash,
@@ -94,6 +98,7 @@ def evidence(found: Found) -> dict[str, Any]:
         "released_groups": _released_groups(found.card),
         "influence": _influence(found),
         "lookup": lookup.evidence(found.queried),
+        "oversight": oversight.evidence(found.overseen),
     }
 
 
@@ -154,10 +159,10 @@ def _ledger(ledger: Mapping[str, Any], amount: Mapping[str, Any], delta: float) 
     }
 
 
-def _event(line: Mapping[str, Any]) -> GaussianEvent:
+def _event(line: Mapping[str, Any]) -> Event:
     """All releases of one phase of a run as one event: whatever was reserved counts."""
-    one = GaussianEvent.from_json(line["event"])
-    return GaussianEvent(one.sampling_rate, one.noise_multiplier, one.steps * int(line["reserved"]))
+    one = read_event(line["event"])
+    return replace(one, steps=one.steps * int(line["reserved"]))
 
 
 def _refused(found: Found) -> dict[str, int]:

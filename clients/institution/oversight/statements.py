@@ -38,7 +38,7 @@ class Statements:
         waiting = [
             path
             for path in sorted(self._folder.glob("*.json"))
-            if path.stem not in self._refused and not promise_of(path).exists()
+            if path.stem not in self._refused and not _promise_of(path).exists()
         ]
         return sum(self._say(log, path) for path in waiting)
 
@@ -55,7 +55,7 @@ class Statements:
             return self._give_up(path, error)
         promise = Promise.decode(answer)
         verify_promise(promise, entry.hash, self._log_key, self._clock())
-        write_public(promise_of(path), promise.encode(), mode=0o600)
+        write_public(_promise_of(path), promise.encode(), mode=0o600)
         return True
 
     def _give_up(self, path: Path, error: Refused | ProtocolError) -> bool:
@@ -64,6 +64,6 @@ class Statements:
         return False
 
 
-def promise_of(path: Path) -> Path:
+def _promise_of(path: Path) -> Path:
     """Where the promise for the result at `path` is kept, once there is one."""
     return path.with_suffix(".promise")
