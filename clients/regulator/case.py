@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from clients.regulator.account import Account
 from clients.regulator.archive import Archive, ArchiveError
@@ -79,7 +80,23 @@ class Case:
             times = quorum.check(self.newest.data, self.policy.log).times.values()
         except ProtocolError:
             return None
-        return sorted(times, reverse=True)[quorum.faults]
+        return _honest(times, quorum.faults)
+
+    @cached_property
+    def quorate(self) -> tuple[tuple[int, int], ...]:
+        """(size, time) of every note that a quorum cosigned, by size; the time is no liar's, as in `witnessed`."""
+        found = []
+        for note in self.notes:
+            try:
+                cosigned = self.policy.quorum.check(note.data, self.policy.log)
+            except ProtocolError:
+                continue
+            found.append((cosigned.checkpoint.size, _honest(cosigned.times.values(), self.policy.quorum.faults)))
+        return tuple(sorted(found))
+
+    def is_over(self, deadline: int, answered: int | None) -> bool:
+        """Whether what was due by `deadline` (Unix s) was not in the log then: some quorum saw the log without it."""
+        return any(time > deadline for size, time in self.quorate if answered is None or size <= answered)
 
     @property
     def cosigned(self) -> int:
@@ -112,6 +129,10 @@ class Case:
 
     def __post_init__(self) -> None:
         self._wanted: set[int] = set()
+
+
+def _honest(times: Iterable[int], faults: int) -> int:
+    return sorted(times, reverse=True)[faults]
 
 
 def _note(policy: Policy, where: str, read: Callable[[], bytes]) -> Note:

@@ -83,7 +83,11 @@ class Seen(Part):
 
 
 class Policy(Part):
-    """Raises ConfigurationError (through `read`) naming the key at fault."""
+    """Raises ConfigurationError (through `read`) naming the key at fault.
+
+    audits_must_pass   an audit or replay that failed, or was not answered in time, fails its step; False: is only noted
+    replays_required   no training round without a commitment that it can be replayed from
+    """
 
     name: str = Field(default="regulator", max_length=100)
     keys: Keys
@@ -93,6 +97,7 @@ class Policy(Part):
     accounting: Accounting = Accounting()
     seen: Seen | None = None
     audits_must_pass: bool = True
+    replays_required: bool = False
 
     @model_validator(mode="after")
     def _quorum_exists(self) -> Self:

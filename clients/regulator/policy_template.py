@@ -2,7 +2,7 @@
 
 >>> import tomllib
 >>> sorted(tomllib.loads(template()))
-['accounting', 'audits_must_pass', 'caps', 'keys', 'name', 'witnesses']
+['accounting', 'audits_must_pass', 'caps', 'keys', 'name', 'replays_required', 'witnesses']
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ def template() -> str:
 # Keys are Ed25519, 64 hexadecimal digits, learnt from the parties themselves: never from an export.
 
 name = "regulator"
-audits_must_pass = true            # a logged audit that failed, or a replay that did not match, fails step 8
+audits_must_pass = true            # an audit or replay that failed, or came too late, fails step 8 or 9
+replays_required = false           # true: no training round that could not be replayed
 # faults = 1                       # f: how many witnesses may lie; floor((n - 1) / 3) where it is left out
 
 [keys]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
+from clients.regulator.audits import Audits
 from clients.regulator.case import Case
 from clients.regulator.line import Line
 from clients.regulator.plans import Plans, allowed, event_of
@@ -13,14 +12,11 @@ from clients.regulator.steps.base import Step
 from federation.ledger.budget import TOLERANCE, Amount
 from federation.ledger.entries import Entry, Kind
 from federation.ledger.release import ADJACENCY, ROUND_PHASES, UNIT, Release
-from federation.oversight.audits import AuditResult
-from federation.oversight.replay import ReplayResult
 from federation.rounds.plan import TrainingPlan
-from protocols.errors import ProtocolError
 
 
 class CapsStep(Step):
-    """Reservations against the policy's figures and the plan they name; audits and replays against their claims."""
+    """Reservations against the policy's figures and the plan they name; audits against their claims."""
 
     number = 8
     title = "Caps, plans and refusals are the policy's"
@@ -31,19 +27,21 @@ class CapsStep(Step):
         self._reserved: Counter[tuple[str, str, str]] = Counter()
         self._refused: Counter[tuple[str, str]] = Counter()
         self._highest: dict[str, float] = {}
+        self._audits = Audits(self)
 
     def take(self, line: Line) -> None:
         self._plans.take(line)
         if line.signed is not None:
             self._ledger_entry(line, line.signed.entry)
-        elif line.content is not None and line.kind in ("audit-result", "replay-result"):
-            self._result(line, line.content)
+        else:
+            self._audits.take(line)
 
     def finish(self) -> None:
         for (institution, code), count in sorted(self._refused.items()):
             self.note(f"{institution} refused {count} times: {code}")
         for scope, epsilon in sorted(self._highest.items()):
             self.fact(f"highest {scope}: epsilon {epsilon:.4f}")
+        self._audits.finish()
 
     def _ledger_entry(self, line: Line, entry: Entry) -> None:
         if entry.kind is Kind.REFUSE and entry.refusal is not None:
@@ -92,22 +90,6 @@ class CapsStep(Step):
         if self._reserved[slot] > allowed(plan, release.phase):
             got = f"reservation {self._reserved[slot]} of {release.phase}"
             self.fail("release.attempt", got, f"at most {allowed(plan, release.phase)}, as the plan pays for", line)
-
-    def _result(self, line: Line, content: Mapping[str, Any]) -> None:
-        """Read by the form's own rules: nobody passes with a finding that failed."""
-        try:
-            if line.kind == "audit-result":
-                audit = AuditResult.from_json(content)
-                passed = audit.passed and not audit.exceeded
-            else:
-                passed = ReplayResult.from_json(content).matches
-        except ProtocolError as error:
-            self.fail_with(error, line, where=line.kind)
-            return
-        if not passed and self.case.policy.audits_must_pass:
-            self.fail(line.kind, "one that failed", "one that passes", line)
-        elif not passed:
-            self.note(f"Log entry {line.index}: {line.kind} that failed")
 
 
 def _differences(release: Release, plan: TrainingPlan, institution: str) -> list[tuple[str, object, object]]:

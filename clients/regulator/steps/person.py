@@ -1,30 +1,34 @@
 """Step 10: what a person pays who has a record at several institutions.
 
 Noise is local: every institution's releases are protected by its own noise, so the releases of m institutions compose
-over the person, mechanism by mechanism. Which institutions know a person nobody may ask; the figure is for those m that
-charged most, m from the policy (all, where it says nothing).
+over the person (`federation.ledger.persons`). Which institutions know a person nobody may ask; the figure is for those
+m that charged most, m from the policy (all, where it says nothing). Beside it stands what the same run would cost if
+the institutions shared the noise of one, as secure aggregation does: it is no figure of this federation.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
 
-from clients.regulator.accountants import Opinion
 from clients.regulator.accounts import Charges
 from clients.regulator.case import Case
 from clients.regulator.line import Line
-from clients.regulator.renyi_curve import Curve, cost, epsilon_at
+from clients.regulator.renyi_curve import Curve, best_epsilon, cost, epsilon_at
 from clients.regulator.steps.base import Step
+from federation.errors import PrivacyError
 from federation.ledger.budget import Scope
 from federation.ledger.charges import composition
+from federation.ledger.persons import local_noise, shared_noise
 from federation.ledger.renyi import filter_order
-from federation.privacy.event import Event
+from federation.privacy.event import Event, GaussianEvent
 
 Steps: TypeAlias = Counter[Event]
+MAX_EPSILON = 100.0  # beyond it nothing is promised, and PLD's grid would not fit into memory
 
 
 class PersonStep(Step):
@@ -40,7 +44,6 @@ class PersonStep(Step):
             self._charges.take(line.signed.entry)
 
     def finish(self) -> None:
-        caps = self.case.policy.caps
         runs: dict[str, list[Steps]] = defaultdict(list)
         lifetimes: dict[str, Steps] = {}
         for (institution, _, scope, key), steps in self._charges.steps.items():
@@ -51,21 +54,50 @@ class PersonStep(Step):
         if not lifetimes:
             self.note("Nothing was charged")
             return
-        known = caps.person_institutions or len(lifetimes)
-        run = max((_most(listed, known) for listed in runs.values()), key=_cost, default=[])
-        if run:
-            opinion = Opinion.of(_together(run), caps.delta)
-            figures = f"epsilon {opinion.pld:.4f} (PLD), {opinion.rdp:.4f} (RDP), delta {caps.delta:g}"
-            self.fact(f"one run, {len(run)} institutions: {figures}")
-        everything = _most(list(lifetimes.values()), known)
-        cap = caps.person or caps.lifetime * len(everything)
-        epsilon = epsilon_at(_curve(everything), caps.delta, filter_order(cap, caps.delta))
-        figure = f"epsilon {epsilon:.4f} (Renyi filter), delta {caps.delta:g}"
-        self.fact(f"all time, {len(everything)} institutions: {figure}")
+        known = self.case.policy.caps.person_institutions or len(lifetimes)
+        worst = {run: _most(listed, known) for run, listed in runs.items()}
+        if worst:
+            run = max(worst, key=lambda name: _cost(worst[name]))
+            self._run(run, [composition(steps) for steps in worst[run]])
+        self._lifetime(_most(list(lifetimes.values()), known))
+
+    def _run(self, run: str, histories: Sequence[tuple[Event, ...]]) -> None:
+        delta, members = self.case.policy.caps.delta, len(histories)
+        local = _figure(lambda: local_noise(histories, delta), [event for each in histories for event in each], delta)
+        together = [_at_once(event, members) for event in histories[0]]
+        shared = _figure(lambda: shared_noise(histories[0], members, delta), together, delta)
+        self.fact(f"one run ({run}), {members} institutions: epsilon {local} (PLD), delta {delta:g}")
+        self.note(f"Had the {members} institutions of {run} shared the noise of one: epsilon {shared} (PLD)")
+
+    def _lifetime(self, accounts: Sequence[Steps]) -> None:
+        caps, members = self.case.policy.caps, len(accounts)
+        cap = caps.person or caps.lifetime * members
+        curve = _curve(accounts)
+        epsilon = epsilon_at(curve, caps.delta, filter_order(cap, caps.delta))
+        histories = [composition(steps) for steps in accounts]
+        local = _figure(lambda: local_noise(histories, caps.delta), _together(accounts), caps.delta)
+        figures = f"epsilon {epsilon:.4f} (Renyi filter), {local} (PLD), delta {caps.delta:g}"
+        self.fact(f"all time, {members} institutions: {figures}")
         if caps.person is None:
             self.note("The policy has no cap per person (caps.person): the figures are for the report")
         elif epsilon > caps.person:
             self.fail("worst case per person", f"epsilon {epsilon:.4f}", f"at most {caps.person:g}")
+
+
+def _at_once(event: Event, members: int) -> Event:
+    """No less than shared noise costs: the person moves the sum by all its records whenever one of them is drawn."""
+    rate = -math.expm1(members * math.log1p(-event.sampling_rate)) if event.sampling_rate < 1 else 1.0
+    return GaussianEvent(rate, event.noise_multiplier / members, event.steps)
+
+
+def _figure(ask: Callable[[], float], bound: Sequence[Event], delta: float) -> str:
+    """An accountant's answer, where mechanisms are such that it has one."""
+    if best_epsilon(np.sum([cost(event) for event in bound], axis=0), delta) > MAX_EPSILON:
+        return f"above {MAX_EPSILON:g}"
+    try:
+        return f"{ask():.4f}"
+    except (ArithmeticError, ValueError, MemoryError, PrivacyError):  # mechanisms that nobody would use
+        return "unknown"
 
 
 def _most(accounts: Sequence[Steps], count: int) -> list[Steps]:

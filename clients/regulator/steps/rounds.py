@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -10,6 +11,7 @@ from clients.regulator.case import Case
 from clients.regulator.documents import Documents
 from clients.regulator.line import Line, Where
 from clients.regulator.plans import Plans
+from clients.regulator.replays import Replays
 from clients.regulator.steps.base import Step
 from federation.ledger.entries import Kind
 from federation.ledger.release import ROUND_PHASES, Slot
@@ -41,6 +43,7 @@ class RoundStep(Step):
         self._reserved: dict[tuple[str, str], int] = {}
         self._open: dict[str, str] = {}  # an institution's reservation under way
         self._published: list[tuple[Line, Publication]] = []
+        self._replays = Replays(self, self._plans)
 
     def take(self, line: Line) -> None:
         self._plans.take(line)
@@ -53,6 +56,8 @@ class RoundStep(Step):
                 self._published.append((line, Publication.from_json(line.content)))
         except ProtocolError as error:
             self.fail_with(error, line, where=line.kind)
+        with suppress(ProtocolError):  # step 2 names what has not its form
+            self._replays.take(line)
 
     def finish(self) -> None:
         # 1. One plan for a run.
@@ -72,6 +77,8 @@ class RoundStep(Step):
         # 5. Documents are those that were logged, and say what the rounds say.
         statements = {slot: said for slot, (_, said) in self._rounds.items()}
         Documents(self, self._plans, statements, self._published).check()
+        # 6. What was drawn with randomness that can be drawn again, and what replays of it gave.
+        self._replays.finish()
         updates = sum(len(said.updates) for said in statements.values())
         self.fact(f"{len(statements)} rounds with {updates} updates, {len(self._published)} published documents")
 

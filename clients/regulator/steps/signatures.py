@@ -7,6 +7,7 @@ key can write any time, but not move an entry in front of one that is logged.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from clients.regulator.line import LEDGER_ENTRY, Line
@@ -15,6 +16,7 @@ from federation.errors import FederationError
 from federation.ledger.entries import LABEL
 from federation.oversight import EVALUATION, MODEL, PLAN, ROUND
 from federation.oversight.members import MEMBER, REGULATOR
+from federation.oversight.replay import BeaconStatement, Draw, ReplayCommitment, ReplayResult
 from federation.rounds.signed_plan import SignedPlan
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.signing import VerifyingKey
@@ -23,6 +25,9 @@ from protocols.transparency import Statement
 COORDINATORS = frozenset({ROUND, MODEL, EVALUATION, MEMBER, REGULATOR})
 REGULATORS = frozenset({"beacon", "draw", "audit-request"})
 MEMBERS = frozenset({"replay-commitment", "replay-result", "audit-result"})
+FORMS: Mapping[str, Callable[[object], object]] = {
+    each.kind: each.from_json for each in (ReplayCommitment, BeaconStatement, Draw, ReplayResult)
+}  # those of the other kinds are named where their content is judged
 
 
 class SignatureStep(Step):
@@ -88,6 +93,8 @@ class SignatureStep(Step):
             _require(signer, policy.regulator, "the regulator's own")
         else:
             self._member(statement)
+        if line.kind in FORMS:
+            FORMS[line.kind](statement.content)
         if line.kind == REGULATOR and statement.content.get("key") != policy.keys.regulator:
             got = str(statement.content.get("key"))
             raise SignatureError("regulator.key", got=got, expected=f"{policy.keys.regulator}, the regulator's own")

@@ -1,0 +1,88 @@
+"""Audits: what the regulator asked for, and what institutions answered. Part of step 8.
+
+1. Every result passes by its own figures: no check failed, and no more was measured than is claimed.
+2. Every request was answered in time by the audit that was asked for: kind, plan and seed.
+3. A result that nobody asked for is the institution's own word; it may show a fault, and proves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from clients.regulator.line import Line
+from clients.regulator.steps.base import Step
+from federation.oversight.audits import AuditRequest, AuditResult
+from protocols.errors import ProtocolError
+
+
+@dataclass
+class Asked:
+    """A request, and the place of the result that answers it."""
+
+    line: Line
+    said: AuditRequest
+    answered: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"audit {self.said.kind} of {self.said.institution}, plan {self.said.plan_hash[:16]}"
+
+
+class Audits:
+    """Checks on behalf of `step`, which keeps the findings."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self._asked: dict[str, Asked] = {}
+        self._passed = 0
+
+    def take(self, line: Line) -> None:
+        """One entry; one that has not its form is a finding."""
+        if line.content is None:
+            return
+        try:
+            if line.kind == AuditRequest.kind_of_statement:
+                self._asked[line.leaf.hex()] = Asked(line, AuditRequest.from_json(line.content))
+            elif line.kind == AuditResult.kind_of_statement:
+                self._result(line, AuditResult.from_json(line.content))
+        except ProtocolError as error:
+            self._step.fail_with(error, line, where=line.kind)
+
+    def finish(self) -> None:
+        for asked in self._asked.values():
+            if self._step.case.is_over(asked.said.expires, asked.answered):
+                late = "no answer" if asked.answered is None else f"an answer at log entry {asked.answered}, too late"
+                self._verdict(asked.line, asked.name, late, f"a result by {asked.said.expires}")
+            elif asked.answered is None:
+                self._step.note(f"{asked.name}: asked for at log entry {asked.line.index}, and not yet due")
+        if self._passed:
+            self._step.fact(f"{self._passed} audits passed")
+
+    def _result(self, line: Line, said: AuditResult) -> None:
+        where = f"audit {said.kind} of {said.institution}"
+        if said.request is None:
+            self._step.note(f"Log entry {line.index}: {where} that nobody asked for, with a seed of its own")
+        else:
+            self._answer(line, where, said, self._asked.get(said.request))
+        if said.failed:
+            self._verdict(line, where, f"failed: {', '.join(said.failed)}", "every check passed")
+        if said.exceeded:
+            got, expected = f"epsilon {said.measured:.4f} measured", f"at most {said.claimed:.4f}, as claimed"
+            self._verdict(line, where, got, expected)
+        if not said.failed and not said.exceeded:
+            self._passed += 1
+
+    def _answer(self, line: Line, where: str, said: AuditResult, asked: Asked | None) -> None:
+        if asked is None:
+            self._step.fail(f"{where}: request", said.request, "a request that is logged before", line)
+        elif not said.answers(asked.said):
+            self._step.fail(f"{where}: request", "another audit than was asked for", asked.name, line)
+        elif asked.answered is None:
+            asked.answered = line.index
+
+    def _verdict(self, line: Line, where: str, got: str, expected: str) -> None:
+        """Red, unless the policy only wants to be told."""
+        if self._step.case.policy.audits_must_pass:
+            self._step.fail(where, got, expected, line)
+        else:
+            self._step.note(f"Log entry {line.index}: {where}: {got}")
