@@ -96,14 +96,20 @@ def verify_cosignature(text: bytes, cosignature: bytes, witness: WitnessVerifier
     return time
 
 
-def cosignature_time(note: bytes, witness: WitnessVerifier) -> int | None:
-    """When `witness` first cosigned `note`; None if it did not.
+def cosignature_in(note: bytes, witness: WitnessVerifier) -> tuple[int, bytes] | None:
+    """When `witness` first cosigned `note`, and the line that says so; None if it did not.
 
     Raises MessageError (form), and SignatureError for a line in its name that does not verify: the note is malformed.
     """
     text, _ = split_note(note)
-    times = [verify_cosignature(text, signature, witness) for signature in witness.signatures_in(note)]
-    return min(times, default=None)
+    found = witness.signatures_in(note)
+    return min(((verify_cosignature(text, each, witness), witness.line(each)) for each in found), default=None)
+
+
+def cosignature_time(note: bytes, witness: WitnessVerifier) -> int | None:
+    """The time alone; raises as above."""
+    found = cosignature_in(note, witness)
+    return None if found is None else found[0]
 
 
 def attach(note: bytes, lines: Iterable[bytes]) -> bytes:
@@ -116,13 +122,6 @@ def attach(note: bytes, lines: Iterable[bytes]) -> bytes:
     if any(line.count(b"\n") != 1 or not line.endswith(b"\n") for line in joined):
         raise MessageError("note", got="more or less than a line", expected="signature lines")
     return text + b"\n" + b"".join(joined)
-
-
-def line_of(note: bytes, witness: WitnessVerifier) -> bytes | None:
-    """The line of `witness` in a note that it cosigned, the earliest if there are several; verified as above."""
-    text, _ = split_note(note)
-    found = witness.signatures_in(note)
-    return witness.line(min(found, key=lambda each: verify_cosignature(text, each, witness))) if found else None
 
 
 def _message(text: bytes, time: int) -> bytes:

@@ -31,6 +31,8 @@ MAX_NOTE_BYTES = 2**16
 MAX_SIGNATURES = 100
 _DASH = "— "
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_NAME = re.compile(r"[^\s+\x00-\x1f]+")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class NoteKey:
     key: VerifyingKey
 
     def __post_init__(self) -> None:
-        if not self.name or any(c.isspace() or c == "+" or ord(c) < 32 for c in self.name):
+        if not _NAME.fullmatch(self.name):
             raise MessageError("key name", got=self.name[:64] or "nothing", expected="no spaces, plus or control signs")
 
     @classmethod
@@ -234,7 +236,7 @@ def _check_text(text: bytes) -> None:
         raise MessageError("note", got="bytes that are not UTF-8", expected="text") from error
     if len(text) < 2 or not decoded.endswith("\n"):
         raise MessageError("note", got="no text", expected="lines, an empty line, signature lines")
-    if any(ord(c) < 32 and c != "\n" for c in decoded):
+    if _CONTROL.search(decoded):
         raise MessageError("note", got="a control character", expected="text and newlines")
 
 

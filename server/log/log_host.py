@@ -5,14 +5,15 @@
     host.cosign(note)                             # a witness hands in what it pulled
 
 Witnesses must cosign one and the same checkpoint to be a quorum. So there is one candidate at a time: it stays until
-enough of them have cosigned it, or for PATIENCE_S, however fast the log grows. What comes meanwhile is in the next.
+enough of them have cosigned it, or for PATIENCE_S, however fast the log grows. What comes meanwhile is in the next, and
+an entry that comes after a pause is in one at once.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -28,6 +29,7 @@ from server.rate_limit import RateLimit
 
 TICK_S = 0.1
 PATIENCE_S = 5.0
+SPACING_S = 0.25  # between two candidates: each costs every witness three calls
 LOOK_S = 0.25  # how often what another process did is looked for
 _log = get_logger("log")
 
@@ -63,8 +65,10 @@ class LogHost:
         self.store, self.key = store, key
         self._patience, self._clock = patience, clock
         self._roster = Roster(coordinator)
-        self._next = {MEMBER: 0, REGULATOR: 0}
+        self._quorum: Quorum | None = None  # of the roster; building one costs more than asking whether it has changed
+        self._read = 0  # entries that the roster covers
         self._lock = threading.RLock()
+        self._news = threading.Condition()  # notified of candidates and of what a quorum has cosigned
         self._candidate: _Seen | None = None
         self._cosigned: _Seen | None = None
         self._look = True  # whether a quorum may have come together
@@ -98,21 +102,27 @@ class LogHost:
         if which is Which.CURRENT:
             return self.store.checkpoint()
         if which is Which.FIRST_COSIGNED:
-            quorum = self._quorum()
+            with self._lock:
+                self._follow_roster()
+                quorum = self._quorum
             return None if quorum is None else self.store.cosigned(quorum, after=after, first=True)
         size = self.size_of(which)
         return None if size < 0 else self.store.published(size)
 
     def wait(self, which: Which, after: int, until: float, wanted: Callable[[], bool]) -> bytes | None:
         """As `note`, once it is of more than `after` entries; whatever there is at `until`, or when nobody wants it."""
+        changed = self.store.changed if which is Which.CURRENT else self._news
         while not self._has_news(which, after) and (left := until - self._clock()) > 0 and wanted():
-            with self.store.changed:
-                self.store.changed.wait(min(left, LOOK_S))
+            with changed:
+                changed.wait(min(left, LOOK_S))
         return self.note(which, after)
 
     def cosign(self, note: bytes) -> list[str]:
         """Store the cosignatures of this log's witnesses in `note`; their names. Raises as `LogStore.cosign`."""
-        found = self.store.cosign(note, self.roster().witnesses)
+        with self._lock:
+            self._follow_roster()
+            witnesses = () if self._quorum is None else self._quorum.witnesses
+        found = self.store.cosign(note, witnesses)
         with self._lock:
             self._look = True
             self._find_cosigned()
@@ -144,46 +154,52 @@ class LogHost:
             return self.store.size() > after
         return self.size_of(which) > after
 
-    def _quorum(self) -> Quorum | None:
-        roster = self.roster()
-        return roster.quorum if roster.witnesses else None
-
     def _moves_on(self) -> bool:
         """Whether the next candidate is due: there is more to cosign, and the last one is done with or waited for."""
-        size, candidate = self.store.size(), self._candidate
-        if candidate is None or not self._roster.witnesses:
+        size, candidate = self._read, self._candidate
+        if candidate is None or self._quorum is None:
             return candidate is None or size > candidate.size
         # Of the empty tree there is nothing to cosign.
         done = candidate.size == 0 or self.size_of(Which.COSIGNED) >= candidate.size
-        return size > candidate.size and (done or self._clock() - candidate.since >= self._patience)
+        return size > candidate.size and self._clock() - candidate.since >= (SPACING_S if done else self._patience)
 
     def _find_cosigned(self) -> None:
-        quorum = self._quorum()
-        if quorum is None or not self._look:
+        if self._quorum is None or not self._look:
             return
         self._look = False
-        note = self.store.cosigned(quorum, after=self.size_of(Which.COSIGNED))
+        note = self.store.cosigned(self._quorum, after=self.size_of(Which.COSIGNED))
         if note is not None:
             self._cosigned = self._seen(note)
             self._tell()
 
     def _follow_roster(self) -> None:
         """Fold what the coordinator says of members since the last look; what is not its saying changes nothing."""
-        for kind in self._next:
-            while True:
-                page = self.store.entries(self._next[kind], MAX_PAGE, kind)
-                for _, data in page.entries:
-                    try:
-                        self._roster, self._look = self._roster.after(read_entry(data)), True
-                    except ProtocolError as error:
-                        _log.error("an entry of the roster does not verify", kind=kind, code=type(error).__name__)
-                self._next[kind] = page.next
-                if len(page.entries) < MAX_PAGE:
-                    break
+        size = self.store.size()
+        if size == self._read:
+            return
+        roster = self._roster
+        for kind in (MEMBER, REGULATOR):
+            for data in self._said(kind, size):
+                try:
+                    roster = roster.after(read_entry(data))
+                except ProtocolError as error:
+                    _log.error("an entry of the roster does not verify", kind=kind, code=type(error).__name__)
+        if roster is not self._roster:
+            self._quorum = roster.quorum if roster.witnesses else None
+            self._look = True
+        self._roster, self._read = roster, size
+
+    def _said(self, kind: str, size: int) -> Iterator[bytes]:
+        """Entries of `kind` since the last look, of the first `size`."""
+        start = self._read
+        while start < size:
+            page = self.store.entries(start, MAX_PAGE, kind)
+            yield from (data for index, data in page.entries if index < size)
+            start = page.next
 
     def _seen(self, note: bytes) -> _Seen:
         return _Seen(note, open_checkpoint(note, self.key).size, self._clock())
 
     def _tell(self) -> None:
-        with self.store.changed:
-            self.store.changed.notify_all()
+        with self._news:
+            self._news.notify_all()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, bindparam, insert, select
 
 from federation.errors import LedgerError, Refused
 from federation.runtime.database import migrate, open_engine, reading, writing
@@ -41,6 +41,13 @@ MAX_PAGE = 1000
 _LOCK = "log"
 # Built once: on the way of every ticket, building a statement costs more than running it.
 _INSERT_ENTRIES, _INSERT_NODES = insert(entries), insert(nodes)
+_PAGE = (
+    select(entries.c.position, entries.c.data)
+    .where(entries.c.position >= bindparam("start"))
+    .order_by(entries.c.position)
+    .limit(bindparam("limit"))
+)
+_PAGE_OF_KIND = _PAGE.where(entries.c.kind == bindparam("kind"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class LogStore:
     ) -> None:
         self._engine, self._key, self._clock, self._merge_delay_s = engine, key, clock, merge_delay_s
         self._anchor = published.Anchor(anchor)
-        self.changed = threading.Condition()  # notified when this process appends, publishes or stores a cosignature
+        self.changed = threading.Condition()  # notified when this process appends
         self._pen = threading.Lock()
         self._queue: list[_Submission] = []
         self._queueing = threading.Lock()
@@ -109,7 +116,7 @@ class LogStore:
                 published.check_whole(connection)
                 anchored = store._anchor.read()
                 if anchored is not None:
-                    published.check_against(connection, anchored, key.public)
+                    published.check_against(connection, open_checkpoint(anchored, key.public))
         except BaseException:
             engine.dispose()
             raise
@@ -156,7 +163,6 @@ class LogStore:
             checkpoint = published.publish(connection, self._key, int(self._clock()))
             note = published.note_at(connection, checkpoint.size) or b""
         self._anchor.write(note, checkpoint.size)
-        self._notify()
         return note
 
     def published(self, size: int | None = None) -> bytes | None:
@@ -175,18 +181,16 @@ class LogStore:
         Raises MessageError, SignatureError or Refused for what is no cosignature of a published checkpoint, LedgerError
         where the log signed `note` and the entries contradict it: then it signs nothing any more.
         """
-        key, now = self._key.public, int(self._clock())
-        brought = published.cosignatures_in(note, key, witnesses)
+        checkpoint, now = open_checkpoint(note, self._key.public), int(self._clock())
+        brought = published.cosignatures_in(note, witnesses)
         with reading(self._engine) as connection:
-            forked = published.contradicts(connection, note, key)
+            forked = published.contradicts(connection, checkpoint)
         if forked:
             with writing(self._engine, lock=_LOCK) as connection:
-                published.keep_contradiction(connection, note, key, now)
+                published.keep_contradiction(connection, note, checkpoint.size, now)
             raise LedgerError("log", got="entries that a note of the log's own contradicts", expected="those it signed")
         with writing(self._engine, lock=_LOCK) as connection:
-            found = published.add_cosignatures(connection, open_checkpoint(note, key).size, brought, now)
-        self._notify()
-        return found
+            return published.add_cosignatures(connection, checkpoint.size, brought, now)
 
     def inclusion(self, leaf: bytes, size: int | None = None) -> Inclusion:
         """Where the entry with this leaf hash stands in the tree of `size` (None: all). Raises Refused if nowhere."""
@@ -209,12 +213,10 @@ class LogStore:
     def entries(self, start: int, count: int, kind: str | None = None) -> Page:
         """At most `count` (and MAX_PAGE) entries from index `start` on, of one kind or of all."""
         limit = max(1, min(count, MAX_PAGE))
-        query = select(entries.c.position, entries.c.data).where(entries.c.position >= start)
-        if kind is not None:
-            query = query.where(entries.c.kind == kind)
+        query, asked = (_PAGE, {}) if kind is None else (_PAGE_OF_KIND, {"kind": kind})
         with reading(self._engine) as connection:
             size = tree_size(connection)
-            rows = connection.execute(query.order_by(entries.c.position).limit(limit)).all()
+            rows = connection.execute(query, {"start": start, "limit": limit, **asked}).all()
         found = [(row.position, row.data) for row in rows]
         return Page(found, found[-1][0] + 1 if len(found) == limit else size)
 
@@ -267,7 +269,8 @@ class LogStore:
             if completed:
                 connection.execute(_INSERT_NODES, completed)
         self._frontier = frontier
-        self._notify()
+        with self.changed:
+            self.changed.notify_all()
         return {leaf: self._promise(leaf, *place) for leaf, place in places.items()}
 
     def _resume(self, connection: Connection) -> Frontier:
@@ -276,10 +279,6 @@ class LogStore:
         if self._frontier.size == size:
             return self._frontier
         return with_nodes(connection, lambda node: Frontier.read(node, size))
-
-    def _notify(self) -> None:
-        with self.changed:
-            self.changed.notify_all()
 
     def _promise(self, leaf: bytes, index: int, logged_at: int) -> Promise:
         return Promise.make(

@@ -27,9 +27,7 @@ from protocols.transparency import (
     VerifierKey,
     WitnessVerifier,
     attach,
-    cosignature_time,
-    line_of,
-    open_checkpoint,
+    cosignature_in,
 )
 from server.log.tables import checkpoints, contradictions, cosignatures, entries
 from server.log.tree import tree_size, with_nodes
@@ -63,9 +61,8 @@ def check_whole(connection: Connection) -> int:
     return size
 
 
-def check_against(connection: Connection, note: bytes, key: VerifierKey) -> None:
-    """Raises LedgerError where the entries do not lead to the root of `note`, which the log itself signed."""
-    checkpoint = open_checkpoint(note, key)
+def check_against(connection: Connection, checkpoint: Checkpoint) -> None:
+    """Raises LedgerError where the entries do not lead to the root of `checkpoint`, which the log itself signed."""
     size = tree_size(connection)
     if checkpoint.size > size or root_at(connection, checkpoint.size) != checkpoint.root:
         raise LedgerError(
@@ -104,15 +101,10 @@ def note_at(connection: Connection, size: int | None) -> bytes | None:
     return attach(note, connection.scalars(lines))
 
 
-def cosignatures_in(
-    note: bytes, key: VerifierKey, witnesses: Collection[WitnessVerifier]
-) -> list[tuple[WitnessVerifier, bytes, int]]:
-    """(witness, line, time) of those that cosigned `note`. Raises MessageError or SignatureError: not the log's note, a
-    line that does not verify.
-    """
-    open_checkpoint(note, key)
-    times = ((witness, line_of(note, witness), cosignature_time(note, witness)) for witness in witnesses)
-    return [(witness, line, time) for witness, line, time in times if line is not None and time is not None]
+def cosignatures_in(note: bytes, witnesses: Collection[WitnessVerifier]) -> list[tuple[WitnessVerifier, bytes, int]]:
+    """(witness, line, time) of those that cosigned `note`. Raises SignatureError for a line that does not verify."""
+    found = ((witness, cosignature_in(note, witness)) for witness in witnesses)
+    return [(witness, line, time) for witness, said in found if said is not None for time, line in (said,)]
 
 
 def add_cosignatures(
@@ -149,18 +141,17 @@ def cosigned_after(
     return None
 
 
-def contradicts(connection: Connection, note: bytes, key: VerifierKey) -> bool:
-    """Whether the entries contradict `note`, which the log itself signed."""
+def contradicts(connection: Connection, checkpoint: Checkpoint) -> bool:
+    """Whether the entries contradict `checkpoint`, which the log itself signed."""
     try:
-        check_against(connection, note, key)
+        check_against(connection, checkpoint)
     except LedgerError:
         return True
     return False
 
 
-def keep_contradiction(connection: Connection, note: bytes, key: VerifierKey, now: int) -> None:
+def keep_contradiction(connection: Connection, note: bytes, size: int, now: int) -> None:
     """From now on, the log signs nothing."""
-    size = open_checkpoint(note, key).size
     if connection.execute(select(contradictions.c.size).where(contradictions.c.size == size)).first() is None:
         connection.execute(insert(contradictions).values(size=size, note=note, seen_at=now))
 

@@ -20,9 +20,9 @@ from protocols.transparency import (
     WitnessVerifier,
     attach,
     cosign,
+    cosignature_in,
     cosignature_time,
     leaf_hash,
-    line_of,
     open_checkpoint,
     split_note,
     verify_cosignature,
@@ -96,11 +96,11 @@ def test_a_cosignature_says_when_and_the_first_time_counts() -> None:
     late, early = cosign(TEXT, WITNESS, NOW + 60), cosign(TEXT, WITNESS, NOW)
     note = attach(NOTE, [late, early, early])
     assert cosignature_time(note, WITNESS.public) == int(NOW)
-    assert line_of(note, WITNESS.public) == early
+    assert cosignature_in(note, WITNESS.public) == (int(NOW), early)
     assert note.count(b"example.com/w1") == 2
     assert open_checkpoint(note, LOG.public) == open_checkpoint(NOTE, LOG.public)
     assert cosignature_time(NOTE, WITNESS.public) is None
-    assert line_of(NOTE, WITNESS.public) is None
+    assert cosignature_in(NOTE, WITNESS.public) is None
 
 
 @pytest.mark.parametrize("at", [0, 7, 8, 71])
