@@ -68,7 +68,9 @@ class Pool:
 
     def tick(self) -> bool:
         """Do what is due; False once there is nothing left for a pool to do."""
-        record = self._read()
+        at, record = time.monotonic(), self.record.current()
+        is_open = record is not None and record.state.opened and not record.state.closing
+        self._seen = _Seen(at, record, context_of(record)) if record is not None and is_open else None
         if record is None or not record.state.has("epoch") or record.state.phase is Phase.CLOSED:
             return False
         if record.state.closing:
@@ -89,25 +91,20 @@ class Pool:
     def current(self, epoch_id: bytes) -> tuple[EpochRecord, EpochContext]:
         """The epoch of this id. Raises Refused for another one, or none.
 
-        One that is open is returned as the last `tick` saw it, or somebody within the second: reading the record takes
-        a millisecond of a process that was asleep, and an answer rests on nothing that was recorded since.
+        One that is open is returned as the last `tick` saw it, for a second: reading the record takes a millisecond of
+        a process that was asleep, and an answer rests on nothing that was recorded since. Only `tick`, which erases,
+        remembers: a call that read the record before the end and is late must not bring the epoch back.
         """
         seen = self._seen
         if seen is not None and seen.context.epoch_id == epoch_id and time.monotonic() - seen.at < _SEEN_S:
             return seen.record, seen.context
-        record = self._read()
+        record = self.record.current()
         if record is None or not record.state.has("epoch"):
             raise Refused(Code.TOO_EARLY, "epoch", got="none that is signed", expected="a signed epoch")
         context = context_of(record)
         if context.epoch_id != epoch_id:
             raise Refused(Code.UNKNOWN, "epoch_id", got=epoch_id.hex()[:16], expected=context.epoch_id.hex()[:16])
         return record, context
-
-    def _read(self) -> EpochRecord | None:
-        at, record = time.monotonic(), self.record.current()
-        is_open = record is not None and record.state.opened
-        self._seen = _Seen(at, record, context_of(record)) if record is not None and is_open else None
-        return record
 
     def files(self, record: EpochRecord) -> PoolFiles:
         return PoolFiles(self.folders.pool(record.counter))

@@ -153,7 +153,10 @@ class PoolFiles:
             raise Refused(Code.TOO_EARLY, "file", got="none yet", expected="one that is complete") from error
 
     def keep_keys(self, institution: str, keys: bytes, name: bytes) -> None:
-        """The member's evaluation keys; earlier ones of it are gone."""
+        """The member's evaluation keys; earlier ones of it are gone. Raises Refused once the epoch's files are gone: a
+        late call must not make its folder anew."""
+        if not self.rows_file.exists():
+            raise Refused(Code.CLOSED, "epoch", got="files that are not there", expected="an open epoch")
         write_public(self._named("keys", institution), name + keys, mode=0o600)
 
     def keys_file(self, institution: str, name: bytes) -> Path:

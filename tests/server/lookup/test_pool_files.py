@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.errors import Refused
+from federation.runtime.private_files import remove_folder
 from protocols.errors import MessageError, SignatureError
 from protocols.lookup.packing import pack
 from protocols.lookup.parameters import MODULUS, RECORD_BYTES
 from protocols.lookup.rows import sign_rows
 from protocols.lookup.table import table_digest
 from protocols.signing import SigningKey
+from server.lookup import pool as pool_module
 from server.lookup import pool_files, scan_worker
+from server.lookup.pool import Pool
 from server.lookup.pool_files import PoolFiles
 from server.lookup.scan_worker import Plan
 
@@ -177,3 +181,45 @@ def test_no_table_is_ever_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     finally:
         tracemalloc.stop()
     assert peak < 1_000_000
+
+
+def test_keys_that_come_late_do_not_make_an_erased_folder_anew(tmp_path: Path) -> None:
+    world = stored(tmp_path / "pool", 2, 3)
+    world.files.add_up(world.context, world.digests)
+    world.files.join(world.context, signatures(world.total))
+    world.files.keep_keys("aurora", b"keys", b"n" * 32)
+    remove_folder(tmp_path / "pool")
+    with pytest.raises(Refused, match="open epoch"):
+        world.files.keep_keys("aurora", b"keys", b"n" * 32)
+    assert not (tmp_path / "pool").exists()
+
+
+class Record:
+    """One record, which a reader called `late` reads and is then slow to go on."""
+
+    def __init__(self) -> None:
+        self.closing, self.read, self.go_on = False, threading.Event(), threading.Event()
+
+    def current(self) -> Any:
+        state = SimpleNamespace(
+            opened=True, closing=self.closing, phase="", has=lambda kind: True, owed=lambda party: ()
+        )
+        if threading.current_thread().name == "late":
+            self.read.set()
+            self.go_on.wait(5)
+        return SimpleNamespace(state=state, counter=1)
+
+
+def test_a_late_reader_does_not_bring_back_an_epoch_that_the_pool_saw_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "context_of", lambda record: SimpleNamespace(epoch_id=EPOCH))
+    monkeypatch.setattr(Pool, "_ensure_scanner", lambda self, record: None)
+    record, nothing = Record(), Any
+    pool = Pool(record, nothing, nothing, nothing, KEYS["aurora"], float)  # type: ignore[arg-type]
+    late = threading.Thread(target=pool.current, args=(EPOCH,), name="late")
+    late.start()
+    record.read.wait(5)
+    record.closing = True
+    pool.tick()
+    record.go_on.set()
+    late.join(5)
+    assert pool.current(EPOCH)[0].state.closing
