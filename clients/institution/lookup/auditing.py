@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 
 from clients.institution.lookup.part import Part
 from clients.institution.lookup.signing import fetch_layout
-from federation.errors import ConfigurationError
 from federation.lookup.engines import load
-from protocols.canonical import parse_canonical
+from protocols.canonical import digest, parse_canonical
 from protocols.errors import MessageError
 from protocols.lookup import audit
 from protocols.lookup.dummies import DummyOpening
 from protocols.lookup.fields import from_hex
 from protocols.lookup.parameters import RECORD_BYTES
-from protocols.lookup.rows import SIGNATURE_BYTES, Rows, sign_rows
+from protocols.lookup.rows import SIGNATURE_BYTES, Rows, join_signatures, sign_rows
 from protocols.lookup.table import SumTable
 
 ROWS_FILE = "rows.npz"
+_KEPT = "fedscore/v1/lookup/kept-sum"
 
 
 def rows(part: Part) -> dict[str, Any]:
@@ -61,12 +61,12 @@ def recomputed(part: Part) -> SumTable:
 
 
 def audited_rows(part: Part) -> Rows:
-    """What this auditor signed. Raises ConfigurationError where it keeps none."""
-    kept = part.folder.read(ROWS_FILE)
-    if kept is None:
-        raise ConfigurationError("audited rows", got="none", expected="those this institution signed")
-    with np.load(BytesIO(kept)) as arrays:
-        return Rows(arrays["values"], arrays["signatures"])
+    """What all auditors signed, as it was kept, or made again where that was lost."""
+    if kept := _kept(part):
+        return Rows(kept.values, kept.signatures)
+    auditors = part.context.signed.epoch.auditors
+    signatures = {name: _signatures(part, name) for name in auditors}
+    return Rows(recomputed(part).values, join_signatures(signatures, auditors))
 
 
 def _tables(part: Part) -> Iterator[tuple[str, bytes]]:
@@ -107,24 +107,27 @@ def _logged(part: Part) -> dict[str, bytes]:
 
 @dataclass(frozen=True)
 class KeptSum:
-    """A sum that this auditor computed, checked and signed before."""
+    """A sum that this auditor computed, checked and signed before, and the row signatures it has seen so far."""
 
     values: NDArray[np.uint32]
     digests: dict[str, bytes]
+    signatures: NDArray[np.uint8]
 
 
-def _keep(part: Part, total: SumTable | KeptSum, signatures: NDArray[np.uint8]) -> None:
+def _keep(part: Part, total: audit.Summed, signatures: NDArray[np.uint8]) -> None:
     buffer = BytesIO()
     digests = b"".join(total.digests[name] for name in part.context.institutions)
     np.savez(buffer, values=total.values, signatures=signatures, digests=np.frombuffer(digests, np.uint8))
-    part.folder.keep(ROWS_FILE, buffer.getvalue())
+    data = buffer.getvalue()
+    part.folder.keep(ROWS_FILE, digest(_KEPT, data) + data)
 
 
 def _kept(part: Part) -> KeptSum | None:
-    """What `rows` kept, if it is the sum of the logged tables; if it is damaged, its own row signatures do not hold."""
-    kept, logged = part.folder.read(ROWS_FILE), _logged(part)
-    if kept is None:
+    """What was kept last, if it is the sum of the logged tables. None for a file that is damaged: all of it can be made
+    again, and what a disk did must not look like what an auditor or the pool did."""
+    data, logged = part.folder.read(ROWS_FILE) or b"", _logged(part)
+    if data[:32] != digest(_KEPT, data[32:]):
         return None
-    with np.load(BytesIO(kept)) as arrays:
+    with np.load(BytesIO(data[32:])) as arrays:
         same = arrays["digests"].tobytes() == b"".join(logged.get(name, b"") for name in part.context.institutions)
-        return KeptSum(arrays["values"], logged) if same else None
+        return KeptSum(arrays["values"], logged, arrays["signatures"]) if same else None

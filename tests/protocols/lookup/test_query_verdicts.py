@@ -45,13 +45,14 @@ def verdicts_of(world: QueryWorld, epoch: Epoch, asking: Asking, monkeypatch: py
     """What the auditor bank-00 says when nobody but itself handed anything over."""
     part: Any = asking.epoch.part
     assert epoch.audited is not None
-    total = auditing.KeptSum(epoch.audited.rows.values, dict(epoch.audited.opening.table_digests))
-    auditing._keep(part, total, epoch.audited.rows.signatures)
+    audited, digests = epoch.audited.rows, dict(epoch.audited.opening.table_digests)
+    auditing._keep(part, auditing.KeptSum(audited.values, digests, audited.signatures), audited.signatures)
     part.folder.keep("secrets.key", epoch.secrets["bank-00"].encode())
     part.secrets = epoch.secrets["bank-00"]
     part.home.path = part.folder.path.parent
     part.folders = SimpleNamespace(path=part.folder.path.parent)
-    part.record = SimpleNamespace(counter=1, body=lambda kind, name: {"batches": {}})
+    logged = {name: {"digest": value.hex()} for name, value in digests.items()}
+    part.record = SimpleNamespace(counter=1, body=lambda kind, name: {"batches": {}}, bodies=lambda kind: logged)
     monkeypatch.setattr(judging, "load", lambda _: world.engine)
     return judging.verdicts(part)
 
