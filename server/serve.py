@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -10,7 +9,7 @@ from federation.observability.children import observe_children, started
 from federation.observability.monitor import monitored
 from federation.observability.names import Process
 from federation.runtime.flower.launch import LOOPBACK, listens
-from federation.runtime.processes import Child, Event, Supervisor
+from federation.runtime.processes import Child, Event, Supervisor, python_module
 from server.home import CoordinatorHome
 from server.lookup.folders import LookupFolders
 from server.superlink import children as superlink_children
@@ -47,7 +46,7 @@ def children(home: CoordinatorHome) -> tuple[Child, ...]:
     host = LOOPBACK if home.bind in WILDCARDS else home.bind
     membership = Child(
         "membership",
-        (sys.executable, "-m", "server.membership_process", str(home.path)),
+        python_module("server.membership_process", str(home.path)),
         home.logs / "membership.log",
         {"PYTHONUNBUFFERED": "1"},
         ready=lambda: listens(host, home.settings.enrolment_port),
@@ -55,7 +54,7 @@ def children(home: CoordinatorHome) -> tuple[Child, ...]:
     wanted = LookupFolders(home.path).pool_wanted
     pool = Child(
         "pool",
-        (sys.executable, "-m", "server.lookup.pool_process", str(home.path)),
+        python_module("server.lookup.pool_process", str(home.path)),
         home.logs / "pool.log",
         {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
         ready=lambda: listens(host, home.settings.pool),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from clients.institution.supernode import children as supernode_children
 from federation.observability.children import observe_children, started
 from federation.observability.monitor import monitored
 from federation.observability.names import Process
-from federation.runtime.processes import Child, Event, Supervisor
+from federation.runtime.processes import Child, Event, Supervisor, python_module
 from federation.runtime.rpc import Unreachable
 
 NODE_GRACE_S = 32.0  # the node finishes a round that is under way: its budget is spent
@@ -63,7 +62,7 @@ def children(home: InstitutionHome) -> tuple[Child, ...]:
     home.coordinator()
     node = Child(
         "node",
-        (sys.executable, "-m", "clients.institution.node_service", str(home.path)),
+        python_module("clients.institution.node_service", str(home.path)),
         home.logs / "node.log",
         {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
         ready=lambda: answers(home.socket),

@@ -17,6 +17,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -80,6 +81,15 @@ class Child:
     def __post_init__(self) -> None:
         if not self.command:
             raise ConfigurationError(f"process {self.name}", got="an empty command", expected="a program")
+
+
+def python_module(module: str, *arguments: str) -> tuple[str, ...]:
+    """The command line of another process of ours: `module` as a program, found where this process found its own.
+
+    By itself -m looks for it, and for all it imports, in the current folder first (-P: not there). A command may be
+    started in a folder that others write to, and what runs here holds keys.
+    """
+    return (sys.executable, "-P", "-m", module, *arguments)
 
 
 def die_with_parent(parent: int) -> None:

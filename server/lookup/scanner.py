@@ -12,7 +12,6 @@ is started again and its call repeated once. Nothing here depends on what a quer
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from pathlib import Path
 from federation.errors import FederationError, Refused
 from federation.observability import metrics
 from federation.runtime.logging import get_logger
+from federation.runtime.processes import python_module
 from protocols.errors import MessageError
 from server.lookup.epochs import Code
 from server.lookup.scan_queue import Job, ScanQueue
@@ -184,7 +184,7 @@ class _Worker:
     def start(cls, plan: Plan) -> _Worker:
         ours, theirs = Pipe()
         with theirs:
-            command = [sys.executable, "-m", "server.lookup.scan_process", str(theirs.fileno())]
+            command = python_module("server.lookup.scan_process", str(theirs.fileno()))
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
         worker = cls(process, ours)
         ours.send(plan)

@@ -7,12 +7,12 @@ nothing for what it does not use. What closes an epoch runs in a process of its 
 from __future__ import annotations
 
 import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from federation.runtime.logging import get_logger
+from federation.runtime.processes import python_module
 
 if TYPE_CHECKING:
     from clients.institution.home import InstitutionHome
@@ -90,7 +90,7 @@ def _follow(home: InstitutionHome, relay: RelayClient, stop: threading.Event) ->
 
 def _close(home: InstitutionHome, stop: threading.Event) -> bool:
     """Whether the process did all there was to do; tried again if it did not."""
-    process = subprocess.Popen([sys.executable, "-m", "clients.institution.lookup.closing_process", str(home.path)])
+    process = subprocess.Popen(python_module("clients.institution.lookup.closing_process", str(home.path)))
     while process.poll() is None and not stop.wait(LOOK_S):
         pass
     if process.poll() is None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import secrets
 import socket
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from federation.runtime.private_files import private_directory
+from federation.runtime.processes import python_module
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 LOOPBACK = "127.0.0.1"
@@ -85,7 +85,7 @@ class InstitutionLaunch(_Launch):
 
 def command(module: str, launch: BaseModel) -> tuple[str, ...]:
     """How to run `module`, whose `main` takes the launch as JSON in its only argument."""
-    return (sys.executable, "-m", module, launch.model_dump_json())
+    return python_module(module, launch.model_dump_json())
 
 
 def environment(folder: Path) -> dict[str, str]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import ConfigurationError
-from federation.runtime.processes import BackOff, Child, ProcessError, Supervisor
+from federation.runtime.processes import BackOff, Child, ProcessError, Supervisor, python_module
 
 SLEEP = ("sleep", "60")
 PATIENT = BackOff(first=0.02, longest=0.1)
@@ -33,6 +33,21 @@ def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
 
 def alive(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_what_lies_in_the_current_folder_is_not_run(tmp_path: Path) -> None:
+    """Whoever writes to the folder in which somebody starts a node would otherwise hold the node's keys."""
+    planted = tmp_path / "json"
+    planted.mkdir()
+    for name in ("__init__.py", "tool.py"):
+        (planted / name).write_text("print('planted')")
+
+    def output(command: Sequence[str]) -> bytes:
+        return subprocess.run(command, cwd=tmp_path, input=b"1", capture_output=True, check=True).stdout
+
+    command = python_module("json.tool")
+    assert output(command) == b"1\n"
+    assert b"planted" in output([word for word in command if word != "-P"])
 
 
 @given(failures=st.integers(0, 10_000), first=st.floats(0.01, 1.0), longest=st.floats(1.0, 60.0))
