@@ -5,8 +5,7 @@
 
 Whoever can reach the node can ask. It computes only for a plan that every member has signed, itself included, within
 that plan's rounds and its own caps, once per round; the answer is kept and repeated as it is, and leaves once the log
-has promised to show what it cost. Everything else is
-answered with a typed refusal and recorded in the ledger.
+has promised to show what it cost. Everything else is answered with a typed refusal and recorded in the ledger.
 """
 
 from __future__ import annotations
@@ -284,7 +283,6 @@ class Node:
 
     def _refuse(self, refusal: Refused, envelope: bytes) -> bytes:
         name = request_hash(envelope)
-        metrics.count("fedscore_refusals_total", code=refusal.code)
         self._refusals.record(refusal, name.hex(), self._run_id)
         message = Refusal(
             institution=self.institution,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from federation.errors import LedgerError, Refused
 from federation.ledger import Ledger
+from federation.observability import metrics
 from federation.rounds.refusals import UNPROVEN, Code
 from federation.runtime.logging import get_logger
 
@@ -27,6 +28,7 @@ class RefusalLog:
 
     def record(self, refusal: Refused, request_hash: str, run_id: str | None) -> None:
         """`run_id` where the request got so far as to name one. Never raises: a broken ledger reserves nothing."""
+        metrics.count("fedscore_refusals_total", code=refusal.code)
         if refusal.code in UNPROVEN and not self._room():
             return
         code = str(refusal.code)
