@@ -50,8 +50,8 @@ class Leaf:
 
     def __post_init__(self) -> None:
         for name, value in (("querier", self.querier), ("purpose", self.purpose), ("serial", self.receipt_serial)):
-            if not 0 < len(value) <= 64:
-                raise MessageError(f"leaf.{name}", got=f"{len(value)} characters", expected="1 to 64")
+            if not 0 < len(value) <= 64 or not value.isprintable():  # no database may refuse what the log took
+                raise MessageError(f"leaf.{name}", got=f"{len(value)} characters", expected="1 to 64, printable")
         sized(self.qid, "leaf.qid", 16)
         for field in ("epoch_id", "receipt_hash", "blinded_hash", "ephemeral"):
             sized(getattr(self, field), f"leaf.{field}", 32)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import pytest
 from tickets_world import NOW, Asked, MemoryGuard, World
 
+from protocols.canonical import canonical, parse_canonical
 from protocols.errors import MessageError, SignatureError, StageError
 from protocols.lookup.fault import Fault
+from protocols.lookup.leaf import LABEL
 from protocols.lookup.ticket import Charge, FirstOrder, SecondOrder, TicketRefused
 from protocols.oprf.group import BASE
 
@@ -50,6 +52,17 @@ def test_one_bad_order_spoils_no_other() -> None:
     found = world.member(MEMBER).first_all(orders, NOW)
     assert [type(one) for one in found] == [MessageError, SignatureError, bytes, MessageError, bytes]
     assert set(world.parties[MEMBER].guard.leaves) == {asked[2].leaf.hash, asked[4].leaf.hash}
+
+
+def test_a_text_that_a_database_refuses_spoils_no_other() -> None:
+    """PostgreSQL stores no zero character: charged together with others, such a serial would lose them all."""
+    world = World()
+    asked = asked_together(world, 2)
+    key = world.parties["bank-00"].key
+    said = canonical({**asked[0].leaf.leaf.to_json(), "receipt_serial": "a\0b"})
+    body = canonical({"leaf": parse_canonical(said), "signature": key.sign(LABEL, said).hex()})
+    orders = [FirstOrder(body, world.promise(body), asked[0].blinded), *firsts(asked[1:])]
+    assert [type(one) for one in world.member(MEMBER).first_all(orders, NOW)] == [MessageError, bytes]
 
 
 def test_the_quota_ends_within_what_comes_together() -> None:
