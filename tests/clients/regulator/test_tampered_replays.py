@@ -1,0 +1,214 @@
+"""Commitments, beacons, draws and replays that do not fit together: signed by whom they should be, and witnessed.
+
+`judge` holds each lie to step 9, and shows that without it the export passes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oversight_federation import Federation, honest, make_plan
+from oversight_lies import first, judge
+from oversight_replays import CHAIN, DUE, Replayed, replayed
+from oversight_world import NOW, World, key_of, witness_key
+
+from clients.regulator import Finding, verify
+from federation.oversight import RegulatorStatement
+
+
+def at_nine(federation: Federation, folder: Path, **changes: Any) -> Finding:
+    """The first finding of step 9, the only one that fails."""
+    world = World(tuple(federation.entries), federation.documents)
+    return first(judge(world, folder, {9}, **changes), 9)
+
+
+def test_honest_replays_hold(tmp_path: Path) -> None:
+    federation = replayed()
+    federation.draw("bank-a", deadline=NOW + 20_000)
+    federation.replay("bank-a")
+    world = federation.world(earlier=(8,))
+    verdict = verify(world.export(tmp_path / "e.zip"), world.policy(replays_required=True))
+    assert verdict.holds, verdict.first
+    facts = verdict.step(9).facts
+    assert "6 updates from committed seeds, 2 beacons" in facts
+    assert "1 draws; 1 replays match bit for bit" in facts
+    assert "1 beacons name checkpoints whose quorum this export shows" in facts  # of 8 entries
+
+
+# Commitments.
+
+
+def test_a_round_without_a_commitment(tmp_path: Path) -> None:
+    """The plan that everybody signed says that all can be replayed."""
+    found = at_nine(replayed(skip=("bank-b",)), tmp_path)
+    assert (found.where, found.institution) == ("replay of spring, train round 1, attempt 1, bank-b", "bank-b")
+
+
+def test_a_member_that_commits_to_some_of_its_rounds(tmp_path: Path) -> None:
+    federation = Replayed()
+    federation.enrol()
+    federation.commit("bank-a", 1)
+    federation.skip = ("bank-a", "bank-b", "bank-c")
+    federation.run(make_plan())  # a plan that promises no replay
+    found = at_nine(federation, tmp_path)
+    assert found.where == "replay of spring, train round 2, attempt 1, bank-a"
+
+
+def test_a_run_that_nobody_can_replay(tmp_path: Path) -> None:
+    """Where the policy insists; otherwise it is the plan's to say."""
+    found = first(judge(honest(), tmp_path, {9}, replays_required=True), 9)
+    assert found.got == "a round that nobody can replay"
+
+
+def test_a_choice_of_two_seeds(tmp_path: Path) -> None:
+    federation = replayed()
+    federation.commit("bank-a", 2, seed="44")
+    assert "a second commitment" in at_nine(federation, tmp_path).got
+
+
+def test_a_commitment_after_its_reservation(tmp_path: Path) -> None:
+    federation = replayed(skip=("bank-c",))
+    federation.commit("bank-c", 1)
+    found = at_nine(federation, tmp_path)
+    assert found.got == "reserved without a commitment that is logged before"
+
+
+def test_attempts_that_were_given_up_are_told(tmp_path: Path) -> None:
+    federation = replayed()
+    federation.commit("bank-a", 2, attempt=2)
+    world = federation.world()
+    verdict = verify(world.export(tmp_path / "e.zip"), world.policy())
+    assert verdict.holds
+    assert "bank-a: 1 commitments without an update: given up, or under way" in verdict.step(9).notes
+
+
+# Beacons.
+
+
+def test_an_update_handed_out_before_its_beacon(tmp_path: Path) -> None:
+    """Its noise cannot have come from the beacon."""
+    assert at_nine(replayed(late=True), tmp_path).got == "an update that was handed out before its beacon"
+
+
+def test_an_update_without_any_beacon(tmp_path: Path) -> None:
+    assert at_nine(replayed(dark=True), tmp_path).got == "an update that was handed out before its beacon"
+
+
+@pytest.mark.parametrize(
+    ("lies", "where"),
+    [
+        ({"root": "ab" * 32}, "beacon.root"),  # of another log
+        ({"index": 4, "preimage": CHAIN.preimage(4).hex()}, "beacon"),  # an element skipped: a choice of two
+        ({"preimage": "ab" * 32}, "beacon"),  # no element of the chain
+        ({"size": 9}, "beacon"),  # an older checkpoint again
+        ({"size": 1_000, "root": "ab" * 32}, "beacon.size"),  # a checkpoint of entries that are still to come
+    ],
+)
+def test_a_beacon_that_was_chosen(tmp_path: Path, lies: dict[str, Any], where: str) -> None:
+    federation = replayed()
+    federation.commit("bank-a", 2, attempt=2)
+    federation.reveal(**lies)
+    found = at_nine(federation, tmp_path)
+    assert found.where == where
+    assert found.index == len(federation.entries) - 1
+
+
+def test_beacons_of_another_chain_than_the_log_names(tmp_path: Path) -> None:
+    federation = replayed()
+    public = (key_of("regulator").public.hex, witness_key("regulator").public.key.hex)
+    other = RegulatorStatement("regulator", *public, "cd" * 32, 100)
+    federation.entries[0] = other.entry(key_of("coordinator")).data
+    assert at_nine(federation, tmp_path).where == "beacon"
+
+
+def test_a_chain_that_is_known_already(tmp_path: Path) -> None:
+    """Back to a chain whose elements anybody can read in the log: beacons that the institution knows beforehand."""
+    federation = replayed()
+    public = (key_of("regulator").public.hex, witness_key("regulator").public.key.hex)
+    for anchor in ("cd" * 32, CHAIN.anchor.hex()):
+        federation.say(RegulatorStatement("regulator", *public, anchor, 100).entry(key_of("coordinator")).data)
+    assert at_nine(federation, tmp_path).got == "a chain that was used before"
+
+
+def test_a_beacon_for_a_later_checkpoint_is_told(tmp_path: Path) -> None:
+    """Of two that a quorum cosigned the first counts; what the notes show is said."""
+    federation = Replayed()
+    federation.enrol()
+    federation.commit("bank-a", 1)
+    federation.commit("bank-b", 1)
+    federation.reveal()
+    world = federation.world(earlier=(5,), promised=())
+    verdict = verify(world.export(tmp_path / "e.zip"), world.policy())
+    assert verdict.holds, verdict.first
+    text = "Log entry 6: a beacon for 6 entries; a quorum has cosigned 5 too, which cover the commitment at 4"
+    assert text in verdict.step(9).notes
+
+
+# Draws.
+
+
+@pytest.mark.parametrize("code", ["update_differs", "records_differ", "seed_missing"])
+def test_a_replay_that_does_not_match(tmp_path: Path, code: str) -> None:
+    """An institution that added no noise in production, and is honest about what came out."""
+    federation = replayed()
+    federation.draw("bank-a", 2)
+    federation.replay("bank-a", findings=(code,))
+    found = at_nine(federation, tmp_path)
+    assert (found.where, found.got) == ("replay of spring, train round 2, attempt 1, bank-a", code)
+    told = federation.world()
+    assert verify(told.export(tmp_path / "told.zip"), told.policy(audits_must_pass=False)).holds
+
+
+def test_a_replay_that_calls_another_update_a_match(tmp_path: Path) -> None:
+    """What came out is another hash than what the ledger handed out: nobody else's word is needed."""
+    federation = replayed()
+    federation.draw("bank-a")
+    federation.replay("bank-a", update_hash="56" * 32)
+    assert at_nine(federation, tmp_path).where.endswith("bank-a: update_hash")
+
+
+def test_a_replay_with_other_code_that_is_called_a_match(tmp_path: Path) -> None:
+    federation = replayed()
+    federation.draw("bank-a")
+    federation.replay("bank-a", code_digest="56" * 32)
+    assert at_nine(federation, tmp_path).where.endswith("bank-a: code_digest")
+
+
+def test_the_replay_of_another_round_than_was_drawn(tmp_path: Path) -> None:
+    federation = replayed()
+    federation.draw("bank-a", 2)
+    federation.replay("bank-a", round=1)
+    assert at_nine(federation, tmp_path).got == "an answer to no draw of this round"
+
+
+def test_a_draw_that_was_not_answered(tmp_path: Path) -> None:
+    federation = replayed()
+    federation.draw("bank-c")
+    found = at_nine(federation, tmp_path)
+    assert (found.where, found.index) == ("replay of spring, train round 1, attempt 1, bank-c", 36)
+    assert found.got == f"no answer; it was drawn for {DUE}"
+
+
+def test_a_draw_that_is_not_yet_due(tmp_path: Path) -> None:
+    federation = replayed()
+    federation.draw("bank-c", deadline=NOW + 20_000)
+    world = federation.world()
+    verdict = verify(world.export(tmp_path / "e.zip"), world.policy())
+    assert verdict.holds
+    assert "replay of spring, train round 1, attempt 1, bank-c: drawn, and not yet due" in verdict.step(9).notes
+
+
+def test_an_answer_after_its_deadline(tmp_path: Path) -> None:
+    """A quorum saw the log without it when the time was over; seen later, nobody can tell."""
+    federation = replayed()
+    federation.draw("bank-c")
+    federation.replay("bank-c")
+    size = len(federation.entries) - 1
+    world = federation.world(earlier=(size,))
+    assert (
+        first(judge(world, tmp_path, {9}), 9).got == f"an answer at log entry {size}, too late; it was drawn for {DUE}"
+    )
+    unseen = federation.world(earlier=())
+    assert verify(unseen.export(tmp_path / "unseen.zip"), unseen.policy()).holds
