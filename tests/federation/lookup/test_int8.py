@@ -54,7 +54,27 @@ def wrong_for_one_column(left: Int8, right: Int8) -> np.ndarray:
     return product if left.shape[1] > 1 else np.zeros_like(product)
 
 
-@pytest.mark.parametrize("faulty", [saturating, in_sixteen_bits, in_float32, wrong_for_one_column])
+def wrong_for_a_query_alone(left: Int8, right: Int8) -> np.ndarray:
+    product = blas_product(left, right)
+    return product if right.shape[1] > 4 else product + 1
+
+
+def wrong_for_some_columns_of_a_table(left: Int8, right: Int8) -> np.ndarray:
+    product = blas_product(left, right)
+    return product if left.flags.c_contiguous else product + 1
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        wrong_for_a_query_alone,
+        wrong_for_some_columns_of_a_table,
+        saturating,
+        in_sixteen_bits,
+        in_float32,
+        wrong_for_one_column,
+    ],
+)
 def test_an_inexact_product_is_found_out(faulty: Product) -> None:
     assert not int8.is_exact(faulty)
 
