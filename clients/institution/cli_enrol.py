@@ -140,7 +140,17 @@ def facts_of(home: InstitutionHome) -> dict[str, object]:
             load_certificate(certificate.read_bytes()).not_valid_after_utc.isoformat() if enrolled else None
         ),
         "bundles": sorted(home.allowed_bundles),
+        "drawn": drawn_rounds(home),
     }
+
+
+def drawn_rounds(home: InstitutionHome) -> list[str]:
+    """What the regulator drew and this institution has not computed again: arguments of `institution replay`."""
+    if not (home.path / "replay").is_dir():
+        return []
+    from clients.institution.replay.draws import open_draws  # with the ledger's packages
+
+    return [each.leaf for each in open_draws(home.path)]
 
 
 def _ask_once(enrolment: Enrolment) -> Standing | None:

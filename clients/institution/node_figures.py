@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from clients.institution.home import InstitutionHome
 from clients.institution.oversight.oversight import Oversight
+from clients.institution.replay.draws import open_draws
 from federation.ledger import Head, Ledger
 from federation.ledger.budget import Scope
 from federation.observability import metrics
@@ -32,6 +33,7 @@ def observe(monitor: Monitor, home: InstitutionHome, ledger: Ledger, oversight: 
     monitor.part("witness", lambda: "this witness has stopped" if oversight.folder.alarm.exists() else None)
     monitor.part("certificate", lambda: None if expiry(home) > time.time() else "the certificate has ended")
     monitor.part("lookup", lambda: relay() if (home.path / "lookup").is_dir() else None)
+    monitor.part("replay", lambda: "drawn rounds wait for their replay" if open_draws(home.path) else None)
     monitor.read("ledger", LedgerFigures(ledger).read)
     monitor.read("oversight", lambda: _oversight(ledger, oversight))
     monitor.read("certificate", _certificate(home))

@@ -145,7 +145,7 @@ def draw(
     home: Home,
     institution: Annotated[str, typer.Option(help="Who is to compute it again.")],
     run: Annotated[str, typer.Option(help="The run.")],
-    round: Annotated[int, typer.Option(min=1, help="The round.")],
+    round: Annotated[int, typer.Option(min=0, help="The round; 0 for the evaluation.")],
     attempt: Annotated[int, typer.Option(min=1, help="Which reservation of that round.")] = 1,
     phase: Annotated[Literal["train", "evaluate"], typer.Option(help="The phase.")] = "train",
     days: Days = 14,

@@ -1,7 +1,7 @@
-"""Signed results of audits go to the log from HOME/audits: whoever runs an audit needs no connection.
+"""Signed results of audits and replays go to the log from HOME: whoever runs them needs no connection.
 
     statements = Statements(home.path, log_key, time.time)
-    statements.flush(log)          # whatever has no promise yet; LEAF.promise is written beside LEAF.json
+    statements.flush(log)          # whatever has no promise yet; NAME.promise is written beside it
 
 What is sent twice is in the log once, so a promise that was lost on the way is asked for again.
 """
@@ -18,7 +18,7 @@ from federation.runtime.private_files import write_public
 from protocols.errors import ProtocolError
 from protocols.transparency import Promise, VerifierKey, read_entry, verify_promise
 
-FOLDER = "audits"
+WAITING = ("audits/*.json", "replay/*.result")
 _FOR_GOOD = "invalid"
 _log = get_logger("oversight")
 
@@ -27,8 +27,8 @@ class Statements:
     """One home's. One thread."""
 
     def __init__(self, home: Path, log_key: VerifierKey, clock: Callable[[], float]) -> None:
-        self._folder, self._log_key, self._clock = home / FOLDER, log_key, clock
-        self._refused: set[str] = set()
+        self._home, self._log_key, self._clock = home, log_key, clock
+        self._refused: set[Path] = set()
 
     def flush(self, log: LogClient) -> int:
         """How many were promised now. Raises Unreachable, Refused, or ProtocolError for what is no promise of this log.
@@ -37,8 +37,9 @@ class Statements:
         """
         waiting = [
             path
-            for path in sorted(self._folder.glob("*.json"))
-            if path.stem not in self._refused and not _promise_of(path).exists()
+            for pattern in WAITING
+            for path in sorted(self._home.glob(pattern))
+            if path not in self._refused and not _promise_of(path).exists()
         ]
         return sum(self._say(log, path) for path in waiting)
 
@@ -59,7 +60,7 @@ class Statements:
         return True
 
     def _give_up(self, path: Path, error: Refused | ProtocolError) -> bool:
-        self._refused.add(path.stem)
+        self._refused.add(path)
         _log.error("a signed result cannot be logged", error=error)
         return False
 

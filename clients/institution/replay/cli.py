@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -14,6 +16,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.node_service import holdout_salt, split
 from clients.institution.oversight.log_client import LogClient
 from clients.institution.plan_store import PlanStore
+from clients.institution.replay.draws import OpenDraw, open_draws
 from clients.institution.replay.evidence import logged_attempt, record_tree, running_code
 from clients.institution.replay.logged import LoggedReplays
 from clients.institution.replay.recompute import Replayer
@@ -29,28 +32,34 @@ from federation.runtime.private_files import write_public
 from protocols.errors import StageError
 from protocols.transparency import VerifierKey
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, invoke_without_command=True)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.callback()
+@app.command()
 def replay(
-    draw: Annotated[str, typer.Argument(help="Leaf hash of the regulator's draw, 64 hexadecimal digits.")],
     home: Home,
+    draw: Annotated[str, typer.Argument(help="Leaf hash of the regulator's draw, 64 hexadecimal digits.")] = "",
     keep: Annotated[bool, typer.Option("--keep", help="Do not hand the result to the log.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compute a drawn round again, from its sealed seed, and sign whether it is what was sent.
 
-    The draw must be in the log, in a checkpoint that the witnesses cosigned, and the regulator's. Nothing is charged:
-    what is computed is what was computed. Exit code 1 where anything does not agree.
+    Without DRAW it lists those that wait for an answer. The draw must be in the log, in a checkpoint that the
+    witnesses cosigned, and the regulator's. Nothing is charged: what is computed is what was computed. Exit code 1
+    where anything does not agree.
     """
-    opened, leaf = InstitutionHome.open(home), _leaf(draw)
+    opened = InstitutionHome.open(home)
+    if not draw:
+        _list(open_draws(opened.path), as_json=as_json)
+        return
+    leaf = _leaf(draw)
     with LogClient(opened) as log:
         seen = LoggedReplays.read(log, VerifierKey.of(opened.log_key), opened.coordinator_key, time.time())
         asked = seen.draw(leaf, opened.name)
         result = _replay(opened, seen, asked, leaf)
         entry = result.entry(opened.signing_key)
-        write_public(opened.path / "replay" / f"{draw}.result", entry.data, mode=0o600)
+        name = f"{leaf.hex()}.{'kept' if keep else 'result'}"  # results wait for the node where the log is away
+        write_public(opened.path / "replay" / name, entry.data, mode=0o600)
         if not keep:
             log.append([entry])
     _show(result, as_json=as_json)
@@ -90,6 +99,16 @@ def _leaf(text: str) -> bytes:
     if len(leaf) != 32:
         raise ConfigurationError("draw", got=text[:70], expected="64 hexadecimal digits")
     return leaf
+
+
+def _list(waiting: Sequence[OpenDraw], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([{"leaf_hash": each.leaf, **each.draw.to_json()} for each in waiting], indent=2))
+        return
+    for each in waiting:
+        typer.echo(f"{each}, until {datetime.fromtimestamp(each.draw.deadline, UTC):%Y-%m-%d %H:%M} UTC")
+    if not waiting:
+        typer.echo("No drawn round waits for its replay.")
 
 
 def _show(result: ReplayResult, *, as_json: bool) -> None:
