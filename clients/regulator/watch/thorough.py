@@ -27,7 +27,7 @@ def trail_of(home: RegulatorHome, store: MirrorStore) -> Trail:
     if not notes:
         raise ConfigurationError("copy of the log", got="nothing yet", expected="`fedscore regulator watch` first")
     *_, last = notes
-    newest = next((note for note in reversed(notes) if _is_quorate(policy, note)), last)
+    newest = next((note for note in reversed(notes) if is_quorate(policy, note)), last)
     size = open_checkpoint(newest, policy.log).size
     promises = tuple(said.promise for said in store.said() if said.promise is not None)
     earlier = tuple(notes[: notes.index(newest)])
@@ -46,7 +46,8 @@ def verify_copy(home: RegulatorHome, store: MirrorStore, now: float) -> Verdict:
     return verdict
 
 
-def _is_quorate(policy: Policy, note: bytes) -> bool:
+def is_quorate(policy: Policy, note: bytes) -> bool:
+    """Whether a quorum of the policy's witnesses cosigned `note`."""
     try:
         policy.quorum.check(note, policy.log)
     except ProtocolError:

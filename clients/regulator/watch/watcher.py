@@ -20,7 +20,7 @@ from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, Mirror, M
 from clients.regulator.policy import Policy
 from clients.regulator.watch.judge import Judge
 from clients.regulator.watch.replays import ReplayProgress, drawn
-from clients.regulator.watch.thorough import verify_copy
+from clients.regulator.watch.thorough import is_quorate, verify_copy
 from federation.errors import FederationError
 from federation.oversight.replay import BeaconStatement
 from federation.runtime.logging import get_logger
@@ -108,7 +108,7 @@ class Watcher:
 
     def verify_if_due(self) -> bool:
         """The complete ten steps, where they are due; True if they were run."""
-        if self.clock() - self._verified_at < self.home.settings.watch.verify_every_s or not self.mirror.tree.size:
+        if self.clock() - self._verified_at < self.home.settings.watch.verify_every_s or not self._witnessed:
             return False
         verdict = verify_copy(self.home, self.store, self.clock())
         self._verified_at = self.clock()
@@ -116,6 +116,12 @@ class Watcher:
             for finding in step.findings:
                 self._alert(CODES[step.number - 1], finding.place, str(finding))
         return True
+
+    @property
+    def _witnessed(self) -> bool:
+        """Whether a quorum of the policy has ever met: in a young federation its witnesses have yet to join."""
+        note = self.store.note_of(self.quorum_size)
+        return note is not None and is_quorate(self.policy, note)
 
     def _judge_news(self) -> None:
         for data in self.store.entries(self.judge.size, self.mirror.tree.size):
@@ -163,7 +169,9 @@ class Watcher:
         note = self.store.note_of(self.quorum_size)
         if note is None:
             return
-        root, index = open_checkpoint(note, self.policy.log).root.hex(), len(said) + 1
+        # An element is revealed once, also where this database came from a backup and the log knows better.
+        index = 1 + max(self.progress.revealed, *(beacon.index for beacon in said), 0)
+        root = open_checkpoint(note, self.policy.log).root.hex()
         preimage = self.home.beacon_chain.preimage(index).hex()
         entry = BeaconStatement(self.quorum_size, root, index, preimage).entry(self.home.signing_key)
         self.store.keep(f"beacon/{index}", entry, self.clock())
