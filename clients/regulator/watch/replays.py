@@ -69,8 +69,8 @@ class ReplayProgress:
 
     commitments: dict[tuple[str, Place], int] = field(default_factory=dict)
     covered: int = 0
+    revealed: int = 0  # elements of the chain that the log has
     updates: list[Drawable] = field(default_factory=list)
-    _last: int = -1
     _attempts: dict[str, tuple[str, Place]] = field(default_factory=dict)
 
     def take(self, line: Line, roster: Roster) -> None:
@@ -82,7 +82,7 @@ class ReplayProgress:
                 self._commitment(line, roster)
             elif line.entry is not None and line.kind == BeaconStatement.kind and roster.regulator is not None:
                 said = BeaconStatement.read(line.entry, VerifyingKey.from_hex(roster.regulator.key))
-                self.covered = max(self.covered, said.size)
+                self.covered, self.revealed = max(self.covered, said.size), max(self.revealed, said.index)
             elif line.content is not None and line.kind == ROUND:
                 self._round(line, RoundStatement.from_json(line.content))
         except ProtocolError:
