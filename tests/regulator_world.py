@@ -6,16 +6,25 @@ fill(home, honest())                         # as `watch` leaves it
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from oversight_world import NOW, World, key_of, policy_values, witness_key
+from oversight_replays import replayed
+from oversight_world import BANKS, NOW, World, key_of, log_key, policy_values, witness_key
 
 from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import MirrorStore
 from clients.regulator.settings import settings_text
+from federation.oversight.replay import ReplayCommitment
 from federation.runtime.private_files import private_directory, write_private
+from protocols.transparency import WitnessState, attach, cosign, open_checkpoint, read_entry, split_note
+from server.log import LogHost, LogStore, Which
+from server.log.hosting import serve_http
 
 LATER = NOW + 20_000
 
@@ -36,6 +45,7 @@ def regulator_home(folder: Path, log_url: str = "http://127.0.0.1:1", **policy: 
     path = private_directory(folder / "regulator")
     keys = private_directory(path / "keys")
     write_private(keys / "signing.pem", key_of("regulator").to_pem())
+    write_private(keys / "beacon.seed", hashlib.sha256(b"chain").hexdigest().encode())  # oversight_replays.CHAIN
     write_private(keys / "witness.pem", witness_key("regulator").to_pem())
     text = settings_text(name="regulator", log_url=log_url, log_authority="", port=0, written=datetime.now(UTC))
     text = text.replace("chain_length = 100000", "chain_length = 100")
@@ -60,3 +70,48 @@ def _toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+class RealLog:
+    """The coordinator's log host over a database, with the members' witnesses; the regulator is the one under test."""
+
+    def __init__(self, url: str, entries: Iterable[bytes], *, patience: float = 0.0) -> None:
+        self.store = LogStore.open(url, log_key(), lambda: float(LATER))
+        self.store.extend([read_entry(data) for data in entries])
+        self.host = LogHost(self.store, log_key().public, key_of("coordinator").public, patience=patience)
+        self.host.tick()
+        self._seen = dict.fromkeys(BANKS, WitnessState())
+
+    def grow(self, *entries: bytes) -> None:
+        self.store.extend([read_entry(data) for data in entries])
+        self.host.tick()
+
+    def witness(self, names: Sequence[str] = BANKS) -> None:
+        """The candidate, checked and cosigned by members."""
+        note = self.host.note(Which.CANDIDATE)
+        assert note is not None
+        size = open_checkpoint(note, log_key().public).size
+        for name in names:
+            proof = self.store.consistency(self._seen[name].size, size)
+            self._seen[name] = self._seen[name].consider(note, proof, log_key().public)
+            self.host.cosign(attach(note, [cosign(split_note(note)[0], witness_key(name), LATER)]))
+        self.host.tick()
+
+
+@contextmanager
+def served(log: RealLog) -> Iterator[str]:
+    """The address of `log` over HTTP."""
+    with serve_http(log.host, "127.0.0.1", 0, tls=None) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@cache
+def trained() -> World:
+    """A federation whose two rounds can be replayed, under this regulator: its beacons 1 and 2 are in the log."""
+    return replayed().world()
+
+
+def overseen() -> World:
+    """And a commitment to a round of the next run, which waits for a beacon."""
+    said = ReplayCommitment("bank-a", "summer", "train", 1, 1, "11" * 32, "22" * 32, "33" * 32)
+    return trained().inserted(len(trained().entries), said.entry(key_of("bank-a")).data)

@@ -1,0 +1,256 @@
+"""The regulator at work over a real log: it verifies, cosigns, reveals, draws, alerts; and is killed in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from oversight_federation import audited, honest
+from oversight_world import BANKS, RUN, World, key_of, log_key, policy_values, root_of, witness_key
+from regulator_world import LATER, RealLog, overseen, regulator_home, served
+
+from clients.regulator.home import RegulatorHome
+from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, MirrorStore
+from clients.regulator.watch import Watcher
+from clients.regulator.watch.judge import Judge
+from clients.regulator.watch.replays import Drawable, drawn
+from clients.regulator.watch.thorough import verify_copy
+from federation.oversight import Roster
+from federation.oversight.replay import BeaconStatement, Draw, Place
+from protocols.replay import check_preimage, first_covering
+from protocols.transparency import Entry, Promise, cosignature_time, leaf_hash, open_checkpoint, read_entry
+from server.log import Which
+
+
+@dataclass
+class Scene:
+    """A regulator, its federation's log, and where that is served."""
+
+    home: RegulatorHome
+    world: World
+    log: RealLog
+    url: str
+
+    def watcher(self, rate: float = 1.0) -> Watcher:
+        draw = self.home.settings.draw.model_copy(update={"rate": rate})
+        settings = self.home.settings.model_copy(update={"draw": draw, "log_url": self.url})
+        home = RegulatorHome(self.home.path, settings, self.home.signing_key)
+        return Watcher.open(home, clock=lambda: float(LATER))
+
+    def logged(self, kind: str) -> list[Entry]:
+        return [read_entry(data) for _, data in self.log.store.entries(0, 1000, kind).entries]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    home = regulator_home(tmp_path)
+    world = overseen()
+    log = RealLog(f"sqlite:///{tmp_path / 'log.db'}", world.entries)
+    with served(log) as url:
+        yield Scene(home, world, log, url)
+    log.store.close()
+
+
+def turns(scene: Scene, watcher: Watcher, count: int = 3) -> None:
+    """The members cosign after the regulator, each time."""
+    for _ in range(count):
+        watcher.turn()
+        scene.log.host.tick()
+        scene.log.witness()
+    watcher.turn()
+
+
+def test_an_honest_log_is_cosigned_and_raises_no_alert(scene: Scene) -> None:
+    watcher = scene.watcher(rate=0.0)
+    watcher.turn()
+    assert watcher.store.alerts() == []
+    note = scene.log.host.note(Which.CANDIDATE)
+    assert note is not None
+    assert cosignature_time(note, witness_key("regulator").public) == LATER
+    assert scene.home.anchor.read_bytes().split(b"\n\n")[0] == note.split(b"\n\n")[0]
+
+
+def test_a_beacon_follows_the_quorum_and_never_comes_before_it(scene: Scene) -> None:
+    watcher = scene.watcher(rate=0.0)
+    watcher.turn()
+    assert len(scene.logged("beacon")) == 2  # three of four are needed, and only the regulator has cosigned
+    scene.log.witness(("bank-a",))
+    watcher.turn()
+    assert len(scene.logged("beacon")) == 2
+    scene.log.witness(("bank-b",))
+    watcher.turn()
+    *before, entry = scene.logged("beacon")
+    said = BeaconStatement.read(entry, scene.home.signing_key.public)
+    check_preimage(bytes.fromhex(scene.home.registration.beacon_anchor), said.index, bytes.fromhex(said.preimage))
+    # Two are in the log, though this home's database has never heard of them: an element is revealed once.
+    assert (said.index, said.size, bytes.fromhex(said.root)) == (
+        3,
+        len(scene.world.entries),
+        root_of(scene.world.entries),
+    )
+    anchor = bytes.fromhex(scene.home.registration.beacon_anchor)
+    beacons = [BeaconStatement.read(each, scene.home.signing_key.public).beacon for each in [*before, entry]]
+    assert first_covering(anchor, beacons, len(scene.world.entries) - 1) == said.beacon
+    turns(scene, watcher)
+    assert len(scene.logged("beacon")) == 3  # nothing new was committed
+
+
+def test_rounds_are_drawn_by_chance_once_and_only_if_committed_to(scene: Scene) -> None:
+    watcher = scene.watcher(rate=1.0)
+    turns(scene, watcher)
+    said = [Draw.read(entry, scene.home.signing_key.public) for entry in scene.logged("draw")]
+    places = {Place(RUN, "train", round, 1) for round in (1, 2)}  # the evaluation was not committed to
+    assert {(each.institution, each.place) for each in said} == {(name, place) for name in BANKS for place in places}
+    assert {each.deadline for each in said} == {LATER + 14 * 86_400}
+    turns(scene, scene.watcher(rate=1.0), 2)  # another process
+    assert len(scene.logged("draw")) == 6
+    assert scene.watcher(rate=0.0).store.said(unanswered=True) == []
+
+
+def test_no_round_is_drawn_at_rate_nought(scene: Scene) -> None:
+    turns(scene, scene.watcher(rate=0.0))
+    assert scene.logged("draw") == []
+
+
+def test_coins_fall_as_often_as_the_rate_says_and_depend_on_the_secret() -> None:
+    updates = [Drawable("bank-a", Place(RUN, "train", n, 1), n, leaf_hash(b"%d" % n)) for n in range(1, 4001)]
+    by_one, by_other = ([drawn(secret, each, 0.2) for each in updates] for secret in (bytes(32), bytes(31) + b"\1"))
+    assert 700 < sum(by_one) < 900  # 800, standard deviation 25
+    assert by_one != by_other
+    assert all(drawn(bytes(32), each, 1.0) for each in updates)
+    assert not any(drawn(bytes(32), each, 0.0) for each in updates)
+
+
+@pytest.mark.parametrize("when", ["say", "answered"])
+def test_killed_around_sending_nothing_is_said_twice(scene: Scene, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    watcher = scene.watcher()
+    watcher.turn()
+    scene.log.witness()
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    target = LogReader if when == "say" else MirrorStore
+    with monkeypatch.context() as patch:
+        patch.setattr(target, when, die)
+        with pytest.raises(Killed):
+            watcher.turn()
+    turns(scene, scene.watcher())
+    assert len(scene.logged("beacon")) == 3
+    assert len(scene.logged("draw")) == 6
+    assert all(said.promise is not None for said in scene.watcher().store.said())
+
+
+def test_what_is_kept_is_sent_when_the_log_is_back(scene: Scene) -> None:
+    watcher = scene.watcher(rate=0.0)
+    entry = Draw("bank-b", RUN, "train", 2, 1, LATER).entry(scene.home.signing_key)
+    watcher.store.keep("by hand", entry, 0.0)
+    watcher.turn()
+    (said,) = watcher.store.said()
+    assert said.promise is not None
+    assert Promise.decode(said.promise).leaf_hash == entry.hash
+
+
+def test_a_promise_of_another_entry_is_an_alert(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = scene.log.store.append("example", b"{}")
+    watcher = scene.watcher(rate=0.0)
+    watcher.store.keep("by hand", Draw("bank-b", RUN, "train", 2, 1, LATER).entry(scene.home.signing_key), 0.0)
+    monkeypatch.setattr(LogReader, "say", lambda self, entry: other)
+    with pytest.raises(LogUnreachable):
+        watcher.turn()
+    assert [alert.code for alert in watcher.store.alerts()] == ["bad_promise"]
+
+
+LIES = {
+    "signatures": lambda world: world.resaid(world.find("round"), signer="bank-a"),
+    "chains": lambda world: world.without(world.ledger("bank-b")[2][0]),
+    "caps": lambda world: world.inserted(len(world.entries), audited("bank-a", passed=False)),
+    "rounds": lambda world: world.inserted(len(world.entries), world.entries[world.find("round")]),
+}
+
+
+@pytest.mark.parametrize("code", sorted(LIES))
+def test_a_lie_is_an_alert_at_its_entry_as_it_comes(code: str) -> None:
+    """Told line by line; the log accepts anything of the coordinator's, so what it holds must be judged."""
+    world: World = LIES[code](honest())
+    steps = {"signatures": 2, "chains": 3, "caps": 8, "rounds": 9}
+    judge, found = Judge(honest().policy()), []
+    for data in world.entries:
+        found += judge.take(data)[1]
+    assert steps[code] in {step for step, _ in found}
+    assert all(finding.place for _, finding in found)
+    honest_judge = Judge(honest().policy())
+    assert [found for data in honest().entries for found in honest_judge.take(data)[1]] == []
+
+
+def test_alerts_reach_the_store_once(scene: Scene) -> None:
+    lie = LIES["caps"](scene.world).entries[-1]
+    scene.log.grow(lie)
+    scene.log.host.tick()
+    for _ in range(2):
+        watcher = scene.watcher()
+        turns(scene, watcher, 2)
+    assert [alert.code for alert in watcher.store.alerts()] == ["caps"]
+
+
+def test_a_fork_ends_in_an_alarm_and_in_no_cosignature(scene: Scene, tmp_path: Path) -> None:
+    watcher = scene.watcher(rate=0.0)
+    watcher.turn()
+    forked = scene.world.changed(5, scene.world.entries[6]).inserted(len(scene.world.entries), scene.world.entries[5])
+    other = RealLog(f"sqlite:///{tmp_path / 'forked.db'}", dict.fromkeys(forked.entries))
+    extra = [Entry("example", b'{"n":%d}' % number).data for number in range(3)]
+    other.grow(*extra)
+    with served(other) as url:
+        lied_to = Scene(scene.home, forked, other, url).watcher()
+        with pytest.raises(Alarm):
+            lied_to.turn()
+        note = other.host.note(Which.CANDIDATE)
+    assert note is not None
+    assert cosignature_time(note, witness_key("regulator").public) is None
+    assert {alert.code for alert in lied_to.store.alerts()} == {"log_forked"}
+    assert open_checkpoint(scene.home.anchor.read_bytes(), log_key().public).size == len(scene.world.entries)
+
+
+def test_a_log_that_names_another_regulator_is_an_alert_and_gets_nothing(tmp_path: Path) -> None:
+    home = regulator_home(tmp_path)
+    log = RealLog(f"sqlite:///{tmp_path / 'log.db'}", honest().entries)  # names another beacon chain
+    with served(log) as url:
+        watcher = Scene(home, honest(), log, url).watcher()
+        watcher.store.keep("by hand", Draw("bank-b", RUN, "train", 2, 1, LATER).entry(home.signing_key), 0.0)
+        watcher.turn()
+    assert [alert.code for alert in watcher.store.alerts()] == ["registration"]
+    assert watcher.store.said(unanswered=True) != []
+
+
+def test_the_copy_verifies_completely_and_remembers_what_was_cosigned(scene: Scene) -> None:
+    watcher = scene.watcher(rate=0.0)
+    turns(scene, watcher, 2)
+    watcher = scene.watcher(rate=0.0)  # what is found at the start is verified at once
+    watcher.turn()
+    for name, data in scene.world.documents.items():
+        path = scene.home.documents / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    assert watcher.verify_if_due()
+    verdict = watcher.store.verdict()
+    assert verdict is not None
+    assert verdict[1]["holds"], [step["first"] for step in verdict[1]["steps"]]
+    assert not watcher.verify_if_due()
+    scene.home.anchor.write_bytes(honest().note(9))  # another history was cosigned before
+    broken = verify_copy(scene.home, watcher.store, LATER)
+    assert broken.step(5).findings
+
+
+def test_the_roster_and_the_policy_agree_on_who_witnesses(scene: Scene) -> None:
+    """The beacon's quorum is the roster's, which institutions see; step 6 holds to the policy's."""
+    roster = Roster(key_of("coordinator").public)
+    for data in scene.world.entries:
+        roster = roster.after(read_entry(data))
+    named = {witness["key"] for witness in policy_values()["witnesses"]}
+    assert {witness.key.hex for witness in roster.witnesses} == named
+    assert len(named) == 1 + len(BANKS)
