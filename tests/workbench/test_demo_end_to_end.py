@@ -6,9 +6,14 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from test_demo_processes import marked
+
+from clients.regulator.home import RegulatorHome
+from clients.regulator.mirror import MirrorStore
 
 
 @pytest.mark.integration
@@ -66,12 +71,49 @@ def test_a_small_demonstration_from_first_to_last(tmp_path: Path) -> None:
     assert {item["members"] for item in evidence["asked"]} == {0, 1, 2, 3}
     assert not (out / "recording").exists()
 
-    # No record of a person reaches the coordinator's home.
+    _check_oversight(out, summary)
+
+    # No record of a person reaches the coordinator's home, nor the regulator's.
     persons = {line.split(",")[0] for line in _lines(out / "data" / "aurora.csv.gz")[1:51]}
-    for file in (out / "coordinator").rglob("*"):
+    for file in (*(out / "coordinator").rglob("*"), *(out / "regulator").rglob("*"), out / "export.zip"):
         if file.is_file():
             content = file.read_bytes()
             assert not any(person.encode() in content for person in persons), file
+
+
+def _check_oversight(out: Path, summary: dict[str, Any]) -> None:
+    """A regulator that cosigned every round holds all of it, and whoever has its export and policy can verify."""
+    found = summary["oversight"]
+    assert found["holds"]
+    assert found["steps"] == found["steps_passed"] == 10
+    assert found["quorum"]["witnesses"] == 4
+    assert found["quorum"]["needed"] == 3
+    assert found["quorum"]["cosigned"] >= 3
+    assert set(found["epsilon"]) == set(summary["ledgers"])
+    for name, amount in found["epsilon"].items():
+        assert amount["pld"] == pytest.approx(summary["ledgers"][name]["spent"])
+    assert {audit["institution"] for audit in found["audits"]} == set(summary["ledgers"])
+    assert all(audit["passed"] and audit["requested"] for audit in found["audits"])
+    assert [replay["matches"] for replay in found["replayed"]] == [True]
+    assert (out / "verification.pdf").read_bytes().startswith(b"%PDF")
+    assert "All ten steps hold" in (out / "verification.html").read_text()
+    assert MirrorStore.open(RegulatorHome.open(out / "regulator").database_url).alerts() == []
+
+    # Again, by a command, as anybody could; and one byte of the trail that is another fails.
+    export, policy = out / "export.zip", out / "policy.toml"
+    assert _verify(export, policy) == 0
+    with ZipFile(export) as honest, ZipFile(out / "forged.zip", "w") as forged:
+        for name in honest.namelist():
+            data = honest.read(name)
+            forged.writestr(
+                name, data.replace(b'"round":1', b'"round":2', 1) if name.endswith("entries.jsonl") else data
+            )
+    assert _verify(out / "forged.zip", policy) == 1
+
+
+def _verify(export: Path, policy: Path) -> int:
+    command = [sys.executable, "-m", "federation.cli", "regulator", "verify", str(export), "--policy", str(policy)]
+    return subprocess.run(command, capture_output=True, timeout=120, check=False).returncode
 
 
 def _lines(file: Path) -> list[str]:

@@ -89,12 +89,9 @@ def oversee(processes: Processes, homes: Homes, inputs: Inputs, plan_hash: str, 
     home = RegulatorHome.open(homes.regulator)
     remembered = home.anchor.read_bytes()
     with stage("audits", 1):
-        results = _audit(processes, homes, inputs, plan_hash)
-        _await(processes, home, results)
-    drawable = _drawable(home)
-    if drawable:
-        with stage("replay", 1):
-            _await(processes, home, {_replay(processes, homes, home, secrets.choice(drawable))})
+        asked = _ask(processes, homes, inputs, plan_hash, _choose(home))
+        _await(processes, home, {bytes.fromhex(asked.draw)} if asked.draw else set())
+        _await(processes, home, _answer(processes, homes, asked))
     with stage("export", 1):
         _send_documents(homes)
         export, policy = homes.out / EXPORT, homes.out / POLICY
@@ -108,26 +105,17 @@ def oversee(processes: Processes, homes: Homes, inputs: Inputs, plan_hash: str, 
     return Overseen(verdict, seconds, export.stat().st_size)
 
 
-def _audit(processes: Processes, homes: Homes, inputs: Inputs, plan_hash: str) -> set[bytes]:
-    """One contract audit of every institution, on the regulator's request; leaf hashes of the results."""
-    folder = homes.out / "audits"
-    folder.mkdir()
-    files = {given.name: folder / f"{given.name}.json" for given in inputs.institutions}
-    asking = {"home": homes.regulator, "kind": "contract", "plan": plan_hash}
-    processes.run_all(
-        {name: command("regulator", "request", institution=name, out=file, **asking) for name, file in files.items()}
-    )
-    said = processes.run_all(
-        {
-            name: [*command("institution", "audit", home=homes.institution(name), request=file), "--json"]
-            for name, file in files.items()
-        }
-    )
-    return {bytes.fromhex(Path(result["file"]).stem) for result in said.values()}
+@dataclass(frozen=True)
+class _Asked:
+    """What the regulator wants of whom: files with requests, by institution; one update's draw, by leaf hash."""
+
+    requests: Mapping[str, Path]
+    replayer: str
+    draw: str  # "" where no round can be replayed
 
 
-def _drawable(home: RegulatorHome) -> list[Drawable]:
-    """Averaged training updates that were committed to beforehand, as the regulator's copy shows them."""
+def _choose(home: RegulatorHome) -> Drawable | None:
+    """One averaged training update that was committed to beforehand, by the regulator's copy; None without any."""
     store, judge, progress = MirrorStore.open(home.database_url), Judge(home.policy), ReplayProgress()
     try:
         for data in trail_of(home, store).entries():
@@ -135,17 +123,42 @@ def _drawable(home: RegulatorHome) -> list[Drawable]:
             progress.take(line, judge.case.roster)
     finally:
         store.close()
-    return [update for update in progress.drawable(judge.size) if update.place.phase == "train"]
+    drawable = [update for update in progress.drawable(judge.size) if update.place.phase == "train"]
+    return secrets.choice(drawable) if drawable else None
 
 
-def _replay(processes: Processes, homes: Homes, home: RegulatorHome, chosen: Drawable) -> bytes:
-    """Draw one update and have its institution compute it again; the leaf hash of the result."""
+def _ask(processes: Processes, homes: Homes, inputs: Inputs, plan_hash: str, chosen: Drawable | None) -> _Asked:
+    """Request a contract audit of every institution and draw `chosen`; all of it in the log when this returns."""
+    folder = homes.out / "audits"
+    folder.mkdir()
+    files = {given.name: folder / f"{given.name}.json" for given in inputs.institutions}
+    asking = {"home": homes.regulator, "kind": "contract", "plan": plan_hash}
+    commands = {
+        name: command("regulator", "request", institution=name, out=file, **asking) for name, file in files.items()
+    }
+    if chosen is None:
+        processes.run_all(commands)
+        return _Asked(files, "", "")
     place, name = chosen.place, chosen.institution
     options = {"institution": name, "run": place.run_id, "round": place.round, "attempt": place.attempt}
-    drawn = processes.run([*command("regulator", "draw", home=homes.regulator, **options), "--json"])["leaf_hash"]
-    _await(processes, home, {bytes.fromhex(drawn)})
-    processes.run([*command("institution", "replay", drawn, home=homes.institution(name)), "--json"])
-    return read_entry((homes.institution(name) / "replay" / f"{drawn}.result").read_bytes()).hash
+    commands["draw"] = [*command("regulator", "draw", home=homes.regulator, **options), "--json"]
+    return _Asked(files, name, processes.run_all(commands)["draw"]["leaf_hash"])
+
+
+def _answer(processes: Processes, homes: Homes, asked: _Asked) -> set[bytes]:
+    """Every institution audits its trainer, one computes its drawn round again; leaf hashes of their results."""
+    commands = {
+        name: [*command("institution", "audit", home=homes.institution(name), request=file), "--json"]
+        for name, file in asked.requests.items()
+    }
+    home = homes.institution(asked.replayer)
+    if asked.draw:
+        commands["replay"] = [*command("institution", "replay", asked.draw, home=home), "--json"]
+    said = processes.run_all(commands)
+    results = {bytes.fromhex(Path(said[name]["file"]).stem) for name in asked.requests}
+    if asked.draw:
+        results.add(read_entry((home / "replay" / f"{asked.draw}.result").read_bytes()).hash)
+    return results
 
 
 def _send_documents(homes: Homes) -> None:
