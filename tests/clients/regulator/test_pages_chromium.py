@@ -43,7 +43,7 @@ class Visit:
 
     def __init__(self, context: BrowserContext, url: str, token: str) -> None:
         self.page, self.url = context.new_page(), url
-        self.page.set_default_timeout(5_000)
+        self.page.set_default_timeout(20_000)
         self.errors: list[str] = []
         self.requests: list[str] = []
         self.page.on("console", self._heard)
