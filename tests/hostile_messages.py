@@ -100,7 +100,7 @@ class Hostile:
             return pick.choice((*TEXTS, value + "x", value[:-1]))
         if field.type == field.TYPE_BOOL:
             return not value
-        widest = 32 if field.type in (field.TYPE_UINT32, field.TYPE_INT32) else 64
+        widest = 32 if field.type in (field.TYPE_UINT32, field.TYPE_INT32, field.TYPE_ENUM) else 64
         return pick.choice([number for number in (*NUMBERS, value + 1) if number < 2 ** (widest - 1)])
 
     def _bytes(self, value: bytes) -> bytes:

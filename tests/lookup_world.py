@@ -81,7 +81,7 @@ class Federation:
                 made,
                 catalogue=catalogue().hash,
                 model="11" * 32,
-                log_key=at.folders.log_key().public.key.hex,
+                log_key=at.home.log_key.public.key.hex,
                 pool_key=at.folders.pool_key().public.hex,
             )
             members = at.candidates({})

@@ -112,7 +112,7 @@ class Deployment:
                 parameters=parameters,
                 catalogue=load_catalogue(CATALOGUE).hash,
                 model=PublishedModel.read(self.model.read_bytes()).hash,
-                log_key=at.folders.log_key().public.key.hex,
+                log_key=at.home.log_key.public.key.hex,
                 pool_key=at.folders.pool_key().public.hex,
             )
             members = [

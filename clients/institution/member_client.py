@@ -25,7 +25,7 @@ from protocols.errors import MessageError
 PART_BYTES = 2**20
 PATIENCE_S = 60.0
 _MAX_MESSAGE = 16 * 2**20
-_BUSY = frozenset({"busy"})
+_BUSY = frozenset({"busy", "too_many"})
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 

@@ -179,60 +179,6 @@ class AppendReply(_message.Message):
     promises: _containers.RepeatedScalarFieldContainer[bytes]
     def __init__(self, promises: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
-class CheckpointRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class CheckpointReply(_message.Message):
-    __slots__ = ("note",)
-    NOTE_FIELD_NUMBER: _ClassVar[int]
-    note: bytes
-    def __init__(self, note: _Optional[bytes] = ...) -> None: ...
-
-class ProofRequest(_message.Message):
-    __slots__ = ("leaf_hash", "old_size", "size")
-    LEAF_HASH_FIELD_NUMBER: _ClassVar[int]
-    OLD_SIZE_FIELD_NUMBER: _ClassVar[int]
-    SIZE_FIELD_NUMBER: _ClassVar[int]
-    leaf_hash: bytes
-    old_size: int
-    size: int
-    def __init__(self, leaf_hash: _Optional[bytes] = ..., old_size: _Optional[int] = ..., size: _Optional[int] = ...) -> None: ...
-
-class ProofReply(_message.Message):
-    __slots__ = ("index", "hashes")
-    INDEX_FIELD_NUMBER: _ClassVar[int]
-    HASHES_FIELD_NUMBER: _ClassVar[int]
-    index: int
-    hashes: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, index: _Optional[int] = ..., hashes: _Optional[_Iterable[bytes]] = ...) -> None: ...
-
-class EntriesRequest(_message.Message):
-    __slots__ = ("start", "count", "kind")
-    START_FIELD_NUMBER: _ClassVar[int]
-    COUNT_FIELD_NUMBER: _ClassVar[int]
-    KIND_FIELD_NUMBER: _ClassVar[int]
-    start: int
-    count: int
-    kind: str
-    def __init__(self, start: _Optional[int] = ..., count: _Optional[int] = ..., kind: _Optional[str] = ...) -> None: ...
-
-class Entry(_message.Message):
-    __slots__ = ("index", "data")
-    INDEX_FIELD_NUMBER: _ClassVar[int]
-    DATA_FIELD_NUMBER: _ClassVar[int]
-    index: int
-    data: bytes
-    def __init__(self, index: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
-
-class EntriesReply(_message.Message):
-    __slots__ = ("entries", "next")
-    ENTRIES_FIELD_NUMBER: _ClassVar[int]
-    NEXT_FIELD_NUMBER: _ClassVar[int]
-    entries: _containers.RepeatedCompositeFieldContainer[Entry]
-    next: int
-    def __init__(self, entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., next: _Optional[int] = ...) -> None: ...
-
 class TicketOrder(_message.Message):
     __slots__ = ("leaf", "promise", "blinded")
     LEAF_FIELD_NUMBER: _ClassVar[int]

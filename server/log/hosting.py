@@ -34,7 +34,7 @@ from server.rate_limit import RateLimit
 
 FRESH_S = 1.0  # a revoked member's calls end within a second
 START_S = 10.0
-_LIMIT = {"burst": 1000, "per_second": 200.0}
+_LIMIT = {"burst": 2000, "per_second": 500.0}  # a proof for each leaf of an epoch, when it closes
 _CONNECTIONS = 256
 _log = get_logger("log")
 

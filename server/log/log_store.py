@@ -41,6 +41,7 @@ MAX_PAGE = 1000
 _LOCK = "log"
 # Built once: on the way of every ticket, building a statement costs more than running it.
 _INSERT_ENTRIES, _INSERT_NODES = insert(entries), insert(nodes)
+_PLACE = select(entries.c.position).where(entries.c.hash == bindparam("leaf"))
 _PAGE = (
     select(entries.c.position, entries.c.data)
     .where(entries.c.position >= bindparam("start"))
@@ -196,7 +197,7 @@ class LogStore:
         """Where the entry with this leaf hash stands in the tree of `size` (None: all). Raises Refused if nowhere."""
         with reading(self._engine) as connection:
             total = _tree(connection, size)
-            index = connection.scalar(select(entries.c.position).where(entries.c.hash == leaf))
+            index = connection.scalar(_PLACE, {"leaf": leaf})
             if index is None or index >= total:
                 raise Refused("unknown", "leaf hash", got=leaf.hex(), expected=f"one of the first {total} entries")
             path = with_nodes(connection, lambda node: inclusion_path(node, index, total))

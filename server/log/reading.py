@@ -1,4 +1,4 @@
-"""How much of the log one answer carries; the same for every service that serves it."""
+"""How much of the log one answer carries."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Desk:
             parameters,
             catalogue=load_catalogue(self.home.catalogue).hash,
             model=model_hash(self.home.run(run)),
-            log_key=self.folders.log_key().public.key.hex,
+            log_key=self.home.log_key.public.key.hex,
             pool_key=self.folders.pool_key().public.hex,
             oversight=oversight,
             auditors=auditors,
@@ -116,7 +116,7 @@ def desk(home: CoordinatorHome) -> Iterator[Desk]:
     """Closed at the end of the block."""
     folders = LookupFolders(home.path)
     record = RecordStore.open(home.database_url)
-    log = LogStore.open(home.database_url, folders.log_key(), time.time)
+    log = LogStore.open(home.database_url, home.log_key, time.time, anchor=home.log_anchor)
     try:
         yield Desk(home, record, log, folders)
     finally:

@@ -1,6 +1,6 @@
 """What the relay and the pool keep in the coordinator's home, besides the record in its database.
 
-HOME/keys/   pool.pem (signs answers)   log.pem (the transparency log's)
+HOME/keys/   pool.pem                   signs answers
 HOME/lookup/ pool.wanted                while an epoch needs the pool; the supervisor looks for it
              relay.trouble pool.trouble what keeps one of them from its next step, while it does
              epochs/N/z                 the relay's secret of one epoch, erased once it is closing
@@ -25,7 +25,6 @@ from federation.runtime.private_files import (
 )
 from protocols.oprf.group import random_scalar
 from protocols.signing import SigningKey
-from protocols.transparency import LogKey
 
 Random = Callable[[int], bytes]
 
@@ -81,10 +80,4 @@ class LookupFolders:
         """The key under which the pool's answers and steps are signed."""
         return SigningKey.from_pem(
             read_private(keep_private(self.home / "keys" / "pool.pem", lambda: SigningKey.generate().to_pem()))
-        )
-
-    def log_key(self) -> LogKey:
-        """The transparency log's key."""
-        return LogKey.from_pem(
-            read_private(keep_private(self.home / "keys" / "log.pem", lambda: LogKey.generate().to_pem()))
         )

@@ -67,7 +67,7 @@ def hosted(home: CoordinatorHome, members: MembershipStore, log: LogStore) -> It
         check=check_step,
         random=os.urandom,
         now=time.time,
-        log_key=folders.log_key().public,
+        log_key=home.log_key.public,
         pool_key=folders.pool_key().public,
         pool_address=home.pool_address,
     )

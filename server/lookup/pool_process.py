@@ -43,7 +43,7 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
         record=record,
         blobs=BlobStore(record.engine, folders.root),
         folders=folders,
-        log=LogStore.open(home.database_url, folders.log_key(), time.time),
+        log=LogStore.open(home.database_url, home.log_key, time.time, anchor=home.log_anchor),
         key=folders.pool_key(),
         now=time.time,
         processes=home.settings.pool_workers,

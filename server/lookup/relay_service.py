@@ -21,7 +21,6 @@ from protocols.transparency import Entry
 from protocols.wire import lookup_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
 from server.callers import Callers
-from server.log.reading import read_page, read_proof
 from server.lookup import gather
 from server.lookup.blob_store import PART_BYTES
 from server.lookup.charges import charge
@@ -129,23 +128,6 @@ class RelayService:
                     raise Refused(Code.NOT_EXPECTED, "leaf.querier", got=signed.leaf.querier, expected=caller)
             promises = relay.log.extend([Entry(LEAF_KIND, leaf) for leaf in request.leaves])
             return wire.AppendReply(promises=[promise.encode() for promise in promises])
-
-    def Checkpoint(self, _: wire.CheckpointRequest, context: grpc.ServicerContext) -> wire.CheckpointReply:  # noqa: N802
-        with self._called(context, "short"):
-            return wire.CheckpointReply(note=self._relay.log.checkpoint())
-
-    def Proof(self, request: wire.ProofRequest, context: grpc.ServicerContext) -> wire.ProofReply:  # noqa: N802
-        with self._called(context, "short"):
-            leaf = request.leaf_hash if request.WhichOneof("of") == "leaf_hash" else None
-            found = read_proof(self._relay.log, leaf, request.old_size, request.size)
-            return wire.ProofReply(index=found.index, hashes=found.path)
-
-    def Entries(self, request: wire.EntriesRequest, context: grpc.ServicerContext) -> wire.EntriesReply:  # noqa: N802
-        """Entries in order, as many as fit in 1 MiB."""
-        with self._called(context, "short"):
-            page = read_page(self._relay.log, request.start, request.count, request.kind)
-            found = [wire.Entry(index=index, data=data) for index, data in page.entries]
-            return wire.EntriesReply(entries=found, next=page.next)
 
     def Ticket(self, request: wire.TicketRequest, context: grpc.ServicerContext) -> wire.TicketReply:  # noqa: N802
         with self._called(context, "ticket") as caller:

@@ -119,7 +119,7 @@ class LookupDeployment:
             parameters=Parameters(engine=engine, **chosen),
             catalogue=load_catalogue("synthetic").hash,
             model=PublishedModel.read(self.model.read_bytes()).hash,
-            log_key=folders.log_key().public.key.hex,
+            log_key=self.coordinator.log_key.public.key.hex,
             pool_key=folders.pool_key().public.hex,
         )
         members = [Candidate(name, home.signing_key.public.hex, 10_000) for name, home in self.institutions.items()]
@@ -132,7 +132,7 @@ class LookupDeployment:
         store.close()
 
     def _log(self, counter: int, said: Said) -> None:
-        log = LogStore.open(self.coordinator.database_url, LookupFolders(self.coordinator.path).log_key(), time.time)
+        log = LogStore.open(self.coordinator.database_url, self.coordinator.log_key, time.time)
         log.append(LOG_KIND, log_body(counter, said))
         log.close()
 

@@ -10,14 +10,10 @@ An outage is waited out (`clients.institution.member_client`).
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from math import inf
+from collections.abc import Sequence
 
 from clients.institution.home import InstitutionHome
 from clients.institution.member_client import PART_BYTES, PATIENCE_S, MemberClient, Progress
-from federation.runtime import rpc
 from protocols.envelope import seal
 from protocols.errors import MessageError
 from protocols.wire import lookup_pb2 as wire
@@ -78,33 +74,6 @@ class RelayClient(MemberClient):
     def append(self, leaves: Sequence[bytes]) -> list[bytes]:
         """The log's promises for signed leaves, in their order."""
         return list(self._ask("Append", wire.AppendRequest(leaves=list(leaves))).promises)
-
-    def entries(self, kind: str, *, size: int, start: int = 0, until: float = inf) -> Iterator[wire.Entry]:
-        """Entries of one kind at `start` and after, in order, of a tree of `size`.
-
-        Raises MessageError for entries out of order, Unreachable if there is no end `until` (monotonic clock, s).
-        """
-        while start < size:
-            if time.monotonic() > until:
-                raise rpc.Unreachable("Relay.Entries", got="no end", expected=f"{size} entries in time")
-            reply = self._ask("Entries", wire.EntriesRequest(start=start, count=1000, kind=kind))
-            places = [entry.index for entry in reply.entries]
-            if not start < reply.next or any(a >= b for a, b in pairwise([start - 1, *places, reply.next])):
-                raise MessageError("entries", got="another order", expected=f"those from {start} on")
-            yield from reply.entries
-            start = reply.next
-
-    def checkpoint(self) -> bytes:
-        """The log's signed checkpoint, a C2SP note. NOT yet verified."""
-        return bytes(self._ask("Checkpoint", wire.CheckpointRequest()).note)
-
-    def inclusion(self, leaf_hash: bytes, size: int) -> list[bytes]:
-        """The path of an entry in the tree of `size`. NOT yet verified."""
-        return list(self._ask("Proof", wire.ProofRequest(leaf_hash=leaf_hash, size=size)).hashes)
-
-    def consistency(self, old_size: int, size: int) -> list[bytes]:
-        """The proof that the tree of `old_size` is the beginning of that of `size`. NOT yet verified."""
-        return list(self._ask("Proof", wire.ProofRequest(old_size=old_size, size=size)).hashes)
 
     def ticket(self, orders: Sequence[wire.TicketOrder], *, timeout: float) -> list[wire.TicketOutcome]:
         """One outcome per order, in their order. Raises MessageError if there are others."""

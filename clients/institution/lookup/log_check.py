@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients.institution.lookup.part import Part
+from clients.institution.oversight.log_client import LogClient
 from federation.errors import Refused
 from federation.runtime.private_files import write_public
 from federation.runtime.rpc import Unreachable
@@ -53,15 +54,15 @@ class LogCheck:
             write_public(_file(part), self.note, mode=0o600)
 
 
-def check_log(part: Part, promises: Mapping[bytes, bytes], until: float) -> LogCheck:
-    """What the log shows now, and whether it holds. Asks no longer than `until` (monotonic clock, s)."""
+def check_log(part: Part, log: LogClient, promises: Mapping[bytes, bytes], until: float) -> LogCheck:
+    """What `log` shows now, and whether it holds. Asks no longer than `until` (monotonic clock, s)."""
     try:
-        note = part.relay.checkpoint()
+        note = log.current()
         checkpoint = open_checkpoint(note, _verifier(part))
     except (Refused, Unreachable, ProtocolError) as error:
         return LogCheck((Finding(Kind.NOT_CHECKED, LOG, b"", f"no checkpoint: {error}"),))
     try:
-        _check_continues(part, checkpoint)
+        _check_continues(part, log, checkpoint)
     except (Refused, Unreachable) as error:
         return LogCheck((Finding(Kind.NOT_CHECKED, LOG, b"", f"no proof of consistency: {error}"),))
     except ProtocolError as error:
@@ -70,35 +71,40 @@ def check_log(part: Part, promises: Mapping[bytes, bytes], until: float) -> LogC
     findings = tuple(
         found
         for leaf, promise in sorted(promises.items())
-        if (found := _broken(part, checkpoint, leaf, promise, until)) is not None
+        if (found := _broken(part, log, checkpoint, leaf, promise, until)) is not None
     )
     return LogCheck(findings, checkpoint, note)
 
 
-def _check_continues(part: Part, new: Checkpoint) -> None:
+def _check_continues(part: Part, log: LogClient, new: Checkpoint) -> None:
     """Raises ProofError or MessageError unless the log that was seen last is the beginning of this one."""
     old = last_checkpoint(part)
     if old is None:
         return
     if new.size < old.size:
         raise ProofError("checkpoint", got=f"a tree of {new.size}", expected=f"at least the {old.size} seen before")
-    path = part.relay.consistency(old.size, new.size) if old.size not in (0, new.size) else []
+    path = log.consistency(old.size, new.size)
     verify_consistency(path, old.size, new.size, old.root, new.root)
 
 
-def _broken(part: Part, checkpoint: Checkpoint, leaf: bytes, promise: bytes, until: float) -> Finding | None:
+def _broken(
+    part: Part, log: LogClient, checkpoint: Checkpoint, leaf: bytes, promise: bytes, until: float
+) -> Finding | None:
     """The finding for one promise; None where the log kept it."""
     if time.monotonic() > until:
         return Finding(Kind.NOT_CHECKED, LOG, leaf, "no time left")
     try:
         made = Promise.decode(promise)
-        check_kept(made, checkpoint, part.relay.inclusion(leaf, checkpoint.size))
+        _, path = log.inclusion(leaf, checkpoint.size)
+        check_kept(made, checkpoint, path)
     except Unreachable as error:
         return Finding(Kind.NOT_CHECKED, LOG, leaf, str(error))
     except StageError as error:
         late = part.clock() > made.issued_at + made.merge_delay_s
         return Finding(Kind.PROMISE_BROKEN if late else Kind.NOT_CHECKED, LOG, leaf, str(error))
     except (Refused, ProofError, MessageError) as error:
+        if isinstance(error, Refused) and error.code != "unknown":  # too many calls say nothing of the promise
+            return Finding(Kind.NOT_CHECKED, LOG, leaf, str(error))
         return Finding(Kind.PROMISE_BROKEN, LOG, leaf, str(error))
     return None
 

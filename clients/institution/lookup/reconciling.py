@@ -16,6 +16,8 @@ from clients.institution.lookup.guard_store import GuardStore
 from clients.institution.lookup.log_check import check_log, last_checkpoint
 from clients.institution.lookup.part import Part
 from clients.institution.lookup.serving_database import lookup_database
+from clients.institution.member_client import PATIENCE_S
+from clients.institution.oversight.log_client import LogClient
 from federation.errors import Refused
 from federation.runtime.database import open_engine
 from federation.runtime.logging import get_logger
@@ -27,7 +29,7 @@ from protocols.lookup.leaf import KIND, SignedLeaf
 from protocols.lookup.reconcile import Finding, Kind, reconcile, unpack_leaves
 from protocols.transparency import read_entry
 
-LONGEST_S = 300.0  # of asking the relay
+LONGEST_S = 300.0  # of asking the log
 MOST_LEAVES = 10**7  # of one member and epoch
 _log = get_logger("lookup")
 
@@ -40,21 +42,23 @@ def reconciled(part: Part) -> tuple[Finding, ...]:
     until = time.monotonic() + LONGEST_S
     before = last_checkpoint(part)
     guard = GuardStore(open_engine(lookup_database(part.home)), part.context.epoch_id)
-    log = check_log(part, guard.promises(), until)
-    findings = log.findings
     evaluated = {name: found for name in part.context.institutions if (found := _said(part, name)) is not None}
-    if log.checkpoint is not None:
-        start = 0 if before is None else before.size  # leaves of this epoch are later than the last one's end
-        try:
-            findings += reconcile(part.context, evaluated, list(_leaves(part, start, log.checkpoint.size, until)))
-        except (Refused, Unreachable, ProtocolError) as error:
-            findings += (Finding(Kind.NOT_CHECKED, "log", b"", f"no entries: {error}"),)
+    with LogClient(part.home, patience=PATIENCE_S) as log:
+        checked = check_log(part, log, guard.promises(), until)
+        findings = checked.findings
+        if checked.checkpoint is not None:
+            start = 0 if before is None else before.size  # leaves of this epoch are later than the last one's end
+            try:
+                logged = list(_leaves(part, log, start, checked.checkpoint.size, until))
+                findings += reconcile(part.context, evaluated, logged)
+            except (Refused, Unreachable, ProtocolError) as error:
+                findings += (Finding(Kind.NOT_CHECKED, "log", b"", f"no entries: {error}"),)
     told = [
         {"kind": str(one.kind), "party": one.party, "leaf": one.leaf_hash.hex(), "detail": one.detail}
         for one in findings
     ]
     write_public(file, json.dumps(told, indent=2).encode(), mode=0o600)
-    log.remember(part)
+    checked.remember(part)
     if findings:
         _log.warning("evaluations differ from the log", count=len(findings), round=part.record.counter)
     else:
@@ -76,10 +80,14 @@ def _said(part: Part, member: str) -> frozenset[bytes] | None:
         return None
 
 
-def _leaves(part: Part, start: int, size: int, until: float) -> Iterator[bytes]:
+def _leaves(part: Part, log: LogClient, start: int, size: int, until: float) -> Iterator[bytes]:
     """The logged leaves of this epoch. What cannot be read is of no epoch: it is found all the same."""
-    for entry in part.relay.entries(KIND, size=size, start=start, until=until):
-        body = read_entry(entry.data).body
+    for index, data in log.entries(KIND, start):
+        if index >= size:
+            return
+        if time.monotonic() > until:
+            raise Unreachable("Log.Entries", got="no end", expected=f"{size} entries in time")
+        body = read_entry(data).body
         try:
             if SignedLeaf.decode(body).leaf.epoch_id == part.context.epoch_id:
                 yield body

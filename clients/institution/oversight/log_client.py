@@ -38,6 +38,10 @@ class LogClient(MemberClient):
             raise MessageError("promises", got=len(promises), expected=len(entries))
         return list(promises)
 
+    def current(self) -> bytes:
+        """A checkpoint of all entries so far."""
+        return self._checkpoint(wire.CURRENT, 0, 0)
+
     def candidate(self, *, after: int = 0, wait_ms: int = 0) -> bytes:
         """The checkpoint to be cosigned, once it is of more than `after` entries; b"" if there is none."""
         return self._checkpoint(wire.CANDIDATE, after, wait_ms)

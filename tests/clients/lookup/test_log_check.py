@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -30,15 +30,16 @@ class Log:
     def __init__(self, hashes: list[bytes], away: str = "") -> None:
         self.hashes, self.away = hashes, away
 
-    def checkpoint(self) -> bytes:
-        self._ask("checkpoint")
+    def current(self) -> bytes:
+        self._ask("current")
         return Checkpoint(KEY.name, len(self.hashes), root(self.hashes)).note(KEY)
 
-    def inclusion(self, leaf: bytes, size: int) -> list[bytes]:
+    def inclusion(self, leaf: bytes, size: int) -> tuple[int, list[bytes]]:
         self._ask("inclusion")
         if leaf not in self.hashes:
             raise Refused("unknown", "leaf", got="none", expected="an entry")
-        return path(self.hashes.index(leaf), self.hashes[:size])
+        index = self.hashes.index(leaf)
+        return index, path(index, self.hashes[:size])
 
     def consistency(self, old: int, size: int) -> list[bytes]:
         self._ask("consistency")
@@ -46,7 +47,7 @@ class Log:
 
     def _ask(self, call: str) -> None:
         if call == self.away:
-            raise Unreachable(f"Relay.{call}", got="away", expected="an answer")
+            raise Unreachable(f"Log.{call}", got="away", expected="an answer")
 
 
 def split(count: int) -> int:
@@ -71,9 +72,8 @@ def subproof(old: int, hashes: list[bytes], *, whole: bool) -> list[bytes]:
     return [*subproof(old - k, hashes[k:], whole=False), root(hashes[:k])]
 
 
-def part(folder: Path, log: Log) -> Any:
+def part(folder: Path) -> Any:
     return SimpleNamespace(
-        relay=log,
         clock=lambda: NOW,
         folders=SimpleNamespace(path=folder),
         context=SimpleNamespace(log_key=KEY.public.key),
@@ -86,8 +86,8 @@ def promise(leaf: bytes, index: int, issued_at: int = NOW - 100) -> bytes:
 
 
 def checked(folder: Path, log: Log, promises: dict[bytes, bytes] | None = None, until: float = math.inf) -> LogCheck:
-    found = check_log(part(folder, log), promises or {}, until)
-    found.remember(part(folder, log))
+    found = check_log(part(folder), cast(Any, log), promises or {}, until)
+    found.remember(part(folder))
     return found
 
 
@@ -101,7 +101,7 @@ def test_a_log_that_keeps_its_word_leaves_nothing_to_find(tmp_path: Path) -> Non
     for size in (4, 4, 9):  # the first time, nothing new, grown
         held = {leaf: made for leaf, made in promises.items() if leaf in grown[:size]}
         assert checked(tmp_path, Log(grown[:size]), held).findings == ()
-        seen = last_checkpoint(part(tmp_path, Log(grown)))
+        seen = last_checkpoint(part(tmp_path))
         assert seen is not None
         assert (seen.size, seen.root) == (size, root(grown[:size]))
 
@@ -132,17 +132,30 @@ def test_a_log_with_another_history_is_found_and_its_note_kept(other: list[bytes
     found = checked(tmp_path, log)
     assert kinds(found) == [Kind.HISTORY_CHANGED]
     assert found.checkpoint is None
-    assert (tmp_path / "conflict-000003.note").read_bytes() == log.checkpoint()
-    kept = last_checkpoint(part(tmp_path, log))
+    assert (tmp_path / "conflict-000003.note").read_bytes() == log.current()
+    kept = last_checkpoint(part(tmp_path))
     assert kept is not None
     assert kept.root == root(leaves(4))  # what is remembered is the history seen first
 
 
-@pytest.mark.parametrize("away", ["checkpoint", "consistency", "inclusion"])
+@pytest.mark.parametrize("away", ["current", "consistency", "inclusion"])
 def test_what_the_relay_withholds_is_told_and_not_taken_for_agreement(away: str, tmp_path: Path) -> None:
     checked(tmp_path, Log(leaves(4)))
     grown = leaves(9)
     assert kinds(checked(tmp_path, Log(grown, away), {grown[1]: promise(grown[1], 1)})) == [Kind.NOT_CHECKED]
+
+
+def test_a_log_that_asks_for_patience_has_broken_no_promise(tmp_path: Path) -> None:
+    grown = leaves(9)
+    log = Log(grown)
+    refusals = iter(["too_many", "unknown"])
+
+    def refused(leaf: bytes, size: int) -> tuple[int, list[bytes]]:
+        raise Refused(next(refusals), "calls", got="more than allowed", expected="500 a second")
+
+    log.inclusion = refused  # type: ignore[method-assign]
+    found = checked(tmp_path, log, {leaf: promise(leaf, at) for at, leaf in enumerate(grown[:2])})
+    assert kinds(found) == [Kind.NOT_CHECKED, Kind.PROMISE_BROKEN]
 
 
 def test_there_is_an_end_to_checking(tmp_path: Path) -> None:
@@ -152,9 +165,9 @@ def test_there_is_an_end_to_checking(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_somebody_else_is_none(tmp_path: Path) -> None:
     log = Log(leaves(4))
-    log.checkpoint = lambda: Checkpoint(KEY.name, 4, root(leaves(4))).note(LogKey.from_seed(KEY.name, bytes([1]) * 32))  # type: ignore[method-assign]
+    log.current = lambda: Checkpoint(KEY.name, 4, root(leaves(4))).note(LogKey.from_seed(KEY.name, bytes([1]) * 32))  # type: ignore[method-assign]
     assert kinds(checked(tmp_path, log)) == [Kind.NOT_CHECKED]
-    assert last_checkpoint(part(tmp_path, log)) is None
+    assert last_checkpoint(part(tmp_path)) is None
 
 
 def test_the_proofs_of_this_test_are_those_of_the_rfc() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,8 @@ from clients.institution.lookup.channel import PART_BYTES, RelayClient
 from clients.institution.lookup.erasing import GRACE_S, erase_overdue
 from clients.institution.lookup.folders import EpochFolder, LookupFolders
 from clients.institution.lookup.guard_store import MOST_ASKED, GuardStore
+from clients.institution.lookup.reconciling import _leaves
+from clients.institution.oversight.log_client import LogClient
 from federation.errors import ConfigurationError
 from federation.runtime.database import open_engine
 from federation.runtime.rpc import Unreachable
@@ -23,6 +26,8 @@ from protocols.errors import MessageError
 from protocols.lookup.cadence import PastEpoch
 from protocols.lookup.ticket import Charge, TicketRefused
 from protocols.signing import SigningKey
+from protocols.transparency import Entry
+from protocols.wire import log_pb2 as log_wire
 from protocols.wire import lookup_pb2 as wire
 
 EPOCH = b"e" * 32
@@ -56,15 +61,18 @@ def part(home: Any, relay: Any) -> Any:
 
 
 @pytest.mark.parametrize("failure", [Unreachable("relay", got="away", expected="an answer"), RuntimeError("garbage")])
-def test_a_relay_that_garbles_or_withholds_the_log_keeps_no_secret_alive(home: Any, failure: Exception) -> None:
+def test_a_log_that_is_garbled_or_withheld_keeps_no_secret_alive(
+    home: Any, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     there: list[bool] = []
 
     def asked(*_: Any, **__: Any) -> Any:
         there.append((home.path / "lookup" / "epochs" / "000001" / "secrets.key").exists())
         raise failure
 
-    relay = SimpleNamespace(checkpoint=asked, entries=asked, fetch=asked)
-    assert closing.erased(part(home, relay)) == {"epoch": EPOCH.hex()}
+    log = SimpleNamespace(current=asked, entries=asked)
+    monkeypatch.setattr("clients.institution.lookup.reconciling.LogClient", lambda *_, **__: nullcontext(log))
+    assert closing.erased(part(home, SimpleNamespace(fetch=asked))) == {"epoch": EPOCH.hex()}
     assert there == [False]  # asked for its checkpoint, when all was gone
     assert not (home.path / "lookup" / "epochs" / "000001").exists()
     assert LookupFolders(home).past()[0].erased
@@ -166,21 +174,35 @@ def test_a_blob_is_no_larger_than_it_can_be() -> None:
     assert sent == [0]
 
 
-@pytest.mark.parametrize("step", [0, 1])
-def test_a_log_without_end_is_not_read_for_ever(step: int) -> None:
-    client = relay(lambda request: wire.EntriesReply(next=request.start + step))
-    with pytest.raises((Unreachable, MessageError)):
-        list(client.entries("lookup-leaf", size=2**62, until=time.monotonic() + 0.05))
+def log(answer: Any) -> LogClient:
+    made = LogClient.__new__(LogClient)
+    made._ask = lambda method, request, **_: answer(request)  # type: ignore[method-assign]
+    return made
+
+
+def test_a_log_without_end_is_not_read_for_ever(home: Any) -> None:
+    data = Entry("lookup-leaf", b"{}").data
+    endless = log(
+        lambda request: log_wire.EntriesReply(
+            entries=[log_wire.Entry(index=request.start, data=data)], next=request.start + 1
+        )
+    )
+    until = time.monotonic() + 0.05
+    with pytest.raises(Unreachable):
+        list(_leaves(part(home, None), endless, 0, 2**62, until))
+    assert len(list(_leaves(part(home, None), endless, 0, 3, time.monotonic() + 20))) == 3  # nor past the checkpoint
 
 
 def test_entries_come_in_order_and_once() -> None:
     def reply(*places: int) -> Any:
-        return lambda request: wire.EntriesReply(entries=[wire.Entry(index=at) for at in places], next=9)
+        return lambda request: log_wire.EntriesReply(
+            entries=[log_wire.Entry(index=at) for at in places if request.start < 9], next=9
+        )
 
-    assert [entry.index for entry in relay(reply(3, 5)).entries("k", size=9, start=2)] == [3, 5]
+    assert [index for index, _ in log(reply(3, 5)).entries("k", 2)] == [3, 5]
     for places in ((5, 3), (3, 3), (1,), (9,)):
         with pytest.raises(MessageError, match="another order"):
-            list(relay(reply(*places)).entries("k", size=9, start=2))
+            list(log(reply(*places)).entries("k", 2))
 
 
 def test_one_bad_task_does_not_end_a_members_duties(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def open_with(home: CoordinatorHome, *names: str) -> None:
             Parameters(engine="mirror"),
             "11" * 32,
             "22" * 32,
-            at.folders.log_key().public.key.hex,
+            at.home.log_key.public.key.hex,
             at.folders.pool_key().public.hex,
         )
         members = [Candidate(name, SigningKey.generate().public.hex, 10) for name in names]
@@ -137,7 +137,7 @@ def test_an_epoch_that_is_over_is_not_called_open(
 def test_keys_are_made_once_and_owner_only(home: CoordinatorHome) -> None:
     folders = LookupFolders(home.path)
     assert folders.pool_key().public == LookupFolders(home.path).pool_key().public
-    assert folders.log_key().public == LookupFolders(home.path).log_key().public
+    assert home.log_key.public == CoordinatorHome.open(home.path).log_key.public
     for name in ("pool.pem", "log.pem"):
         assert (home.keys / name).stat().st_mode & 0o077 == 0
     secret = folders.relay_secret(1, lambda size: b"\x07" * size)

@@ -28,6 +28,7 @@ from lookup_world import Federation, federation
 from federation.errors import Refused
 from protocols.canonical import canonical
 from protocols.envelope import seal
+from protocols.wire import log_pb2 as log_wire
 from protocols.wire import lookup_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
 
@@ -56,7 +57,7 @@ def sealed(message: Any, member: Member) -> Envelope:
 
 
 def of_the_relay(member: Member) -> dict[str, Maker]:
-    """What makes one hostile request of each method of the relay; `Work` and the log's own have tests of their own."""
+    """What makes one hostile request of each method of the relay; `Work` has tests of its own."""
     _, order = start(member, b"person-1", os.urandom(8).hex())
     step = wire.Step(counter=1, kind="table", party=member.name, body=canonical({"digest": "00" * 32}))
     batch = wire.EnrolBatch(roster_id=member.roster.id, counter=1, points=bytes(64))
@@ -73,12 +74,13 @@ def of_the_relay(member: Member) -> dict[str, Maker]:
 
 
 def of_the_log(member: Member) -> dict[str, Maker]:
-    leaf = bytes.fromhex(member.context.epoch_id.hex())
+    leaf, submission = member.context.epoch_id, log_wire.Submission(kind="audit-result", body=b"{}")
     return {
-        "Checkpoint": lambda at: at.message(wire.CheckpointRequest()),
-        "Proof": lambda at: at.message(wire.ProofRequest(leaf_hash=leaf, size=5)),
-        "Entries": lambda at: at.message(wire.EntriesRequest(start=0, count=5, kind="lookup-leaf")),
-        "Append": lambda at: at.message(wire.AppendRequest(leaves=[leaf, b"{}"])),
+        "Checkpoint": lambda at: at.message(log_wire.CheckpointRequest()),
+        "Proof": lambda at: at.message(log_wire.ProofRequest(leaf_hash=leaf, size=5)),
+        "Entries": lambda at: at.message(log_wire.EntriesRequest(start=0, count=5, kind="lookup-leaf")),
+        "Append": lambda at: at.message(log_wire.AppendRequest(entries=[submission])),
+        "Cosign": lambda at: at.message(log_wire.CosignRequest(note=leaf)),
     }
 
 
@@ -117,7 +119,7 @@ class Battery:
             method = self._random.choice(sorted(makers))
             data = bounded(makers[method](self._hostile)).SerializeToString()
             raw = number % 4 == 0
-            self._send(method, self._hostile.raw(data) if raw else data, waits=raw and method == "View")
+            self._send(method, self._hostile.raw(data) if raw else data, waits=raw and method in ("View", "Checkpoint"))
 
     def _send(self, method: str, data: bytes, *, waits: bool) -> None:
         call = self._channel.unary_unary(f"/{self._service}/{method}")
@@ -154,7 +156,7 @@ def resident(process: psutil.Process) -> int:
 
 def check(world: Federation, name: str, service: str, channel: grpc.Channel, makers: dict[str, Maker]) -> Battery:
     process = psutil.Process(world.processes[name].pid)
-    battery = Battery(channel, f"fedscore.lookup.v1.{service}", 1)
+    battery = Battery(channel, service, 1)
     battery.fire(makers, MESSAGES // 5)  # what is allocated once is allocated
     before = resident(process)
     battery.fire(makers, MESSAGES - MESSAGES // 5)
@@ -175,20 +177,20 @@ def still_serves(world: Federation) -> None:
 
 def test_the_relay(world: Federation) -> None:
     member = world.members["castor"]
-    check(world, "membership", "Relay", member.relay, of_the_relay(member))
+    check(world, "membership", "fedscore.lookup.v1.Relay", member.relay, of_the_relay(member))
     still_serves(world)
 
 
 def test_the_log(world: Federation) -> None:
     member = world.members["castor"]
-    check(world, "membership", "Relay", member.relay, of_the_log(member))
+    check(world, "membership", "fedscore.log.v1.Log", member.relay, of_the_log(member))
     still_serves(world)
 
 
 def test_the_pool(world: Federation) -> None:
     member = world.members["castor"]
     channel = member.pool_channel(member.view().pool_address)
-    check(world, "pool", "Pool", channel, of_the_pool(member))
+    check(world, "pool", "fedscore.lookup.v1.Pool", channel, of_the_pool(member))
     still_serves(world)
 
 
