@@ -93,6 +93,8 @@ class Account:
     published: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     audits: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
     replays: list[tuple[int, Mapping[str, Any]]] = field(default_factory=list)
+    asked: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)  # place, leaf hash, audit requests
+    drawn: list[tuple[int, str, Mapping[str, Any]]] = field(default_factory=list)  # the same of draws
     rounds: Counter[tuple[str, str]] = field(default_factory=Counter)
     plans: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -113,6 +115,10 @@ class Account:
             self.audits.append((line.index, content))
         elif line.kind == "replay-result":
             self.replays.append((line.index, content))
+        elif line.kind == "audit-request":
+            self.asked.append((line.index, line.leaf.hex(), content))
+        elif line.kind == "draw":
+            self.drawn.append((line.index, line.leaf.hex(), content))
         elif line.kind == "round":
             self.rounds[str(content.get("run_id")), str(content.get("phase"))] += 1
         elif line.kind == "plan" and isinstance(content.get("plan"), dict):
@@ -132,4 +138,6 @@ class Account:
             "ledgers": [self.ledgers[key].to_json() for key in sorted(self.ledgers)],
             "audits": [{**content, "index": index} for index, content in self.audits],
             "replays": [{**content, "index": index} for index, content in self.replays],
+            "audit_requests": [{**content, "index": index} for index, _, content in self.asked],
+            "draws": [{**content, "index": index} for index, _, content in self.drawn],
         }

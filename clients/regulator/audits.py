@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clients.regulator.findings import day
 from clients.regulator.line import Line
 from clients.regulator.steps.base import Step
 from federation.oversight.audits import AuditRequest, AuditResult
@@ -52,7 +53,7 @@ class Audits:
         for asked in self._asked.values():
             if self._step.case.is_over(asked.said.expires, asked.answered):
                 late = "no answer" if asked.answered is None else f"an answer at log entry {asked.answered}, too late"
-                self._verdict(asked.line, asked.name, late, f"a result by {asked.said.expires}")
+                self._verdict(asked.line, asked.name, late, f"a result by {day(asked.said.expires)}")
             elif asked.answered is None:
                 self._step.note(f"{asked.name}: asked for at log entry {asked.line.index}, and not yet due")
         if self._passed:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from protocols.printable import printable
 
 _LIMIT = 300
+
+
+def day(unix: int) -> str:
+    """A time (Unix s), for people; as it is where no calendar has it."""
+    return f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M} UTC" if unix < 2**36 else str(unix)
 
 
 class Outcome(StrEnum):

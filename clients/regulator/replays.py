@@ -13,6 +13,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from clients.regulator.findings import day
 from clients.regulator.line import Line
 from clients.regulator.plans import Plans
 from clients.regulator.steps.base import Step
@@ -211,7 +212,7 @@ class Replays:
         where = f"replay of {_name((said.institution, said.run_id, said.phase, said.round, said.attempt))}"
         if late:
             got = "no answer" if drawn.answered is None else f"an answer at log entry {drawn.answered}, too late"
-            self._verdict(drawn.line, where, f"{got}; it was drawn for {said.deadline}")
+            self._verdict(drawn.line, where, f"{got}; it was due {day(said.deadline)}")
         elif drawn.answered is None:
             self._step.note(f"{where}: drawn, and not yet due")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from jinja2 import Environment, StrictUndefined
 
 from clients.regulator.account import Account
 from clients.regulator.archive import Archive, ArchiveError
+from clients.regulator.findings import Outcome, day
 from clients.regulator.layout import document_path
 from clients.regulator.policy import Policy
 from clients.regulator.verify import Examined
 from federation.errors import ConfigurationError
 from federation.ledger.budget import Scope
 from federation.ledger.release import ADJACENCY, UNIT
+from protocols.canonical import canonical
 
 LIMITS = (
     "The log proves what was claimed and that it was never rewritten. Audits test the trainer that is presented. Only "
@@ -45,10 +48,10 @@ def write_report(path: Path, examined: Examined, policy: Policy, export: Path) -
         raise ConfigurationError(str(path), got=type(error).__name__, expected="a file that can be written") from error
 
 
-def render(examined: Examined, policy: Policy, export: Path) -> str:
-    """HTML. `export` is named with its hash, and its model cards are read if they are those that were logged."""
+def render(examined: Examined, policy: Policy, export: Path, now: datetime | None = None) -> str:
+    """HTML, made at `now` (UTC). `export` is named with its hash; its model cards are read if they were logged."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"epsilon": _epsilon, "day": _day}
+    environment.filters |= {"epsilon": _epsilon, "day": _day, "figure": _claimed}
     template = files("clients.regulator").joinpath("report.html.j2").read_text(encoding="utf-8")
     verdict, account = examined.verdict, examined.account
     return environment.from_string(template).render(
@@ -69,7 +72,35 @@ def render(examined: Examined, policy: Policy, export: Path) -> str:
         unit=UNIT,
         adjacency=ADJACENCY.replace("_", " "),
         limits=LIMITS,
+        version=version("fedscore"),
+        made=f"{now or datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        policy_sha256=hashlib.sha256(canonical(policy.model_dump(mode="json"))).hexdigest(),
+        failed=[step for step in verdict.steps if step.outcome is not Outcome.HOLDS],
+        audits=list(paired(account.asked, account.audits, "request", "expires")),
+        replays=list(paired(account.drawn, account.replays, "draw", "deadline")),
     )
+
+
+def paired(
+    asked: Sequence[tuple[int, str, Mapping[str, Any]]],
+    answers: Sequence[tuple[int, Mapping[str, Any]]],
+    names: str,
+    due: str,
+) -> Iterator[dict[str, Any]]:
+    """What was asked for beside what answers it; then answers that nobody asked for. `names`: by which field."""
+    by_leaf: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    for index, said in answers:
+        by_leaf.setdefault(str(said.get(names)), []).append((index, said))
+    for index, leaf, said in asked:
+        at, answer = next(iter(by_leaf.pop(leaf, [])), (None, None))
+        yield {"asked": index, "due": _due(said.get(due)), "said": said, "at": at, "answer": answer}
+    for listed in by_leaf.values():
+        for at, answer in listed:
+            yield {"asked": None, "due": "", "said": answer, "at": at, "answer": answer}
+
+
+def _due(unix: object) -> str:
+    return day(unix) if isinstance(unix, int) and unix >= 0 else ""
 
 
 def _budgets(account: Account) -> Iterator[dict[str, Any]]:
@@ -137,6 +168,11 @@ def _comparison(value: Any) -> str:
 
 def _epsilon(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else "∞"
+
+
+def _claimed(value: object) -> str:
+    """A figure that a party stated."""
+    return _epsilon(value) if isinstance(value, float) else str(value)[:20]
 
 
 def _day(value: datetime) -> str:

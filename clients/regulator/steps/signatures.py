@@ -10,7 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from clients.regulator.case import Case
 from clients.regulator.line import LEDGER_ENTRY, Line
+from clients.regulator.lookups import KINDS as LOOKUPS
+from clients.regulator.lookups import Lookups
 from clients.regulator.steps.base import Step
 from federation.errors import FederationError
 from federation.ledger.entries import LABEL
@@ -34,7 +37,10 @@ class SignatureStep(Step):
     number = 2
     title = "Entries are signed by keys valid at their place"
 
-    judged = 0
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self.judged = 0
+        self._lookups = Lookups(case.policy.coordinator, self._key)
 
     def take(self, line: Line) -> None:
         if line.error is not None:
@@ -48,6 +54,8 @@ class SignatureStep(Step):
                 self._plan(line)
             elif line.kind in COORDINATORS | REGULATORS | MEMBERS:
                 self._statement(line)
+            elif line.kind in LOOKUPS:
+                self._lookups.check(line)
             else:
                 return
             self.judged += 1
@@ -55,8 +63,8 @@ class SignatureStep(Step):
             self.fail_with(error, line, where=line.kind)
 
     def finish(self) -> None:
-        self.fact(f"{self.judged} signatures")
-        known = COORDINATORS | REGULATORS | MEMBERS | {PLAN, LEDGER_ENTRY, "unreadable"}
+        self.fact(f"{self.judged} entries, each signed as it must be")
+        known = COORDINATORS | REGULATORS | MEMBERS | LOOKUPS | {PLAN, LEDGER_ENTRY, "unreadable"}
         others = Counter({kind: count for kind, count in self.case.account.kinds.items() if kind not in known})
         for kind, count in sorted(others.items()):
             self.note(f"{count} entries of kind {kind} have their place in the log, and are not judged here")

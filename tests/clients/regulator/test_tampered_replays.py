@@ -15,6 +15,7 @@ from oversight_replays import CHAIN, DUE, Replayed, replayed
 from oversight_world import NOW, World, key_of, witness_key
 
 from clients.regulator import Finding, verify
+from clients.regulator.findings import day
 from federation.oversight import RegulatorStatement
 
 
@@ -188,7 +189,7 @@ def test_a_draw_that_was_not_answered(tmp_path: Path) -> None:
     federation.draw("bank-c")
     found = at_nine(federation, tmp_path)
     assert (found.where, found.index) == ("replay of spring, train round 1, attempt 1, bank-c", 36)
-    assert found.got == f"no answer; it was drawn for {DUE}"
+    assert found.got == f"no answer; it was due {day(DUE)}"
 
 
 def test_a_draw_that_is_not_yet_due(tmp_path: Path) -> None:
@@ -208,7 +209,7 @@ def test_an_answer_after_its_deadline(tmp_path: Path) -> None:
     size = len(federation.entries) - 1
     world = federation.world(earlier=(size,))
     assert (
-        first(judge(world, tmp_path, {9}), 9).got == f"an answer at log entry {size}, too late; it was drawn for {DUE}"
+        first(judge(world, tmp_path, {9}), 9).got == f"an answer at log entry {size}, too late; it was due {day(DUE)}"
     )
     unseen = federation.world(earlier=())
     assert verify(unseen.export(tmp_path / "unseen.zip"), unseen.policy()).holds
