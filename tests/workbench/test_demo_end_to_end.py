@@ -17,12 +17,12 @@ from clients.regulator.mirror import MirrorStore
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(700)
 def test_a_small_demonstration_from_first_to_last(tmp_path: Path) -> None:
     out = tmp_path / "demo"
     command = [sys.executable, "-m", "federation.cli", "demo", "--out", str(out), "--persons", "6000"]
     done = subprocess.run(
-        [*command, "--rounds", "2", "--force", "--json"], capture_output=True, timeout=380, check=False
+        [*command, "--rounds", "2", "--force", "--json"], capture_output=True, timeout=560, check=False
     )
     assert done.returncode == 0, done.stderr.decode()
     assert marked(str(out)) == []
