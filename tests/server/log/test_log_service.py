@@ -26,6 +26,7 @@ from protocols.transparency import (
     Entry,
     Promise,
     attach,
+    check_kept,
     cosign,
     open_checkpoint,
     split_note,
@@ -101,6 +102,17 @@ def test_a_member_appends_is_promised_and_finds_it_in_what_a_quorum_cosigned(hos
         log.append([said("audit-result", hosted.aurora.signing_key, institution="aurora", passed=False).entry])
         new = open_checkpoint(hosted.log.store.checkpoint(), key)
         verify_consistency(log.consistency(old.size, new.size), old.size, new.size, old.root, new.root)
+
+
+def test_what_was_promised_stands_in_the_current_checkpoint_without_witnesses(hosted: Hosted) -> None:
+    key, size = hosted.log.host.key, hosted.log.store.size()
+    promise = hosted.log.store.append("lookup-leaf", b'{"leaf":1}')
+    with LogClient(hosted.aurora) as log:
+        checkpoint = open_checkpoint(log.current(), key)
+        index, path = log.inclusion(promise.leaf_hash, checkpoint.size)
+        assert index == promise.index == size
+        check_kept(promise, checkpoint, path)
+        assert [at for at, _ in log.entries("lookup-leaf", 0)] == [size]
 
 
 def test_a_certificate_decides_whose_sayings_are_logged(hosted: Hosted) -> None:
