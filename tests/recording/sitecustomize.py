@@ -36,8 +36,8 @@ class _Recorder:
 def _serving(recorder: _Recorder, guarded: Any) -> Any:
     """Requests that reach a service, and what it answers: method, caller, bytes, times of arrival and of the reply."""
 
-    def wrapped(method: Any) -> Any:
-        inner = guarded(method)
+    def wrapped(name: str, method: Any) -> Any:
+        inner = guarded(name, method)
 
         def recorded(request: Any, context: Any) -> Any:
             arrived, reply = time.monotonic(), None
