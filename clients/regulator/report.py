@@ -88,12 +88,12 @@ def paired(
     due: str,
 ) -> Iterator[dict[str, Any]]:
     """What was asked for beside what answers it; then answers that nobody asked for. `names`: by which field."""
-    by_leaf: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    by_leaf: dict[str, list[tuple[int | None, Mapping[str, Any] | None]]] = {}
     for index, said in answers:
         by_leaf.setdefault(str(said.get(names)), []).append((index, said))
     for index, leaf, said in asked:
-        at, answer = next(iter(by_leaf.pop(leaf, [])), (None, None))
-        yield {"asked": index, "due": _due(said.get(due)), "said": said, "at": at, "answer": answer}
+        for at, answer in by_leaf.pop(leaf, [(None, None)]):  # more than one: all are shown
+            yield {"asked": index, "due": _due(said.get(due)), "said": said, "at": at, "answer": answer}
     for listed in by_leaf.values():
         for at, answer in listed:
             yield {"asked": None, "due": "", "said": answer, "at": at, "answer": answer}

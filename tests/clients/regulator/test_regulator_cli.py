@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from clients.regulator import Policy
 from clients.regulator.cli import app
 from clients.regulator.policy_template import template
-from clients.regulator.report import LIMITS
+from clients.regulator.report import LIMITS, paired
 from federation.errors import ConfigurationError
 from protocols.transparency import Statement
 
@@ -78,7 +78,26 @@ def test_the_report_of_a_lie_escapes_what_it_quotes(tmp_path: Path, policy: Path
     report = tmp_path / "report.html"
     assert RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--report", str(report)]).exit_code == 1
     assert "<script" not in report.read_text()
-    assert "Step 2 fails" in report.read_text()
+    assert "The first finding: step 2" in report.read_text()
+
+
+@pytest.mark.parametrize("findings", [5, None, {"a": 1}, ["<script>"], [[1]]])
+def test_the_report_of_a_replay_in_another_form(tmp_path: Path, policy: Path, findings: object) -> None:
+    content = {"institution": "bank-a", "findings": findings, "draw": [1], "matches": "yes"}
+    said = Statement.sign("replay-result", content, key_of("bank-a"))
+    path = honest().inserted(28, said.entry.data).export(tmp_path / "export.zip")
+    report = tmp_path / "report.html"
+    assert RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--report", str(report)]).exit_code == 1
+    assert "<script" not in report.read_text()
+    assert "bit for bit" not in report.read_text()
+
+
+def test_the_report_pairs_what_was_asked_with_every_answer() -> None:
+    asked = [(3, "aa", {"institution": "bank-a", "deadline": 1_780_000_000}), (4, "bb", {"institution": "bank-b"})]
+    answers = [(5, {"draw": "aa", "matches": False}), (6, {"draw": "aa", "matches": True}), (7, {"draw": "zz"})]
+    rows = [(row["asked"], row["at"], row["due"]) for row in paired(asked, answers, "draw", "deadline")]
+    due = "2026-05-28 20:26 UTC"
+    assert rows == [(3, 5, due), (3, 6, due), (4, None, ""), (None, 7, "")]
 
 
 def test_the_report_as_pdf(tmp_path: Path, policy: Path) -> None:
