@@ -161,7 +161,8 @@ class LogHost:
             return candidate is None or size > candidate.size
         # Of the empty tree there is nothing to cosign.
         done = candidate.size == 0 or self.size_of(Which.COSIGNED) >= candidate.size
-        return size > candidate.size and self._clock() - candidate.since >= (SPACING_S if done else self._patience)
+        patience = min(SPACING_S, self._patience) if done else self._patience
+        return size > candidate.size and self._clock() - candidate.since >= patience
 
     def _find_cosigned(self) -> None:
         if self._quorum is None or not self._look:
