@@ -70,6 +70,7 @@ class LiveReplays:
         self._changed = threading.Condition()
         self._read = False
         self._wanted: dict[Place, None] = {}
+        self._lost: set[Place] = set()  # committed to in the log, by a seed that is not here
         self._expired_at = 0.0
 
     # What the node asks for ---------------------------------------------------------------------------------------
@@ -83,7 +84,7 @@ class LiveReplays:
     def prepare(self, place: Place) -> None:
         """Have `place` committed to, if it is not, and its beacon learned."""
         sealed = self._store.get(place)
-        if sealed is None or sealed.attempt.stage is Stage.COMMITTED:
+        if place not in self._lost and (sealed is None or sealed.attempt.stage is Stage.COMMITTED):
             with self._changed:
                 self._wanted[place] = None
                 self._changed.notify_all()
@@ -102,7 +103,7 @@ class LiveReplays:
         Otherwise it must be given up, in the ledger: a second commitment to it would be a choice.
         """
         sealed = self._store.get(place)
-        if sealed is None or sealed.attempt.stage is not Stage.READY:
+        if place in self._lost or sealed is None or sealed.attempt.stage is not Stage.READY:
             return False
         with suppress(StageError):
             return self._store.secret(place).hide(self._roots(place.phase)).hex() == sealed.commitment.record_root
@@ -164,6 +165,7 @@ class LiveReplays:
         sealed = self._store.get(place)
         if sealed is None or sealed.commitment != said:
             _log.error("the log has a commitment whose seed is not here", run_id=place.run_id, round=place.round)
+            self._lost.add(place)
             return True
         if sealed.attempt.stage is Stage.COMMITTED:
             try:
