@@ -23,7 +23,7 @@ SECRET = "RSSMRA80A01H501U"
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Watcher, Monitor]]:
     tmp_path = tmp_path_factory.mktemp("watched")
     home = regulator_home(tmp_path)
-    log = RealLog(f"sqlite:///{tmp_path / 'log.db'}", overseen(home).entries)
+    log = RealLog(f"sqlite:///{tmp_path / 'log.db'}", overseen().entries)
     monitor = Monitor(Process.REGULATOR)
     with served(log) as url:
         settings = home.settings.model_copy(update={"log_url": url})
