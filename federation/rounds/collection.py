@@ -70,7 +70,7 @@ class Collection:
         return {"accepted": sorted(self.accepted), "refused": refused, "silent": sorted(silent)}
 
     def again(self, refusal: Refused) -> bool:
-        """True if the same node may answer otherwise later: it waits for the log or a beacon. Else it repeats itself."""
+        """True if the same node may answer otherwise later: it waits for log or beacon. Else it repeats itself."""
         return reason(refusal) in _PASSING
 
     def fail(self, institution: str, code: Code) -> None:
