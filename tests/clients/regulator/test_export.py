@@ -1,4 +1,4 @@
-"""Packing a trail: the same bytes for the same trail, whatever it is read from, and nothing held that can be streamed."""
+"""Packing a trail: the same bytes for the same trail, whatever it is read from; what can be streamed is not held."""
 
 from __future__ import annotations
 
