@@ -78,7 +78,8 @@ def test_the_honest_export_passes(export: Path) -> None:
     verdict = verify(export, honest().policy())
     assert verdict.holds, verdict.first
     assert [step.number for step in verdict.steps] == list(range(1, 11))
-    assert all(not step.notes for step in verdict.steps if step.number != 5)
+    noted = {step.number for step in verdict.steps if step.notes}
+    assert noted == {5, 10}  # no checkpoint seen before; what shared noise would cost
 
 
 def test_every_file_is_known(export: Path) -> None:

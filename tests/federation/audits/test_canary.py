@@ -1,7 +1,8 @@
 """The canary and the one-run audit on the institution's own trainer, honest and at fault.
 
 Chance: a Gaussian bound exceeds the truth with probability at most 1e-6, counted and one-run bounds with 1e-3, and what
-an honest trainer shows lies below its claim; none of the faults is nearer than 4 standard deviations to being missed.
+an honest trainer shows lies below its claim; none of the faults is nearer than 4 standard deviations to being missed by
+the check that is named. Counted guesses are too few here to find a fault for sure: see test_bounds.py.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def shorter(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("fault", "check"),
     [
-        ("noise / 10", Check.COUNTED),
+        ("noise / 10", Check.CANARY_GOOD),
         ("one class not clipped", Check.CANARY_BAD),
         ("q doubled", Check.CANARY_GOOD),
         ("deterministic noise seed", Check.CANARY_GOOD),
