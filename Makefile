@@ -26,13 +26,13 @@ demo: dev
 
 test: dev
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" --cov --cov-report=term --durations=25
 	$(BIN)/coverage report --include='federation/*' --fail-under=95
 	$(BIN)/coverage report --include='protocols/*' --fail-under=95
 
 # What takes minutes: twenty kills in one run, floods of hostile messages, timings of present against absent.
 soak: dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m soak
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m soak --durations=10
 
 lint: dev
 	$(BIN)/ruff check .
