@@ -102,18 +102,23 @@ def _of_questions(population: Population, asked: Asked) -> dict[str, Any]:
     """What a question asked alone took and cost (medians), and what those in batches cost (means).
 
     The headlines of pool and members are those of batches: both serve many queriers, and a process that was asleep pays
-    for waking, at two messages a question as much as for all its arithmetic.
+    for waking, at two messages a question as much as for all its arithmetic. What a process does whether it is asked or
+    not (it follows the log, reports and witnesses) is no part of a question's cost: `idle_cpu_per_s` says how much.
     """
     names = population.names
 
     def members(cost: Seconds) -> float:
         return sum(cost[name] for name in names) / len(names)
 
+    def net(cost: Seconds, wall_s: float) -> Seconds:
+        return {name: max(seconds - asked.idle.get(name, 0.0) * wall_s, 0.0) for name, seconds in cost.items()}
+
+    costs = [net(cost, wall_s) for cost, wall_s in zip(asked.costs, asked.walls, strict=True)]
     alone = {
-        "server_cpu_s": _median(cost["pool"] for cost in asked.costs),
-        "member_cpu_s": _median(members(cost) for cost in asked.costs),
-        "relay_cpu_s": _median(cost["membership"] for cost in asked.costs),
-        "querier_cpu_s": _median(cost["querier"] for cost in asked.costs),
+        "server_cpu_s": _median(cost["pool"] for cost in costs),
+        "member_cpu_s": _median(members(cost) for cost in costs),
+        "relay_cpu_s": _median(cost["membership"] for cost in costs),
+        "querier_cpu_s": _median(cost["querier"] for cost in costs),
     }
     figures: dict[str, Any] = {
         "correct": asked.correct,
@@ -121,12 +126,19 @@ def _of_questions(population: Population, asked: Asked) -> dict[str, Any]:
         "wrong": asked.wrong,
         "wall_s": _median(asked.walls),
         "asked_alone": alone,
+        "idle_cpu_per_s": {
+            "server": asked.idle["pool"],
+            "member": members(asked.idle),
+            "relay": asked.idle["membership"],
+        },
     }
     if asked.batched:
-        spent = {name: seconds / asked.batched for name, seconds in asked.batch_costs.items()}
+        netted = net(asked.batch_costs, asked.batch_wall_s)
+        spent = {name: seconds / asked.batched for name, seconds in netted.items()}
         figures |= {"server_cpu_s": spent["pool"], "member_cpu_s": members(spent)}
         figures["asked_in_batches"] = {
             "queries_per_s": asked.batched / asked.batch_wall_s,
+            "member_cpu_with_idle_s": members(asked.batch_costs) / asked.batched,
             "relay_cpu_s": spent["membership"],
             "querier_cpu_s": spent["querier"],
         }

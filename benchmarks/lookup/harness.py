@@ -25,6 +25,7 @@ SHORTCUT_FROM = 50_000
 PUBLISH_S = 1_800.0
 _LOOK_S = 0.25
 _SAY_S = 10.0
+_IDLE_S = 5.0  # long enough for what nodes do every few seconds
 
 
 def say(text: str) -> None:
@@ -92,6 +93,7 @@ class Asked:
     batched: int = 0
     batch_wall_s: float = 0.0
     batch_costs: Seconds = field(default_factory=dict)
+    idle: Seconds = field(default_factory=dict)  # a second, of what each process does without any question
 
 
 class Questions:
@@ -106,6 +108,7 @@ class Questions:
         """Ask about all; the first unmeasured, then `singly` one by one, the others as fast as they go in batches."""
         asked = Asked()
         self._compare(asked, indices[:1], self._answers(indices[:1]))
+        asked.idle = self._idle()
         for index in indices[1 : 1 + singly]:
             before, started = self.clocks.seconds(), time.monotonic()
             answers = list(self._answers([index]))
@@ -118,6 +121,11 @@ class Questions:
             asked.batched, asked.batch_wall_s = len(rest), time.monotonic() - started
             asked.batch_costs = self.clocks.since(before)
         return asked
+
+    def _idle(self) -> Seconds:
+        before = self.clocks.seconds()
+        time.sleep(_IDLE_S)
+        return {name: seconds / _IDLE_S for name, seconds in self.clocks.since(before).items()}
 
     def read(self, count: int) -> list[querier.Read]:
         """Rows of the pool, with no question behind them."""
