@@ -26,6 +26,7 @@ from clients.institution.enrolment_client import application
 from clients.institution.home import CoordinatorIdentity, InstitutionHome
 from federation.catalogue import load_catalogue
 from federation.enrolment import read_application
+from federation.observability.targets import targets
 from federation.runtime.flower.bundle import Bundle, build
 from federation.runtime.node_keys import flower_public_pem
 from federation.runtime.processes import BackOff, Child, Supervisor
@@ -102,7 +103,8 @@ class Deployment:
 
     def server(self, name: str) -> int | None:
         """The process id of Flower's own server in the part `name`: of its executor's forks, the one that listens."""
-        return next((fork.pid for fork in self._forks(name) if listening(fork)), None)
+        figures = self._figures()
+        return next((fork.pid for fork in self._forks(name) if ports(fork) - figures), None)
 
     def servers(self) -> list[int]:
         """The process ids of the SuperLink and the SuperNodes."""
@@ -110,7 +112,12 @@ class Deployment:
 
     def round_drivers(self) -> list[int]:
         """The process ids of the ServerApp: a fork of the executor, beside the SuperLink."""
-        return [fork.pid for fork in self._forks("superlink") if not listening(fork)]
+        figures = self._figures()
+        return [fork.pid for fork in self._forks("superlink") if not ports(fork) - figures]
+
+    def _figures(self) -> set[int]:
+        """The ports at which the coordinator's processes show their figures: a round driver has one too."""
+        return {int(target.address.rpartition(":")[2]) for target in targets(self.coordinator.path)}
 
     def _forks(self, name: str) -> list[psutil.Process]:
         try:
@@ -130,11 +137,13 @@ class Deployment:
         return found
 
 
-def listening(process: psutil.Process) -> bool:
+def ports(process: psutil.Process) -> set[int]:
+    """Those that it listens at."""
     try:
-        return any(line.status == psutil.CONN_LISTEN for line in process.net_connections("tcp"))
+        found = process.net_connections("tcp")
     except psutil.Error:
-        return False
+        return set()
+    return {line.laddr.port for line in found if line.status == psutil.CONN_LISTEN}
 
 
 def named(part: Child, name: str) -> Child:
