@@ -190,7 +190,7 @@ _VICTIM = """
 import sys
 sys.path[:0] = [{tests!r}, {repository!r}]
 from pathlib import Path
-from test_mirror import Liar, mirror_at
+from test_regulator_mirror import Liar, mirror_at
 from oversight_federation import honest
 
 world, mirror = honest(), mirror_at(Path({folder!r}))
