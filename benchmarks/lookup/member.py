@@ -19,8 +19,8 @@ from benchmarks.lookup.clocks import own_cpu
 from benchmarks.lookup.population import Population
 
 SAMPLE = 4 * 4096
-"""Customers that each member enrols in earnest before a short cut is taken: four batches, of which the costs of starting
-are a small part."""
+"""Customers that each member enrols in earnest before a short cut is taken: four batches, a small
+part of whose costs is starting."""
 _CHUNK = 2048
 
 
