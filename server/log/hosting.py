@@ -6,7 +6,6 @@ with hosted_log(home, members) as log:
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,12 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
-import uvicorn
 
-from federation.errors import ConfigurationError, FederationError
+from federation.errors import FederationError
 from federation.observability import metrics
 from federation.observability.health import beat
-from federation.runtime import rpc
+from federation.runtime import http, rpc
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
 from protocols.wire import log_pb2 as wire
@@ -33,7 +31,6 @@ from server.membership_store import MembershipStore
 from server.rate_limit import RateLimit
 
 FRESH_S = 1.0  # a revoked member's calls end within a second
-START_S = 10.0
 _LIMIT = {"burst": 2000, "per_second": 500.0}  # a proof for each leaf of an epoch, when it closes
 _CONNECTIONS = 256
 _log = get_logger("log")
@@ -73,43 +70,8 @@ def serve_http(host: LogHost, bind: str, port: int, *, tls: tuple[str, str] | No
 
     Raises ConfigurationError for an address that cannot be bound.
     """
-    try:
-        family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-        listening = socket.create_server((bind, port), family=family, backlog=128)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{bind}:{port}", got="an address that cannot be bound", expected="a free one"
-        ) from error
-    key, chain = tls or (None, None)
-    config = uvicorn.Config(
-        application(host),
-        http="h11",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=_CONNECTIONS,
-        timeout_keep_alive=10,
-        timeout_graceful_shutdown=1,
-        ssl_keyfile=key,
-        ssl_certfile=chain,
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="log-http", daemon=True)
-    thread.start()
-    try:
-        end = time.monotonic() + START_S
-        while not server.started:
-            if not thread.is_alive() or time.monotonic() > end:
-                raise ConfigurationError("log", got="an HTTP server that does not start", expected="one that serves")
-            time.sleep(0.01)
-        yield int(listening.getsockname()[1])
-    finally:
-        server.should_exit = True
-        thread.join(5.0)
-        listening.close()
+    with http.serving("log-http", application(host), bind, port, connections=_CONNECTIONS, tls=tls) as at:
+        yield at
 
 
 @contextmanager

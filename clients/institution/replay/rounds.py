@@ -35,7 +35,7 @@ class Replays(Protocol):
 
 
 class NoReplays:
-    """No log, so nobody who could draw: rounds of plans with `replay` are refused."""
+    """No log, so nobody who could draw: whatever is asked of plans with `replay` is refused (no_beacon)."""
 
     def overseen(self, seconds: float) -> bool:
         return False
@@ -44,16 +44,20 @@ class NoReplays:
         """There is nowhere to say it."""
 
     def ready(self, place: Place, seconds: float) -> None:
-        raise Refused(Code.NO_BEACON, "beacon", got="no log", expected="a log that names a regulator")
+        raise _no_log()
 
     def fits(self, place: Place) -> bool:
         return False
 
     def noise(self, place: Place, checked: CheckedRequest, reservation_hash: str) -> NoiseSource:
-        raise NotImplementedError  # pragma: no cover - nothing is ever ready
+        raise _no_log()
 
     def seal(self, place: Place, update_hash: str) -> None:
-        raise NotImplementedError  # pragma: no cover - nothing is ever ready
+        raise _no_log()
+
+
+def _no_log() -> Refused:
+    return Refused(Code.NO_BEACON, "beacon", got="no log", expected="a log that names a regulator")
 
 
 def upcoming(plan: TrainingPlan, history: RunHistory) -> Place | None:
