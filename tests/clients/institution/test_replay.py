@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from fractions import Fraction
@@ -11,21 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from replay_world import CHAIN, LOG_KEY, REGULATOR, ReplayWorld
-from rounds_world import COORDINATOR, catalogue, key_of, records
+from replay_world import LOG_KEY, REGULATOR, ReplayWorld
+from rounds_world import COORDINATOR, catalogue, records
 
 from clients.institution.replay import randomness, recompute
 from clients.institution.replay.evidence import record_tree
-from clients.institution.replay.sealed_store import KEY_FILE
 from clients.institution.training import Computation
-from federation.errors import ConfigurationError
-from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayCommitment, ReplayResult
+from federation.oversight.replay import Draw, Place, ReplayResult
 from federation.privacy import OsNoise
 from federation.privacy.drbg import DrbgNoise
 from federation.rounds import model_hash, model_to_bytes
 from federation.training.additive import AdditiveModel
 from protocols.errors import MessageError, ProofError, SignatureError, StageError
-from protocols.replay import Context, Stage, check_opening
+from protocols.replay import Context, check_opening
 
 FIRST = Place("spring", "train", 1, 1)
 
@@ -280,68 +277,6 @@ def test_a_log_that_shows_what_is_not_in_its_tree_is_refused(
         world.seen()
 
 
-def test_a_draw_keeps_the_seed_until_its_deadline(world: ReplayWorld) -> None:
-    done(world)
-    draw, _ = world.draw(FIRST)
-    world.replayer().hold(draw)
-    assert world.store.expire(world.clock.now + 1001) == ()
-    assert world.store.require(FIRST).attempt.stage is Stage.DRAWN
-    assert world.store.expire(world.clock.now + 5001) == (FIRST,)
-
-
-# What lies on the disk ----------------------------------------------------------------------------------------------
-
-
-def test_a_seed_is_encrypted_bound_to_its_attempt_and_owner_only(world: ReplayWorld) -> None:
-    places = [FIRST, Place("spring", "train", 2, 1)]
-    for place in places:
-        world.commit(place)
-    folder = world.home / "replay"
-    files = sorted(folder.glob("*.seed"))
-    secrets_ = [world.store.secret(place) for place in places]
-    for file in folder.iterdir():
-        data = file.read_bytes()
-        assert file.stat().st_mode & 0o077 == 0
-        for secret in secrets_:
-            assert secret.seed not in data
-            assert secret.seed.hex().encode() not in data
-    first, second = (file.read_bytes() for file in files)
-    files[0].write_bytes(second)
-    files[1].write_bytes(first)
-    for place in places:
-        with pytest.raises(ConfigurationError, match="open"):
-            world.store.secret(place)
-
-
-def test_another_key_opens_nothing(world: ReplayWorld) -> None:
-    world.commit(FIRST)
-    (world.home / "keys" / KEY_FILE).unlink()
-    with pytest.raises(ConfigurationError, match="open"):
-        type(world.store).open(world.home).secret(FIRST)
-
-
-def test_a_destroyed_seed_was_overwritten_before_it_went(world: ReplayWorld) -> None:
-    world.commit(FIRST)
-    (file,) = (world.home / "replay").glob("*.seed")
-    os.link(file, world.home / "copy")  # the same blocks under another name
-    before = (world.home / "copy").read_bytes()
-    assert world.store.expire(world.clock.now + 999) == ()
-    assert world.store.expire(world.clock.now + 1001) == (FIRST,)
-    assert not list((world.home / "replay").glob("*.seed"))
-    assert (world.home / "copy").read_bytes() != before
-    with pytest.raises(StageError, match="destroyed"):
-        world.store.secret(FIRST)
-    assert world.store.expire(world.clock.now + 2000) == ()
-
-
-def test_a_state_that_cannot_be_read_is_named(world: ReplayWorld) -> None:
-    world.commit(FIRST)
-    (file,) = (world.home / "replay").glob("*.json")
-    file.write_bytes(b"{}")
-    with pytest.raises(ConfigurationError, match=r"\.json"):
-        world.store.get(FIRST)
-
-
 def test_a_record_opens_under_the_root_that_was_committed_to(world: ReplayWorld) -> None:
     """What the regulator does beside the core system: root and blinding first, then a record."""
     world.commit(FIRST)
@@ -351,44 +286,3 @@ def test_a_record_opens_under_the_root_that_was_committed_to(world: ReplayWorld)
     assert world.held.target is not None
     record = bytes(4) + world.held.codes[7].tobytes() + world.held.target[7:8].tobytes()
     check_opening(tree.root, tree.size, 7, record, tree.opening(7))
-
-
-# Statements ---------------------------------------------------------------------------------------------------------
-
-
-def test_statements_are_read_as_they_were_said_and_from_their_signer_alone() -> None:
-    hashes = {"seed_commitment": "a" * 64, "record_root": "b" * 64, "code_digest": "c" * 64}
-    beacon = BeaconStatement(9, "a" * 64, 1, CHAIN.preimage(1).hex())
-    said = [
-        ReplayCommitment("bank-a", "spring", "train", 1, 1, **hashes),
-        beacon,
-        Draw("bank-a", "spring", "evaluate", 0, 1, deadline=5),
-        ReplayResult("bank-a", "spring", "train", 1, 1, "a" * 64, "", "c" * 64, ("seed_missing",)),
-    ]
-    for each in said:
-        assert type(each).read(each.entry(REGULATOR), REGULATOR.public) == each
-        with pytest.raises(MessageError, match="signer"):
-            type(each).read(each.entry(REGULATOR), key_of("bank-b").public)
-        other = said[0] if each is not said[0] else beacon
-        with pytest.raises(MessageError, match="kind"):
-            type(each).read(other.entry(REGULATOR), REGULATOR.public)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"attempt": 0}, {"round": -1}, {"phase": "guess"}, {"institution": "Bank A"}, {"run_id": ""}, {"deadline": -1}],
-)
-def test_a_draw_that_is_none_is_refused(change: dict[str, object]) -> None:
-    good = Draw("bank-a", "spring", "train", 1, 1, deadline=5)
-    with pytest.raises(MessageError):
-        replace(good, **change)  # type: ignore[arg-type]
-    with pytest.raises(MessageError):
-        Draw.from_json({**good.to_json(), "more": 1})
-
-
-def test_a_result_cannot_say_that_it_matches_where_it_does_not() -> None:
-    result = ReplayResult("bank-a", "spring", "train", 1, 1, "a" * 64, "b" * 64, "c" * 64, ("update_differs",))
-    with pytest.raises(MessageError, match="matches"):
-        ReplayResult.from_json({**result.to_json(), "matches": True})
-    with pytest.raises(MessageError, match="update_hash"):
-        replace(result, update_hash="", findings=())
