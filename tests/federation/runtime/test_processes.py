@@ -185,8 +185,11 @@ import sys
 from pathlib import Path
 from federation.runtime.processes import Child, Supervisor
 home = Path(sys.argv[1])
-children = [Child(name, ("sh", "-c", f"echo $$ > {home}/{name}.pid; exec sleep 60"), home / f"{name}.log",
-                  ready=lambda name=name: (home / f"{name}.pid").exists()) for name in ("one", "two")]
+def child(name):
+    pid = home / f"{name}.pid"  # there once it is whole
+    command = ("sh", "-c", f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 60")
+    return Child(name, command, home / f"{name}.log", ready=pid.exists)
+children = [child(name) for name in ("one", "two")]
 with Supervisor(children) as supervisor:
     (home / "up").touch()
     supervisor.run()
