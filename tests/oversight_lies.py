@@ -9,10 +9,10 @@ from pathlib import Path
 
 from oversight_world import World, key_of, ledger_entry
 
-from clients.regulator import Finding, Verdict, verify
-from clients.regulator.findings import Outcome
+from clients.regulator.findings import Finding, Outcome, Verdict
 from clients.regulator.line import read_line
 from clients.regulator.steps import STEPS
+from clients.regulator.verify import verify
 from federation.ledger.entries import Entry as LedgerEntry
 from federation.ledger.entries import genesis, sign_entry
 from federation.models import MODEL_LABEL, PublishedModel

@@ -17,8 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from clients.regulator import Policy, Trail, write_export
+from clients.regulator.export import write_export
 from clients.regulator.line import read_line
+from clients.regulator.policy import Policy
+from clients.regulator.trail import Trail
 from federation.ledger.entries import Entry as LedgerEntry
 from federation.ledger.entries import sign_entry
 from federation.oversight import MemberStatement

@@ -53,7 +53,8 @@ def _measure(path: str, policy: dict[str, Any], profile: Path | None) -> dict[st
     started, cpu = time.perf_counter(), time.process_time()
     if profiler:
         profiler.enable()
-    from clients.regulator import Policy, verify
+    from clients.regulator.policy import Policy
+    from clients.regulator.verify import verify
 
     verdict = verify(Path(path), Policy.of(policy))
     if profiler and profile:

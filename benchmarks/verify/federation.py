@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.verify.schedule import CAPS, DELTA, ROUNDS, Schedule
-from clients.regulator import Trail, write_export
+from clients.regulator.export import write_export
+from clients.regulator.trail import Trail
 from federation.ledger.entries import LABEL as LEDGER_LABEL
 from federation.ledger.entries import Entry as LedgerEntry
 from federation.ledger.entries import Kind, genesis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,12 +12,14 @@ from rich.console import Console
 from clients.regulator import service_cli
 from clients.regulator.policy import Policy
 from clients.regulator.policy_template import template
-from clients.regulator.trail import Trail
 from clients.regulator.view import show
 from federation.errors import ConfigurationError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
 app.registered_commands += service_cli.app.registered_commands
+
+if TYPE_CHECKING:
+    from clients.regulator.trail import Trail
 
 PolicyFile = Annotated[Path, typer.Option("--policy", help="The regulator's policy.toml.")]
 
@@ -96,6 +98,8 @@ def _trail(
     if (folder is None) == (log is None):
         raise ConfigurationError("--home, --folder, --log", got="none or several", expected="one of them")
     if folder is not None:
+        from clients.regulator.trail import Trail
+
         return Trail.of_folder(folder)
     if policy is None:
         raise ConfigurationError("--policy", got="none", expected="the policy, which names the log's key")

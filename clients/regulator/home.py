@@ -16,12 +16,12 @@ import secrets
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clients.regulator.policy import Policy
 from clients.regulator.policy_template import template
 from clients.regulator.settings import RegulatorSettings
 from federation.errors import ConfigurationError
-from federation.oversight import RegulatorStatement
 from federation.runtime.private_files import (
     check_private_home,
     private_directory,
@@ -33,6 +33,9 @@ from federation.runtime.settings import parse_settings, read_settings
 from protocols.replay import BeaconChain
 from protocols.signing import SigningKey, VerifyingKey
 from protocols.transparency import WitnessKey
+
+if TYPE_CHECKING:
+    from federation.oversight import RegulatorStatement
 
 SETTINGS_FILE = "regulator.toml"
 POLICY_FILE = "policy.toml"
@@ -146,6 +149,8 @@ class RegulatorHome:
     @property
     def registration(self) -> RegulatorStatement:
         """What the coordinator's operator enters and its log must say: only public keys."""
+        from federation.oversight import RegulatorStatement  # with the ledger's packages
+
         return RegulatorStatement(
             name=self.name,
             key=self.signing_key.public.hex,

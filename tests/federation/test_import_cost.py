@@ -30,6 +30,7 @@ LIGHT = {
     "coordinator epoch": ["server.cli_epoch", "server.lookup.desk"],
     "relay and pool until an engine is needed": ["server.lookup.hosting", "server.lookup.pool_process"],
     "supervisors": ["clients.institution.serve", "server.serve"],
+    "regulator until it reads a trail": ["clients.regulator.cli", "clients.regulator.home", "clients.regulator.policy"],
     "a node until its first plan": ["clients.institution.node_service"],
 }
 

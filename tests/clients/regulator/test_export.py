@@ -15,8 +15,10 @@ import pytest
 from oversight_federation import honest
 from oversight_world import log_key
 
-from clients.regulator import Trail, verify, write_export
+from clients.regulator.export import write_export
 from clients.regulator.log_client import read_trail
+from clients.regulator.trail import Trail
+from clients.regulator.verify import verify
 from federation.errors import ConfigurationError
 from protocols.errors import SignatureError
 from protocols.transparency import VerifierKey, bundles_of, write_bundle

@@ -12,7 +12,7 @@ from oversight_federation import honest
 from oversight_lies import rewritten
 from oversight_world import World, key_of
 
-from clients.regulator import verify
+from clients.regulator.verify import verify
 from federation.ledger.entries import Entry as LedgerEntry
 from federation.privacy.event import GaussianEvent
 from protocols.canonical import canonical

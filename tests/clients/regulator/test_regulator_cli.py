@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,8 @@ from oversight_lies import rewritten
 from oversight_world import key_of, policy_values
 from typer.testing import CliRunner
 
-from clients.regulator import Policy
 from clients.regulator.cli import app
+from clients.regulator.policy import Policy
 from clients.regulator.policy_template import template
 from clients.regulator.report import LIMITS, paired
 from federation.errors import ConfigurationError
@@ -165,3 +167,16 @@ def test_a_witness_named_twice_is_refused() -> None:
 
 def test_the_template_is_toml() -> None:
     assert tomllib.loads(template())["caps"]["run"] == 1.0
+
+
+def test_help_waits_for_no_library_that_it_does_not_need() -> None:
+    script = """
+import sys
+from typer.testing import CliRunner
+from clients.regulator.cli import app
+assert "verify" in CliRunner().invoke(app, ["--help"]).output
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    heavy = {"numpy", "scipy", "sqlalchemy", "alembic", "polars", "httpx", "starlette", "google", "jinja2", "flwr"}
+    assert not heavy & set(done.stdout.split())

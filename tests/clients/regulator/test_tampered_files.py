@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from oversight_federation import honest
 
-from clients.regulator import Verdict, verify
-from clients.regulator.findings import Outcome
+from clients.regulator.findings import Outcome, Verdict
 from clients.regulator.layout import Manifest
 from clients.regulator.steps import STEPS
+from clients.regulator.verify import verify
 
 FILES = sorted(
     [

@@ -16,7 +16,7 @@ from oversight_federation import Federation, audited, honest, make_plan
 from oversight_lies import first, judge, numbered, rewritten
 from oversight_world import BANKS, NOMINAL, World, key_of, ledger_entry, member
 
-from clients.regulator import verify
+from clients.regulator.verify import verify
 from federation.ledger.accountant import published_accountant
 from federation.ledger.budget import Scope, measure
 from federation.ledger.charges import composition, unit

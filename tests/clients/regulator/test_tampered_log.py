@@ -13,8 +13,8 @@ from oversight_federation import audited, honest
 from oversight_lies import first, judge
 from oversight_world import BANKS, NOW, WITNESSES, World, key_of, log_key, member, promise, root_of, witness_key
 
-from clients.regulator import verify
 from clients.regulator.layout import note_line
+from clients.regulator.verify import verify
 from federation.oversight import RegulatorStatement
 from protocols.transparency import Checkpoint, Promise, Statement, attach, cosign, split_note
 

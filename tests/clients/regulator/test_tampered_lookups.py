@@ -10,7 +10,7 @@ from oversight_federation import honest
 from oversight_lies import first, judge
 from oversight_world import BANKS, NOW, World, key_of
 
-from clients.regulator import verify
+from clients.regulator.verify import verify
 from protocols.canonical import canonical
 from protocols.envelope import seal
 from protocols.lookup.bound import ENROL_KIND, enrol_body

@@ -14,8 +14,8 @@ from oversight_lies import first, judge
 from oversight_replays import CHAIN, DUE, Replayed, replayed
 from oversight_world import NOW, World, key_of, witness_key
 
-from clients.regulator import Finding, verify
-from clients.regulator.findings import day
+from clients.regulator.findings import Finding, day
+from clients.regulator.verify import verify
 from federation.oversight import RegulatorStatement
 
 

@@ -18,7 +18,8 @@ from oversight_federation import Federation, honest, make_plan
 from oversight_lies import first, judge, numbered, republished, resigned, rewritten
 from oversight_world import RUN, World, key_of
 
-from clients.regulator import Finding, verify
+from clients.regulator.findings import Finding
+from clients.regulator.verify import verify
 from federation.models import EVALUATION_LABEL, PublishedEvaluation, PublishedModel
 from federation.rounds.averaging import model_to_bytes
 
