@@ -5,6 +5,7 @@ with serving("log", application(host), "127.0.0.1", 8443, connections=256, tls=N
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from federation.errors import ConfigurationError
+from federation.runtime.http_connection import MAX_HEADER_BYTES, BoundedConnection, BoundedLoop
 
 _START_S = 10.0
 _STOP_S = 5.0
@@ -26,14 +28,16 @@ def serving(
 ) -> Iterator[int]:
     """Serve in a thread until the block ends; yields the port (`port` 0: a free one). Writes no access log.
 
-    `connections`: at most so many at a time; `tls`: the files of key and certificate chain. Raises ConfigurationError
-    for an address that cannot be bound, and for a server that does not start within 10 s.
+    `connections`: at most so many at a time, a quarter of them from one address; what each may take of time is in
+    `http_connection`. `tls`: the files of key and certificate chain. Raises ConfigurationError for an address that
+    cannot be bound, and for a server that does not start within 10 s.
     """
     listening = _bound(bind, port)
     key, chain = tls or (None, None)
     config = uvicorn.Config(
         application,
-        http="h11",
+        http=BoundedConnection,
+        h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -47,7 +51,7 @@ def serving(
         ssl_certfile=chain,
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name=name, daemon=True)
+    thread = threading.Thread(target=_run, args=(server, listening), name=name, daemon=True)
     thread.start()
     try:
         end = time.monotonic() + _START_S
@@ -60,6 +64,11 @@ def serving(
         server.should_exit = True
         thread.join(_STOP_S)
         listening.close()
+
+
+def _run(server: uvicorn.Server, listening: socket.socket) -> None:
+    with asyncio.Runner(loop_factory=BoundedLoop) as runner:
+        runner.run(server.serve(sockets=[listening]))
 
 
 def _bound(bind: str, port: int) -> socket.socket:

@@ -3,7 +3,8 @@
 GET  /checkpoint                        the candidate, with its cosignatures; ?cosigned=newest or first: of a quorum;
                                         ?after=SIZE&wait=SECONDS: once it is of more entries than that
 GET  /tile/L/N[.p/W], /tile/entries/... hashes and entries, which never change
-GET  /entry/INDEX                       one entry as it is: some are too long for a bundle
+GET  /entry/INDEX                       one entry as it is
+GET  /document/SHA256                   a published document or a model card that an entry of this log names
 POST /cosignature                       a checkpoint with cosignatures of this log's witnesses
 POST /statement                         an entry that the regulator signed; the answer is the log's promise
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import monotonic
 from typing import Any
@@ -30,9 +32,10 @@ from protocols.transparency import Tile, read_entry, write_bundle
 from server.log.admission import MAX_BODY_BYTES
 from server.log.log_host import LogHost, Which
 from server.rate_limit import RateLimit
+from server.slots import Slots
 
 MAX_WAIT_S = 60.0
-MAX_WAITING = 64
+MAX_WAITING, MAX_WAITING_EACH = 64, 16  # in all, and from one address
 BODY_S = 10.0
 _MAX_NOTE_BYTES = 2**16
 _MAX_ENTRY_BYTES = MAX_BODY_BYTES + 64
@@ -40,17 +43,26 @@ _POLL_S = 0.05
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _NOT_KEPT = {"Cache-Control": "no-store"}
 _OCTETS = "application/octet-stream"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _COSIGNED = {"": Which.CANDIDATE, "newest": Which.COSIGNED, "first": Which.FIRST_COSIGNED}
 Message = MutableMapping[str, Any]
+Documents = Callable[[str], bytes | None]  # by SHA-256 (hex)
 
 
-def application(host: LogHost, limit: RateLimit | None = None) -> Callable[..., Awaitable[None]]:
+def no_documents(_sha256: str) -> None:
+    """For a log of which nothing is published."""
+
+
+def application(
+    host: LogHost, limit: RateLimit | None = None, documents: Documents = no_documents
+) -> Callable[..., Awaitable[None]]:
     """The ASGI application. `limit` is on the calls of one address."""
-    pages = _Pages(host)
+    pages = _Pages(host, documents)
     routes = [
         Route("/checkpoint", pages.checkpoint),
         Route("/tile/{rest:path}", pages.tile),
         Route("/entry/{index:int}", pages.entry),
+        Route("/document/{sha256}", pages.document),
         Route("/cosignature", pages.cosignature, methods=["POST"]),
         Route("/statement", pages.statement, methods=["POST"]),
     ]
@@ -59,9 +71,9 @@ def application(host: LogHost, limit: RateLimit | None = None) -> Callable[..., 
 
 
 class _Pages:
-    def __init__(self, host: LogHost) -> None:
-        self._host = host
-        self._waiting = 0
+    def __init__(self, host: LogHost, documents: Documents) -> None:
+        self._host, self._documents = host, documents
+        self._waiting = Slots(MAX_WAITING, MAX_WAITING_EACH)
 
     async def checkpoint(self, request: Request) -> Response:
         which = _COSIGNED.get(request.query_params.get("cosigned", ""))
@@ -77,15 +89,10 @@ class _Pages:
 
     async def _wait(self, request: Request, which: Which, after: int, wait: float) -> None:
         """Until there is news, the time is over, or nobody listens any more. Holds no thread."""
-        if self._waiting >= MAX_WAITING:
-            raise Refused("busy", "waiting", got=self._waiting, expected=f"at most {MAX_WAITING}: ask again")
-        self._waiting += 1
-        try:
+        with self._waiting.take(_address(request.scope)):
             end = monotonic() + wait
             while self._host.size_of(which) <= after and monotonic() < end and not await request.is_disconnected():
                 await asyncio.sleep(_POLL_S)
-        finally:
-            self._waiting -= 1
 
     def tile(self, request: Request) -> Response:
         try:
@@ -107,6 +114,13 @@ class _Pages:
             return _missing("no such entry")
         return Response(page.entries[0][1], media_type=_OCTETS, headers=_FOR_EVER)
 
+    def document(self, request: Request) -> Response:
+        named: str = request.path_params["sha256"]
+        data = self._documents(named) if _SHA256.fullmatch(named) else None
+        if data is None:
+            return _missing("no document of this hash is published")
+        return Response(data, media_type="application/json", headers=_FOR_EVER)
+
     async def cosignature(self, request: Request) -> Response:
         note = await _body(request, _MAX_NOTE_BYTES)
         found = await run_in_threadpool(self._host.cosign, note)
@@ -125,10 +139,14 @@ class _Limited:
         self._app, self._limit = app, limit
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and not self._limit.allows(str((scope.get("client") or [""])[0]), monotonic()):
+        if scope["type"] == "http" and not self._limit.allows(_address(scope), monotonic()):
             await PlainTextResponse("too many calls\n", 429, {**_NOT_KEPT, "Retry-After": "1"})(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+
+def _address(scope: Message) -> str:
+    return str((scope.get("client") or [""])[0])
 
 
 def _bundle(request: Request, body: bytes) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import time
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from protocols.transparency import (
 )
 from server.log import LogHost, Which
 from server.log.hosting import serve_http
-from server.log.http import MAX_WAITING, application
+from server.log.http import MAX_WAITING, MAX_WAITING_EACH, application
 from server.rate_limit import RateLimit
 
 SIZE = 600
@@ -201,15 +202,35 @@ def test_strangers_leave_nothing_behind(web: httpx.Client, host: LogHost) -> Non
     assert host.store.size() == size
 
 
-def test_many_that_wait_hold_nobody_up(web: httpx.Client, port: int, host: LogHost) -> None:
-    after = host.store.size() + 1000
+def waiting(port: int, after: int, address: str, count: int) -> list[socket.socket]:
+    """Connections from the loopback `address` that wait for a checkpoint."""
     held = []
+    for _ in range(count):
+        raw = socket.create_connection(("127.0.0.1", port), 10, source_address=(address, 0))
+        raw.sendall(f"GET /checkpoint?after={after}&wait=60 HTTP/1.1\r\nHost: log\r\n\r\n".encode())
+        held.append(raw)
+    time.sleep(0.3)
+    return held
+
+
+def test_one_address_that_waits_holds_nobody_else_up(web: httpx.Client, port: int, host: LogHost) -> None:
+    after = host.store.size() + 1000
+    held = waiting(port, after, "127.0.0.2", MAX_WAITING_EACH + 4)
+    refused = [raw for raw in held if select.select([raw], [], [], 0)[0]]
+    assert len(refused) == 4
+    assert all(raw.recv(20).startswith(b"HTTP/1.1 503") for raw in refused)
+    start = time.monotonic()
+    assert web.get(f"/checkpoint?after={after}&wait=1").status_code == 200
+    assert time.monotonic() - start > 0.9
+    for raw in held:
+        raw.close()
+
+
+def test_many_that_wait_hold_no_thread(web: httpx.Client, port: int, host: LogHost) -> None:
+    after = host.store.size() + 1000
+    addresses = MAX_WAITING // MAX_WAITING_EACH + 1
+    held = [raw for n in range(2, 2 + addresses) for raw in waiting(port, after, f"127.0.0.{n}", MAX_WAITING_EACH)]
     try:
-        for _ in range(MAX_WAITING + 4):
-            raw = socket.create_connection(("127.0.0.1", port), 10)
-            raw.sendall(f"GET /checkpoint?after={after}&wait=60 HTTP/1.1\r\nHost: log\r\n\r\n".encode())
-            held.append(raw)
-        time.sleep(0.5)
         assert web.get("/tile/0/000").status_code == 200
         assert web.get(f"/checkpoint?after={after}&wait=1").status_code == 503
     finally:
