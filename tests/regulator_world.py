@@ -7,7 +7,7 @@ fill(home, honest())                         # as `watch` leaves it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -99,9 +99,10 @@ class RealLog:
 
 
 @contextmanager
-def served(log: RealLog) -> Iterator[str]:
-    """The address of `log` over HTTP."""
-    with serve_http(log.host, "127.0.0.1", 0, tls=None) as port:
+def served(log: RealLog, documents: Mapping[str, bytes] | None = None) -> Iterator[str]:
+    """The address of `log` over HTTP, which serves `documents` by their hashes."""
+    by_hash = {hashlib.sha256(data).hexdigest(): data for data in (documents or {}).values()}
+    with serve_http(log.host, "127.0.0.1", 0, tls=None, documents=by_hash.get) as port:
         yield f"http://127.0.0.1:{port}"
 
 

@@ -23,7 +23,8 @@ from protocols.errors import ProtocolError
 from protocols.wire import log_pb2 as wire
 from server.callers import Callers
 from server.home import CoordinatorHome
-from server.log.http import application
+from server.log.documents import PublishedDocuments
+from server.log.http import Documents, application, no_documents
 from server.log.log_host import TICK_S, LogHost
 from server.log.log_service import WORKERS, LogService
 from server.log.log_store import LogStore
@@ -58,19 +59,25 @@ def hosted_log(home: CoordinatorHome, members: MembershipStore) -> Iterator[Host
         host = LogHost(store, key.public, home.signing_key.public)
         callers = Callers(members, limit=RateLimit(**_LIMIT), fresh=FRESH_S)  # type: ignore[arg-type]
         service = rpc.handlers(wire.DESCRIPTOR.services_by_name["Log"], LogService(host, callers))
-        with _ticking(host), serve_http(host, home.log_bind, home.settings.log, tls=home.tls_files) as port:
+        published = PublishedDocuments(store, home.signing_key.public, home.runs)
+        web = serve_http(host, home.log_bind, home.settings.log, tls=home.tls_files, documents=published.read)
+        with _ticking(host), web as port:
             yield HostedLog((service,), WORKERS, host, store, port)
     finally:
         store.close()
 
 
 @contextmanager
-def serve_http(host: LogHost, bind: str, port: int, *, tls: tuple[str, str] | None) -> Iterator[int]:
-    """Serve the log over HTTP until the block ends; yields the port. `tls`: the files of key and certificate chain.
+def serve_http(
+    host: LogHost, bind: str, port: int, *, tls: tuple[str, str] | None, documents: Documents = no_documents
+) -> Iterator[int]:
+    """Serve the log over HTTP until the block ends; yields the port. `tls`: the files of key and certificate chain;
+    `documents` gives what is published, by hash.
 
     Raises ConfigurationError for an address that cannot be bound.
     """
-    with http.serving("log-http", application(host), bind, port, connections=_CONNECTIONS, tls=tls) as at:
+    pages = application(host, documents=documents)
+    with http.serving("log-http", pages, bind, port, connections=_CONNECTIONS, tls=tls) as at:
         yield at
 
 

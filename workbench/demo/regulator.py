@@ -2,7 +2,7 @@
 
 What people do in a deployment is done here in their place: keys read out over another channel are handed from one
 command's output to the next, the operator enters the regulator in coordinator.toml, the regulator completes policy.toml
-by the members' witness keys and its own caps, published documents are sent to it.
+by the members' witness keys and its own caps.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -19,15 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from clients.regulator.home import POLICY_FILE, RegulatorHome
-from clients.regulator.layout import DOCUMENTS, document_path
 from clients.regulator.mirror import MirrorStore
 from clients.regulator.watch.judge import Judge
 from clients.regulator.watch.replays import Drawable, ReplayProgress
 from clients.regulator.watch.thorough import trail_of
 from protocols.transparency import leaf_hash, open_checkpoint, read_entry
-from server.checkpoint_store import SIGNED_PLAN
 from server.home import SETTINGS_FILE
-from workbench.demo.cast import RUN, Facts, Homes, Terms, command
+from workbench.demo.cast import Facts, Homes, Terms, command
 from workbench.demo.inputs import Inputs
 from workbench.demo.processes import DemoFailed, Processes
 
@@ -93,7 +90,6 @@ def oversee(processes: Processes, homes: Homes, inputs: Inputs, plan_hash: str, 
         _await(processes, home, {bytes.fromhex(asked.draw)} if asked.draw else set())
         _await(processes, home, _answer(processes, homes, asked))
     with stage("export", 1):
-        _send_documents(homes)
         export, policy = homes.out / EXPORT, homes.out / POLICY
         processes.run(command("regulator", "export", home=homes.regulator, out=export))
         policy.write_text((homes.regulator / POLICY_FILE).read_text() + _seen(home, remembered))
@@ -159,16 +155,6 @@ def _answer(processes: Processes, homes: Homes, asked: _Asked) -> set[bytes]:
     if asked.draw:
         results.add(read_entry((home / "replay" / f"{asked.draw}.result").read_bytes()).hash)
     return results
-
-
-def _send_documents(homes: Homes) -> None:
-    """What the coordinator published, sent over any channel: the log has its hashes."""
-    for name in DOCUMENTS:
-        published = homes.run / (SIGNED_PLAN if name == "plan" else f"{name}.json")
-        sent = homes.regulator / "documents" / document_path(RUN, name)
-        if published.exists():  # there is no evaluation where none was planned
-            sent.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(published, sent)
 
 
 def _await(processes: Processes, home: RegulatorHome, leaves: set[bytes]) -> None:

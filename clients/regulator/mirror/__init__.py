@@ -6,8 +6,9 @@ with LogReader(home.settings.log_url, home.authority) as log:
 store.entries(0), store.newest
 """
 
+from clients.regulator.mirror.documents import Shelf
 from clients.regulator.mirror.follow import Alarm, Mirror
 from clients.regulator.mirror.reader import LogReader, LogUnreachable
 from clients.regulator.mirror.store import Held, MirrorStore
 
-__all__ = ["Alarm", "Held", "LogReader", "LogUnreachable", "Mirror", "MirrorStore"]
+__all__ = ["Alarm", "Held", "LogReader", "LogUnreachable", "Mirror", "MirrorStore", "Shelf"]

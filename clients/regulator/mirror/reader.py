@@ -69,6 +69,10 @@ class LogReader:
             except ProtocolError as error:
                 raise LogUnreachable(bundle.path, got=error.got, expected=error.expected) from error
 
+    def document(self, sha256: str) -> bytes | None:
+        """What was published under that hash (hex); None where the log does not have it."""
+        return self._get_or_none(f"document/{sha256}")
+
     def cosign(self, note: bytes) -> None:
         """Hand in a checkpoint with this witness's line."""
         self._post("cosignature", note)

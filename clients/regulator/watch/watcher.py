@@ -4,7 +4,7 @@ watcher = Watcher.open(home, clock=time.time)
 watcher.turn(wait=30.0)                       # raises LogUnreachable; an alarm ends in an alert
 
 A turn 1. fetches and verifies the next checkpoint, 2. judges the new entries, 3. cosigns (on disk before), 4. takes the
-others' cosignatures, 5. reveals beacons and draws rounds, 6. sends what the log has not answered.
+others' cosignatures, 5. reveals beacons and draws rounds, 6. sends what the log has not answered, 7. fetches documents.
 Killed at any moment, it goes on: statements are kept before they are sent, one for each slot.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from clients.regulator.home import RegulatorHome
-from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, Mirror, MirrorStore
+from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, Mirror, MirrorStore, Shelf
 from clients.regulator.policy import Policy
 from clients.regulator.watch.judge import Judge
 from clients.regulator.watch.replays import ReplayProgress, drawn
@@ -58,6 +58,7 @@ class Watcher:
     clock: Callable[[], float]
     mirror: Mirror = field(init=False)
     judge: Judge = field(init=False)
+    shelf: Shelf = field(init=False)
     progress: ReplayProgress = field(default_factory=ReplayProgress)
     quorum_size: int = 0  # of the newest checkpoint with a quorum of the roster
     _cosigned: int = -1
@@ -73,6 +74,7 @@ class Watcher:
     def __post_init__(self) -> None:
         self.mirror = Mirror(self.store, self.policy.log, self.home.anchor, self.home.alarm, self.clock)
         self.judge = Judge(self.policy)
+        self.shelf = Shelf(self.home.documents, self.policy.coordinator)
         self._judge_news()
 
     def run(self, stop: threading.Event) -> None:
@@ -105,6 +107,7 @@ class Watcher:
         self._owe_beacon()
         self._owe_draws()
         self._send()
+        self.shelf.fetch(self.log, self.quorum_size)
 
     def verify_if_due(self) -> bool:
         """The complete ten steps, where they are due; True if they were run."""
@@ -127,6 +130,7 @@ class Watcher:
         for data in self.store.entries(self.judge.size, self.mirror.tree.size):
             line, findings = self.judge.take(data)
             self.progress.take(line, self.judge.case.roster)
+            self.shelf.take(line)
             for step, finding in findings:
                 self._alert(CODES[step - 1], finding.place, str(finding))
         named = self.judge.case.roster.regulator

@@ -48,7 +48,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     home = regulator_home(tmp_path)
     world = overseen()
     log = RealLog(f"sqlite:///{tmp_path / 'log.db'}", world.entries)
-    with served(log) as url:
+    with served(log, world.documents) as url:
         yield Scene(home, world, log, url)
     log.store.close()
 
@@ -232,10 +232,6 @@ def test_the_copy_verifies_completely_and_remembers_what_was_cosigned(scene: Sce
     turns(scene, watcher, 2)
     watcher = scene.watcher(rate=0.0)  # what is found at the start is verified at once
     watcher.turn()
-    for name, data in scene.world.documents.items():
-        path = scene.home.documents / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
     assert watcher.verify_if_due()
     verdict = watcher.store.verdict()
     assert verdict is not None
@@ -244,6 +240,42 @@ def test_the_copy_verifies_completely_and_remembers_what_was_cosigned(scene: Sce
     scene.home.anchor.write_bytes(honest().note(9))  # another history was cosigned before
     broken = verify_copy(scene.home, watcher.store, LATER)
     assert broken.step(5).findings
+
+
+def test_documents_come_by_themselves_once_their_entries_are_cosigned(scene: Scene) -> None:
+    watcher = scene.watcher(rate=0.0)
+    watcher.turn()
+    assert list(scene.home.documents.rglob("*.json")) == []  # no quorum yet
+    turns(scene, watcher, 1)
+    published = {path: data for path, data in scene.world.documents.items() if not path.endswith("plan.json")}
+    files = scene.home.documents.rglob("*.json")
+    assert {str(path.relative_to(scene.home.documents)): path.read_bytes() for path in files} == published
+    path, data = published.popitem()
+    (scene.home.documents / path).write_bytes(b"{}")
+    turns(scene, scene.watcher(rate=0.0), 1)  # the next process looks after what is there
+    assert (scene.home.documents / path).read_bytes() == data
+
+
+def test_a_document_of_other_bytes_is_not_kept_and_fails_the_verification(scene: Scene) -> None:
+    """A log may give anything; without the hash the forged model would be the one that is shown."""
+    model = f"runs/{RUN}/model.json"
+    true = scene.world.documents[model]
+
+    class Lying(LogReader):
+        def document(self, sha256: str) -> bytes | None:
+            data = super().document(sha256)
+            return true.replace(b'"run_id":"spring"', b'"run_id":"summer"') if data == true else data
+
+    watcher = scene.watcher(rate=0.0)
+    watcher.log = Lying(scene.url)
+    turns(scene, watcher, 1)
+    assert (scene.home.documents / f"runs/{RUN}/evaluation.json").exists()
+    assert not (scene.home.documents / model).exists()
+    assert verify_copy(scene.home, watcher.store, LATER).step(9).findings
+    watcher.log = LogReader(scene.url)  # asked again
+    watcher.turn()
+    assert (scene.home.documents / model).read_bytes() == true
+    assert verify_copy(scene.home, watcher.store, LATER).holds
 
 
 def test_the_roster_and_the_policy_agree_on_who_witnesses(scene: Scene) -> None:
