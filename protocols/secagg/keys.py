@@ -1,0 +1,69 @@
+"""Keys: X25519 (RFC 7748) between two members, HKDF-SHA256 (RFC 5869) for everything made of a secret.
+
+    pair key      of two members and a round: their pairwise mask. Either makes it; so does who knows one mask key
+    self key      of one member and a round: its own mask, from its seed
+    channel key   from one member to another: their shares. One for each direction
+    coins         of one member and a round: the polynomials its secrets are shared by
+
+The salt is the set-up's id, which hashes the plan and all adverts; `info` says what the key is for.
+"""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from protocols.canonical import JSON, canonical
+from protocols.errors import MessageError
+
+KEY_BYTES = 32
+PAIR = "fedscore/v1/secagg/pair-mask"
+SELF = "fedscore/v1/secagg/self-mask"
+CHANNEL = "fedscore/v1/secagg/channel"
+COINS = "fedscore/v1/secagg/coins"
+
+
+def public_of(secret: bytes) -> bytes:
+    """The X25519 public key of 32 secret bytes."""
+    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+
+
+def pair_key(secret: bytes, public: bytes, setup_id: bytes, number: int, one: str, other: str) -> bytes:
+    """32 bytes, the same for (secret of one, public of other) and the other way round, and in either order of names."""
+    first, second = sorted((one, other))
+    return _derive(_agree(secret, public), setup_id, PAIR, [number, first, second])
+
+
+def self_key(seed: bytes, setup_id: bytes, number: int, name: str) -> bytes:
+    """32 bytes from a member's seed of round `number`."""
+    return _derive(seed, setup_id, SELF, [number, name])
+
+
+def channel_key(secret: bytes, public: bytes, setup_id: bytes, sender: str, receiver: str) -> bytes:
+    """32 bytes, the same at both ends; another for the other direction."""
+    return _derive(_agree(secret, public), setup_id, CHANNEL, [sender, receiver])
+
+
+def coins(secret: bytes, setup_id: bytes, number: int, kind: int, length: int) -> bytes:
+    """`length` bytes of a keystream for the polynomial that shares one secret: the same whenever they are asked for.
+
+    A member that is asked again must say the same again. Another polynomial under the same channel keys would be sealed
+    under a nonce that was used before.
+    """
+    key = _derive(secret, setup_id, COINS, [number, kind])
+    return Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor().update(bytes(length))
+
+
+def _agree(secret: bytes, public: bytes) -> bytes:
+    try:
+        return X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError as error:
+        raise MessageError("secagg.key", got="a point of small order", expected="an X25519 key") from error
+
+
+def _derive(secret: bytes, setup_id: bytes, label: str, about: JSON) -> bytes:
+    info = label.encode() + b"\x00" + canonical(about)
+    return HKDF(SHA256(), KEY_BYTES, salt=setup_id, info=info).derive(secret)

@@ -1,0 +1,154 @@
+"""A member's side: one state, from which every step makes the next.
+
+    state, advert = Member.start(plan, name, key, os.urandom)     # set-up, first exchange
+    state, shares = state.share(adverts)                          # set-up, second exchange: {name: signed advert}
+    state, masked = state.mask(number, vector)                    # every round, first exchange
+    state, reveal = state.reveal(unmasking)                       # second exchange, where members may drop
+    state = state.finish(number)                                  # the round's secrets are forgotten
+
+The new state is to be stored, durably, BEFORE what came with it is sent: a member that forgets what it said can be made
+to say something else, and two vectors under one mask, or shares for two lists, open what nobody may see. Asked again for
+the same, it answers with the same bytes. A copy of an old state, restored, is such a forgetting: discard the run instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from protocols.errors import MessageError, StageError
+from protocols.secagg.advert import Advert, Setup
+from protocols.secagg.keys import KEY_BYTES, pair_key, public_of, self_key
+from protocols.secagg.masks import Words, add_mask, check_words, to_wire
+from protocols.secagg.messages import same
+from protocols.secagg.plan import SecaggPlan
+from protocols.secagg.secrets import Random, RoundSecrets, check_fresh
+from protocols.secagg.sharing import Place, Shares, open_share
+from protocols.secagg.unmasking import Reveal, Unmasking, check_survivors, kind_of
+from protocols.signing import SigningKey
+
+
+@dataclass(frozen=True)
+class Said:
+    """What was sent in a round: the SHA-256 of the masked vector, and the survivors that shares were opened for."""
+
+    masked: bytes
+    survivors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Member:
+    """`name`'s part in one plan. `secrets` and `said` go by round; rounds that are over are in neither."""
+
+    plan: SecaggPlan
+    name: str
+    key: SigningKey = field(repr=False)
+    channel: bytes = field(repr=False)
+    secrets: Mapping[int, RoundSecrets] = field(repr=False)
+    setup: Setup | None = field(default=None, repr=False)
+    said: Mapping[int, Said] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def start(cls, plan: SecaggPlan, name: str, key: SigningKey, random: Random) -> tuple[Member, bytes]:
+        """The state, and the signed advert.
+
+        `random(n)` gives n uniform bytes. Raises MessageError for a stranger, a key that is not the enrolled one, or a
+        generator that repeats itself.
+        """
+        plan.place(name)
+        if plan.members[name] != key.public:
+            raise MessageError(f"key of {name}", got=key.public.key_id, expected=plan.members[name].key_id)
+        channel = random(KEY_BYTES)
+        secrets = {number: RoundSecrets.draw(random) for number in range(1, plan.rounds + 1)}
+        check_fresh([channel, *(secret for each in secrets.values() for secret in (each.mask, each.seed, each.coins))])
+        return cls(plan, name, key, channel, secrets), Advert.of(plan, name, channel, secrets).sign(key)
+
+    def share(self, adverts: Mapping[str, bytes]) -> tuple[Member, bytes]:
+        """The state, and the signed shares of all rounds' secrets (none where nobody may drop).
+
+        Raises Fault naming whose advert does not hold, and StageError for an advert that is missing, other adverts than
+        those of the first time, or rounds that have begun.
+        """
+        setup = Setup.open(self.plan, adverts)
+        own = setup.adverts[self.name]
+        if self.setup is not None and self.setup.id != setup.id:
+            raise StageError("secagg.adverts", got="others than before", expected="those that shares were made for")
+        if len(self.secrets) != self.plan.rounds:
+            raise StageError("secagg.adverts", got="a second time, after rounds", expected="before the first round")
+        if own != Advert.of(self.plan, self.name, self.channel, self.secrets):
+            raise StageError(f"advert of {self.name}", got="one of an earlier start", expected="the one of this start")
+        shares = Shares.deal(setup, self.name, self.channel, self.secrets)
+        return replace(self, setup=setup), shares.sign(self.key)
+
+    def mask(self, number: int, vector: Words) -> tuple[Member, Words]:
+        """The state, and uint64[m]: `vector` under the masks of round `number`, modulo 2^64.
+
+        Every number masks one vector: the same again gives the same. Raises StageError for another, before the set-up
+        or after `finish`; MessageError for what is no uint64[m].
+        """
+        setup, secrets = self._ready(number)
+        check_words(vector)
+        total = vector.copy()
+        for peer in self.plan.names:
+            if peer != self.name:
+                public = setup.mask_key(peer, number)
+                shared = pair_key(secrets.mask, public, setup.id, number, self.name, peer)
+                add_mask(total, shared, negative=self.name > peer)
+        if self.plan.recoverable:
+            add_mask(total, self_key(secrets.seed, setup.id, number, self.name))
+        sent = sha256(to_wire(total)).digest()
+        before = self.said.get(number)
+        if before is not None and before.masked != sent:
+            raise StageError(f"round {number}", got="a second vector", expected="the one that was masked")
+        return self if before else self._with(number, Said(sent)), total
+
+    def reveal(self, unmasking: Unmasking) -> tuple[Member, bytes]:
+        """The state, and the signed shares that the list of survivors calls for.
+
+        Raises StageError for a round in which nothing was sent, or another list than before; MessageError for a list
+        that no honest coordinator sends; Fault naming the dealer of a share that does not open.
+        """
+        number, survivors = unmasking.round, unmasking.survivors
+        setup, _ = self._ready(number)
+        if not self.plan.recoverable:
+            raise StageError(f"round {number}", got="an unmasking", expected="none: nobody may drop")
+        same("unmasking.setup_id", unmasking.setup_id, setup.id)
+        self._check_list(number, survivors)
+        if tuple(unmasking.sealed) != self.plan.names:
+            raise MessageError("unmasking.sealed", got="other members", expected="a cell of every member, in order")
+        shares = {}
+        for dealer, sealed in unmasking.sealed.items():
+            place = Place(setup, number, kind_of(dealer, survivors), dealer, self.name)
+            shares[dealer] = open_share(place, self.channel, sealed)
+        revealed = Reveal(setup.id, self.name, number, survivors, shares).sign(self.key)
+        return self._with(number, replace(self.said[number], survivors=survivors)), revealed
+
+    def finish(self, number: int) -> Member:
+        """The state without the secrets of round `number`, which can then neither be masked nor revealed."""
+        self.plan.check_round(number)
+        secrets = {at: each for at, each in self.secrets.items() if at != number}
+        return replace(self, secrets=secrets, said={at: each for at, each in self.said.items() if at != number})
+
+    def _check_list(self, number: int, survivors: tuple[str, ...]) -> None:
+        said = self.said.get(number)
+        if said is None:
+            raise StageError(f"round {number}", got="an unmasking", expected="none before a vector was masked")
+        check_survivors(self.plan, survivors, self.name)
+        if said.survivors not in ((), survivors):
+            raise StageError(f"round {number}", got="a second list of survivors", expected=", ".join(said.survivors))
+
+    def _ready(self, number: int) -> tuple[Setup, RoundSecrets]:
+        self.plan.check_round(number)
+        if self.setup is None:
+            raise StageError(f"round {number}", got="a round", expected="the adverts of all members first")
+        if number not in self.secrets:
+            raise StageError(f"round {number}", got="a round that is over", expected="one that is not")
+        return self.setup, self.secrets[number]
+
+    def _with(self, number: int, said: Said) -> Member:
+        return replace(self, said={**self.said, number: said})
+
+    @property
+    def channel_public(self) -> bytes:
+        return public_of(self.channel)

@@ -1,0 +1,87 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SecaggAdvert(_message.Message):
+    __slots__ = ("plan_id", "member", "channel", "masks", "seeds")
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    MASKS_FIELD_NUMBER: _ClassVar[int]
+    SEEDS_FIELD_NUMBER: _ClassVar[int]
+    plan_id: bytes
+    member: str
+    channel: bytes
+    masks: _containers.RepeatedScalarFieldContainer[bytes]
+    seeds: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, plan_id: _Optional[bytes] = ..., member: _Optional[str] = ..., channel: _Optional[bytes] = ..., masks: _Optional[_Iterable[bytes]] = ..., seeds: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class SecaggShares(_message.Message):
+    __slots__ = ("setup_id", "member", "bundles")
+    SETUP_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    BUNDLES_FIELD_NUMBER: _ClassVar[int]
+    setup_id: bytes
+    member: str
+    bundles: _containers.RepeatedCompositeFieldContainer[SecaggBundle]
+    def __init__(self, setup_id: _Optional[bytes] = ..., member: _Optional[str] = ..., bundles: _Optional[_Iterable[_Union[SecaggBundle, _Mapping]]] = ...) -> None: ...
+
+class SecaggBundle(_message.Message):
+    __slots__ = ("sealed", "commitments")
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    COMMITMENTS_FIELD_NUMBER: _ClassVar[int]
+    sealed: bytes
+    commitments: bytes
+    def __init__(self, sealed: _Optional[bytes] = ..., commitments: _Optional[bytes] = ...) -> None: ...
+
+class SecaggUnmasking(_message.Message):
+    __slots__ = ("setup_id", "round", "survivors", "sealed")
+    SETUP_ID_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    SURVIVORS_FIELD_NUMBER: _ClassVar[int]
+    SEALED_FIELD_NUMBER: _ClassVar[int]
+    setup_id: bytes
+    round: int
+    survivors: _containers.RepeatedScalarFieldContainer[str]
+    sealed: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, setup_id: _Optional[bytes] = ..., round: _Optional[int] = ..., survivors: _Optional[_Iterable[str]] = ..., sealed: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class SecaggReveal(_message.Message):
+    __slots__ = ("setup_id", "member", "round", "survivors", "shares")
+    SETUP_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    SURVIVORS_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    setup_id: bytes
+    member: str
+    round: int
+    survivors: _containers.RepeatedScalarFieldContainer[str]
+    shares: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, setup_id: _Optional[bytes] = ..., member: _Optional[str] = ..., round: _Optional[int] = ..., survivors: _Optional[_Iterable[str]] = ..., shares: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class SecaggSetup(_message.Message):
+    __slots__ = ("adverts", "shares")
+    class AdvertsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    class SharesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    ADVERTS_FIELD_NUMBER: _ClassVar[int]
+    SHARES_FIELD_NUMBER: _ClassVar[int]
+    adverts: _containers.ScalarMap[str, bytes]
+    shares: _containers.ScalarMap[str, bytes]
+    def __init__(self, adverts: _Optional[_Mapping[str, bytes]] = ..., shares: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
