@@ -7,16 +7,15 @@ cannot even open each other's shares.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from protocols.canonical import digest
 from protocols.envelope import seal
 from protocols.errors import MessageError, StageError
-from protocols.lookup.fault import Fault
 from protocols.lookup.mask_key import check_mask_key
-from protocols.secagg.keys import KEY_BYTES, public_of
+from protocols.secagg.keys import KEY_BYTES, pair_key, public_of
 from protocols.secagg.messages import cells, open_from, same
 from protocols.secagg.plan import SecaggPlan
 from protocols.secagg.secrets import RoundSecrets
@@ -48,7 +47,7 @@ class Advert:
         """What `member` signed for `plan`. Raises Fault naming it for anything else."""
 
         def read(message: SecaggAdvert) -> Advert:
-            advert = cls(message.plan_id, message.member, message.channel, tuple(message.masks), tuple(message.seeds))
+            advert = cls.of_message(message)
             advert.check(plan, member)
             return advert
 
@@ -61,8 +60,16 @@ class Advert:
             raise MessageError("advert.member", got=self.member, expected=member)
         cells(self.masks, "advert.masks", plan.rounds, KEY_BYTES)
         cells(self.seeds, "advert.seeds", plan.rounds if plan.recoverable else 0, KEY_BYTES)
-        for key in (self.channel, *self.masks):
+        keys = (self.channel, *self.masks)
+        for key in keys:
             check_mask_key(key, "advert.keys")
+        if len(set(keys)) != len(keys) or len(set(self.seeds)) != len(self.seeds):
+            raise MessageError("advert.keys", got="one that comes twice", expected="another for every round")
+
+    @classmethod
+    def of_message(cls, message: SecaggAdvert) -> Advert:
+        """As it stands; `check` comes after."""
+        return cls(message.plan_id, message.member, message.channel, tuple(message.masks), tuple(message.seeds))
 
     def message(self) -> SecaggAdvert:
         return SecaggAdvert(
@@ -84,17 +91,10 @@ class Setup:
     def __post_init__(self) -> None:
         if tuple(self.adverts) != self.plan.names:
             raise MessageError("secagg.adverts", got=", ".join(self.adverts), expected=", ".join(self.plan.names))
-        owners: dict[bytes, str] = {}
-        for name, advert in self.adverts.items():
-            for key in (advert.channel, *advert.masks, *advert.seeds):
-                if owners.setdefault(key, name) is not name:
-                    raise Fault(name, "advert", f"a key of {owners[key]}", expected="keys of its own")
-            if len({advert.channel, *advert.masks, *advert.seeds}) != 1 + len(advert.masks) + len(advert.seeds):
-                raise Fault(name, "advert", "a key that comes twice", expected="another for every round")
 
     @classmethod
     def open(cls, plan: SecaggPlan, adverts: Mapping[str, bytes]) -> Setup:
-        """Raises StageError while an advert is missing, MessageError for a stranger, Fault naming whose does not hold."""
+        """Raises StageError while an advert is missing, MessageError for a stranger's, Fault naming whose is no good."""
         for name in adverts:
             plan.place(name)
         missing = [name for name in plan.names if name not in adverts]
@@ -108,8 +108,16 @@ class Setup:
         bodies = [advert.message().SerializeToString(deterministic=True) for advert in self.adverts.values()]
         return digest(LABEL, self.plan.id + b"".join(digest(LABEL, body) for body in bodies))
 
+    def pair_keys(self, number: int, name: str, secret: bytes, peers: Iterable[str]) -> tuple[list[bytes], list[bytes]]:
+        """The keys of the masks that `name` adds in round `number`, and of those it takes away, one for each peer.
+
+        Of two members the first by name adds. `secret` is `name`'s mask key.
+        """
+        plus, minus = [], []
+        for peer in peers:
+            public = self.adverts[peer].masks[number - 1]
+            (plus if name < peer else minus).append(pair_key(secret, public, self.id, number, name, peer))
+        return plus, minus
+
     def channel(self, name: str) -> bytes:
         return self.adverts[name].channel
-
-    def mask_key(self, name: str, number: int) -> bytes:
-        return self.adverts[name].masks[number - 1]

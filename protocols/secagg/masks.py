@@ -1,15 +1,16 @@
 """Masks: the ChaCha20 keystream (RFC 8439) of a key, as little-endian 64-bit words, added modulo 2^64.
 
-A key masks one vector and nothing else, so the nonce is zero. Words come in blocks that stay in the processor's cache:
-a mask is never held whole. Cost: 2 nanoseconds a word.
+A key masks one vector and nothing else, so the nonce is zero. All masks are added to one block of words, which stays in
+the processor's cache, before the next block: no mask is ever held whole. Cost: 1.6 nanoseconds a word and mask.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from numpy.typing import NDArray
 
@@ -21,16 +22,21 @@ _BLOCK = 2**13  # words: 64 KiB
 _ZEROS = bytes(8 * _BLOCK)
 
 
-def add_mask(total: Words, key: bytes, *, negative: bool = False) -> None:
-    """Add the mask of `key` to `total` in place, or take it away; modulo 2^64."""
-    stream = Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor()
-    block = np.empty(_BLOCK, "<u8")
-    apply = np.subtract if negative else np.add
+def add_masks(total: Words, plus: Sequence[bytes] = (), minus: Sequence[bytes] = ()) -> None:
+    """Add the masks of the keys in `plus` to `total`, in place, and take those of `minus` away; modulo 2^64."""
+    streams = [(np.add, _stream(key)) for key in plus] + [(np.subtract, _stream(key)) for key in minus]
+    buffer = bytearray(len(_ZEROS))
+    words = np.frombuffer(buffer, "<u8")
     for start in range(0, len(total), _BLOCK):
         part = total[start : start + _BLOCK]
-        size = 8 * len(part)
-        stream.update_into(_ZEROS[:size], memoryview(block).cast("B"))
-        apply(part, block[: len(part)], out=part)
+        zeros, mask = _ZEROS[: 8 * len(part)], words[: len(part)]
+        for apply, stream in streams:
+            stream.update_into(zeros, buffer)
+            apply(part, mask, out=part)
+
+
+def _stream(key: bytes) -> CipherContext:
+    return Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor()
 
 
 def check_words(vector: Words, width: int | None = None) -> None:

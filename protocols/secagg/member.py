@@ -6,9 +6,12 @@
     state, reveal = state.reveal(unmasking)                       # second exchange, where members may drop
     state = state.finish(number)                                  # the round's secrets are forgotten
 
-The new state is to be stored, durably, BEFORE what came with it is sent: a member that forgets what it said can be made
-to say something else, and two vectors under one mask, or shares for two lists, open what nobody may see. Asked again for
-the same, it answers with the same bytes. A copy of an old state, restored, is such a forgetting: discard the run instead.
+The new state is to be stored, durably, BEFORE what came with it is sent: a member that forgets what it said can be
+made to say something else, and two vectors under one mask, or shares for two lists, open what nobody may see. Asked
+again for the same, it answers with the same bytes. An old copy of a state is such a forgetting: give up the run.
+
+A plan is started once, and a vector, with its noise, goes under the masks of one number: the same vector in two sums of
+different members shows who is missing in one of them. A round that is tried again has another number and fresh noise.
 """
 
 from __future__ import annotations
@@ -18,15 +21,20 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from protocols.errors import MessageError, StageError
+from protocols.lookup.fields import sized
 from protocols.secagg.advert import Advert, Setup
-from protocols.secagg.keys import KEY_BYTES, pair_key, public_of, self_key
-from protocols.secagg.masks import Words, add_mask, check_words, to_wire
-from protocols.secagg.messages import same
+from protocols.secagg.keys import KEY_BYTES, self_key
+from protocols.secagg.masks import Words, add_masks, check_words, to_wire
+from protocols.secagg.messages import parse, same
 from protocols.secagg.plan import SecaggPlan
 from protocols.secagg.secrets import Random, RoundSecrets, check_fresh
 from protocols.secagg.sharing import Place, Shares, open_share
 from protocols.secagg.unmasking import Reveal, Unmasking, check_survivors, kind_of
 from protocols.signing import SigningKey
+from protocols.wire.secagg_pb2 import SecaggRound, SecaggState
+
+VERSION = 1
+MAX_BYTES = 2**28
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,7 @@ class Member:
         `random(n)` gives n uniform bytes. Raises MessageError for a stranger, a key that is not the enrolled one, or a
         generator that repeats itself.
         """
-        plan.place(name)
-        if plan.members[name] != key.public:
-            raise MessageError(f"key of {name}", got=key.public.key_id, expected=plan.members[name].key_id)
+        _check_key(plan, name, key)
         channel = random(KEY_BYTES)
         secrets = {number: RoundSecrets.draw(random) for number in range(1, plan.rounds + 1)}
         check_fresh([channel, *(secret for each in secrets.values() for secret in (each.mask, each.seed, each.coins))])
@@ -89,14 +95,12 @@ class Member:
         """
         setup, secrets = self._ready(number)
         check_words(vector)
-        total = vector.copy()
-        for peer in self.plan.names:
-            if peer != self.name:
-                public = setup.mask_key(peer, number)
-                shared = pair_key(secrets.mask, public, setup.id, number, self.name, peer)
-                add_mask(total, shared, negative=self.name > peer)
+        peers = [name for name in self.plan.names if name != self.name]
+        plus, minus = setup.pair_keys(number, self.name, secrets.mask, peers)
         if self.plan.recoverable:
-            add_mask(total, self_key(secrets.seed, setup.id, number, self.name))
+            plus.append(self_key(secrets.seed, setup.id, number, self.name))
+        total = vector.copy()
+        add_masks(total, plus, minus)
         sent = sha256(to_wire(total)).digest()
         before = self.said.get(number)
         if before is not None and before.masked != sent:
@@ -149,6 +153,42 @@ class Member:
     def _with(self, number: int, said: Said) -> Member:
         return replace(self, said={**self.said, number: said})
 
-    @property
-    def channel_public(self) -> bytes:
-        return public_of(self.channel)
+    def to_bytes(self) -> bytes:
+        """For the institution's private file, and nowhere else: the secrets of all rounds that are not over."""
+        rounds = []
+        for number, secrets in sorted(self.secrets.items()):
+            said = self.said.get(number, Said(b""))
+            rounds.append(SecaggRound(number=number, masked=said.masked, survivors=said.survivors, **vars(secrets)))
+        return SecaggState(
+            version=VERSION,
+            plan_id=self.plan.id,
+            member=self.name,
+            channel=self.channel,
+            rounds=rounds,
+            adverts=[advert.message() for advert in self.setup.adverts.values()] if self.setup else (),
+        ).SerializeToString(deterministic=True)
+
+    @classmethod
+    def from_bytes(cls, plan: SecaggPlan, key: SigningKey, data: bytes) -> Member:
+        """The reverse. Raises MessageError for another version, plan, member or form."""
+        state = parse(data, SecaggState, MAX_BYTES)
+        if state.version != VERSION:
+            raise MessageError("secagg state.version", got=state.version, expected=VERSION)
+        same("secagg state.plan_id", state.plan_id, plan.id)
+        _check_key(plan, state.member, key)
+        sized(state.channel, "secagg state.channel", KEY_BYTES)
+        adverts = {each.member: Advert.of_message(each) for each in state.adverts}
+        secrets, said = {}, {}
+        for each in state.rounds:
+            plan.check_round(each.number)
+            secrets[each.number] = RoundSecrets(each.mask, each.seed, each.coins)
+            if each.masked:
+                said[each.number] = Said(each.masked, tuple(each.survivors))
+        setup = Setup(plan, adverts) if adverts else None
+        return cls(plan, state.member, key, state.channel, secrets, setup, said)
+
+
+def _check_key(plan: SecaggPlan, name: str, key: SigningKey) -> None:
+    plan.place(name)
+    if plan.members[name] != key.public:
+        raise MessageError(f"key of {name}", got=key.public.key_id, expected=plan.members[name].key_id)

@@ -129,9 +129,13 @@ class SecaggPlan:
 
     def place(self, name: str) -> int:
         """From 1: the member's point in secret sharing. Raises MessageError for a stranger."""
-        if name not in self.members:
+        if name not in self._places:
             raise MessageError("secagg.member", got=name, expected="a member of the plan")
-        return self.names.index(name) + 1
+        return self._places[name]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.members, 1)}
 
     def check_round(self, number: int) -> None:
         """Raises MessageError unless the plan has this round."""

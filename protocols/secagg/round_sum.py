@@ -17,8 +17,8 @@ import numpy as np
 from protocols.errors import MessageError, StageError
 from protocols.lookup.fault import Fault
 from protocols.secagg.advert import Setup
-from protocols.secagg.keys import pair_key, public_of, self_key
-from protocols.secagg.masks import MAX_WIDTH, Words, add_mask, check_words
+from protocols.secagg.keys import public_of, self_key
+from protocols.secagg.masks import MAX_WIDTH, Words, add_masks, check_words
 from protocols.secagg.messages import blame
 from protocols.secagg.secrets import Kind, commit_to_seed
 from protocols.secagg.shamir import combine, weights
@@ -115,18 +115,21 @@ class RoundSum:
         return total
 
     def _unmask(self, total: Words, survivors: tuple[str, ...]) -> None:
-        setup, number = self._setup, self.number
+        """Take off what survivors added of their own, and complete the pairs whose other half dropped."""
         answers = [self._reveals[name] for name in survivors if name in self._reveals][: self._needed]
         by_place = weights([self._plan.place(answer.member) for answer in answers])
+        plus: list[bytes] = []
+        minus: list[bytes] = []
         for name in self._plan.names:
             shares = {self._plan.place(answer.member): answer.shares[name] for answer in answers}
             secret = self._recover(name, kind_of(name, survivors), shares, by_place)
             if name in survivors:
-                add_mask(total, self_key(secret, setup.id, number, name), negative=True)
-                continue
-            for peer in survivors:  # which added what follows under the same rule, and must lose it
-                shared = pair_key(secret, setup.mask_key(peer, number), setup.id, number, name, peer)
-                add_mask(total, shared, negative=peer < name)
+                minus.append(self_key(secret, self._setup.id, self.number, name))
+            else:
+                more, less = self._setup.pair_keys(self.number, name, secret, survivors)
+                plus += more
+                minus += less
+        add_masks(total, plus, minus)
 
     def _recover(self, name: str, kind: Kind, shares: Mapping[int, bytes], by_place: Mapping[int, int]) -> bytes:
         """The secret behind shares that are those `name` dealt: if it does not fit the advert, `name` lied."""

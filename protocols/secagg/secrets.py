@@ -1,4 +1,4 @@
-"""What a member draws for one round: the secret of its pairwise masks, the seed of its own mask, coins to share them by.
+"""What a member draws for one round: the key of its pairwise masks, the seed of its own mask, coins to share them by.
 
 One of the first two may be opened, by the coordinator and enough members: the mask key if the member drops in the
 round, the seed if it survives. Every round therefore has its own: a secret that masked two rounds would be opened for
@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from protocols.canonical import digest
 from protocols.errors import MessageError
-from protocols.lookup.fields import from_hex, sized, take
+from protocols.lookup.fields import sized
 from protocols.secagg.keys import KEY_BYTES, public_of
 
 Random: TypeAlias = Callable[[int], bytes]
@@ -54,15 +54,6 @@ class RoundSecrets:
     @property
     def seed_commitment(self) -> bytes:
         return commit_to_seed(self.seed)
-
-    def to_json(self) -> dict[str, str]:
-        """For a private file."""
-        return {name: getattr(self, name).hex() for name in self.__dataclass_fields__}
-
-    @classmethod
-    def from_json(cls, value: Any) -> RoundSecrets:
-        fields = take(value, "secagg.secrets", cls.__dataclass_fields__)
-        return cls(**{name: from_hex(fields[name], f"secagg.secrets.{name}", KEY_BYTES) for name in fields})
 
 
 def commit_to_seed(seed: bytes) -> bytes:

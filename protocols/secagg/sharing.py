@@ -43,7 +43,7 @@ class Place:
     receiver: str
 
     @property
-    def bytes(self) -> bytes:
+    def encoded(self) -> bytes:
         plan = self.setup.plan
         numbers = (self.round, self.kind, plan.place(self.dealer), plan.place(self.receiver))
         return self.setup.id + b"".join(number.to_bytes(4, "big") for number in numbers)
@@ -54,7 +54,7 @@ class Place:
         return self.round.to_bytes(8, "big") + self.kind.to_bytes(4, "big")
 
     def commitment(self, share: bytes) -> bytes:
-        return digest(_CELL, self.bytes + share)
+        return digest(_CELL, self.encoded + share)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Shares:
             sealed, commitments = bytearray(), bytearray()
             for cell, parts in enumerate(split):
                 place = Place(setup, cell // 2 + 1, Kind(cell % 2), member, receiver)
-                sealed += cipher.encrypt(place.nonce, parts[at], place.bytes)
+                sealed += cipher.encrypt(place.nonce, parts[at], place.encoded)
                 commitments += place.commitment(parts[at])
             bundles[receiver] = Bundle(bytes(sealed), bytes(commitments))
         return cls(setup.id, member, bundles)
@@ -113,7 +113,9 @@ class Shares:
 
     def check(self, place: Place, share: bytes) -> None:
         """Raises Fault naming the receiver unless `share` is the one that was dealt to it."""
-        if place.commitment(share) != _cell(self.bundles[place.receiver].commitments, place.round, place.kind, 32):
+        if place.commitment(share) != _cell(
+            self.bundles[place.receiver].commitments, place.round, place.kind, HASH_BYTES
+        ):
             role = f"share of {self.member}'s secret"
             raise Fault(place.receiver, role, "another share", expected="the one it was dealt")
 
@@ -123,7 +125,7 @@ def open_share(place: Place, channel: bytes, sealed: bytes) -> bytes:
     setup = place.setup
     key = channel_key(channel, setup.channel(place.dealer), setup.id, place.dealer, place.receiver)
     try:
-        share = ChaCha20Poly1305(key).decrypt(place.nonce, sealed, place.bytes)
+        share = ChaCha20Poly1305(key).decrypt(place.nonce, sealed, place.encoded)
         shamir.read_share(share)
     except InvalidTag as error:
         expected = "the one sealed for this member, round and kind, unless the coordinator changed it"

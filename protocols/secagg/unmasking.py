@@ -27,7 +27,7 @@ def kind_of(name: str, survivors: tuple[str, ...]) -> Kind:
 
 
 def check_survivors(plan: SecaggPlan, survivors: tuple[str, ...], member: str) -> None:
-    """Raises MessageError unless these are members of the plan, in order, each once, enough of them, `member` among them.
+    """Raises MessageError unless these are members of the plan, in order, each once, enough, and `member` among them.
 
     Fewer than `fewest` would leave a sum with less noise, of fewer members, than the plan promises.
     """

@@ -85,3 +85,35 @@ class SecaggSetup(_message.Message):
     adverts: _containers.ScalarMap[str, bytes]
     shares: _containers.ScalarMap[str, bytes]
     def __init__(self, adverts: _Optional[_Mapping[str, bytes]] = ..., shares: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
+
+class SecaggState(_message.Message):
+    __slots__ = ("version", "plan_id", "member", "channel", "rounds", "adverts")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    PLAN_ID_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    CHANNEL_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    ADVERTS_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    plan_id: bytes
+    member: str
+    channel: bytes
+    rounds: _containers.RepeatedCompositeFieldContainer[SecaggRound]
+    adverts: _containers.RepeatedCompositeFieldContainer[SecaggAdvert]
+    def __init__(self, version: _Optional[int] = ..., plan_id: _Optional[bytes] = ..., member: _Optional[str] = ..., channel: _Optional[bytes] = ..., rounds: _Optional[_Iterable[_Union[SecaggRound, _Mapping]]] = ..., adverts: _Optional[_Iterable[_Union[SecaggAdvert, _Mapping]]] = ...) -> None: ...
+
+class SecaggRound(_message.Message):
+    __slots__ = ("number", "mask", "seed", "coins", "masked", "survivors")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    MASK_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    COINS_FIELD_NUMBER: _ClassVar[int]
+    MASKED_FIELD_NUMBER: _ClassVar[int]
+    SURVIVORS_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    mask: bytes
+    seed: bytes
+    coins: bytes
+    masked: bytes
+    survivors: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, number: _Optional[int] = ..., mask: _Optional[bytes] = ..., seed: _Optional[bytes] = ..., coins: _Optional[bytes] = ..., masked: _Optional[bytes] = ..., survivors: _Optional[_Iterable[str]] = ...) -> None: ...
