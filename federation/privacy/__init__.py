@@ -9,6 +9,7 @@ from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent
 from federation.privacy.noise import NoiseSource, OsNoise, SeededNoise
 from federation.privacy.plan import PrivacyPlan
 from federation.privacy.records import check_delta, check_enough_records, noise_level
+from federation.privacy.stages import SharedNoise, StageBudget
 
 __all__ = [
     "Claims",
@@ -18,6 +19,8 @@ __all__ = [
     "OsNoise",
     "PrivacyPlan",
     "SeededNoise",
+    "SharedNoise",
+    "StageBudget",
     "check_delta",
     "check_enough_records",
     "epsilons",

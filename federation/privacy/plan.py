@@ -9,7 +9,8 @@ True
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +19,7 @@ from federation.errors import PrivacyError
 from federation.privacy.accounting import Claims, epsilons, spent
 from federation.privacy.calibration import calibrate_multiplier, evaluation_multiplier
 from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent
+from federation.privacy.stages import MAX_MULTIPLIER, SharedNoise, StageBudget, calibrate_stages, longest, share_of
 
 if TYPE_CHECKING:
     from federation.privacy.mechanism import GaussianMechanism
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 Distribution: TypeAlias = Literal["gaussian", "discrete_gaussian"]
 # Within these bounds the accountants answer in less than a second and the mechanism's arithmetic is exact to rounding.
-MAX_STEPS, MAX_MULTIPLIER = 100_000, 1e4
+MAX_STEPS, MAX_STAGES = 100_000, 16
 
 
 class PrivacyPlan(BaseModel):
@@ -41,7 +43,12 @@ class PrivacyPlan(BaseModel):
     evaluation_multiplier  noise of the one full-batch evaluation release, its sensitivity being 1; None: no release
     distribution           "discrete_gaussian": integers, exact and replayable, for the additive family; "gaussian":
                            floating point, for networks
-    noise                  "local": every institution adds all the noise its own guarantee needs
+    noise                  "local": every institution adds all the noise its own guarantee needs; "secagg": each adds a
+                           share of it under masks, and only the sum has it
+    stages                 of a recipe of sums (docs/recipes.md): its rounds in order, each one full-batch release of a
+                           sum whose sensitivity the recipe knows (`clip` is 1, and `noise_multiplier` that of a spare
+                           round: one of the longest stage); empty for federated averaging
+    sharing                under "secagg": who shares the noise, who may collude, who may drop out
 
     Raises PrivacyError (through `from_json`) beyond the bounds of the fields, or with more than 100,000 steps in all.
     """
@@ -60,7 +67,9 @@ class PrivacyPlan(BaseModel):
     spare_rounds: int = Field(default=0, ge=0, le=MAX_STEPS)
     evaluation_multiplier: float | None = Field(default=None, gt=0, le=MAX_MULTIPLIER, allow_inf_nan=False)
     distribution: Distribution = "discrete_gaussian"
-    noise: Literal["local"] = "local"
+    noise: Literal["local", "secagg"] = "local"
+    stages: tuple[StageBudget, ...] = Field(default=(), strict=False, max_length=MAX_STAGES)
+    sharing: SharedNoise | None = None
 
     @model_validator(mode="after")
     def _sampler_matches_rate(self) -> Self:
@@ -69,6 +78,26 @@ class PrivacyPlan(BaseModel):
                 "privacy.sampler",
                 got=f"{self.sampler} at sampling_rate {self.sampling_rate}",
                 expected="poisson below 1, or full at exactly 1: only Poisson sampling amplifies",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stages_are_the_rounds(self) -> Self:
+        if (self.noise == "secagg") != (self.sharing is not None) or (self.sharing and not self.stages):
+            raise PrivacyError(
+                "privacy.sharing",
+                got=f"noise {self.noise}, {len(self.stages)} stages, sharing {self.sharing}",
+                expected="a sharing and stages under secagg, no sharing under local noise",
+            )
+        if not self.stages:
+            return self
+        rounds, spare = sum(stage.rounds for stage in self.stages), longest(self.stages).noise_multiplier
+        shape = (self.rounds, self.steps_per_round, self.sampling_rate, self.clip, self.noise_multiplier)
+        if shape != (rounds, 1, 1.0, 1.0, spare) or self.distribution != "discrete_gaussian":
+            raise PrivacyError(
+                "privacy.stages",
+                got=f"rounds, steps, rate, clip, multiplier {shape}, {self.distribution}",
+                expected=f"{(rounds, 1, 1.0, 1.0, spare)}, discrete_gaussian",
             )
         return self
 
@@ -116,14 +145,73 @@ class PrivacyPlan(BaseModel):
             },
         )
 
+    @classmethod
+    def calibrate_sums(
+        cls,
+        *,
+        epsilon: float,
+        delta: float,
+        rounds: Sequence[int],
+        shares: Sequence[float],
+        spare_rounds: int = 0,
+        evaluation_share: float = 0.0,
+        sharing: SharedNoise | None = None,
+    ) -> PrivacyPlan:
+        """The plan of a recipe of sums: stage i has rounds[i] releases and takes shares[i] of what evaluation leaves.
+
+        Shares are of the Gaussian-DP mu^2 and add up to 1. `sharing` is that of secure aggregation, None for local
+        noise. Raises PrivacyError for shares that do not, or a budget that no noise can keep.
+        """
+        evaluation = evaluation_multiplier(epsilon, delta, evaluation_share)
+        stages = calibrate_stages(epsilon, delta, rounds, shares, spare_rounds, evaluation)
+        return _build(
+            cls,
+            {
+                "epsilon": epsilon,
+                "delta": delta,
+                "sampler": "full",
+                "sampling_rate": 1.0,
+                "noise_multiplier": longest(stages).noise_multiplier,
+                "clip": 1.0,
+                "steps_per_round": 1,
+                "rounds": sum(rounds),
+                "spare_rounds": spare_rounds,
+                "evaluation_multiplier": evaluation,
+                "noise": "local" if sharing is None else "secagg",
+                "stages": stages,
+                "sharing": sharing,
+            },
+        )
+
     @property
     def steps(self) -> int:
         """Of training, in all: planned and spare rounds."""
         return self.steps_per_round * (self.rounds + self.spare_rounds)
 
-    def round_event(self) -> GaussianEvent:
-        """What one training round costs."""
-        return self._event(self.sampling_rate, self.noise_multiplier, self.steps_per_round)
+    def round_event(self, round_number: int = 1) -> GaussianEvent:
+        """What training round `round_number` (from 1) costs; one beyond the planned rounds is a spare one.
+
+        Under secure aggregation this is the event of the whole sum, as those see it whom the sharing provides for.
+        """
+        return self._event(self.sampling_rate, self._multiplier(round_number), self.steps_per_round)
+
+    def noise_share(self, round_number: int = 1) -> Fraction:
+        """Standard deviation of the noise that one member adds in that round, over the sensitivity.
+
+        All of it under local noise; under secure aggregation, so much that the members who neither collude nor drop
+        out add all of it together, rounded up.
+        """
+        multiplier = self._multiplier(round_number)
+        return Fraction(multiplier) if self.sharing is None else share_of(multiplier, self.sharing.provision)
+
+    def _multiplier(self, round_number: int) -> float:
+        if round_number < 1:
+            raise PrivacyError("privacy.round", got=round_number, expected="1 or more")
+        for stage in self.stages:
+            if round_number <= stage.rounds:
+                return stage.noise_multiplier
+            round_number -= stage.rounds
+        return self.noise_multiplier
 
     def evaluation_event(self) -> GaussianEvent | None:
         """What the evaluation release costs; None where the plan has none."""
@@ -132,8 +220,12 @@ class PrivacyPlan(BaseModel):
     def events(self) -> tuple[GaussianEvent, ...]:
         """Everything that the plan may release: planned and spare rounds, and the evaluation."""
         evaluation = self.evaluation_event()
+        training = [(self.noise_multiplier, self.steps)]
+        if self.stages:
+            training = [(stage.noise_multiplier, stage.rounds) for stage in self.stages]
+            training += [(self.noise_multiplier, self.spare_rounds)] if self.spare_rounds else []
         return (
-            self._event(self.sampling_rate, self.noise_multiplier, self.steps),
+            *(self._event(self.sampling_rate, multiplier, steps) for multiplier, steps in training),
             *(() if evaluation is None else (evaluation,)),
         )
 
@@ -173,8 +265,9 @@ class PrivacyPlan(BaseModel):
         return made(event, clip=clip, noise=noise)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values for canonical JSON."""
-        return self.model_dump()
+        """Plain values for canonical JSON; what only recipes of sums have is left out where it says nothing."""
+        silent = {name for name in ("stages", "sharing") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=silent)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PrivacyPlan:

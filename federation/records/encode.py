@@ -5,7 +5,7 @@ Bins of numbers are left-closed: bin i holds edges[i-1] <= value < edges[i].
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import polars as pl
@@ -24,24 +24,31 @@ Codes = NDArray[np.uint8]
 def encode(good: pl.DataFrame, catalogue: Catalogue, *, coverage: Collection[str] | None = None) -> Encoded:
     """The cells of `good` (as `validate` gives it), one column per model input of `catalogue`.
 
-    A feature outside `coverage` gets the code `feature.n_cells`. The target is there if `good` has its column.
+    A feature outside `coverage` gets the code `feature.n_cells`, and so does a pair feature that needs a column which
+    no covered feature is made of and the file lacks. The target is there if `good` has its column.
     Raises RecordsError for a coverage that names no feature or a column that a covered feature lacks.
     """
     held = held_features(catalogue, coverage)
     sources = Sources(good, catalogue)
-    codes = np.empty((good.height, len(catalogue.features)), dtype=np.uint8)
-    for index, feature in enumerate(catalogue.features):
-        if feature.name not in held:
-            codes[:, index] = feature.absent_code
-            continue
-        _require_columns(good, catalogue, feature)
-        codes[:, index] = feature_codes(feature, sources)
+    for feature in catalogue.features:
+        if feature.name in held:
+            _require_columns(good, catalogue, feature)
+    present = {f.name for f in catalogue.pair_features if set(catalogue.inputs(f.source)) <= set(good.columns)}
     return Encoded(
-        codes=codes,
+        codes=_all_codes(catalogue.features, held, sources, good.height),
+        pair_codes=_all_codes(catalogue.pair_features, present, sources, good.height),
         target=_target(good, catalogue),
         protected={item.name: protected_groups(item, good) for item in catalogue.protected},
         subjects=good[catalogue.subject].to_numpy() if catalogue.subject in good.columns else None,
     )
+
+
+def _all_codes(features: Sequence[Feature], held: Collection[str], sources: Sources, records: int) -> Codes:
+    """uint8 [n, len(features)]: the code for 'not held' where a name is not in `held`."""
+    codes = np.empty((records, len(features)), dtype=np.uint8)
+    for index, feature in enumerate(features):
+        codes[:, index] = feature_codes(feature, sources) if feature.name in held else feature.absent_code
+    return codes
 
 
 def _require_columns(good: pl.DataFrame, catalogue: Catalogue, feature: Feature) -> None:

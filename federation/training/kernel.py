@@ -21,21 +21,19 @@ Rows: TypeAlias = tuple[tuple[Decimal, ...], ...]
 
 
 @lru_cache(maxsize=256)
-def kernel(bins: int) -> Rows:
-    """Inner products of `bins` >= 2 neighbouring bins, ones on the diagonal."""
+def kernel(bins: int, reach: Decimal = _REACH, level: Decimal = _LEVEL) -> Rows:
+    """Inner products of `bins` >= 2 neighbouring bins, ones on the diagonal; `level` > 0 of what all of them share."""
     with localcontext(Context(prec=_DIGITS)):
-        decay = [_SHARED * (-distance / _REACH).exp() for distance in map(Decimal, range(bins))]
+        decay = [_SHARED * (-distance / reach).exp() for distance in map(Decimal, range(bins))]
         smooth = tuple(tuple(decay[abs(i - j)] + (i == j) * (1 - _SHARED) for j in range(bins)) for i in range(bins))
         centre = 1 / sum((part * part for part in _forward(cholesky(smooth), [Decimal(1)] * bins)), Decimal(0))
-        return tuple(
-            tuple(((value - centre) / (1 - centre) + _LEVEL) / (1 + _LEVEL) for value in row) for row in smooth
-        )
+        return tuple(tuple(((value - centre) / (1 - centre) + level) / (1 + level) for value in row) for row in smooth)
 
 
 @lru_cache(maxsize=256)
-def factor(bins: int) -> Rows:
-    """The Cholesky factor of `kernel(bins)`: its rows embed the bins, each with norm 1."""
-    return cholesky(kernel(bins))
+def factor(bins: int, reach: Decimal = _REACH, level: Decimal = _LEVEL) -> Rows:
+    """The Cholesky factor of the kernel: its rows embed the bins, each with norm 1."""
+    return cholesky(kernel(bins, reach, level))
 
 
 def cholesky(matrix: Rows) -> Rows:

@@ -76,6 +76,8 @@ class Recipe(BaseModel):
         if privacy.distribution != expected:
             where = f"privacy.distribution of {self.family}"
             raise ConfigurationError(where, got=privacy.distribution, expected=expected)
+        if privacy.stages:
+            raise ConfigurationError("privacy.stages", got=f"{len(privacy.stages)} stages", expected="none: averaging")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for canonical JSON."""
