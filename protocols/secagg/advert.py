@@ -94,7 +94,7 @@ class Setup:
 
     @classmethod
     def open(cls, plan: SecaggPlan, adverts: Mapping[str, bytes]) -> Setup:
-        """Raises StageError while an advert is missing, MessageError for a stranger's, Fault naming whose is no good."""
+        """Raises StageError while an advert is missing, MessageError for a stranger's, Fault naming whose is bad."""
         for name in adverts:
             plan.place(name)
         missing = [name for name in plan.names if name not in adverts]
@@ -113,7 +113,8 @@ class Setup:
 
         Of two members the first by name adds. `secret` is `name`'s mask key.
         """
-        plus, minus = [], []
+        plus: list[bytes] = []
+        minus: list[bytes] = []
         for peer in peers:
             public = self.adverts[peer].masks[number - 1]
             (plus if name < peer else minus).append(pair_key(secret, public, self.id, number, name, peer))
