@@ -71,16 +71,13 @@ class Case:
 
     @property
     def witnessed(self) -> int | None:
-        """A time (Unix s) at which some honest witness still saw no more than this checkpoint; None without a quorum.
-
-        Of f + 1 witnesses one is honest, so the (f + 1)th latest time is no liar's.
-        """
+        """A time (Unix s) at which an honest witness still saw no more than this checkpoint; None without a quorum."""
         quorum = self.policy.quorum
         try:
             times = quorum.check(self.newest.data, self.policy.log).times.values()
         except ProtocolError:
             return None
-        return _honest(times, quorum.faults)
+        return honest_time(times, quorum.faults)
 
     @cached_property
     def quorate(self) -> tuple[tuple[int, int], ...]:
@@ -91,7 +88,7 @@ class Case:
                 cosigned = self.policy.quorum.check(note.data, self.policy.log)
             except ProtocolError:
                 continue
-            found.append((cosigned.checkpoint.size, _honest(cosigned.times.values(), self.policy.quorum.faults)))
+            found.append((cosigned.checkpoint.size, honest_time(cosigned.times.values(), self.policy.quorum.faults)))
         return tuple(sorted(found))
 
     def is_over(self, deadline: int, answered: int | None) -> bool:
@@ -131,7 +128,8 @@ class Case:
         self._wanted: set[int] = set()
 
 
-def _honest(times: Iterable[int], faults: int) -> int:
+def honest_time(times: Iterable[int], faults: int) -> int:
+    """Of f + 1 witnesses one is honest: the (f + 1)th latest time is no liar's."""
     return sorted(times, reverse=True)[faults]
 
 

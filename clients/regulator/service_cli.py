@@ -64,9 +64,10 @@ def init(
 
 @app.command()
 def watch(home: Home) -> None:
-    """Follow the log, verify what is new, cosign, reveal beacons, draw rounds: until Ctrl-C."""
+    """Follow the log, verify what is new, cosign, reveal beacons, draw rounds: until Ctrl-C, or until it dies."""
     from clients.regulator.figures import observe_watch
     from clients.regulator.watch.watcher import Watcher  # with the ledger's packages
+    from clients.regulator.watch.work import Work
     from federation.observability.monitor import monitored
     from federation.observability.names import Process
 
@@ -75,10 +76,12 @@ def watch(home: Home) -> None:
     stop, watcher = _until_stopped(), Watcher.open(opened)
     typer.echo(f"{opened.name}: watching {opened.settings.log_url} from entry {watcher.mirror.tree.size}", err=True)
     with monitored(Process.REGULATOR, opened.path, opened.name, opened.settings.metrics) as monitor:
+        work = Work(watcher, stop)
         observe_watch(monitor, watcher)
-        # A question may wait at the log for half a minute; a signal does not.
-        threading.Thread(target=watcher.run, args=(stop,), name="watch", daemon=True).start()
+        monitor.part("watch", work.why, vital=True)
+        work.start()
         stop.wait()
+        work.conclude()
 
 
 @app.command()

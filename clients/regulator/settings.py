@@ -25,10 +25,15 @@ class _Part(BaseModel):
 
 
 class WatchSettings(_Part):
-    """wait_s: how long a question waits at the log for news; verify_every_s: between two complete verifications."""
+    """wait_s: how long a question waits at the log for news; verify_every_s: between two complete verifications.
+
+    unreachable_after_s, stale_after_s: alerts once the log has not answered, or no quorum has met, for so long.
+    """
 
     wait_s: float = Field(default=30.0, ge=0, le=60)
     verify_every_s: PositiveFloat = 3600.0
+    unreachable_after_s: PositiveFloat = 900.0
+    stale_after_s: PositiveFloat = 86_400.0
 
 
 class DrawSettings(_Part):
@@ -91,6 +96,9 @@ chain_length = 100000
 [watch]
 wait_s = 30.0              # how long a question waits at the log for news
 verify_every_s = 3600.0    # between two complete verifications (ten steps)
+# Alerts, once for so long:
+unreachable_after_s = 900.0    # the log has not answered
+stale_after_s = 86400.0        # no checkpoint got a quorum: longer than the federation's longest pause
 
 # Which rounds must be computed again by the institution: this share of all updates, by a secret of this home.
 [draw]

@@ -15,17 +15,28 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from clients.regulator.case import honest_time
 from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, Mirror, MirrorStore, Shelf
 from clients.regulator.policy import Policy
 from clients.regulator.watch.judge import Judge
+from clients.regulator.watch.lateness import Late, stale, unkept, unreachable
 from clients.regulator.watch.replays import ReplayProgress, drawn
 from clients.regulator.watch.thorough import is_quorate, verify_copy
 from federation.errors import FederationError
 from federation.oversight.replay import BeaconStatement
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
-from protocols.transparency import Checkpoint, attach, cosign, open_checkpoint, split_note, verify_promise
+from protocols.transparency import (
+    Cosigned,
+    Promise,
+    attach,
+    cosign,
+    leaf_hash,
+    open_checkpoint,
+    split_note,
+    verify_promise,
+)
 
 PAUSE_S = 2.0
 BEACON_PAUSE_S = 0.2
@@ -62,6 +73,9 @@ class Watcher:
     progress: ReplayProgress = field(default_factory=ReplayProgress)
     quorum_size: int = 0  # of the newest checkpoint with a quorum of the roster
     _cosigned: int = -1
+    _quorum_at: float = field(init=False)  # when that was cosigned; before there is one: since when it is waited for
+    _heard_at: float = field(init=False)
+    _kept: set[str] = field(default_factory=set)  # own statements that stand where the log promised
     _verified_at: float = 0.0
 
     @classmethod
@@ -75,6 +89,7 @@ class Watcher:
         self.mirror = Mirror(self.store, self.policy.log, self.home.anchor, self.home.alarm, self.clock)
         self.judge = Judge(self.policy)
         self.shelf = Shelf(self.home.documents, self.policy.coordinator)
+        self._quorum_at = self._heard_at = self.clock()
         self._judge_news()
 
     def run(self, stop: threading.Event) -> None:
@@ -91,11 +106,13 @@ class Watcher:
             except (FederationError, ProtocolError) as error:
                 _log.error("nothing followed", code=getattr(error, "code", type(error).__name__))
                 pause = PAUSE_S
+            self.look_at_clock()
             stop.wait(pause)
 
     def turn(self, wait: float = 0.0) -> None:
         """Once. Raises LogUnreachable, Alarm, LedgerError (an alarm not cleared), MessageError or SignatureError."""
         note = self.log.checkpoint(after=self.mirror.tree.size, wait=wait)
+        self._heard_at = self.clock()
         try:
             self.mirror.advance(self.log, note)
         except Alarm as alarm:
@@ -104,6 +121,7 @@ class Watcher:
         self._judge_news()
         self._cosign(note)
         self._take_cosignatures(note)
+        self._check_promises()
         self._owe_beacon()
         self._owe_draws()
         self._send()
@@ -119,6 +137,12 @@ class Watcher:
             for finding in step.findings:
                 self._alert(CODES[step.number - 1], finding.place, str(finding))
         return True
+
+    def look_at_clock(self) -> None:
+        """Alerts where the log is away, or no quorum meets, for longer than the settings allow."""
+        now, limits = self.clock(), self.home.settings.watch
+        self._alert_late(unreachable(self._heard_at, now, limits.unreachable_after_s))
+        self._alert_late(stale(self.quorum_size, self._quorum_at, now, limits.stale_after_s))
 
     @property
     def _witnessed(self) -> bool:
@@ -154,14 +178,28 @@ class Watcher:
         newest = self.log.cosigned()
         if newest is None or not self.mirror.merge(newest):
             return
-        checkpoint = self._quorate(newest)
-        self.quorum_size = max(self.quorum_size, 0 if checkpoint is None else checkpoint.size)
+        cosigned = self._quorate(newest)
+        if cosigned is not None and cosigned.checkpoint.size > self.quorum_size:
+            self.quorum_size = cosigned.checkpoint.size
+            self._quorum_at = honest_time(cosigned.times.values(), self.judge.case.roster.quorum.faults)
 
-    def _quorate(self, note: bytes) -> Checkpoint | None:
+    def _quorate(self, note: bytes) -> Cosigned | None:
         try:
-            return self.judge.case.roster.quorum.check(note, self.policy.log, self.clock()).checkpoint
+            return self.judge.case.roster.quorum.check(note, self.policy.log, self.clock())
         except ProtocolError:
             return None
+
+    def _check_promises(self) -> None:
+        """Of own statements: the log was just asked, and shows them or not."""
+        for said in self.store.said():
+            if said.promise is None or said.leaf in self._kept:
+                continue
+            promise = Promise.decode(said.promise)
+            data = next(iter(self.store.entries(promise.index, min(promise.index + 1, self.mirror.tree.size))), None)
+            late = unkept(promise, None if data is None else leaf_hash(data), self._heard_at)
+            self._alert_late(late)
+            if data is not None and late is None:
+                self._kept.add(said.leaf)
 
     def _owe_beacon(self) -> None:
         """One beacon for the newest checkpoint with a quorum, where it contains a commitment that has none."""
@@ -202,6 +240,10 @@ class Watcher:
                 raise LogUnreachable("statement", got="no promise of the log's", expected="one") from error
             self.store.answered(said.leaf, promise.encode())
             _log.info("statement promised", kind=said.kind.replace("-", "_"))
+
+    def _alert_late(self, late: Late | None) -> None:
+        if late is not None:
+            self._alert(late.code, late.place, late.text)
 
     def _alert(self, code: str, place: str, text: str) -> None:
         if self.store.alert(code, place, text, self.clock()):
