@@ -119,12 +119,12 @@ class Member:
             raise StageError(f"round {number}", got="an unmasking", expected="none: nobody may drop")
         same("unmasking.setup_id", unmasking.setup_id, setup.id)
         self._check_list(number, survivors)
-        if tuple(unmasking.sealed) != self.plan.names:
-            raise MessageError("unmasking.sealed", got="other members", expected="a cell of every member, in order")
+        if tuple(unmasking.cells) != self.plan.names:
+            raise MessageError("unmasking.cells", got="other members", expected="a cell of every member, in order")
         shares = {}
-        for dealer, sealed in unmasking.sealed.items():
+        for dealer, cell in unmasking.cells.items():
             place = Place(setup, number, kind_of(dealer, survivors), dealer, self.name)
-            shares[dealer] = open_share(place, self.channel, sealed)
+            shares[dealer] = open_share(place, self.channel, cell)
         revealed = Reveal(setup.id, self.name, number, survivors, shares).sign(self.key)
         return self._with(number, replace(self.said[number], survivors=survivors)), revealed
 

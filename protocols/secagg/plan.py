@@ -80,11 +80,9 @@ class SecaggPlan:
         self._check_threshold()
 
     def _check_threshold(self) -> None:
-        if self.colluders < 1:
-            least = self.droppers * self.size // (self.droppers + 1) + 1
-            raise MessageError(
-                "secagg.threshold", got=self.threshold, expected=f"more than {least}, for one colluder at least"
-            )
+        if self.recoverable and self.threshold < (least := threshold(self.size, 1, self.droppers)):
+            expected = f"at least {least} of {self.size} members with {self.droppers} that may drop"
+            raise MessageError("secagg.threshold", got=self.threshold, expected=expected)
 
     @classmethod
     def tolerating(

@@ -78,11 +78,11 @@ class RoundSum:
         survivors = self.close()
         if not self._plan.recoverable or name not in survivors:
             raise StageError(f"{name} in round {self.number}", got="an unmasking", expected="none for it")
-        sealed = {
-            dealer: shares.sealed(name, self.number, kind_of(dealer, survivors))
-            for dealer, shares in ((dealer, self._dealt[dealer]) for dealer in self._plan.names)
+        cells = {
+            dealer: self._dealt[dealer].cell(name, self.number, kind_of(dealer, survivors))
+            for dealer in self._plan.names
         }
-        return Unmasking(self._setup.id, self.number, survivors, sealed)
+        return Unmasking(self._setup.id, self.number, survivors, cells)
 
     def reveal(self, name: str, data: bytes) -> None:
         """Raises Fault naming `name` for an answer to something else or a share that it was not dealt."""

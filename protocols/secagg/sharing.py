@@ -2,8 +2,8 @@
 
 A cell is one share: of one kind (mask key or seed), of one round, for one receiver. It is sealed by ChaCha20-Poly1305
 under the channel key of dealer and receiver, bound to set-up, round, kind and both names; a cell moved to another
-place does not open. Beside it stands a hash of the share, signed by the dealer: whoever opens another share is named,
-and whoever dealt shares of no secret is too. Shares are uniform and the hashes tell nothing of them.
+place does not open. Beside it stands a hash of the share, signed by the dealer: whoever reveals another share is named,
+and so is whoever dealt shares of no secret. Shares are uniform, and the hashes tell nothing of them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,12 @@ from protocols.secagg import shamir
 from protocols.secagg.advert import Setup
 from protocols.secagg.keys import channel_key, coins
 from protocols.secagg.messages import cells, open_from, same
-from protocols.secagg.plan import SecaggPlan
 from protocols.secagg.secrets import Kind, RoundSecrets
 from protocols.signing import SigningKey
-from protocols.wire.secagg_pb2 import SecaggBundle, SecaggShares
+from protocols.wire.secagg_pb2 import SecaggShares
 
 SEALED_BYTES = shamir.SHARE_BYTES + 16
-HASH_BYTES = 32
+CELL_BYTES = SEALED_BYTES + 32
 _CELL = "fedscore/v1/secagg/share"
 
 
@@ -58,20 +57,12 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """One receiver's cells, in the order round 1 mask key, round 1 seed, round 2 mask key ..."""
-
-    sealed: bytes
-    commitments: bytes
-
-
-@dataclass(frozen=True)
 class Shares:
-    """What `member` deals, by receiver in the order of the names. Nothing where nobody may drop."""
+    """What `member` deals: cells by receiver, in the order of the names. Nothing where nobody may drop."""
 
     setup_id: bytes
     member: str
-    bundles: Mapping[str, Bundle]
+    bundles: Mapping[str, bytes]
 
     @classmethod
     def deal(cls, setup: Setup, member: str, channel: bytes, secrets: Mapping[int, RoundSecrets]) -> Shares:
@@ -79,59 +70,73 @@ class Shares:
         plan = setup.plan
         if not plan.recoverable:
             return cls(setup.id, member, {})
-        split = [_split(setup, number, kind, secrets[number]) for number in range(1, plan.rounds + 1) for kind in Kind]
+        split = {
+            (number, kind): _split(setup, number, kind, secrets[number])
+            for number in range(1, plan.rounds + 1)
+            for kind in Kind
+        }
         bundles = {}
         for at, receiver in enumerate(plan.names):
-            cipher = ChaCha20Poly1305(channel_key(channel, setup.channel(receiver), setup.id, member, receiver))
-            sealed, commitments = bytearray(), bytearray()
-            for cell, parts in enumerate(split):
-                place = Place(setup, cell // 2 + 1, Kind(cell % 2), member, receiver)
-                sealed += cipher.encrypt(place.nonce, parts[at], place.encoded)
-                commitments += place.commitment(parts[at])
-            bundles[receiver] = Bundle(bytes(sealed), bytes(commitments))
+            key = channel_key(channel, setup.channel(receiver), setup.id, member, receiver)
+            bundle = bytearray()
+            for (number, kind), parts in split.items():
+                bundle += seal_share(Place(setup, number, kind, member, receiver), key, parts[at])
+            bundles[receiver] = bytes(bundle)
         return cls(setup.id, member, bundles)
 
     @classmethod
     def open(cls, setup: Setup, member: str, data: bytes) -> Shares:
         """What `member` signed for this set-up. Raises Fault naming it for anything else."""
+        plan = setup.plan
+        count, length = (plan.size, 2 * plan.rounds * CELL_BYTES) if plan.recoverable else (0, 0)
 
         def read(message: SecaggShares) -> Shares:
             same("shares.setup_id", message.setup_id, setup.id)
             if message.member != member:
                 raise MessageError("shares.member", got=message.member, expected=member)
-            return cls(message.setup_id, member, _bundles(setup.plan, message))
+            bundles = cells(message.bundles, "shares.bundles", count, length)
+            return cls(message.setup_id, member, dict(zip(plan.names[:count], bundles, strict=True)))
 
-        return open_from(setup.plan, member, "shares", data, SecaggShares, read)
+        return open_from(plan, member, "shares", data, SecaggShares, read)
 
     def sign(self, key: SigningKey) -> bytes:
         """A serialised Envelope."""
-        bundles = [SecaggBundle(sealed=each.sealed, commitments=each.commitments) for each in self.bundles.values()]
-        return seal(SecaggShares(setup_id=self.setup_id, member=self.member, bundles=bundles), key)
+        return seal(SecaggShares(setup_id=self.setup_id, member=self.member, bundles=self.bundles.values()), key)
 
-    def sealed(self, receiver: str, number: int, kind: Kind) -> bytes:
-        return _cell(self.bundles[receiver].sealed, number, kind, SEALED_BYTES)
+    def cell(self, receiver: str, number: int, kind: Kind) -> bytes:
+        """81 bytes."""
+        at = (2 * (number - 1) + kind) * CELL_BYTES
+        return self.bundles[receiver][at : at + CELL_BYTES]
 
     def check(self, place: Place, share: bytes) -> None:
         """Raises Fault naming the receiver unless `share` is the one that was dealt to it."""
-        if place.commitment(share) != _cell(
-            self.bundles[place.receiver].commitments, place.round, place.kind, HASH_BYTES
-        ):
+        if place.commitment(share) != self.cell(place.receiver, place.round, place.kind)[SEALED_BYTES:]:
             role = f"share of {self.member}'s secret"
             raise Fault(place.receiver, role, "another share", expected="the one it was dealt")
 
 
-def open_share(place: Place, channel: bytes, sealed: bytes) -> bytes:
-    """The share in a cell. Raises Fault naming the dealer: it, or who passed the cell on, changed or moved it."""
+def seal_share(place: Place, key: bytes, share: bytes) -> bytes:
+    """A cell: `share` under the channel key, and its commitment."""
+    return ChaCha20Poly1305(key).encrypt(place.nonce, share, place.encoded) + place.commitment(share)
+
+
+def open_share(place: Place, channel: bytes, cell: bytes) -> bytes:
+    """The share in a cell. Raises Fault naming the dealer: it, or who passed the cell on, changed or moved it.
+
+    What is not the share committed to is never passed on: its receiver would be blamed for it.
+    """
     setup = place.setup
     key = channel_key(channel, setup.channel(place.dealer), setup.id, place.dealer, place.receiver)
     try:
-        share = ChaCha20Poly1305(key).decrypt(place.nonce, sealed, place.encoded)
+        share = ChaCha20Poly1305(key).decrypt(place.nonce, cell[:SEALED_BYTES], place.encoded)
         shamir.read_share(share)
     except InvalidTag as error:
         expected = "the one sealed for this member, round and kind, unless the coordinator changed it"
         raise Fault(place.dealer, "sealed share", "one that does not open", expected=expected) from error
     except MessageError as error:
         raise Fault(place.dealer, "sealed share", error.got, expected=error.expected) from error
+    if place.commitment(share) != cell[SEALED_BYTES:]:
+        raise Fault(place.dealer, "sealed share", "another share", expected="the one committed to")
     return share
 
 
@@ -141,15 +146,3 @@ def _split(setup: Setup, number: int, kind: Kind, secrets: RoundSecrets) -> list
     drawn = coins(secrets.coins, setup.id, number, kind, (plan.threshold - 1) * size)
     parts = [drawn[at : at + size] for at in range(0, len(drawn), size)]
     return shamir.split(secrets.secret(kind), parts, plan.size)
-
-
-def _bundles(plan: SecaggPlan, message: SecaggShares) -> dict[str, Bundle]:
-    count, cell = (plan.size, 2 * plan.rounds) if plan.recoverable else (0, 0)
-    sealed = cells([each.sealed for each in message.bundles], "shares.sealed", count, cell * SEALED_BYTES)
-    hashes = cells([each.commitments for each in message.bundles], "shares.commitments", count, cell * HASH_BYTES)
-    return {name: Bundle(*each) for name, each in zip(plan.names, zip(sealed, hashes, strict=True), strict=False)}
-
-
-def _cell(data: bytes, number: int, kind: Kind, size: int) -> bytes:
-    at = (2 * (number - 1) + kind) * size
-    return data[at : at + size]

@@ -16,7 +16,7 @@ from protocols.secagg.messages import cells, open_from, parse, same
 from protocols.secagg.plan import SecaggPlan
 from protocols.secagg.secrets import Kind
 from protocols.secagg.shamir import SHARE_BYTES
-from protocols.secagg.sharing import SEALED_BYTES
+from protocols.secagg.sharing import CELL_BYTES
 from protocols.signing import SigningKey
 from protocols.wire.secagg_pb2 import SecaggReveal, SecaggUnmasking
 
@@ -42,26 +42,25 @@ def check_survivors(plan: SecaggPlan, survivors: tuple[str, ...], member: str) -
 
 @dataclass(frozen=True)
 class Unmasking:
-    """`sealed`: by dealer, in the order of the names, the cell that `survivors` calls for, sealed to the receiver."""
+    """`cells`: by dealer, in the order of the names, the cell that `survivors` calls for, sealed to the receiver."""
 
     setup_id: bytes
     round: int
     survivors: tuple[str, ...]
-    sealed: Mapping[str, bytes]
+    cells: Mapping[str, bytes]
 
     def encode(self) -> bytes:
         """For the coordinator's own envelope."""
         return SecaggUnmasking(
-            setup_id=self.setup_id, round=self.round, survivors=self.survivors, sealed=self.sealed.values()
+            setup_id=self.setup_id, round=self.round, survivors=self.survivors, cells=self.cells.values()
         ).SerializeToString(deterministic=True)
 
     @classmethod
     def decode(cls, plan: SecaggPlan, data: bytes) -> Unmasking:
         """Raises MessageError for anything else than bytes of this form, with one cell for each member of `plan`."""
-        message = parse(data, SecaggUnmasking, 1024 + plan.size * (SEALED_BYTES + 512))
+        message = parse(data, SecaggUnmasking, 1024 + plan.size * (CELL_BYTES + 512))
         plan.check_round(message.round)
-        sealed = cells(message.sealed, "unmasking.sealed", plan.size, SEALED_BYTES)
-        by_name = dict(zip(plan.names, sealed, strict=True))
+        by_name = dict(zip(plan.names, cells(message.cells, "unmasking.cells", plan.size, CELL_BYTES), strict=True))
         return cls(message.setup_id, message.round, tuple(message.survivors), by_name)
 
 

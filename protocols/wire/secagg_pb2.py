@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bprotocols/wire/secagg.proto\x12\x12\x66\x65\x64score.secagg.v1\"^\n\x0cSecaggAdvert\x12\x0f\n\x07plan_id\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\x0c\x12\r\n\x05masks\x18\x04 \x03(\x0c\x12\r\n\x05seeds\x18\x05 \x03(\x0c\"c\n\x0cSecaggShares\x12\x10\n\x08setup_id\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x31\n\x07\x62undles\x18\x03 \x03(\x0b\x32 .fedscore.secagg.v1.SecaggBundle\"3\n\x0cSecaggBundle\x12\x0e\n\x06sealed\x18\x01 \x01(\x0c\x12\x13\n\x0b\x63ommitments\x18\x02 \x01(\x0c\"U\n\x0fSecaggUnmasking\x12\x10\n\x08setup_id\x18\x01 \x01(\x0c\x12\r\n\x05round\x18\x02 \x01(\r\x12\x11\n\tsurvivors\x18\x03 \x03(\t\x12\x0e\n\x06sealed\x18\x04 \x03(\x0c\"b\n\x0cSecaggReveal\x12\x10\n\x08setup_id\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\r\x12\x11\n\tsurvivors\x18\x04 \x03(\t\x12\x0e\n\x06shares\x18\x05 \x03(\x0c\"\xe8\x01\n\x0bSecaggSetup\x12=\n\x07\x61\x64verts\x18\x01 \x03(\x0b\x32,.fedscore.secagg.v1.SecaggSetup.AdvertsEntry\x12;\n\x06shares\x18\x02 \x03(\x0b\x32+.fedscore.secagg.v1.SecaggSetup.SharesEntry\x1a.\n\x0c\x41\x64vertsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a-\n\x0bSharesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xb4\x01\n\x0bSecaggState\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0f\n\x07plan_id\x18\x02 \x01(\x0c\x12\x0e\n\x06member\x18\x03 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\x0c\x12/\n\x06rounds\x18\x05 \x03(\x0b\x32\x1f.fedscore.secagg.v1.SecaggRound\x12\x31\n\x07\x61\x64verts\x18\x06 \x03(\x0b\x32 .fedscore.secagg.v1.SecaggAdvert\"k\n\x0bSecaggRound\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04mask\x18\x02 \x01(\x0c\x12\x0c\n\x04seed\x18\x03 \x01(\x0c\x12\r\n\x05\x63oins\x18\x04 \x01(\x0c\x12\x0e\n\x06masked\x18\x05 \x01(\x0c\x12\x11\n\tsurvivors\x18\x06 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bprotocols/wire/secagg.proto\x12\x12\x66\x65\x64score.secagg.v1\"^\n\x0cSecaggAdvert\x12\x0f\n\x07plan_id\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x03 \x01(\x0c\x12\r\n\x05masks\x18\x04 \x03(\x0c\x12\r\n\x05seeds\x18\x05 \x03(\x0c\"A\n\x0cSecaggShares\x12\x10\n\x08setup_id\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\x0f\n\x07\x62undles\x18\x03 \x03(\x0c\"T\n\x0fSecaggUnmasking\x12\x10\n\x08setup_id\x18\x01 \x01(\x0c\x12\r\n\x05round\x18\x02 \x01(\r\x12\x11\n\tsurvivors\x18\x03 \x03(\t\x12\r\n\x05\x63\x65lls\x18\x04 \x03(\x0c\"b\n\x0cSecaggReveal\x12\x10\n\x08setup_id\x18\x01 \x01(\x0c\x12\x0e\n\x06member\x18\x02 \x01(\t\x12\r\n\x05round\x18\x03 \x01(\r\x12\x11\n\tsurvivors\x18\x04 \x03(\t\x12\x0e\n\x06shares\x18\x05 \x03(\x0c\"\xe8\x01\n\x0bSecaggSetup\x12=\n\x07\x61\x64verts\x18\x01 \x03(\x0b\x32,.fedscore.secagg.v1.SecaggSetup.AdvertsEntry\x12;\n\x06shares\x18\x02 \x03(\x0b\x32+.fedscore.secagg.v1.SecaggSetup.SharesEntry\x1a.\n\x0c\x41\x64vertsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\x1a-\n\x0bSharesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\xb4\x01\n\x0bSecaggState\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0f\n\x07plan_id\x18\x02 \x01(\x0c\x12\x0e\n\x06member\x18\x03 \x01(\t\x12\x0f\n\x07\x63hannel\x18\x04 \x01(\x0c\x12/\n\x06rounds\x18\x05 \x03(\x0b\x32\x1f.fedscore.secagg.v1.SecaggRound\x12\x31\n\x07\x61\x64verts\x18\x06 \x03(\x0b\x32 .fedscore.secagg.v1.SecaggAdvert\"k\n\x0bSecaggRound\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04mask\x18\x02 \x01(\x0c\x12\x0c\n\x04seed\x18\x03 \x01(\x0c\x12\r\n\x05\x63oins\x18\x04 \x01(\x0c\x12\x0e\n\x06masked\x18\x05 \x01(\x0c\x12\x11\n\tsurvivors\x18\x06 \x03(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,21 +38,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SECAGGADVERT']._serialized_start=51
   _globals['_SECAGGADVERT']._serialized_end=145
   _globals['_SECAGGSHARES']._serialized_start=147
-  _globals['_SECAGGSHARES']._serialized_end=246
-  _globals['_SECAGGBUNDLE']._serialized_start=248
-  _globals['_SECAGGBUNDLE']._serialized_end=299
-  _globals['_SECAGGUNMASKING']._serialized_start=301
-  _globals['_SECAGGUNMASKING']._serialized_end=386
-  _globals['_SECAGGREVEAL']._serialized_start=388
-  _globals['_SECAGGREVEAL']._serialized_end=486
-  _globals['_SECAGGSETUP']._serialized_start=489
-  _globals['_SECAGGSETUP']._serialized_end=721
-  _globals['_SECAGGSETUP_ADVERTSENTRY']._serialized_start=628
-  _globals['_SECAGGSETUP_ADVERTSENTRY']._serialized_end=674
-  _globals['_SECAGGSETUP_SHARESENTRY']._serialized_start=676
-  _globals['_SECAGGSETUP_SHARESENTRY']._serialized_end=721
-  _globals['_SECAGGSTATE']._serialized_start=724
-  _globals['_SECAGGSTATE']._serialized_end=904
-  _globals['_SECAGGROUND']._serialized_start=906
-  _globals['_SECAGGROUND']._serialized_end=1013
+  _globals['_SECAGGSHARES']._serialized_end=212
+  _globals['_SECAGGUNMASKING']._serialized_start=214
+  _globals['_SECAGGUNMASKING']._serialized_end=298
+  _globals['_SECAGGREVEAL']._serialized_start=300
+  _globals['_SECAGGREVEAL']._serialized_end=398
+  _globals['_SECAGGSETUP']._serialized_start=401
+  _globals['_SECAGGSETUP']._serialized_end=633
+  _globals['_SECAGGSETUP_ADVERTSENTRY']._serialized_start=540
+  _globals['_SECAGGSETUP_ADVERTSENTRY']._serialized_end=586
+  _globals['_SECAGGSETUP_SHARESENTRY']._serialized_start=588
+  _globals['_SECAGGSETUP_SHARESENTRY']._serialized_end=633
+  _globals['_SECAGGSTATE']._serialized_start=636
+  _globals['_SECAGGSTATE']._serialized_end=816
+  _globals['_SECAGGROUND']._serialized_start=818
+  _globals['_SECAGGROUND']._serialized_end=925
 # @@protoc_insertion_point(module_scope)

@@ -27,28 +27,20 @@ class SecaggShares(_message.Message):
     BUNDLES_FIELD_NUMBER: _ClassVar[int]
     setup_id: bytes
     member: str
-    bundles: _containers.RepeatedCompositeFieldContainer[SecaggBundle]
-    def __init__(self, setup_id: _Optional[bytes] = ..., member: _Optional[str] = ..., bundles: _Optional[_Iterable[_Union[SecaggBundle, _Mapping]]] = ...) -> None: ...
-
-class SecaggBundle(_message.Message):
-    __slots__ = ("sealed", "commitments")
-    SEALED_FIELD_NUMBER: _ClassVar[int]
-    COMMITMENTS_FIELD_NUMBER: _ClassVar[int]
-    sealed: bytes
-    commitments: bytes
-    def __init__(self, sealed: _Optional[bytes] = ..., commitments: _Optional[bytes] = ...) -> None: ...
+    bundles: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, setup_id: _Optional[bytes] = ..., member: _Optional[str] = ..., bundles: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class SecaggUnmasking(_message.Message):
-    __slots__ = ("setup_id", "round", "survivors", "sealed")
+    __slots__ = ("setup_id", "round", "survivors", "cells")
     SETUP_ID_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     SURVIVORS_FIELD_NUMBER: _ClassVar[int]
-    SEALED_FIELD_NUMBER: _ClassVar[int]
+    CELLS_FIELD_NUMBER: _ClassVar[int]
     setup_id: bytes
     round: int
     survivors: _containers.RepeatedScalarFieldContainer[str]
-    sealed: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, setup_id: _Optional[bytes] = ..., round: _Optional[int] = ..., survivors: _Optional[_Iterable[str]] = ..., sealed: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    cells: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, setup_id: _Optional[bytes] = ..., round: _Optional[int] = ..., survivors: _Optional[_Iterable[str]] = ..., cells: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class SecaggReveal(_message.Message):
     __slots__ = ("setup_id", "member", "round", "survivors", "shares")
