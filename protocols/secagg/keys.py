@@ -24,6 +24,7 @@ PAIR = "fedscore/v1/secagg/pair-mask"
 SELF = "fedscore/v1/secagg/self-mask"
 CHANNEL = "fedscore/v1/secagg/channel"
 COINS = "fedscore/v1/secagg/coins"
+SAID = "fedscore/v1/secagg/said"
 
 
 def public_of(secret: bytes) -> bytes:
@@ -55,6 +56,11 @@ def coins(secret: bytes, setup_id: bytes, number: int, kind: int, length: int) -
     """
     key = _derive(secret, setup_id, COINS, [number, kind])
     return Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor().update(bytes(length))
+
+
+def said_key(secret: bytes, setup_id: bytes, number: int) -> bytes:
+    """32 bytes to know again what was sent in round `number`."""
+    return _derive(secret, setup_id, SAID, [number])
 
 
 def _agree(secret: bytes, public: bytes) -> bytes:

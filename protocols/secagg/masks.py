@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+from cryptography.hazmat.primitives.poly1305 import Poly1305
 from numpy.typing import NDArray
 
 from protocols.errors import MessageError
@@ -37,6 +38,14 @@ def add_masks(total: Words, plus: Sequence[bytes] = (), minus: Sequence[bytes] =
 
 def _stream(key: bytes) -> CipherContext:
     return Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor()
+
+
+def fingerprint(key: bytes, vector: Words) -> bytes:
+    """16 bytes of Poly1305 (RFC 8439, section 2.5), in a quarter of the time of a hash.
+
+    Whoever does not know `key`, nor any tag, finds two vectors of 2^24 words with one tag with probability 2^-80.
+    """
+    return Poly1305.generate_tag(key, memoryview(vector.astype("<u8", copy=False)).cast("B"))
 
 
 def check_words(vector: Words, width: int | None = None) -> None:

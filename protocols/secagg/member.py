@@ -18,13 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 
 from protocols.errors import MessageError, StageError
 from protocols.lookup.fields import sized
 from protocols.secagg.advert import Advert, Setup
-from protocols.secagg.keys import KEY_BYTES, self_key
-from protocols.secagg.masks import Words, add_masks, check_words, to_wire
+from protocols.secagg.keys import KEY_BYTES, said_key, self_key
+from protocols.secagg.masks import Words, add_masks, check_words, fingerprint
 from protocols.secagg.messages import parse, same
 from protocols.secagg.plan import SecaggPlan
 from protocols.secagg.secrets import Random, RoundSecrets, check_fresh
@@ -39,7 +38,7 @@ MAX_BYTES = 2**28
 
 @dataclass(frozen=True)
 class Said:
-    """What was sent in a round: the SHA-256 of the masked vector, and the survivors that shares were opened for."""
+    """What was sent in a round: a fingerprint of the masked vector, under a key of the round, and the survivors that shares were opened for."""
 
     masked: bytes
     survivors: tuple[str, ...] = ()
@@ -101,7 +100,7 @@ class Member:
             plus.append(self_key(secrets.seed, setup.id, number, self.name))
         total = vector.copy()
         add_masks(total, plus, minus)
-        sent = sha256(to_wire(total)).digest()
+        sent = fingerprint(said_key(secrets.coins, setup.id, number), total)
         before = self.said.get(number)
         if before is not None and before.masked != sent:
             raise StageError(f"round {number}", got="a second vector", expected="the one that was masked")
