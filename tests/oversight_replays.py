@@ -31,10 +31,20 @@ DUE = NOW + 5_000
 
 
 class Replayed(Federation):
-    """`skip`: institutions that log no commitment; `dark`: nobody reveals a beacon; `late`: only after the round."""
+    """`skip`: institutions that log no commitment; `dark`: nobody reveals a beacon; `late`: only after the round;
+    `given_up`: (institution, round) whose first attempt comes to nothing.
+    """
 
-    def __init__(self, *, skip: tuple[str, ...] = (), dark: bool = False, late: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        skip: tuple[str, ...] = (),
+        dark: bool = False,
+        late: bool = False,
+        given_up: tuple[tuple[str, int], ...] = (),
+    ) -> None:
         super().__init__()
+        self.given_up = given_up
         self.skip, self.dark, self.late = skip, dark, late
         self.revealed = 0
         self.asked: dict[str, tuple[str, Draw]] = {}
@@ -51,6 +61,10 @@ class Replayed(Federation):
                 if name not in self.skip:
                     self.commit(name, round)
             if not self.dark and not self.late:
+                self.reveal()
+            for name in (name for name, lost in self.given_up if lost == round):
+                self.attempt(name, plan, round, sent)
+                self.commit(name, round, attempt=2)
                 self.reveal()
         updates = super()._updates(plan, phase, round, sent, vectors)
         if phase == "train" and self.late:
@@ -73,8 +87,8 @@ class Replayed(Federation):
         }
         self.say(BeaconStatement(**{**values, **lies}).entry(key_of("regulator")).data)
 
-    def draw(self, name: str, round: int = 1, deadline: int = DUE) -> None:
-        said = Draw(name, RUN, "train", round, 1, deadline)
+    def draw(self, name: str, round: int = 1, deadline: int = DUE, attempt: int = 1) -> None:
+        said = Draw(name, RUN, "train", round, attempt, deadline)
         entry = said.entry(key_of("regulator")).data
         self.asked[name] = (leaf_hash(entry).hex(), said)
         self.say(entry)

@@ -82,13 +82,7 @@ class ReplayWorld:
     def __post_init__(self) -> None:
         (self.home / "keys").mkdir(mode=0o700, parents=True)
         self.key, self.log, self.beacons = key_of("bank-a"), Log(), 0
-        self.ledger = Ledger.in_memory(
-            institution="bank-a",
-            key=self.key,
-            caps=Caps(1.0, 2.0, 4.0, 1e-5),
-            clock=self.clock.utc,
-            accountant=toy_accountant,
-        )
+        self.ledger = self.new_ledger()
         self.store = SealedStore.open(self.home)
         self.computation = Computation(catalogue(), self.held, records(6), OsNoise())
         self.randomness = SealedRandomness(
@@ -101,6 +95,12 @@ class ReplayWorld:
         )
         member = MemberStatement("bank-a", self.key.public.hex, witness[0], 500, "admitted")
         self.log.append(member.entry(COORDINATOR))
+
+    def new_ledger(self) -> Ledger:
+        caps = Caps(1.0, 2.0, 4.0, 1e-5)
+        return Ledger.in_memory(
+            institution="bank-a", key=self.key, caps=caps, clock=self.clock.utc, accountant=toy_accountant
+        )
 
     def root(self) -> bytes:
         return record_tree(self.computation.training_records, self.home / "keys").root
@@ -148,13 +148,9 @@ class ReplayWorld:
     def begin(self, place: Place, model: F32) -> DrbgNoise:
         """Reserve, and use the attempt: its noise."""
         reservation, _ = self.reserve(place, model)
-        context = self.randomness.context(
-            place,
-            model_hash=model_hash(model_to_bytes(model)).hex(),
-            plan_hash=self.plan.hash,
-            reservation_hash=reservation,
-        )
-        return self.randomness.noise(context, model_to_bytes(model))
+        hashed = model_hash(model_to_bytes(model)).hex()
+        context = self.randomness.context(place, model_hash=hashed, plan_hash=self.plan.hash)
+        return self.randomness.noise(context, model_to_bytes(model), reservation)
 
     def round(self, place: Place, *, noise: NoiseSource | None = None) -> F32:
         """As a node does it: reserve, use, compute, spend, seal. `noise`: what a cheat draws from instead."""

@@ -4,7 +4,8 @@
    the policy demands it, or the institution has begun to commit, no reservation of the run is without.
 2. Every beacon is the next element of the chain that the log names, for a checkpoint that is older and of this tree.
 3. Nothing was handed out before the beacon that it was to be drawn with.
-4. Every draw was answered in time by a replay that matches, update hash for update hash.
+4. Every draw was answered in time by a replay that matches, update hash for update hash; or by the word that the
+   attempt was aborted, where the ledger gave it up, handed out nothing, and no round averaged anything of it.
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from clients.regulator.plans import Plans
 from clients.regulator.steps.base import Step
 from federation.ledger.entries import Entry, Kind
 from federation.ledger.release import ROUND_PHASES, Release
+from federation.oversight import ROUND, RoundStatement
 from federation.oversight.members import REGULATOR, RegulatorStatement
-from federation.oversight.replay import BeaconStatement, Draw, ReplayCommitment, ReplayResult
+from federation.oversight.replay import ABORTED, BeaconStatement, Draw, ReplayCommitment, ReplayResult
 from protocols.errors import ProofError
 from protocols.replay import BeaconTrail
 from protocols.transparency import Frontier
 
 Attempt: TypeAlias = tuple[str, str, str, int, int]  # institution, run, phase, round, attempt
-KINDS = frozenset({REGULATOR, BeaconStatement.kind, ReplayCommitment.kind, Draw.kind, ReplayResult.kind})
+KINDS = frozenset({REGULATOR, ROUND, BeaconStatement.kind, ReplayCommitment.kind, Draw.kind, ReplayResult.kind})
 
 
 @dataclass(slots=True)
@@ -36,6 +38,15 @@ class Committed:
     index: int
     code_digest: str
     update_hash: str = ""
+
+
+@dataclass(slots=True)
+class Reserved:
+    """An attempt that was reserved: given up by the ledger, averaged by the round at `averaged`."""
+
+    attempt: Attempt
+    given_up: bool = False
+    averaged: int | None = None
 
 
 @dataclass
@@ -53,6 +64,7 @@ class Replays:
     def __init__(self, step: Step, plans: Plans) -> None:
         self._step, self._plans = step, plans
         self._committed: dict[Attempt, Committed] = {}
+        self._reserved: dict[str, Reserved] = {}  # by the reservation's hash
         self._committing: set[tuple[str, str, str]] = set()  # institution, run, phase
         self._anchor = ""
         self._anchors: set[str] = set()
@@ -63,14 +75,17 @@ class Replays:
         self._beacons: list[tuple[Line, BeaconStatement, int | None]] = []
         self._draws: dict[str, Drawn] = {}
         self._results: Counter[bool] = Counter()
+        self._aborted: list[tuple[Line, Attempt]] = []
 
     def take(self, line: Line) -> None:
         """Raises ProtocolError for a statement that has not its form."""
         if line.signed is not None:
-            self._ledger_entry(line, line.signed.entry)
+            self._ledger_entry(line, line.signed.entry, line.signed.hash)
         elif line.kind in KINDS and line.content is not None:
             if line.kind == REGULATOR:
                 self._regulator(line, RegulatorStatement.from_json(line.content))
+            elif line.kind == ROUND:
+                self._round(line, RoundStatement.from_json(line.content))
             elif line.kind == ReplayCommitment.kind:
                 self._commitment(line, ReplayCommitment.from_json(line.content))
             elif line.kind == BeaconStatement.kind:
@@ -85,7 +100,10 @@ class Replays:
     def finish(self) -> None:
         for drawn in self._draws.values():
             self._check_answered(drawn)
+        for line, attempt in self._aborted:
+            self._check_aborted(line, attempt)
         self._check_first()
+        self._tell_repeated()
         unused = Counter(attempt[0] for attempt, each in self._committed.items() if not each.update_hash)
         for institution, count in sorted(unused.items()):
             self._step.note(f"{institution}: {count} commitments without an update: given up, or under way")
@@ -108,14 +126,19 @@ class Replays:
         self._committing.add(attempt[:3])
         self._waiting.append(line.index)
 
-    def _ledger_entry(self, line: Line, entry: Entry) -> None:
+    def _ledger_entry(self, line: Line, entry: Entry, hash_: str) -> None:
         release = entry.release
         if release is None or release.phase not in ROUND_PHASES:
             return
         attempt = (entry.institution, release.run_id, release.phase, release.round, release.attempt)
-        if entry.kind is Kind.RESERVE and attempt not in self._committed:
-            self._uncommitted(line, attempt, release)
-        elif entry.kind is Kind.SPEND and entry.update_hash and attempt in self._committed:
+        if entry.kind is Kind.RESERVE:
+            self._reserved[hash_] = Reserved(attempt)
+            if attempt not in self._committed:
+                self._uncommitted(line, attempt, release)
+            return
+        if not entry.update_hash and entry.reservation in self._reserved:
+            self._reserved[entry.reservation].given_up = True
+        if entry.kind is Kind.SPEND and entry.update_hash and attempt in self._committed:
             self._spent(line, attempt, entry.update_hash)
 
     def _uncommitted(self, line: Line, attempt: Attempt, release: Release) -> None:
@@ -127,6 +150,20 @@ class Replays:
         elif policy.replays_required and release.phase == "train":
             got = "a round that nobody can replay"
             self._step.fail(f"replay of {_name(attempt)}", got, "a commitment, as the policy demands", line)
+
+    def _round(self, line: Line, said: RoundStatement) -> None:
+        for averaged in said.updates.values():
+            reserved = self._reserved.get(averaged.reservation_hash)
+            if reserved is not None:
+                reserved.averaged = line.index
+
+    def _tell_repeated(self) -> None:
+        """Each attempt had noise of its own: whoever gives some up may have looked at them first."""
+        attempts = Counter(each.attempt[:4] for each in self._reserved.values() if each.attempt in self._committed)
+        for (institution, run, phase, round), count in sorted(attempts.items()):
+            if count > 1:
+                text = f"{count} attempts with noise of their own, each of them charged"
+                self._step.note(f"{institution}: {run}, {phase} round {round}: {text}")
 
     # 2. and 3. Beacons.
 
@@ -199,13 +236,29 @@ class Replays:
             drawn.answered = line.index
         self._results[said.matches] += 1
         committed = self._committed.get(attempt)
-        if not said.matches:
+        if said.aborted:
+            self._aborted.append((line, attempt))
+        elif not said.matches:
             self._verdict(line, where, ", ".join(said.findings))
         elif committed is None or said.update_hash != committed.update_hash:
             handed = "none" if committed is None else committed.update_hash or "none"
             self._step.fail(f"{where}: update_hash", said.update_hash, f"{handed}, as its ledger handed out", line)
         elif said.code_digest != committed.code_digest:
             self._step.fail(f"{where}: code_digest", said.code_digest, f"{committed.code_digest}, as committed", line)
+
+    def _check_aborted(self, line: Line, attempt: Attempt) -> None:
+        """Nothing was released: the ledger says so too, and so does everybody's silence."""
+        where = f"replay of {_name(attempt)}: {ABORTED}"
+        committed = self._committed.get(attempt)
+        reserved = next((each for each in self._reserved.values() if each.attempt == attempt), None)
+        if committed is not None and committed.update_hash:
+            self._step.fail(where, f"update {committed.update_hash} was handed out", "nothing that was released", line)
+        elif reserved is not None and reserved.averaged is not None:
+            self._step.fail(where, f"averaged, by log entry {reserved.averaged}", "nothing that was released", line)
+        elif reserved is None or not reserved.given_up:
+            self._step.fail(where, "an attempt that its ledger has not given up", "one that it has", line)
+        else:
+            self._step.note(f"Log entry {line.index}: {where}: nothing was released")
 
     def _check_answered(self, drawn: Drawn) -> None:
         said, late = drawn.said, self._step.case.is_over(drawn.said.deadline, drawn.answered)

@@ -20,6 +20,10 @@ from protocols.replay import Beacon
 from protocols.signing import SigningKey, VerifyingKey
 from protocols.transparency import Entry, Statement
 
+ABORTED = (
+    "attempt_aborted"  # the finding of a drawn attempt of which nothing was released: there is no update to compare
+)
+
 
 class _Said:
     """What the statements of this file share."""
@@ -169,6 +173,11 @@ class ReplayResult(_OfAttempt):
     def matches(self) -> bool:
         """Bit for bit, on the records and with the code that were committed to."""
         return not self.findings
+
+    @property
+    def aborted(self) -> bool:
+        """It says that nothing was released, which ledger and rounds bear out or not."""
+        return self.findings == (ABORTED,)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "findings": list(self.findings), "matches": self.matches}

@@ -1,10 +1,13 @@
 """The keys that masks and noise of an attempt are drawn from: HKDF-SHA256 (RFC 5869), one key for each step.
 
     key = HKDF(IKM = seed, salt = beacon, info = label, run, phase, round, step, attempt, H(input model), plan hash,
-               record root, reservation hash)
+               record root)
 
-Everything that may differ between two computations is in `info`. The input model above all: were it left out, a round
-asked again with another model would draw the same noise, and the difference of the two updates would be free of it.
+What two computations of one seed may differ in is in `info`. The input model above all: were it left out, a round asked
+again with another model would draw the same noise, and the difference of the two updates would be free of it. Seed and
+record root are committed to, the others are logged by the coordinator or counted by the ledger: nothing is in it that
+the institution can still vary once it knows the beacon. Its own reservation is not: an institution writes that entry
+itself, its time included, and could try times until it likes the noise.
 """
 
 from __future__ import annotations
@@ -17,9 +20,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from protocols.canonical import canonical
 from protocols.errors import MessageError
 
-KEY_LABEL = "fedscore/v1/replay/step-key"
+KEY_LABEL = "fedscore/v2/replay/step-key"
 KEY_BYTES = 32
-_HASHES = ("model_hash", "plan_hash", "record_root", "reservation_hash")
+_HASHES = ("model_hash", "plan_hash", "record_root")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,6 @@ class Context:
     model_hash: str
     plan_hash: str
     record_root: str
-    reservation_hash: str
 
     def __post_init__(self) -> None:
         for name in _HASHES:

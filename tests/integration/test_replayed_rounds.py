@@ -139,7 +139,7 @@ def test_attempts_that_were_lost_stay_visible_and_can_be_drawn(done: Done) -> No
     place = used[0]
     leaf = done.world.draw("alpha", RUN, place.round, place.attempt)
     result = done.world.replay("alpha", leaf, "--keep")
-    assert result["findings"] == ["nothing_sent"]
+    assert result["findings"] == ["attempt_aborted"]
 
 
 def test_what_the_honest_institution_sent_is_replayed_to_the_bit(done: Done) -> None:

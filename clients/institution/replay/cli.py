@@ -46,7 +46,7 @@ def replay(
 
     Without DRAW it lists those that wait for an answer. The draw must be in the log, in a checkpoint that the
     witnesses cosigned, and the regulator's. Nothing is charged: what is computed is what was computed. Exit code 1
-    where anything does not agree.
+    where anything does not agree; an attempt that the ledger gave up has no update to compare, which is 0.
     """
     opened = InstitutionHome.open(home)
     if not draw:
@@ -63,7 +63,7 @@ def replay(
         if not keep:
             log.append([entry])
     _show(result, as_json=as_json)
-    raise typer.Exit(0 if result.matches else 1)
+    raise typer.Exit(0 if result.matches or result.aborted else 1)
 
 
 def _replay(home: InstitutionHome, seen: LoggedReplays, draw: Draw, leaf: bytes) -> ReplayResult:
@@ -118,5 +118,7 @@ def _show(result: ReplayResult, *, as_json: bool) -> None:
     of = f"{result.phase} round {result.round} of {result.run_id}, attempt {result.attempt}"
     if result.matches:
         typer.echo(f"{of}: the same to the bit, update {result.update_hash}")
+    elif result.aborted:
+        typer.echo(f"{of}: aborted, nothing was released")
     else:
         typer.echo(f"{of}: does NOT agree: {', '.join(result.findings)}")

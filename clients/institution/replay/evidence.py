@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -53,12 +53,13 @@ def _leaves(records: Encoded) -> Iterable[bytes]:
 
 @dataclass(frozen=True)
 class Logged:
-    """What the ledger says of an attempt: `update_hash` is empty where nothing was sent. Hashes in hexadecimal."""
+    """An attempt, by the ledger: `update_hash` is empty where nothing was sent, `aborted` where nothing will be."""
 
     plan_hash: str
     model_hash: str
     reservation_hash: str
-    update_hash: str
+    update_hash: str = ""
+    aborted: bool = False
 
 
 def logged_attempt(entries: Iterable[SignedEntry], place: Place) -> Logged | None:
@@ -68,7 +69,7 @@ def logged_attempt(entries: Iterable[SignedEntry], place: Place) -> Logged | Non
         entry, release = signed.entry, signed.entry.release
         if entry.kind is Kind.RESERVE and release is not None:
             if (*release.slot, release.attempt) == (place.run_id, place.phase, place.round, place.attempt):
-                found = Logged(release.plan_hash, release.model_hash, signed.hash, "")
-        elif found is not None and entry.reservation == found.reservation_hash and entry.update_hash:
-            found = Logged(found.plan_hash, found.model_hash, found.reservation_hash, entry.update_hash)
+                found = Logged(release.plan_hash, release.model_hash, signed.hash)
+        elif found is not None and entry.reservation == found.reservation_hash:
+            found = replace(found, update_hash=entry.update_hash or "", aborted=not entry.update_hash)
     return found

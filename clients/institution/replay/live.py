@@ -112,13 +112,8 @@ class LiveReplays:
     def noise(self, place: Place, checked: CheckedRequest, reservation_hash: str) -> NoiseSource:
         """The attempt's noise, once. Raises StageError where it was used."""
         randomness = self._randomness(place.phase)
-        context = randomness.context(
-            place,
-            model_hash=checked.model_hash.hex(),
-            plan_hash=checked.plan.hash,
-            reservation_hash=reservation_hash,
-        )
-        return randomness.noise(context, model_to_bytes(checked.model))
+        context = randomness.context(place, model_hash=checked.model_hash.hex(), plan_hash=checked.plan.hash)
+        return randomness.noise(context, model_to_bytes(checked.model), reservation_hash)
 
     def seal(self, place: Place, update_hash: str) -> None:
         """The update is computed and stored."""

@@ -3,7 +3,7 @@
 randomness = SealedRandomness(store, "bank-a", records=root, code=digest, clock=time.time)
 entry = randomness.commit(Place("spring", "train", 3, 1)).entry(signing_key)     # logged, then the beacon is waited for
 randomness.learn(place, beacon)
-noise = randomness.noise(context, model)                                         # once: for this model, for ever
+noise = randomness.noise(context, model, reservation_hash)                       # once: for this model, for ever
 """
 
 from __future__ import annotations
@@ -68,19 +68,19 @@ class SealedRandomness:
         sealed = self._store.get(place)
         return sealed is not None and sealed.attempt.stage is Stage.READY
 
-    def context(self, place: Place, *, model_hash: str, plan_hash: str, reservation_hash: str) -> Context:
+    def context(self, place: Place, *, model_hash: str, plan_hash: str) -> Context:
         """What the attempt's randomness is bound to."""
-        commitment = self._store.require(place).commitment
-        return context_of(commitment, model_hash, plan_hash, reservation_hash)
+        return context_of(self._store.require(place).commitment, model_hash, plan_hash)
 
-    def noise(self, context: Context, model: bytes) -> DrbgNoise:
-        """The noise of an attempt, once: what it is used for is on disk before anything is drawn.
+    def noise(self, context: Context, model: bytes, reservation_hash: str) -> DrbgNoise:
+        """The noise of an attempt, once: what it is used for is on disk before anything is drawn. The reservation that
+        paid for it is noted, and changes nothing of the noise.
 
         Raises StageError where the beacon is not known, or the attempt was used before, for whatever model.
         """
         place = Place(context.run_id, context.phase, context.round, context.attempt)  # type: ignore[arg-type]
         sealed = self._store.require(place)
-        used = sealed.attempt.use(context.model_hash, context.reservation_hash)
+        used = sealed.attempt.use(context.model_hash, reservation_hash)
         self._store.keep(replace(sealed, attempt=used, model=model))
         return drawn_noise(self._store.secret(place), used, context)
 
@@ -95,8 +95,8 @@ class SealedRandomness:
         return sealed is not None and sealed.attempt.repeats(model_hash)
 
 
-def context_of(commitment: ReplayCommitment, model_hash: str, plan_hash: str, reservation_hash: str) -> Context:
-    """What an attempt's randomness is bound to."""
+def context_of(commitment: ReplayCommitment, model_hash: str, plan_hash: str) -> Context:
+    """What an attempt's randomness is bound to: nothing that the institution can vary after its commitment."""
     place = commitment.place
     return Context(
         place.run_id,
@@ -106,7 +106,6 @@ def context_of(commitment: ReplayCommitment, model_hash: str, plan_hash: str, re
         model_hash=model_hash,
         plan_hash=plan_hash,
         record_root=commitment.record_root,
-        reservation_hash=reservation_hash,
     )
 
 

@@ -17,8 +17,9 @@ from clients.institution.replay.evidence import Logged
 from clients.institution.replay.randomness import context_of, drawn_noise
 from clients.institution.replay.sealed_store import Sealed, SealedStore
 from clients.institution.training import Computation
-from federation.oversight.replay import Draw, Place, ReplayCommitment, ReplayResult
-from federation.rounds import TrainingPlan, model_from_bytes, model_hash, model_to_bytes, update_hash
+from federation.oversight.replay import ABORTED, Draw, Place, ReplayCommitment, ReplayResult
+from federation.rounds import TrainingPlan, model_from_bytes, model_hash, update_hash
+from federation.rounds.vectors import Vector, to_bytes
 from protocols.errors import ProofError, StageError
 from protocols.replay import Beacon, SeedSecret, Stage
 
@@ -29,7 +30,7 @@ MODEL = "model_differs"  # the input model kept here is not the one that the led
 RECORDS = "records_differ"  # the record set is not the one committed to
 CODE = "code_differs"  # other code or other versions run here than were committed to
 UPDATE = "update_differs"  # computed again, the update is another one: not what production sent
-UNSENT = "nothing_sent"  # the ledger has no update of this attempt to compare with
+UNSENT = "nothing_sent"  # the ledger has no update of this attempt to compare with, and has not given it up either
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Replayer:
     def replay(self, draw: Draw, leaf: bytes) -> ReplayResult:
         """Compute the drawn attempt again; `leaf` is the leaf hash of the draw, whose signature was checked."""
         findings, found = self._findings(draw.place), ""
-        if not {SEED, MODEL, BEACON, COMMITMENT, UNSENT} & findings:
+        if not {ABORTED, SEED, MODEL, BEACON, COMMITMENT, UNSENT} & findings:
             found = self._recompute(draw.place).hex()
             logged = self.logged(draw.place)
             if logged is None or found != logged.update_hash:
@@ -75,6 +76,8 @@ class Replayer:
     def _findings(self, place: Place) -> set[str]:
         """Everything that does not agree, before anything is computed."""
         sealed, logged = self.store.get(place), self.logged(place)
+        if logged is not None and logged.aborted:
+            return {ABORTED}  # whatever became of its seed: it made nothing that anybody has
         if sealed is None or sealed.attempt.stage is Stage.DESTROYED:
             return {SEED}
         findings: set[str] = set()
@@ -112,12 +115,12 @@ class Replayer:
         plan = None if logged is None else self.plan_of(logged.plan_hash)
         if logged is None or plan is None:
             raise StageError("replay.logged", got="nothing", expected="an attempt that was found")
-        context = context_of(sealed.commitment, logged.model_hash, logged.plan_hash, logged.reservation_hash)
+        context = context_of(sealed.commitment, logged.model_hash, logged.plan_hash)
         noise = drawn_noise(self.store.secret(place), sealed.attempt, context)
         model = model_from_bytes(sealed.model, self.computation.size(plan.recipe))
         if place.phase == "train":
             nominal = plan.by_name[sealed.commitment.institution].nominal_records
-            update = self.computation.train(plan, nominal, model, noise)
+            update: Vector = self.computation.train(plan, nominal, place.round, model, noise)
         else:
             update = self.computation.evaluate(plan, model, noise)
-        return update_hash(model_to_bytes(update))
+        return update_hash(to_bytes(update))

@@ -83,11 +83,11 @@ def replays(view: View, now: float) -> Table:
             "drawn": position,
             "deadline": f"{datetime.fromtimestamp(draw.deadline, UTC):%Y-%m-%d}",
             "answered": at if matching is not None else None,
-            "outcome": _outcome(late) if matching is None else "matches" if matching.matches else "differs",
+            "outcome": _outcome(late) if matching is None else _came_of(matching),
             "findings": "" if matching is None else ", ".join(matching.findings),
         }
         red = "not answered in time" if late else ""
-        if matching is not None and not matching.matches:
+        if matching is not None and not matching.matches and not matching.aborted:
             red = f"the round computed again is not the one that was sent: {', '.join(matching.findings)}"
         rows.append(Row(values, red))
     columns = (
@@ -150,6 +150,10 @@ def _result_of_member(view: View, entry: Entry) -> ReplayResult:
     member = view.material.members.get(said.institution)
     key = member[1].key if member is not None else "00" * 32
     return ReplayResult.read(entry, VerifyingKey.from_hex(key))
+
+
+def _came_of(result: ReplayResult) -> str:
+    return "matches" if result.matches else "aborted, nothing released" if result.aborted else "differs"
 
 
 def _outcome(late: bool) -> str:

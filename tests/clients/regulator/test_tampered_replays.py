@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ from oversight_replays import CHAIN, DUE, Replayed, replayed
 from oversight_world import NOW, World, key_of, witness_key
 
 from clients.regulator.findings import Finding, day
+from clients.regulator.line import read_line
 from clients.regulator.verify import verify
-from federation.oversight import RegulatorStatement
+from federation.ledger.entries import Kind
+from federation.oversight import Averaged, RegulatorStatement, RoundStatement
+from federation.oversight.replay import ABORTED
+from protocols.transparency import Statement, read_entry
 
 
 def at_nine(federation: Federation, folder: Path, **changes: Any) -> Finding:
@@ -213,3 +218,65 @@ def test_an_answer_after_its_deadline(tmp_path: Path) -> None:
     )
     unseen = federation.world(earlier=())
     assert verify(unseen.export(tmp_path / "unseen.zip"), unseen.policy()).holds
+
+
+# Attempts that came to nothing.
+
+
+def aborted(**lies: Any) -> Replayed:
+    """bank-a gave up its first attempt at round 2, which was drawn; it says that nothing was released."""
+    federation = replayed(given_up=(("bank-a", 2),), **lies)
+    federation.draw("bank-a", 2, NOW + 20_000)
+    federation.replay("bank-a", findings=(ABORTED,), update_hash="")
+    return federation
+
+
+def test_an_attempt_that_was_aborted_is_no_fault(tmp_path: Path) -> None:
+    world = aborted().world()
+    verdict = verify(world.export(tmp_path / "e.zip"), world.policy())
+    assert verdict.holds, verdict.first
+    notes = verdict.step(9).notes
+    assert any(note.endswith("bank-a: attempt_aborted: nothing was released") for note in notes)
+    assert "bank-a: spring, train round 2: 2 attempts with noise of their own, each of them charged" in notes
+
+
+def test_an_attempt_that_was_handed_out_and_called_aborted(tmp_path: Path) -> None:
+    federation = replayed()
+    federation.draw("bank-a", 2, NOW + 20_000)
+    federation.replay("bank-a", findings=(ABORTED,), update_hash="")
+    found = at_nine(federation, tmp_path)
+    assert found.where == "replay of spring, train round 2, attempt 1, bank-a: attempt_aborted"
+    assert "was handed out" in found.got
+
+
+def test_an_attempt_that_a_round_averaged_and_the_ledger_calls_aborted(tmp_path: Path) -> None:
+    """A bad round is to be hidden: the coordinator's statement names the reservation all the same."""
+    federation = aborted()
+    at, said = next(
+        (at, RoundStatement.from_json(Statement.read(read_entry(data)).content))
+        for at, data in enumerate(federation.entries)
+        if b'"kind":"round"' in data and b'"round":2,' in data
+    )
+    lost = next(
+        line.signed.hash
+        for line in map(read_line, range(at), federation.entries)
+        if line.signed is not None
+        and line.signed.entry.kind is Kind.RESERVE
+        and line.signed.entry.institution == "bank-a"
+        and line.signed.entry.release is not None
+        and (line.signed.entry.release.round, line.signed.entry.release.attempt) == (2, 1)
+    )
+    hidden = {**said.updates, "bank-a": Averaged("78" * 32, lost)}
+    federation.entries[at] = replace(said, updates=hidden).entry(key_of("coordinator")).data
+    world = World(tuple(federation.entries), federation.documents)
+    verdict = verify(world.export(tmp_path / "e.zip"), world.policy())
+    findings = {finding.where: finding.got for finding in verdict.step(9).findings}
+    assert findings["replay of spring, train round 2, attempt 1, bank-a: attempt_aborted"].startswith("averaged, by")
+
+
+def test_an_attempt_that_nobody_gave_up_is_not_aborted(tmp_path: Path) -> None:
+    federation = replayed()
+    federation.commit("bank-a", 2, attempt=2)
+    federation.draw("bank-a", 2, NOW + 20_000, attempt=2)
+    federation.replay("bank-a", findings=(ABORTED,), update_hash="")
+    assert at_nine(federation, tmp_path).got == "an attempt that its ledger has not given up"

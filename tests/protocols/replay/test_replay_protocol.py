@@ -35,7 +35,7 @@ from protocols.replay.record_root import LEAF_LABEL
 from protocols.transparency.merkle import leaf_hash, root
 
 CHAIN = BeaconChain(b"\x07" * 32, 50)
-CONTEXT = Context("spring", "train", 3, 1, "a" * 64, "b" * 64, "c" * 64, "d" * 64)
+CONTEXT = Context("spring", "train", 3, 1, "a" * 64, "b" * 64, "c" * 64)
 
 
 def beacon(index: int, size: int, tag: int = 0) -> Beacon:
@@ -141,7 +141,7 @@ def test_with_the_rules_there_is_one_beacon_and_it_needs_what_neither_knows() ->
 def test_a_step_key_is_hkdf_of_seed_beacon_and_context() -> None:
     """RFC 5869 written out: extract with the beacon as salt, expand once."""
     seed, salt = b"s" * 32, b"b" * 32
-    info = b"fedscore/v1/replay/step-key\x00" + canonical(
+    info = b"fedscore/v2/replay/step-key\x00" + canonical(
         {
             "run_id": "spring",
             "phase": "train",
@@ -150,7 +150,6 @@ def test_a_step_key_is_hkdf_of_seed_beacon_and_context() -> None:
             "model_hash": "a" * 64,
             "plan_hash": "b" * 64,
             "record_root": "c" * 64,
-            "reservation_hash": "d" * 64,
             "step": 4,
         }
     )
@@ -166,7 +165,6 @@ CHANGES = {
     "model_hash": "e" * 64,
     "plan_hash": "e" * 64,
     "record_root": "e" * 64,
-    "reservation_hash": "e" * 64,
 }
 
 
