@@ -22,7 +22,7 @@ from federation.evaluation.spec import Shares, lay_out
 from federation.evaluation.uncertainty import Estimate
 from federation.privacy import PrivacyPlan, SeededNoise
 from federation.records import Encoded, load_records
-from federation.rounds.averaging import step
+from federation.rounds.averaging import average
 from federation.scorecard import Scaling, Scorecard
 from federation.training import Recipe, Trainer, cell_effects, initial_parameters, logits
 
@@ -90,7 +90,8 @@ def _train(args: argparse.Namespace) -> World:
     models = [initial_parameters(catalogue, recipe)]
     for _ in range(plan.rounds):
         moves = [trainer.round(models[-1], part) for trainer, part in zip(trainers, parts, strict=True)]
-        models.append(step(models[-1], dict(zip(sizes, moves, strict=True)), sizes))
+        mean = average(dict(zip(sizes, moves, strict=True)), sizes)
+        models.append((models[-1].astype(np.float64) + mean).astype(np.float32))
     tail = np.stack(models[1:][-recipe.average_last :])
     model: NDArray[np.float32] = tail.mean(axis=0, dtype=np.float64).astype(np.float32)
     holdout = records.take(held)

@@ -5,7 +5,7 @@
 ['checkpoint', 'format', 'institutions', 'parameters', 'signature', 'signed_plan']
 
 Whoever holds the members' updates can recompute the parameters to the bit: the hash of every update, the weights (the
-plan's nominal sizes) and the rule (`federation.rounds.average`, mean of the last models) are all in the document.
+plan's nominal sizes) and the rule (`federation.rounds.rule`, mean of the last models) are all in the document.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from federation.rounds.averaging import F32, model_hash, model_to_bytes
 from federation.rounds.plan import Document, TrainingPlan
 from federation.rounds.progress import Checkpoint, RoundRecord
 from federation.rounds.reply import Update
+from federation.rounds.rule import Rule
 from federation.rounds.signed_plan import SignedPlan
+from federation.rounds.vectors import Vector
 from protocols.canonical import canonical
 from protocols.errors import SignatureError
 from protocols.signing import SigningKey, VerifyingKey
@@ -101,13 +103,13 @@ class PublishedModel(Published):
         """64 hexadecimal digits: the model hash of the parameters, as evaluation requests name it."""
         return model_hash(model_to_bytes(self.vector)).hex()
 
-    def recompute(self, initial: F32, updates: Mapping[int, Mapping[str, F32]]) -> F32:
-        """float32 [d]: the parameters as they follow from every round's `updates` {round: {institution: float32 [d]}}.
+    def recompute(self, rule: Rule, updates: Mapping[int, Mapping[str, Vector]]) -> F32:
+        """float32 [d]: the parameters as they follow by the plan's rule from `updates` {round: {institution: vector}}.
 
         Equal to `vector` to the bit if the coordinator published what it averaged. Raises Refused if an update is not
         the one whose hash is published.
         """
-        checkpoint = Checkpoint.start(self.plan, initial)
+        checkpoint = Checkpoint.start(self.plan, rule.initial())
         for record in self.checkpoint:
             taken = {name: Update.of(name, updates[record.round][name]) for name in record.updates}
             for name, update in taken.items():
@@ -115,7 +117,9 @@ class PublishedModel(Published):
                     raise Refused(
                         "wrong_update", f"round {record.round}: {name}", got="another", expected="the one averaged"
                     )
-            checkpoint = checkpoint.advance(self.plan, taken)
+            combined = rule.combine({name: update.vector for name, update in taken.items()})
+            model = rule.follow(record.round, checkpoint.parameters, combined)
+            checkpoint = checkpoint.advance(self.plan, taken, model)
         return checkpoint.published
 
 

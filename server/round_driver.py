@@ -1,6 +1,6 @@
 """The round driver: carries a plan from proposal to published model over a Flower Grid.
 
-    driver = RoundDriver(grid, plan, store, key, trail=trail, initial=initial_parameters(catalogue, plan.recipe), ...)
+    driver = RoundDriver(grid, plan, store, key, trail=trail, rule=rule_of(catalogue, plan), ...)
     model = driver.run()
 
 It trusts no message: every answer is signed by the institution the plan names and is checked before it is averaged
@@ -22,14 +22,16 @@ import numpy as np
 from federation.errors import ConfigurationError, Refused
 from federation.models import PublishedEvaluation, PublishedModel
 from federation.rounds.approvals import Approvals
-from federation.rounds.averaging import F32, model_hash, model_to_bytes
+from federation.rounds.averaging import model_hash, model_to_bytes
 from federation.rounds.collection import Collection
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.progress import Checkpoint
 from federation.rounds.refusals import Code, RunFailed
 from federation.rounds.reply import Expected
 from federation.rounds.request import request_hash
+from federation.rounds.rule import Rule, rule_of
 from federation.rounds.signed_plan import SignedPlan
+from federation.rounds.vectors import Form
 from protocols.envelope import seal
 from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import Phase, PlanProposal, RoundRequest
@@ -64,7 +66,7 @@ class RoundDriver:
         key: SigningKey,
         *,
         trail: Trail,
-        initial: F32,
+        rule: Rule,
         evaluation_size: int | None = None,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.time,
@@ -79,7 +81,7 @@ class RoundDriver:
             raise ConfigurationError("evaluation_size", got=evaluation_size, expected="the evaluation's length")
         self._plan, self._store, self._key = plan, store, key
         self._trail, self._account = trail, RunAccount(trail, store, plan, key)
-        self._initial, self._evaluation_size = initial, evaluation_size or 0
+        self._rule, self._evaluation_size = rule, evaluation_size or 0
         self._clock, self._on_event = clock, on_event
         self._attempts, self._approval_s = attempts, approval_s
         self._sleep = sleep
@@ -165,16 +167,17 @@ class RoundDriver:
     def _resume(self) -> Checkpoint:
         stored = self._store.checkpoint()
         if stored is None:
-            return Checkpoint.start(self._plan, self._initial)
-        checkpoint = stored.check(self._plan, self._initial.size)
+            return Checkpoint.start(self._plan, self._rule.initial())
+        checkpoint = stored.check(self._plan, self._rule.size)
         self._event({"event": "resumed", "round": checkpoint.round})
         return checkpoint
 
     def _round(self, signed: SignedPlan, checkpoint: Checkpoint) -> Checkpoint:
         number, start = checkpoint.round + 1, self._clock()
-        norm = self._plan.max_update_norm
-        answers = self._ask(signed, Phase.TRAIN, number, checkpoint.model_bytes, self._initial.size, norm)
-        advanced = checkpoint.advance(self._plan, answers.accepted)
+        answers = self._ask(signed, Phase.TRAIN, number, checkpoint.model_bytes, self._rule.form(number))
+        combined = self._rule.combine({name: update.vector for name, update in answers.accepted.items()})
+        model = self._rule.follow(number, checkpoint.parameters, combined)
+        advanced = checkpoint.advance(self._plan, answers.accepted, model)
         if not np.isfinite(advanced.parameters).all():
             raise RunFailed(f"round {number}", got="an average beyond float32", expected="finite parameters")
         self._account.finish(answers, model_hash(advanced.model_bytes).hex(), CHECKPOINT, advanced)
@@ -189,17 +192,17 @@ class RoundDriver:
 
     def _evaluated(self, signed: SignedPlan, model: PublishedModel) -> PublishedEvaluation:
         data = model_to_bytes(model.vector)
-        bound = evaluation_norm(self._plan, self._evaluation_size)
-        answers = self._ask(signed, Phase.EVALUATE, 0, data, self._evaluation_size, bound)
+        form = Form("float32", self._evaluation_size, evaluation_norm(self._plan, self._evaluation_size))
+        answers = self._ask(signed, Phase.EVALUATE, 0, data, form)
         evaluation = PublishedEvaluation.publish(self._plan, data, answers.accepted, self._key)
         self._account.finish(answers, "", EVALUATION, evaluation)
         self._event({"event": "evaluated", "institutions": sorted(answers.accepted)})
         return evaluation
 
-    def _ask(self, signed: SignedPlan, phase: Phase, number: int, model: bytes, size: int, norm: float) -> Collection:
+    def _ask(self, signed: SignedPlan, phase: Phase, number: int, model: bytes, form: Form) -> Collection:
         """The answers of at least a quorum. Raises RunFailed, with everyone's state, after the last attempt."""
         for attempt in range(1, self._attempts + 1):
-            collection = self._attempt(signed, phase, number, attempt, model, size, norm)
+            collection = self._attempt(signed, phase, number, attempt, model, form)
             if collection.quorate:
                 return collection
         self._require(f"round {number} ({Phase.Name(phase)})", collection, self._plan.quorum)
@@ -212,8 +215,7 @@ class RoundDriver:
         number: int,
         attempt: int,
         model: bytes,
-        size: int,
-        norm: float,
+        form: Form,
     ) -> Collection:
         start = self._clock()
         deadline = start + self._plan.round_deadline_s
@@ -226,9 +228,7 @@ class RoundDriver:
             deadline_ms=int(deadline * 1000),
         )
         envelope = seal(request, self._key)
-        expected = Expected(
-            self._plan, phase, number, model_hash(model), request_hash(envelope), size=size, max_norm=norm
-        )
+        expected = Expected(self._plan, phase, number, model_hash(model), request_hash(envelope), form)
         collection = Collection(expected, self._trail.on_record)
         self._assembly.gather(collection, envelope, deadline, f"{Phase.Name(phase).lower()}-{number}")
         collection.close()
@@ -268,7 +268,6 @@ def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:
     from federation.evaluation import EvaluationSpec
     from federation.observability.monitor import monitored
     from federation.observability.names import Process
-    from federation.training import initial_parameters
     from server.home import CoordinatorHome
     from server.log import LogStore
     from server.run_figures import observe_run
@@ -289,7 +288,7 @@ def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:
         store,
         opened.signing_key,
         trail=LogTrail(log, opened.signing_key.public, opened.log_key.public),
-        initial=initial_parameters(catalogue, plan.recipe),
+        rule=rule_of(catalogue, plan),
         evaluation_size=EvaluationSpec.from_catalogue(catalogue).size if evaluated else None,
         on_event=observe_run,
     )

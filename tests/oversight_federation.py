@@ -25,7 +25,8 @@ from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, ap
 from federation.rounds.averaging import model_hash, model_to_bytes
 from federation.rounds.progress import Checkpoint as RunCheckpoint
 from federation.rounds.reply import Update
-from federation.training import Recipe, initial_parameters
+from federation.rounds.rule import rule_of
+from federation.training import Recipe
 from protocols.canonical import canonical
 from protocols.transparency import Entry
 
@@ -121,12 +122,14 @@ class Federation:
         signed, rng = signed_plan(plan), np.random.default_rng(7)
         self.say(Entry("plan", signed.canonical()).data)
         self.documents[f"runs/{plan.run_id}/plan.json"] = signed.canonical()
-        progress = RunCheckpoint.start(plan, initial_parameters(catalogue(), plan.recipe))
+        rule = rule_of(catalogue(), plan)
+        progress = RunCheckpoint.start(plan, rule.initial())
         for round in range(1, plan.rounds + 1):
             sent = model_hash(progress.model_bytes).hex()
             vectors = rng.normal(size=(len(BANKS), progress.parameters.size)).astype(np.float32)
             updates = self._updates(plan, "train", round, sent, vectors)
-            progress = progress.advance(plan, updates)
+            combined = rule.combine({name: update.vector for name, update in updates.items()})
+            progress = progress.advance(plan, updates, rule.follow(round, progress.parameters, combined))
             self._round(plan, "train", round, sent, updates, model_hash(progress.model_bytes).hex())
         model = PublishedModel.publish(signed, progress, key_of("coordinator"))
         self._publish("model", plan, model.hash, model.canonical(), card(model))

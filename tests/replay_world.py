@@ -45,6 +45,7 @@ class Log:
 
     def __init__(self) -> None:
         self.stored: list[Entry] = []
+        self.notes: dict[int, bytes] = {}  # of the sizes at which a quorum met
         self._frontier, self._nodes = Frontier(), dict[tuple[int, int], bytes]()
 
     def append(self, entry: Entry) -> int:
@@ -60,7 +61,11 @@ class Log:
     def cosigned(self) -> bytes:
         note = self.checkpoint.note(LOG_KEY)
         text, _ = split_note(note)
-        return attach(note, [cosign(text, key, int(START)) for key in (WITNESS, OVERSEER)])
+        whole = attach(note, [cosign(text, key, int(START)) for key in (WITNESS, OVERSEER)])
+        return self.notes.setdefault(len(self.stored), whole)
+
+    def first_cosigned(self, after: int) -> bytes:
+        return next((self.notes[size] for size in sorted(self.notes) if size > after), b"")
 
     def inclusion(self, leaf: bytes, size: int) -> tuple[int, list[bytes]]:
         index = [entry.hash for entry in self.stored].index(leaf)
@@ -116,6 +121,7 @@ class ReplayWorld:
     def reveal(self) -> BeaconStatement:
         """The regulator's next beacon, for the log's newest checkpoint."""
         self.beacons += 1
+        self.log.cosigned()
         point = self.log.checkpoint
         said = BeaconStatement(point.size, point.root.hex(), self.beacons, CHAIN.preimage(self.beacons).hex())
         self.log.append(said.entry(REGULATOR))
@@ -156,7 +162,7 @@ class ReplayWorld:
         """As a node does it: reserve, use, compute, spend, seal. `noise`: what a cheat draws from instead."""
         model = self.start()
         drawn = self.begin(place, model)
-        update = self.computation.train(self.plan, 500, model, noise or drawn)
+        update = self.computation.train(self.plan, 500, place.round, model, noise or drawn)
         sent = update_hash(model_to_bytes(update)).hex()
         self.ledger.spend(self.reservation, sent, b"stored reply")
         self.randomness.seal(place, sent)
@@ -182,6 +188,7 @@ class ReplayWorld:
             logged=lambda place: logged_attempt(entries, place),
             committed=lambda place: seen.committed(key, place),
             beacon_of=lambda place: seen.beacon_of(key, place),
+            is_first=lambda place: seen.is_first(self.log, key, place),
         )
 
     def replay(self, place: Place) -> ReplayResult:

@@ -24,6 +24,7 @@ from federation.ledger import Caps, Ledger
 from federation.privacy import PrivacyPlan, SeededNoise
 from federation.records.encoded import Encoded
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
+from federation.rounds.rule import rule_of
 from federation.runtime.flower.in_process import InProcessGrid
 from federation.training import Recipe, initial_parameters
 from federation.training.recipe import noise_of
@@ -227,7 +228,7 @@ class World:
             self.plan,
             store or self.store(),
             COORDINATOR,
-            initial=initial_parameters(catalogue(), self.plan.recipe),
+            rule=rule_of(catalogue(), self.plan),
             evaluation_size=evaluation_size(),
             clock=self.clock,
             sleep=self.clock.sleep,

@@ -229,7 +229,7 @@ def _trial(
         force=settings.force,
         seed=seed,
     )
-    federated = evaluate(target, run.logits(test.codes))
+    federated = evaluate(target, run.logits(test))
     done(f"{label}: federation")
     alone = []
     for member in members:

@@ -19,11 +19,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import train_test_split
 
+from clients.institution.training import Computation
 from federation.catalogue import Catalogue
 from federation.errors import RecordsError
 from federation.records.encoded import Encoded
 from federation.rounds import Checkpoint, TrainingPlan, Update
-from federation.training import Trainer, initial_parameters, logits
+from federation.rounds.rule import logits_of, rule_of
 from federation.training.embedding import Embedding
 
 Logits = NDArray[np.float64]
@@ -73,17 +74,21 @@ def federated_logits(
     """
     noise = NoNoise(seed)
     nominal = {member.institution: member.nominal_records for member in plan.members}
-    trainers = {
-        name: Trainer(catalogue, plan.recipe, plan.privacy, nominal_records=size, noise=noise)
-        for name, size in nominal.items()
+    computations = {
+        name: Computation(catalogue, own, own.take(np.zeros(len(own), dtype=np.bool_)), noise)
+        for name, own in zip(nominal, members, strict=True)
     }
-    records = dict(zip(nominal, members, strict=True))
-    checkpoint = Checkpoint.start(plan, initial_parameters(catalogue, plan.recipe))
-    for _ in range(plan.rounds):
+    rule = rule_of(catalogue, plan)
+    checkpoint = Checkpoint.start(plan, rule.initial())
+    for number in range(1, plan.rounds + 1):
         start = checkpoint.parameters
-        updates = {name: Update.of(name, trainer.round(start, records[name])) for name, trainer in trainers.items()}
-        checkpoint = checkpoint.advance(plan, updates)
-    return logits(catalogue, plan.recipe, checkpoint.published, test.codes)
+        updates = {
+            name: Update.of(name, computation.train(plan, nominal[name], number, start))
+            for name, computation in computations.items()
+        }
+        combined = rule.combine({name: update.vector for name, update in updates.items()})
+        checkpoint = checkpoint.advance(plan, updates, rule.follow(number, start, combined))
+    return logits_of(catalogue, plan, checkpoint.published, test)
 
 
 @dataclass

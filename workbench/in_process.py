@@ -27,8 +27,8 @@ from federation.models import PublishedModel
 from federation.privacy import Claims, SeededNoise, epsilons
 from federation.records.encoded import Encoded
 from federation.rounds import Member, TrainingPlan
+from federation.rounds.rule import logits_of, rule_of
 from federation.runtime.flower.in_process import InProcessGrid
-from federation.training import initial_parameters, logits
 from protocols.canonical import digest
 from protocols.signing import SigningKey
 from server.assembly import Pace
@@ -53,9 +53,9 @@ class Trained:
     def plan(self) -> TrainingPlan:
         return self.model.plan
 
-    def logits(self, codes: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def logits(self, records: Encoded) -> NDArray[np.float64]:
         """Log-odds of BAD of the published model."""
-        return logits(self.catalogue, self.plan.recipe, self.model.vector, codes)
+        return logits_of(self.catalogue, self.plan, self.model.vector, records)
 
 
 def train_in_process(
@@ -94,7 +94,7 @@ def train_in_process(
             CheckpointStore(Path(folder), durable=False),
             coordinator,
             trail=Unlogged(),
-            initial=initial_parameters(catalogue, plan.recipe),
+            rule=rule_of(catalogue, plan),
             pace=Pace.at_once(),
         )
         model = driver.run()

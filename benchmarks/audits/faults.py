@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from federation.audits import RoundTrainer, Subject
 from federation.privacy import NoiseSource, PrivacyPlan, SeededNoise
-from federation.privacy.exact import POINTS
+from federation.privacy.lattice import POINTS
 from federation.privacy.mechanism import GaussianMechanism
 
 Fault: TypeAlias = Callable[[Subject], Subject]

@@ -32,6 +32,7 @@ from federation.privacy.plan import PrivacyPlan
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
 from federation.rounds.progress import Checkpoint
 from federation.rounds.reply import Update
+from federation.rounds.rule import rule_of
 from federation.runtime.processes import Child, Supervisor
 from federation.runtime.rpc import free_ports
 from federation.synthetic import Population as Records
@@ -189,7 +190,9 @@ def _model(coordinator: CoordinatorHome, homes: Mapping[str, InstitutionHome]) -
     approvals = {name: approve(plan, home.signing_key) for name, home in homes.items()}
     initial, rng = initial_parameters(catalogue, recipe), np.random.default_rng(3)
     updates = {name: Update.of(name, rng.normal(0, 0.3, initial.size).astype(np.float32)) for name in homes}
-    checkpoint = Checkpoint.start(plan, initial).advance(plan, updates)
+    rule = rule_of(catalogue, plan)
+    combined = rule.combine({name: update.vector for name, update in updates.items()})
+    checkpoint = Checkpoint.start(plan, initial).advance(plan, updates, rule.follow(1, initial, combined))
     return PublishedModel.publish(
         SignedPlan.sign(plan, approvals, coordinator.signing_key), checkpoint, coordinator.signing_key
     )

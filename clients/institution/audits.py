@@ -25,7 +25,7 @@ from federation.oversight.audits import AuditRequest, AuditResult
 from federation.privacy import NoiseSource, OsNoise
 from federation.rounds import TrainingPlan
 from federation.runtime.private_files import private_directory, write_public
-from federation.training import initial_parameters
+from federation.training import Recipe, initial_parameters
 from protocols.errors import ProtocolError
 from protocols.signing import SigningKey, VerifyingKey
 from protocols.transparency import Entry, Statement
@@ -102,6 +102,8 @@ def subject_of(
     """What is audited of `institution` under `plan`: its trainer, and its ledger over the first `rounds` rounds."""
     nominal = min(plan.by_name[institution].nominal_records, MOST_RECORDS)
     recipe = plan.recipe
+    if not isinstance(recipe, Recipe):
+        raise ConfigurationError("plan.recipe", got=recipe.method, expected="federated averaging")
     return Subject(
         lambda source: make_trainer(catalogue, plan, nominal, source),
         Claim(plan.privacy, nominal, recipe.learning_rate, recipe.momentum),
@@ -127,7 +129,7 @@ def rehearse(plan: TrainingPlan, institution: str, rounds: int) -> Sequence[floa
                 run_id=plan.run_id,
                 phase="train",
                 round=number,
-                event=privacy.round_event(),
+                event=privacy.round_event(number),
                 delta=privacy.delta,
                 plan_hash=plan.hash,
                 catalogue_hash=plan.catalogue.hash,

@@ -40,9 +40,9 @@ from federation.rounds import (
     request_hash,
     update_hash,
 )
-from federation.rounds.averaging import F32, model_to_bytes
 from federation.rounds.refusals import refused, signature_code
 from federation.rounds.request import open_signed_plan
+from federation.rounds.vectors import Vector, to_bytes
 from federation.runtime.logging import get_logger
 from protocols.envelope import read_envelope, seal, verify_envelope
 from protocols.errors import ProtocolError
@@ -239,11 +239,10 @@ class Node:
 
     def _release(self, checked: CheckedRequest, reservation: Reservation) -> bytes:
         try:
-            update = self._compute(checked, reservation)
+            data = to_bytes(self._compute(checked, reservation))
         except Exception as error:
             self._ledger.fail(reservation, Code.INTERNAL)
             raise self._failed(error) from error
-        data = model_to_bytes(update)
         reply = RoundReply(
             institution=self.institution,
             plan_hash=bytes.fromhex(checked.plan.hash),
@@ -263,13 +262,14 @@ class Node:
         _log.info("release sent", institution=self.institution, entry_hash=spent.hash, **facts)
         return sealed
 
-    def _compute(self, checked: CheckedRequest, reservation: Reservation) -> F32:
+    def _compute(self, checked: CheckedRequest, reservation: Reservation) -> Vector:
         noise = None
+        update: Vector
         if checked.plan.replay:
             noise = self._replays.noise(_place(reservation), checked, reservation.entry_hash)
         if checked.phase == Phase.TRAIN:
             nominal = self._policy.nominal_records
-            update = self._computation.train(checked.plan, nominal, checked.model, noise)
+            update = self._computation.train(checked.plan, nominal, checked.round, checked.model, noise)
         else:
             update = self._computation.evaluate(checked.plan, checked.model, noise)
         if not np.isfinite(update).all():

@@ -11,7 +11,7 @@ from protocols.wire.training_pb2 import Phase
 def release_of(checked: CheckedRequest, attempt: int, nominal_records: int, vintage: str) -> Release:
     """The release of `checked`, `attempt` from 1. Raises Refused (wrong_round) where its plan has no such release."""
     plan = checked.plan
-    event = plan.privacy.round_event() if checked.phase == Phase.TRAIN else plan.privacy.evaluation_event()
+    event = plan.privacy.round_event(checked.round) if checked.phase == Phase.TRAIN else plan.privacy.evaluation_event()
     if event is None:  # pragma: no cover - check_request has refused it
         raise Refused(Code.WRONG_ROUND, "request.phase", got="EVALUATE", expected="a plan with an evaluation")
     return Release(

@@ -7,14 +7,19 @@ from functools import lru_cache
 import numpy as np
 
 from federation.catalogue import Catalogue
-from federation.errors import RecordsError
+from federation.errors import ConfigurationError, RecordsError
 from federation.evaluation import EvaluationSpec
 from federation.privacy import NoiseSource
 from federation.records.encoded import Encoded
 from federation.rounds import TrainingPlan
 from federation.rounds.averaging import F32
-from federation.training import Recipe, Trainer, dimension, logits
+from federation.rounds.plan import AnyRecipe
+from federation.rounds.rule import logits_of, summed_model
+from federation.rounds.vectors import Vector
+from federation.training import Recipe, Trainer, dimension
 from federation.training.embedding import Embedding
+from federation.training.sums import SumRecipe
+from federation.training.sums.trainer import SumTrainer
 
 
 class Computation:
@@ -32,6 +37,7 @@ class Computation:
         self.catalogue, self.noise = catalogue, noise
         self._training, self._holdout = training, holdout
         self._size = lru_cache(maxsize=8)(lambda recipe: dimension(catalogue, recipe))
+        self._model = lru_cache(maxsize=8)(lambda plan: summed_model(catalogue, plan))
 
     @property
     def training_records(self) -> Encoded:
@@ -43,27 +49,37 @@ class Computation:
         """What evaluations are computed on."""
         return self._holdout
 
-    def size(self, recipe: Recipe) -> int:
+    def size(self, recipe: AnyRecipe) -> int:
         """d, the number of parameters of a model under `recipe`."""
         return self._size(recipe)
 
-    def train(self, plan: TrainingPlan, nominal_records: int, model: F32, noise: NoiseSource | None = None) -> F32:
-        """float32 [d]: the change of one round under `plan`; costs `plan.privacy.round_event()`.
+    def train(
+        self, plan: TrainingPlan, nominal_records: int, number: int, model: F32, noise: NoiseSource | None = None
+    ) -> Vector:
+        """What round `number` releases under `plan`: float32 [d], or int64 of a recipe of sums.
 
-        `noise`: the attempt's own source, where the round can be replayed.
+        It costs `plan.privacy.round_event(number)`. `noise`: the attempt's own source, where the round can be replayed.
         """
-        return make_trainer(self.catalogue, plan, nominal_records, noise or self.noise).round(model, self._training)
+        source = noise or self.noise
+        if isinstance(plan.recipe, SumRecipe):
+            return self._sum_trainer(plan, nominal_records, source).round(number, model, self._training)
+        return make_trainer(self.catalogue, plan, nominal_records, source).round(model, self._training)
+
+    def _sum_trainer(self, plan: TrainingPlan, nominal_records: int, noise: NoiseSource) -> SumTrainer:
+        return SumTrainer(self._model(plan), plan.privacy, nominal_records, noise)
 
     def evaluate(self, plan: TrainingPlan, model: F32, noise: NoiseSource | None = None) -> F32:
         """float32 [m]: noisy histograms of the holdout; costs `plan.privacy.evaluation_event()`. `noise`: as above."""
         spec = EvaluationSpec.from_catalogue(self.catalogue)
-        scores = logits(self.catalogue, plan.recipe, model, self._holdout.codes)
+        scores = logits_of(self.catalogue, plan, model, self._holdout)
         noisy = plan.privacy.evaluation(noise or self.noise).release(spec.counts(scores, self._holdout))
         return noisy.astype(np.float32)
 
 
 def make_trainer(catalogue: Catalogue, plan: TrainingPlan, nominal_records: int, noise: NoiseSource) -> Trainer:
     """What trains here: rounds of the node and audits of it are served by the trainer that this makes."""
+    if not isinstance(plan.recipe, Recipe):
+        raise ConfigurationError("plan.recipe", got=plan.recipe.method, expected="federated averaging")
     return Trainer(catalogue, plan.recipe, plan.privacy, nominal_records, noise)
 
 

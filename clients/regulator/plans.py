@@ -34,10 +34,10 @@ class Plans:
         self.by_hash[plan.hash] = plan
 
 
-def event_of(plan: TrainingPlan, phase: str) -> Event | None:
+def event_of(plan: TrainingPlan, phase: str, round: int) -> Event | None:
     """What one release of a phase costs under `plan`; None where the plan has no such release."""
     if phase == "train":
-        return plan.privacy.round_event()
+        return plan.privacy.round_event(round)
     return plan.privacy.evaluation_event() if phase == "evaluate" else None
 
 

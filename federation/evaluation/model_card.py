@@ -28,7 +28,7 @@ from federation.models import PublishedModel
 from federation.privacy.accounting import Claims
 from federation.rounds.plan import TrainingPlan
 from federation.scorecard.scaling import Scaling
-from federation.training import cell_effects
+from federation.training import Recipe, cell_effects
 
 FORMAT = "fedscore/v1/model-card"
 UNIT = "one record of one institution"
@@ -165,9 +165,10 @@ def _baselines(
 
 
 def _influence(model: PublishedModel, catalogue: Catalogue, findings: Findings | None) -> Influence | None:
-    if findings is None or not findings.cell_shares or model.plan.recipe.family != "additive":
+    recipe = model.plan.recipe
+    if findings is None or not findings.cell_shares or not isinstance(recipe, Recipe) or recipe.family != "additive":
         return None
-    effects = cell_effects(catalogue, model.plan.recipe, np.asarray(model.vector))
+    effects = cell_effects(catalogue, recipe, np.asarray(model.vector))
     weights = {dimension.value: weight for dimension, weight in catalogue.dimension_weights.items()}
     dimensions = [feature.dimension.value for feature in catalogue.features]
     return influence_index(feature_shares(effects, findings.cell_shares), dimensions, weights)

@@ -55,7 +55,8 @@ def check_reservation(signed: SignedEntry, expected: Expected, update: Update) -
         verify_logged(signed, update.institution, plan.by_name[update.institution].verifying_key)
     except SignatureError as error:
         raise Refused(Code.WRONG_RESERVATION, error.field, got=error.got, expected=error.expected) from error
-    train = expected.phase == Phase.TRAIN
+    train, privacy = expected.phase == Phase.TRAIN, plan.privacy
+    event = privacy.round_event(expected.round) if train else privacy.evaluation_event()
     release = signed.entry.release
     if signed.entry.kind is not Kind.RESERVE or release is None:
         raise _wrong("kind", signed.entry.kind, Kind.RESERVE)
@@ -64,7 +65,7 @@ def check_reservation(signed: SignedEntry, expected: Expected, update: Update) -
         ("plan_hash", release.plan_hash, plan.hash),
         ("model_hash", release.model_hash, expected.model_hash.hex()),
         ("delta", release.delta, plan.privacy.delta),
-        ("event", release.event, plan.privacy.round_event() if train else plan.privacy.evaluation_event()),
+        ("event", release.event, event),
     ):
         if got != wanted:
             raise _wrong(name, got, wanted)

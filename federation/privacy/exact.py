@@ -17,13 +17,10 @@ from numpy.typing import NDArray
 
 from federation.errors import PrivacyError
 from federation.privacy.event import GaussianEvent
+from federation.privacy.lattice import FEWEST_POINTS, MOST, POINTS
 from federation.privacy.mechanism import GaussianMechanism, PrivateOptimizer
 from federation.privacy.noise import NoiseSource
 from federation.privacy.sampling import exact_sample
-
-POINTS = 2**32  # of the lattice, per unit of a gradient's norm
-FEWEST_POINTS = 2**20  # that a standard deviation must span for the accounting to hold
-MOST = 2**61  # of a sum, so that noise (below 2^60) never takes it out of int64
 
 
 class ExactMechanism(GaussianMechanism):

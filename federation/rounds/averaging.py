@@ -47,7 +47,7 @@ def update_hash(data: bytes) -> bytes:
     return digest("fedscore/v1/update", data)
 
 
-def average(updates: Mapping[str, F32], nominal: Mapping[str, int]) -> F64:
+def average(updates: Mapping[str, NDArray[np.float32] | NDArray[np.int64]], nominal: Mapping[str, int]) -> F64:
     """float64 [d]: the mean of `updates` weighted by nominal sizes, added up in the order of the institutions' names.
 
     Nominal sizes are public and in the plan: weights tell nothing about the records (McMahan et al. 2017, FedAvg).
@@ -58,8 +58,3 @@ def average(updates: Mapping[str, F32], nominal: Mapping[str, int]) -> F64:
     for name in names:
         result += nominal[name] / total * updates[name].astype(np.float64)
     return result
-
-
-def step(model: F32, updates: Mapping[str, F32], nominal: Mapping[str, int]) -> F32:
-    """The next model: `model` plus the average of `updates`."""
-    return (model.astype(np.float64) + average(updates, nominal)).astype(np.float32)

@@ -9,19 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
 from federation.errors import ConfigurationError, FederationError
 from federation.privacy.plan import PrivacyPlan
 from federation.training.recipe import Recipe
+from federation.training.sums.recipe import SumRecipe
 from protocols.canonical import canonical, digest, parse_canonical
 from protocols.errors import EncodingError, SignatureError
 from protocols.signing import VerifyingKey
 
 PLAN_LABEL = "fedscore/v1/plan"
-P = TypeVar("P", Recipe, PrivacyPlan)
+P = TypeVar("P", Recipe, SumRecipe, PrivacyPlan)
+AnyRecipe: TypeAlias = Recipe | SumRecipe
 MAX_MEMBERS = 1000
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
@@ -102,7 +104,9 @@ class Member(Document):
         return _key("member.key", self.key)
 
 
-def _recipe(value: object) -> Recipe:
+def _recipe(value: object) -> AnyRecipe:
+    if isinstance(value, SumRecipe) or (isinstance(value, Mapping) and "method" in value):
+        return _read_part("plan.recipe", SumRecipe, value)
     return _read_part("plan.recipe", Recipe, value)
 
 
@@ -124,7 +128,7 @@ class TrainingPlan(Document):
     format: Literal["fedscore/v1/plan"] = "fedscore/v1/plan"
     run_id: str
     catalogue: CatalogueRef
-    recipe: Annotated[Recipe, PlainValidator(_recipe), PlainSerializer(lambda value: value.to_json())]
+    recipe: Annotated[AnyRecipe, PlainValidator(_recipe), PlainSerializer(lambda value: value.to_json())]
     privacy: Annotated[PrivacyPlan, PlainValidator(_privacy), PlainSerializer(lambda value: value.to_json())]
     members: tuple[Member, ...] = Field(min_length=1, max_length=MAX_MEMBERS)
     coordinator: str
@@ -151,7 +155,19 @@ class TrainingPlan(Document):
         self.recipe.check_privacy(self.privacy)
         if self.replay and not replayable(self.recipe):
             raise ConfigurationError("plan.replay", got=f"family {self.recipe.family}", expected="the additive family")
+        self._check_sharing()
         return self
+
+    def _check_sharing(self) -> None:
+        sharing = self.privacy.sharing
+        if sharing is None:
+            return
+        if (sharing.members, sharing.fewest) != (len(self.members), self.quorum):
+            raise ConfigurationError(
+                "plan.quorum",
+                got=f"{self.quorum} of {len(self.members)} members",
+                expected=f"{sharing.fewest} of {sharing.members}, as the noise is shared",
+            )
 
     @cached_property
     def hash(self) -> str:
@@ -170,7 +186,7 @@ class TrainingPlan(Document):
         return self.by_name.get(institution)
 
 
-def replayable(recipe: Recipe) -> bool:
+def replayable(recipe: AnyRecipe) -> bool:
     """Whether rounds of `recipe` are integer arithmetic, so that they can be computed again to the bit."""
     return recipe.family == "additive"
 

@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 import numpy as np
 
 from federation.errors import ConfigurationError
-from federation.rounds.averaging import F32, F64, model_hash, model_to_bytes, step
+from federation.rounds.averaging import F32, F64, model_hash, model_to_bytes
 from federation.rounds.plan import Document, TrainingPlan
 from federation.rounds.reply import Update
 
@@ -74,10 +74,8 @@ class Checkpoint(Document):
     def _tail(self) -> F64:
         return np.frombuffer(base64.b64decode(self.tail), dtype="<f8").astype(np.float64)
 
-    def advance(self, plan: TrainingPlan, updates: Mapping[str, Update]) -> Self:
-        """The checkpoint after the next round, with `updates` averaged by nominal sizes."""
-        nominal = {name: plan.by_name[name].nominal_records for name in updates}
-        model = step(self.parameters, {name: update.vector for name, update in updates.items()}, nominal)
+    def advance(self, plan: TrainingPlan, updates: Mapping[str, Update], model: F32) -> Self:
+        """The checkpoint after the next round, in which `updates` made `model` (`federation.rounds.rule`)."""
         tail, count = self._extend_tail(plan, model)
         record = RoundRecord(
             round=self.round + 1,

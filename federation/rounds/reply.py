@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from federation.errors import Refused
-from federation.rounds.averaging import F32, model_from_bytes, model_to_bytes, update_hash
+from federation.rounds.averaging import update_hash
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.refusals import Code, refused, signature_code
+from federation.rounds.vectors import Form, Vector, to_bytes
 from protocols.envelope import read_envelope, verify_envelope
 from protocols.errors import ProtocolError
 from protocols.signing import VerifyingKey
@@ -18,34 +17,29 @@ from protocols.wire.training_pb2 import Envelope, Phase, Refusal, RoundReply
 
 @dataclass(frozen=True)
 class Expected:
-    """One question put to every member: which plan, phase, round and model, and how large an answer may be."""
+    """One question put to every member: which plan, phase, round and model, and the form of an answer."""
 
     plan: TrainingPlan
     phase: Phase
     round: int
     model_hash: bytes
     request_hash: bytes
-    size: int
-    max_norm: float
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise Refused(Code.WRONG_SHAPE, "expected.size", got=self.size, expected="at least 1")
+    form: Form
 
 
 @dataclass(frozen=True)
 class Update:
-    """A reply that passed: float32 [size] and the hashes under which it is published."""
+    """A reply that passed: its vector and the hashes under which it is published."""
 
     institution: str
-    vector: F32 = field(repr=False)
+    vector: Vector = field(repr=False)
     update_hash: str
     reservation_hash: str
 
     @classmethod
-    def of(cls, institution: str, vector: F32) -> Update:
+    def of(cls, institution: str, vector: Vector) -> Update:
         """An update known from elsewhere than a reply: to recompute an average."""
-        return cls(institution, vector, update_hash(model_to_bytes(vector)).hex(), "")
+        return cls(institution, vector, update_hash(to_bytes(vector)).hex(), "")
 
 
 def check_reply(expected: Expected, institution: str, data: bytes) -> Update:
@@ -65,10 +59,7 @@ def check_reply(expected: Expected, institution: str, data: bytes) -> Update:
         raise Refused(Code.NOT_A_MEMBER, "reply.institution", got=institution[:64], expected="a member of the plan")
     reply = open_reply(data, member.verifying_key, expected.request_hash)
     _check_binding(expected, institution, reply)
-    vector = model_from_bytes(reply.update, expected.size)
-    norm = float(np.linalg.norm(vector.astype(np.float64)))
-    if norm > expected.max_norm:
-        raise Refused(Code.OVERSIZED, "reply.update", got=f"norm {norm:.4g}", expected=f"<= {expected.max_norm:.4g}")
+    vector = expected.form.read(reply.update)
     return Update(institution, vector, update_hash(reply.update).hex(), reply.reservation_hash.hex()[:64])
 
 

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError
 from federation.models import PublishedModel
+from federation.rounds.rule import logits_of
 from federation.scorecard.card import Scorecard, score_logits
 from federation.scorecard.scaling import Scaling
 from federation.scorecard.scores import Scores
-from federation.training import cell_effects, logits
+from federation.training import Recipe, cell_effects
 
 if TYPE_CHECKING:
     from federation.records.encoded import Encoded
@@ -42,16 +43,16 @@ class Scorer:
                 expected=f"{expected.name} {expected.version} ({expected.hash[:12]}), as in the model's plan",
             )
         self.model, self.catalogue, self.scaling = model, catalogue, scaling or Scaling()
-        additive = model.plan.recipe.family == "additive"
-        self.card = self._card(shares) if additive else None
+        recipe = model.plan.recipe
+        self.card = self._card(recipe, shares) if isinstance(recipe, Recipe) and recipe.family == "additive" else None
 
-    def _card(self, shares: Sequence[NDArray[np.float64]] | None) -> Scorecard:
-        effects = cell_effects(self.catalogue, self.model.plan.recipe, self.model.vector)
+    def _card(self, recipe: Recipe, shares: Sequence[NDArray[np.float64]] | None) -> Scorecard:
+        effects = cell_effects(self.catalogue, recipe, self.model.vector)
         return Scorecard(self.catalogue, effects, self.scaling, shares)
 
     def score(self, records: Encoded) -> Scores:
         """Raises RecordsError where codes do not belong to the catalogue."""
         if self.card is not None:
             return self.card.score(records)
-        found = logits(self.catalogue, self.model.plan.recipe, self.model.vector, records.codes)
+        found = logits_of(self.catalogue, self.model.plan, self.model.vector, records)
         return score_logits(self.catalogue, found, records, self.scaling)

@@ -11,6 +11,8 @@ from federation.errors import ConfigurationError, RecordsError
 from federation.privacy import NoiseSource, PrivacyPlan, check_delta
 from federation.training.additive import AdditiveModel
 from federation.training.recipe import PARAMETER_LIMIT, Recipe
+from federation.training.sums.part import Setting
+from federation.training.sums.recipe import SumRecipe
 
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
@@ -79,8 +81,10 @@ class Trainer:
         return (end - start).astype(np.float32)
 
 
-def dimension(catalogue: Catalogue, recipe: Recipe) -> int:
-    """d, the number of parameters, in closed form: no model is built."""
+def dimension(catalogue: Catalogue, recipe: Recipe | SumRecipe) -> int:
+    """d, the number of parameters (of a recipe of sums: of its state), in closed form: no model is built."""
+    if isinstance(recipe, SumRecipe):
+        return Setting(catalogue, recipe, 1).layout.size
     return _model(catalogue, recipe).dimension
 
 

@@ -15,8 +15,8 @@ from federation.ledger import Caps
 from federation.rounds import RunFailed
 from federation.rounds.averaging import model_to_bytes
 from federation.rounds.request import request_hash
+from federation.rounds.rule import rule_of
 from federation.runtime.flower.in_process import InProcessGrid
-from federation.training import initial_parameters
 from protocols.envelope import read_envelope, seal
 from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import Envelope, HelloRequest, Phase, PlanApproval, Refusal, RoundReply
@@ -130,7 +130,7 @@ def test_an_honest_run_ends_with_a_model_that_can_be_recomputed(world: World) ->
         }
         for record in model.checkpoint
     }
-    again = model.recompute(initial_parameters(catalogue(), world.plan.recipe), updates)
+    again = model.recompute(rule_of(catalogue(), world.plan), updates)
     assert np.array_equal(again, model.vector)
     evaluation = world.store().evaluation()
     assert evaluation is not None
@@ -373,7 +373,7 @@ def test_a_node_that_comes_back_under_another_id_takes_part_again(world: World) 
 
 
 def test_the_driver_needs_the_coordinators_key_and_the_length_of_the_evaluation(world: World) -> None:
-    rest = {"trail": Unlogged(), "initial": np.zeros(1, np.float32)}
+    rest = {"trail": Unlogged(), "rule": rule_of(catalogue(), world.plan)}
     with pytest.raises(ConfigurationError, match=r"plan\.coordinator"):
         RoundDriver(InProcessGrid({}), world.plan, world.store(), key_of("stranger"), **rest)
     with pytest.raises(ConfigurationError, match="evaluation_size"):

@@ -24,8 +24,8 @@ from federation.models import PublishedModel
 from federation.records import encode, load_records, read_table, validate
 from federation.records.encoded import Encoded
 from federation.records.report import Validated
+from federation.rounds.rule import logits_of
 from federation.scorecard.scaling import Scaling
-from federation.training import logits
 from workbench.baselines import Logits, additive_logits, boosting_logits, outcomes
 from workbench.demo.inputs import Inputs
 
@@ -145,7 +145,7 @@ def concatenate(parts: Sequence[Encoded]) -> Encoded:
 
 
 def _federated(catalogue: Catalogue, model: PublishedModel, records: Encoded) -> Logits:
-    return logits(catalogue, model.plan.recipe, model.vector, records.codes)
+    return logits_of(catalogue, model.plan, model.vector, records)
 
 
 def _scores(file: Path, expected: Logits, name: str) -> NDArray[np.float64]:

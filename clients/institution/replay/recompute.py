@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clients.institution.replay.evidence import Logged
+from clients.institution.replay.logged import NOT_FIRST
 from clients.institution.replay.randomness import context_of, drawn_noise
 from clients.institution.replay.sealed_store import Sealed, SealedStore
 from clients.institution.training import Computation
@@ -37,6 +38,8 @@ UNSENT = "nothing_sent"  # the ledger has no update of this attempt to compare w
 class Replayer:
     """`plan_of` a hash, `logged` by the ledger, `committed` and `beacon_of` as the log has them; None: it has none.
 
+    `is_first`: whether that beacon is for the first checkpoint that it could have been for.
+
     `records`: the root of the record set that `computation` holds; `code`: the digest of what runs.
     """
 
@@ -48,6 +51,7 @@ class Replayer:
     logged: Callable[[Place], Logged | None]
     committed: Callable[[Place], ReplayCommitment | None]
     beacon_of: Callable[[Place], Beacon | None]
+    is_first: Callable[[Place], bool]
 
     def replay(self, draw: Draw, leaf: bytes) -> ReplayResult:
         """Compute the drawn attempt again; `leaf` is the leaf hash of the draw, whose signature was checked."""
@@ -87,6 +91,8 @@ class Replayer:
         beacon = self.beacon_of(place)
         if beacon is None or beacon.value.hex() != sealed.attempt.beacon:
             findings.add(BEACON)
+        elif not self.is_first(place):
+            findings.add(NOT_FIRST)
         if logged is None or not logged.update_hash:
             findings.add(UNSENT)
         elif model_hash(sealed.model).hex() != logged.model_hash or self.plan_of(logged.plan_hash) is None:

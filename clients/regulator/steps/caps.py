@@ -96,7 +96,7 @@ def _differences(release: Release, plan: TrainingPlan, institution: str) -> list
     member = plan.member(institution)
     return [
         ("release.run_id", release.run_id, plan.run_id),
-        ("release.event", release.event, event_of(plan, release.phase)),
+        ("release.event", release.event, event_of(plan, release.phase, release.round)),
         ("release.delta", release.delta, plan.privacy.delta),
         ("release.catalogue_hash", release.catalogue_hash, plan.catalogue.hash),
         ("release.family", release.family, plan.recipe.family),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.privacy.exact import POINTS
+from federation.privacy.lattice import POINTS
 from federation.training.fixed_point import LOGIT
 from federation.training.sums.arithmetic import F64, I64, log_odds
 from federation.training.sums.part import Setting, outcomes

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from federation.privacy.exact import POINTS
+from federation.privacy.lattice import POINTS
 from federation.training.sums.arithmetic import F64, I64, ceil_sqrt, log_odds
 from federation.training.sums.part import Setting, counts, outcomes
 from federation.training.sums.state import State

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from federation.privacy.exact import POINTS
+from federation.privacy.lattice import POINTS
 from federation.training.embedding import ONE
 from federation.training.fixed_point import residuals
 from federation.training.sums.arithmetic import F64, I64, solve_transposed, times, total
@@ -35,7 +36,7 @@ class Mains:
     def width(self) -> int:
         return self.setting.mains.dimension
 
-    @property
+    @cached_property
     def sensitivity(self) -> int:
         return gradient_sensitivity(self.setting.mains, self.setting.residual_limit)
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.errors import ConfigurationError, RecordsError
-from federation.privacy.exact import MOST
+from federation.privacy.lattice import MOST
 from federation.training.fixed_point import LOGIT, fixed_weights
 from federation.training.sums import calibration
 from federation.training.sums.arithmetic import F64, I64
@@ -136,7 +136,7 @@ class SumModel:
         Raises ConfigurationError for a state or a sum of another shape.
         """
         part, before = self._part(round_number), self.setting.layout.read(state)
-        if total.shape != (part.width,) or total.dtype != np.int64 or np.abs(total).max(initial=0) > MOST:
+        if total.shape != (part.width,) or total.dtype != np.int64 or not _within(total):
             raise ConfigurationError(
                 "total", got=f"{total.dtype} {total.shape}", expected=f"int64 ({part.width},) within 2^61"
             )
@@ -181,6 +181,10 @@ class SumModel:
         if not 1 <= round_number <= len(self.rounds):
             raise ConfigurationError("round", got=round_number, expected=f"1 to {len(self.rounds)}")
         return self.parts[self.rounds[round_number - 1]]
+
+
+def _within(total: I64) -> bool:
+    return bool((total <= MOST).all() and (total >= -MOST).all())  # the absolute value of -2^63 would be negative
 
 
 def sum_model(catalogue: Catalogue, recipe: SumRecipe, privacy: PrivacyPlan, nominal: Sequence[int]) -> SumModel:

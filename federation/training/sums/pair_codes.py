@@ -57,8 +57,7 @@ class PairCodes:
     @cached_property
     def embedding(self) -> Embedding:
         """One table per pair; its rows are cells (first's cell x cells of the second + second's cell)."""
-        count = len(self.shapes)
-        return Embedding(tuple(_table(first, second, count) for first, second in self.shapes))
+        return _embedding(self.shapes)
 
     def codes(self, records: Encoded) -> NDArray[np.uint8]:
         """uint8 [n, pairs]: each record's cell of each pair; one beyond the last where either is not held.
@@ -102,6 +101,11 @@ def _groups(feature: Feature) -> NDArray[np.uint8]:
     bins = feature.n_ordered if ordered else 0
     grouped = [i * ordered // bins for i in range(bins)]
     return np.array([*grouped, *range(ordered, cells + 1)], dtype=np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _embedding(shapes: tuple[tuple[Shape, Shape], ...]) -> Embedding:
+    return Embedding(tuple(_table(first, second, len(shapes)) for first, second in shapes))
 
 
 @lru_cache(maxsize=256)

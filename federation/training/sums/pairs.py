@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from federation.privacy.exact import POINTS
+from federation.privacy.lattice import POINTS
 from federation.training.fixed_point import fixed_weights, residuals
 from federation.training.sums.arithmetic import I64
 from federation.training.sums.part import Setting, gradient_sensitivity, outcomes
@@ -27,7 +28,7 @@ class Pairs:
     def width(self) -> int:
         return self.setting.pairs.embedding.dimension
 
-    @property
+    @cached_property
     def sensitivity(self) -> int:
         return gradient_sensitivity(self.setting.pairs.embedding, self.setting.residual_limit)
 

@@ -94,6 +94,11 @@ class SumRecipe(BaseModel):
         return cls.of("gp" if catalogue.pairs and level < _QUIET else "g")
 
     @property
+    def average_last(self) -> int:
+        """The published model is that of the last round: no noise is left to average out (`Recipe.average_last`)."""
+        return 1
+
+    @property
     def stages(self) -> tuple[Stage, ...]:
         """In the order of their rounds."""
         return tuple(SCHEDULES[self.method])

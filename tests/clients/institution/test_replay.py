@@ -56,7 +56,7 @@ def test_every_attempt_has_noise_of_its_own_and_what_was_sent_matches(world: Rep
     """
     world.prepare(FIRST)
     lost = world.begin(FIRST, world.start())
-    unsent = world.computation.train(world.plan, 500, world.start(), lost)
+    unsent = world.computation.train(world.plan, 500, 1, world.start(), lost)
     world.ledger.fail(world.reservation, "internal")
     places = [Place("spring", "train", 1, 2), Place("spring", "train", 2, 1)]
     updates = [unsent]
@@ -244,7 +244,7 @@ def difference(world: ReplayWorld, keys: dict[str, str]) -> tuple[np.ndarray, np
             "plan_hash": world.plan.hash,
         }
         noise = randomness.drawn_noise(secret, attempt, world.randomness.context(FIRST, **hashes))
-        updates.append(world.computation.train(world.plan, 500, model, noise).astype(np.float64))
+        updates.append(world.computation.train(world.plan, 500, 1, model, noise).astype(np.float64))
         held = world.held
         assert held.target is not None
         sums.append(AdditiveModel(catalogue()).clipped_sum(model.astype(np.float64), held.codes, held.target, 0.5))

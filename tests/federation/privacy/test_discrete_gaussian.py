@@ -21,7 +21,7 @@ from federation.privacy import OsNoise, SeededNoise, sampling
 from federation.privacy.accounting import LATTICE, gaussian_delta
 from federation.privacy.discrete import _cumulative, _table, discrete_gaussian
 from federation.privacy.drbg import DrbgNoise
-from federation.privacy.exact import FEWEST_POINTS
+from federation.privacy.lattice import FEWEST_POINTS
 from federation.privacy.sampling import exact_sample
 
 LARGE = Fraction(7.6254) * Fraction(0.5) * 2**32  # what a round of training draws

@@ -14,8 +14,9 @@ from rounds_world import COORDINATOR, NAMES, key_of, make_plan, sign
 from federation.errors import ConfigurationError, Refused
 from federation.models import PublishedEvaluation, PublishedModel
 from federation.rounds import Checkpoint, average, model_from_bytes, model_hash, model_to_bytes, update_hash
-from federation.rounds.averaging import F32, step
+from federation.rounds.averaging import F32
 from federation.rounds.reply import Update
+from federation.rounds.rule import Averaging
 from protocols.errors import SignatureError
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
@@ -52,7 +53,7 @@ def test_an_institution_weighs_its_nominal_size_and_one_that_is_late_nothing() -
     updates = {"b": np.float32([0.0, 4.0]), "a": np.float32([1.0, 0.0])}
     sizes = {"a": 3_000, "b": 1_000, "late": 9_000}
     assert average(updates, sizes).tolist() == [0.75, 1.0]
-    assert step(np.float32([10.0, 10.0]), updates, sizes).tolist() == [10.75, 11.0]
+    assert (np.float32([10.0, 10.0]) + average(updates, sizes)).tolist() == [10.75, 11.0]
 
 
 @given(VECTORS)
@@ -72,11 +73,13 @@ def test_bytes_that_are_no_model_are_refused(data: bytes, code: str) -> None:
 def play(rounds: int = 3) -> tuple[Checkpoint, dict[int, dict[str, F32]]]:
     """A run of `rounds` rounds over random updates, and the updates by round."""
     rng, plan = np.random.default_rng(1), make_plan()
-    checkpoint, history = Checkpoint.start(plan, np.zeros(D, np.float32)), {}
+    rule = Averaging(plan, np.zeros(D, np.float32))
+    checkpoint, history = Checkpoint.start(plan, rule.initial()), {}
     for number in range(1, rounds + 1):
         history[number] = {name: rng.normal(size=D).astype(np.float32) for name in NAMES}
         updates = {name: Update.of(name, vector) for name, vector in history[number].items()}
-        checkpoint = checkpoint.advance(plan, updates)
+        model = rule.follow(number, checkpoint.parameters, rule.combine(history[number]))
+        checkpoint = checkpoint.advance(plan, updates, model)
     return checkpoint, history
 
 
@@ -113,10 +116,10 @@ def test_a_published_model_can_be_verified_and_recomputed() -> None:
     again = PublishedModel.read(model.canonical())
     again.verify()
     assert again == model
-    assert np.array_equal(again.recompute(np.zeros(D, np.float32), history), model.vector)
+    assert np.array_equal(again.recompute(Averaging(make_plan(), np.zeros(D, np.float32)), history), model.vector)
     history[2]["bank-b"] += 1
     with pytest.raises(Refused, match="round 2: bank-b"):
-        again.recompute(np.zeros(D, np.float32), history)
+        again.recompute(Averaging(make_plan(), np.zeros(D, np.float32)), history)
 
 
 def test_a_coordinator_cannot_publish_what_it_did_not_sign() -> None:

@@ -14,13 +14,14 @@ from federation.rounds import Code, Collection, Expected, Update, check_reply, m
 from federation.rounds.approvals import Approvals, check_hello
 from federation.rounds.reply import open_reply
 from federation.rounds.signed_plan import approve
+from federation.rounds.vectors import Form
 from protocols.envelope import seal
 from protocols.wire.training_pb2 import Envelope, HelloReply, Phase, PlanApproval, Refusal, RoundReply
 
 PLAN = make_plan()
 MODEL = model_hash(b"model")
 REQUEST = b"r" * 32
-EXPECTED = Expected(PLAN, Phase.TRAIN, 2, MODEL, REQUEST, size=3, max_norm=10.0)
+EXPECTED = Expected(PLAN, Phase.TRAIN, 2, MODEL, REQUEST, Form("float32", 3, 10.0))
 
 
 def reply(name: str = "bank-a", value: float = 1.0, signer: str | None = None, **changes: Any) -> bytes:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from federation.catalogue import Catalogue, load_catalogue
 from federation.errors import ConfigurationError
 from federation.privacy import GaussianEvent, OsNoise, PrivacyPlan, SeededNoise
-from federation.privacy.exact import POINTS
+from federation.privacy.lattice import POINTS
 from federation.privacy.mechanism import GaussianMechanism
 from federation.records.encoded import Encoded
 from federation.training import Recipe, Trainer, dimension, initial_parameters, logits, mlp

@@ -24,7 +24,8 @@ from federation.errors import PrivacyError
 from federation.privacy import PrivacyPlan
 from federation.privacy.discrete import discrete_gaussian
 from federation.privacy.drbg import DrbgNoise
-from federation.privacy.exact import MOST, POINTS, ExactMechanism
+from federation.privacy.exact import ExactMechanism
+from federation.privacy.lattice import MOST, POINTS
 from federation.privacy.sampling import exact_sample
 from federation.records.encoded import Encoded
 from federation.training import Recipe, Trainer, initial_parameters

@@ -12,7 +12,7 @@ from scipy import stats
 from federation.catalogue import Catalogue, load_catalogue
 from federation.errors import ConfigurationError, PrivacyError, RecordsError
 from federation.privacy import OsNoise, PrivacyPlan, SeededNoise
-from federation.privacy.exact import POINTS
+from federation.privacy.lattice import POINTS
 from federation.records.encoded import Encoded
 from federation.training import (
     Recipe,
