@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,8 @@ from federation.training.sums.state import State
 
 if TYPE_CHECKING:
     from federation.records.encoded import Encoded
+
+_COMMON = 0.9  # of the median number of records: a feature that so many hold is held by all, up to noise
 
 
 @dataclass(frozen=True)
@@ -84,15 +85,26 @@ class Preconditioned(Mains):
         moved = [
             part * times(kernel, part * values)
             for part, kernel, values in zip(
-                setting.mains.split(scale), smoothing(setting.catalogue), _agreed(sums), strict=True
+                setting.mains.split(scale),
+                smoothing(setting.catalogue),
+                _agreed(sums, setting.mains.split(held)),
+                strict=True,
             )
         ]
         velocity = recipe.momentum * state.velocity - recipe.rate / self.root * np.concatenate(moved)
         return replace(state, effects=state.effects + velocity, velocity=velocity)
 
 
-def _agreed(sums: list[F64]) -> list[F64]:
-    """Every feature's sums moved, evenly over its cells, to the total that all of them should have."""
-    totals = [total(part) for part in sums]
-    mean = total(totals) / len(totals)
-    return [part + (mean - own) / len(part) for part, own in zip(sums, totals, strict=True)]
+def _agreed(sums: list[F64], held: list[F64]) -> list[F64]:
+    """Every feature's sums moved, evenly over its cells, to the mean total: that of all records is the same for all.
+
+    A feature that part of the records lack (by the histogram, well below the median) has a total of its own.
+    """
+    totals, records = [total(part) for part in sums], [total(part) for part in held]
+    usual = sorted(records)[len(records) // 2]
+    common = [count >= _COMMON * usual for count in records]
+    mean = total(own for own, shared in zip(totals, common, strict=True) if shared) / sum(common)
+    return [
+        part + (mean - own) / len(part) if shared else part
+        for part, own, shared in zip(sums, totals, common, strict=True)
+    ]
