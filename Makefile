@@ -9,6 +9,10 @@ export FLWR_TELEMETRY_ENABLED := 0
 export FLWR_DISABLE_UPDATE_CHECK := 1
 export OMP_NUM_THREADS ?= 1
 
+# One more than there are cores: tests that start a federation wait more than they compute.
+WORKERS ?= $(shell expr $$(nproc) + 1)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
 .PHONY: dev packages demo test soak lint bench protos clean
 dev: $(STAMP)
 
@@ -26,13 +30,14 @@ demo: dev
 
 test: dev
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not soak" --cov --cov-report=term --durations=25
+	$(PYTEST) -m "not soak" --cov --cov-report=term --durations=25
 	$(BIN)/coverage report --include='federation/*' --fail-under=95
 	$(BIN)/coverage report --include='protocols/*' --fail-under=95
 
-# What takes minutes: twenty kills in one run, floods of hostile messages, timings of present against absent.
-soak: dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m soak --durations=10
+# What takes minutes: the demonstration and what it left, twenty kills in one run, floods of hostile messages, timings of
+# present against absent.
+soak: demo
+	$(PYTEST) -m soak --durations=10
 
 lint: dev
 	$(BIN)/ruff check .

@@ -1,7 +1,8 @@
-"""Run every shell block of a Markdown file that is marked ```sh; fail where one fails.
+"""readme.py FILE [RAN ...]: run every shell block of a Markdown file that is marked ```sh; fail where one fails.
 
-Blocks run in order, each line by its own, from the repository's root. A line that reads `../shared/data` is left out,
-and said so, where that folder is absent: the data is not part of the project.
+Blocks run in order, each line by its own, from the repository's root; but for the commands RAN, which have been run. A
+line that reads `../shared/data` is left out, and said so, where that folder is absent: the data is not part of the
+project.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ def commands(markdown: str) -> list[str]:
     return [line for line in lines if line and not line.startswith(("#", "git clone", "cd "))]
 
 
-def main(path: str) -> int:
+def main(path: str, *ran: str) -> int:
     environment = {**os.environ, "PATH": f"{Path('.venv/bin').resolve()}{os.pathsep}{os.environ['PATH']}"}
     for command in commands(Path(path).read_text()):
         if "../shared/data" in command and not Path("../shared/data").is_dir():
             print(f"left out, no ../shared/data here: {command}", flush=True)
             continue
-        if command.split()[:2] == ["make", "test"]:
+        if command in ran:
             print(f"already run: {command}", flush=True)
             continue
         started = time.monotonic()
@@ -42,4 +43,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -19,6 +19,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 pytest_plugins = ("postgres",)  # `database_url`: once on SQLite, once on PostgreSQL
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start real processes come first: what takes long is not left for one worker at the end."""
+    long = {item.path for item in items if item.get_closest_marker("integration")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def _the_process_is_pytests() -> Iterator[None]:
     """Takes back what `configure_process` takes, where a test calls the `main` of a process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import polars as pl
 import psutil
 import pytest
+import recorded
 from typer.testing import CliRunner
 
 from federation.errors import ConfigurationError
@@ -149,3 +151,12 @@ def test_interrupted_demonstration_leaves_no_process(tmp_path: Path, sign: signa
         _, said = demo.communicate(timeout=60)
     assert demo.returncode == 130, said.decode()
     assert marked(str(out)) == []
+
+
+def test_the_summary_is_printed_as_json_or_for_people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workbench.demo.demo", lambda request, progress: recorded.summary())
+    words = ["--out", str(tmp_path / "demo")]
+    assert json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout) == recorded.summary()
+    said = " ".join(CliRunner().invoke(app, words).stdout.split())
+    assert "federated" in said
+    assert "Ledgers verified: False" in said
