@@ -66,7 +66,7 @@ def _multiples(first: NDArray[np.uint64], sigma: Fraction, t: int, words: Words)
     """k with probability in proportion to exp(-(k t)^2 / (2 sigma^2)): how many cumulative probabilities lie below."""
     table = _table(sigma, t)
     k = np.searchsorted(table, first, side="left").astype(np.int64)
-    for i in np.flatnonzero(np.isin(first, table)):  # a word that ends like a probability: once in 2^59
+    for i in np.flatnonzero(table[k] == first):  # a word that ends like a probability: once in 2^59
         uniform, k[i] = Uniform(int(first[i]), 64, words), 0
         while not uniform.below(partial(_cumulative, sigma, t, int(k[i]))):
             k[i] += 1

@@ -73,7 +73,7 @@ class Embedding:
         """The most that one feature adds to a record's squared norm, in squared steps."""
         return ONE**2 // len(self.steps)
 
-    @property
+    @cached_property
     def dimension(self) -> int:
         """Length of a record's embedding: the number of cells of all features."""
         return sum(len(table) for table in self.steps)
@@ -97,7 +97,8 @@ class Embedding:
 
     def effects_in_steps(self, weights: I64) -> list[I64]:
         """Every cell's row times integer `weights` [dimension], int64 [n_cells] per feature: no rounding, no BLAS."""
-        return [table @ part for table, part in zip(self.steps, np.split(weights, self._bounds), strict=True)]
+        slots = np.split(self._slots(weights), self._starts[1:])
+        return [effect[:-1] for effect in slots]
 
     def forward(self, weights: F64, codes: NDArray[np.uint8]) -> F64:
         """Embedded records times `weights`, float64 [n], without building the embedded records."""
@@ -105,7 +106,7 @@ class Embedding:
 
     def backward(self, residuals: F64, codes: NDArray[np.uint8]) -> F64:
         """`residuals` [n] times embedded records, float64 [dimension]: the gradient that belongs to `forward`."""
-        cells = self._count(residuals, self.places(codes))
+        cells = self.split(self._count_slots(residuals, self.places(codes))[self._is_cell])
         return np.concatenate([counted @ table for counted, table in zip(cells, self.tables, strict=True)])
 
     def places(self, codes: NDArray[np.uint8]) -> I64:
@@ -115,8 +116,7 @@ class Embedding:
 
     def gather_in_steps(self, weights: I64, places: I64) -> I64:
         """Embedded records times integer `weights` [dimension], int64 [n]: no rounding, no BLAS."""
-        cells = [np.append(effect, 0) for effect in self.effects_in_steps(weights)]
-        total: I64 = np.concatenate(cells)[places].sum(axis=1)
+        total: I64 = self._slots(weights)[places].sum(axis=1)
         return total
 
     def backward_in_steps(self, residuals: I64, places: I64) -> I64:
@@ -124,16 +124,23 @@ class Embedding:
 
         Counting adds integers in float64, which is exact below 2^53: for residuals within 2^16, up to 2^37 records.
         """
-        cells = self._count(residuals.astype(np.float64), places)
-        parts = [counted.astype(np.int64) @ table for counted, table in zip(cells, self.steps, strict=True)]
-        return np.concatenate(parts)
+        counted = np.zeros(self._block.shape[:2], dtype=np.int64)
+        counted.ravel()[self._at] = self._count_slots(residuals.astype(np.float64), places).astype(np.int64)
+        columns: I64 = np.matmul(counted[:, np.newaxis, :], self._block).ravel()[self._at]
+        return columns[self._is_cell]
 
-    def _count(self, values: F64, places: I64) -> list[F64]:
-        """The sum of `values` over the records of each cell, float64 [n_cells] per feature."""
+    def _slots(self, weights: I64) -> I64:
+        """What each place (`places`) adds, int64: a cell's row times `weights`, and 0 for 'not held'."""
+        ahead = np.zeros(self._block.shape[:2], dtype=np.int64)
+        ahead.ravel()[self._at[self._is_cell]] = weights
+        found: I64 = np.matmul(self._block, ahead[:, :, np.newaxis]).ravel()[self._at]
+        return found
+
+    def _count_slots(self, values: F64, places: I64) -> F64:
+        """The sum of `values` over the records of each place, float64."""
         repeated = np.repeat(values, len(self.steps))
-        slots = np.bincount(places.ravel(), weights=repeated, minlength=self.dimension + len(self.steps))
-        parts = np.split(slots.astype(np.float64, copy=False), self._starts[1:])
-        return [part[:-1] for part in parts]
+        counted = np.bincount(places.ravel(), weights=repeated, minlength=self.dimension + len(self.steps))
+        return counted.astype(np.float64, copy=False)
 
     def held(self, codes: NDArray[np.uint8]) -> I64:
         """How many features each record holds, int64 [n]."""
@@ -176,6 +183,30 @@ class Embedding:
     @cached_property
     def _starts(self) -> I64:
         return np.concatenate([[0], np.cumsum(self._absent + 1)[:-1]])
+
+    @cached_property
+    def _block(self) -> I64:
+        """All tables as one, int64 [p, m, m], with zeros beyond each: m is the largest number of cells, and one more.
+
+        One product of integers instead of one for each feature: with many small tables calls cost more than sums.
+        """
+        block = np.zeros((len(self.steps), *(2 * [int(self._absent.max()) + 1])), dtype=np.int64)
+        for part, table in zip(block, self.steps, strict=True):
+            part[: len(table), : len(table)] = table
+        return block
+
+    @cached_property
+    def _at(self) -> I64:
+        """Where each place lies in a flat [p, m]."""
+        most = self._block.shape[1]
+        return np.concatenate([j * most + np.arange(cells + 1) for j, cells in enumerate(self._absent)])
+
+    @cached_property
+    def _is_cell(self) -> NDArray[np.bool_]:
+        """Which places are cells, and not a feature's 'not held'."""
+        cells = np.ones(self.dimension + len(self.steps), dtype=np.bool_)
+        cells[self._starts + self._absent] = False
+        return cells
 
     @cached_property
     def _bounds(self) -> I64:
