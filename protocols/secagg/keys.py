@@ -4,6 +4,7 @@
     self key      of one member and a round: its own mask, from its seed
     channel key   from one member to another: their shares. One for each direction
     coins         of one member and a round: the polynomials its secrets are shared by
+    said key      of one member and a round: fingerprints of what it sent
 
 The salt is the set-up's id, which hashes the plan and all adverts; `info` says what the key is for.
 """

@@ -45,7 +45,7 @@ def fingerprint(key: bytes, vector: Words) -> bytes:
 
     Whoever does not know `key`, nor any tag, finds two vectors of 2^24 words with one tag with probability 2^-80.
     """
-    return Poly1305.generate_tag(key, memoryview(vector.astype("<u8", copy=False)).cast("B"))
+    return Poly1305.generate_tag(key, vector.astype("<u8", copy=False).view(np.uint8).data)
 
 
 def check_words(vector: Words, width: int | None = None) -> None:

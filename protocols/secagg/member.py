@@ -38,7 +38,7 @@ MAX_BYTES = 2**28
 
 @dataclass(frozen=True)
 class Said:
-    """What was sent in a round: a fingerprint of the masked vector, under a key of the round, and the survivors that shares were opened for."""
+    """What was sent in a round: a fingerprint of the masked vector; the survivors that shares were opened for."""
 
     masked: bytes
     survivors: tuple[str, ...] = ()
@@ -68,6 +68,12 @@ class Member:
         secrets = {number: RoundSecrets.draw(random) for number in range(1, plan.rounds + 1)}
         check_fresh([channel, *(secret for each in secrets.values() for secret in (each.mask, each.seed, each.coins))])
         return cls(plan, name, key, channel, secrets), Advert.of(plan, name, channel, secrets).sign(key)
+
+    def advert(self) -> bytes:
+        """The advert again, signed; StageError once a round is over: its keys are gone."""
+        if len(self.secrets) != self.plan.rounds:
+            raise StageError("secagg.advert", got="a question after rounds", expected="one before the first is over")
+        return Advert.of(self.plan, self.name, self.channel, self.secrets).sign(self.key)
 
     def share(self, adverts: Mapping[str, bytes]) -> tuple[Member, bytes]:
         """The state, and the signed shares of all rounds' secrets (none where nobody may drop).
@@ -100,11 +106,19 @@ class Member:
             plus.append(self_key(secrets.seed, setup.id, number, self.name))
         total = vector.copy()
         add_masks(total, plus, minus)
-        sent = fingerprint(said_key(secrets.coins, setup.id, number), total)
+        return self.sent(number, total), total
+
+    def sent(self, number: int, masked: Words) -> Member:
+        """The state once `masked`, which `mask` gave, is sent: for whoever keeps the vector itself, and sends it again.
+
+        Raises StageError for another vector than the one that was sent before.
+        """
+        setup, secrets = self._ready(number)
+        found = fingerprint(said_key(secrets.coins, setup.id, number), masked)
         before = self.said.get(number)
-        if before is not None and before.masked != sent:
+        if before is not None and before.masked != found:
             raise StageError(f"round {number}", got="a second vector", expected="the one that was masked")
-        return self if before else self._with(number, Said(sent)), total
+        return self if before else self._with(number, Said(found))
 
     def reveal(self, unmasking: Unmasking) -> tuple[Member, bytes]:
         """The state, and the signed shares that the list of survivors calls for.
