@@ -32,7 +32,8 @@ KNOTS = (-0.5, 0.5, 1.5)
 ENDS = (-1.5, *KNOTS, 2.5)  # where the state holds calibrated log-odds; beyond them the outer slopes go on
 _FIRST, _WIDTH = -1.75, 0.25  # edges of the bins, over the base log-odds
 FLATTEST = 0.2
-_STEPS, _PREC = 15, 30
+_FLATTEST, _CLOSE = Decimal("0.2"), Decimal("1e-9")
+_STEPS, _PREC = 30, 30
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def fit(bads: F64, held: F64, base_rate: float, ridge: float) -> tuple[float, tu
     with localcontext(Context(prec=_PREC)):
         rows = [[Decimal(1), *(Decimal(part) for part in _parts(_middle(i)))] for i in range(BINS)]
         found = _newton(rows, bads, held, Decimal(log_odds(base_rate)), Decimal(ridge))
-        return float(found[0]), tuple(float(max(slope, Decimal(FLATTEST))) for slope in found[1:])
+        return float(found[0]), tuple(float(slope) for slope in found[1:])
 
 
 def _middle(index: int) -> float:
@@ -104,30 +105,42 @@ def _parts(u: float) -> tuple[float, ...]:
 
 
 def _newton(rows: list[list[Decimal]], bads: F64, held: F64, base: Decimal, ridge: Decimal) -> list[Decimal]:
+    """Newton's steps, of at most 1 in every number, on those that are not held at their limit."""
     found = [Decimal(KNOTS[0]), *[Decimal(1)] * (len(KNOTS) + 1)]
-    free = list(range(len(found)))
     counted = [(Decimal(float(b)), Decimal(float(n))) for b, n in zip(bads, held, strict=True)]
     for _ in range(_STEPS):
-        gradient = [Decimal(0)] * len(found)
-        matrix = [[Decimal(0)] * len(found) for _ in found]
-        for row, (bad, records) in zip(rows, counted, strict=True):
-            odds = base + sum(a * b for a, b in zip(found, row, strict=True))
-            rate = 1 / (1 + (-odds).exp())
-            weight = max(records, Decimal(1)) * rate * (1 - rate)
-            for i, value in enumerate(row):
-                gradient[i] += value * (bad - records * rate)
-                for j in range(len(row)):
-                    matrix[i][j] += weight * value * row[j]
+        gradient, matrix = _likelihood(rows, counted, base, found)
         for i in range(1, len(found)):
             gradient[i] -= ridge * (found[i] - 1)
             matrix[i][i] += ridge
-        step = _solve([[matrix[i][j] for j in free] for i in free], [gradient[i] for i in free])
-        for i, move in zip(free, step, strict=True):
+        free = [i for i, value in enumerate(found) if i == 0 or value > _FLATTEST or gradient[i] > 0]
+        moves = _solve([[matrix[i][j] for j in free] for i in free], [gradient[i] for i in free])
+        for i, move in zip(free, moves, strict=True):
             found[i] += max(min(move, Decimal(1)), Decimal(-1))
-        for i in [i for i in free if i and found[i] < Decimal(FLATTEST)]:
-            found[i] = Decimal(FLATTEST)
-            free.remove(i)
+            found[i] = found[i] if i == 0 else max(found[i], _FLATTEST)
+        if max(abs(move) for move in moves) < _CLOSE:
+            break
     return found
+
+
+def _likelihood(
+    rows: list[list[Decimal]], counted: list[tuple[Decimal, Decimal]], base: Decimal, at: list[Decimal]
+) -> tuple[list[Decimal], list[list[Decimal]]]:
+    """Score [5] and curvature [5, 5] of the binomial likelihood."""
+    gradient = [Decimal(0)] * len(at)
+    matrix = [[Decimal(0)] * len(at) for _ in at]
+    for row, (bad, records) in zip(rows, counted, strict=True):
+        odds = base + sum((a * b for a, b in zip(at, row, strict=True)), Decimal(0))
+        rate = 1 / (1 + (-odds).exp())
+        weight = max(records, Decimal(1)) * rate * (1 - rate)
+        for i, value in enumerate(row):
+            gradient[i] += value * (bad - records * rate)
+            for j in range(i + 1):
+                matrix[i][j] += weight * value * row[j]
+    for i in range(len(at)):
+        for j in range(i):
+            matrix[j][i] = matrix[i][j]
+    return gradient, matrix
 
 
 def _solve(matrix: list[list[Decimal]], right: list[Decimal]) -> list[Decimal]:
