@@ -17,16 +17,18 @@ from functools import cached_property
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from federation.errors import ConfigurationError, Refused
+from federation.privacy.lattice import POINTS
 from federation.rounds.averaging import F32, model_hash, model_to_bytes
 from federation.rounds.plan import Document, TrainingPlan
 from federation.rounds.progress import Checkpoint, RoundRecord
 from federation.rounds.reply import Update
 from federation.rounds.rule import Rule
 from federation.rounds.signed_plan import SignedPlan
-from federation.rounds.vectors import Vector
+from federation.rounds.vectors import I64, Vector
 from protocols.canonical import canonical
 from protocols.errors import SignatureError
 from protocols.signing import SigningKey, VerifyingKey
@@ -144,12 +146,32 @@ class PublishedEvaluation(Published):
         if multiplier is None or not updates:
             raise ConfigurationError("evaluation", got="nothing to publish", expected="a plan and replies with one")
         total = np.sum([updates[name].vector.astype(np.float64) for name in sorted(updates)], axis=0)
+        return cls._signed(plan, model, updates, total, multiplier * len(updates) ** 0.5, key)
+
+    @classmethod
+    def of_sum(
+        cls, plan: TrainingPlan, model: bytes, updates: Mapping[str, Update], total: I64, key: SigningKey
+    ) -> Self:
+        """Of masked answers: `total` is their opened sum, int64 [m] in lattice points."""
+        share = plan.privacy.evaluation_noise_share()
+        return cls._signed(plan, model, updates, total / POINTS, float(share) * len(updates) ** 0.5, key)
+
+    @classmethod
+    def _signed(
+        cls,
+        plan: TrainingPlan,
+        model: bytes,
+        updates: Mapping[str, Update],
+        counts: NDArray[np.float64],
+        sd: float,
+        key: SigningKey,
+    ) -> Self:
         unsigned = cls(
             plan_hash=plan.hash,
             model_hash=model_hash(model).hex(),
             updates={name: updates[name].update_hash for name in sorted(updates)},
-            counts=tuple(total.tolist()),
-            sd=multiplier * len(updates) ** 0.5,
+            counts=tuple(counts.tolist()),
+            sd=sd,
             signature="",
         )
         return unsigned.model_copy(update={"signature": key.sign(EVALUATION_LABEL, unsigned._signed_bytes()).hex()})

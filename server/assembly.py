@@ -7,7 +7,7 @@ are greeted while a question is running, so a SuperNode that comes back takes pa
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -48,7 +48,7 @@ class Pace:
 
 
 class Question(Protocol):
-    """What is asked of every member: a round (`Collection`) or a plan (`Approvals`)."""
+    """What is asked of members: a round (`Collection`), a plan (`Approvals`) or about masks (`Answers`)."""
 
     accepted: dict[str, Any]
     refused: dict[str, str]
@@ -104,9 +104,10 @@ class Assembly:
         """The institutions with a connected node that has proved itself."""
         return {name for node_id, name in self._institutions.items() if node_id in self._connected}
 
-    def gather(self, question: Question, envelope: bytes, deadline: float, group: str) -> None:
-        """Put `question` to all members until all present have answered, or a quorum has and `grace` is over.
+    def gather(self, question: Question, envelope: bytes | Mapping[str, bytes], deadline: float, group: str) -> None:
+        """Put `question`, one envelope for all or one for each, to all members until all present have answered.
 
+        Or until a quorum has, and `grace` is over.
         At `deadline` (Unix time, s) it ends in any case.
         """
         self._turns = {}
@@ -147,9 +148,11 @@ class Assembly:
                 self._exchange.send({node_id: sealed}, greeting, deadline, "hello")
                 self._unanswered.add(node_id)
 
-    def _ask(self, question: Question, envelope: bytes, now: float, deadline: float, group: str) -> None:
+    def _ask(
+        self, question: Question, envelope: bytes | Mapping[str, bytes], now: float, deadline: float, group: str
+    ) -> None:
         due = {
-            node_id: envelope
+            node_id: envelope if isinstance(envelope, bytes) else envelope[name]
             for node_id, name in sorted(self._institutions.items())
             if node_id in self._connected and name in question.waiting and self._due(self._turns, node_id, now)
         }

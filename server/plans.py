@@ -8,15 +8,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from federation.catalogue import Catalogue
+from federation.errors import ConfigurationError
 from federation.privacy import PrivacyPlan, check_delta, check_enough_records
+from federation.privacy.stages import SharedNoise
 from federation.rounds import CatalogueRef, Member, TrainingPlan
-from federation.rounds.plan import replayable
+from federation.rounds.plan import AnyRecipe, replayable
 from federation.training import Recipe
 from federation.training import dimension as dimension_of
 from federation.training.recipe import noise_of
+from federation.training.sums import SumRecipe, sum_model
 
+Method: TypeAlias = Literal["fedavg", "a", "g", "gp"]
+Noise: TypeAlias = Literal["local", "secagg"]
 WEEK_S = 7 * 86_400
 MIN_BATCH = 1.0
 
@@ -31,7 +37,12 @@ class PlanOptions:
     evaluation_share  of the budget's mu^2 that the evaluation release takes; 0 for none
     spare_rounds      paid for on top, so that a node killed in a round can do it again
     quorum            None: all members but one, at least 2 where there are 2
-    recipe            None: the default recipe for this budget and these sizes
+    recipe            None: that of `method`, or the default one for this budget and these sizes
+    method            "fedavg": federated averaging; "a", "g", "gp": a recipe of sums (docs/recipes.md); None: federated
+                      averaging under local noise, under secure aggregation pairs where the noise is low enough
+    noise             "local": every member adds all its noise; "secagg": shares of it, under masks
+    droppers          members whose answer a masked round may do without; every one costs accuracy (docs/secagg.md)
+    colluders         members that may put together what they know; 1 is the member itself
     force             go on with too few records
     overseen          the log names a regulator: rounds of a family that can be replayed will be
     """
@@ -51,7 +62,11 @@ class PlanOptions:
     quorum: int | None = None
     round_deadline_s: float = 120.0
     lifetime_s: float = WEEK_S
-    recipe: Recipe | None = None
+    recipe: AnyRecipe | None = None
+    method: Method | None = None
+    noise: Noise = "local"
+    droppers: int = 0
+    colluders: int = 1
     force: bool = False
     overseen: bool = False
 
@@ -67,6 +82,27 @@ def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOpti
     delta = options.delta if options.delta is not None else default_delta(sizes)
     check_delta(delta, sizes)
     check_enough_records(options.epsilon, delta, sizes, force=options.force)
+    recipe, privacy = _by_sums(catalogue, options, delta, sizes) or _by_averaging(catalogue, options, delta, sizes)
+    quorum = options.quorum if options.quorum is not None else default_quorum(len(members))
+    return TrainingPlan(
+        run_id=options.run_id,
+        catalogue=CatalogueRef(name=catalogue.name, version=catalogue.version, hash=catalogue.hash),
+        recipe=recipe,
+        privacy=privacy,
+        members=members,
+        coordinator=options.coordinator,
+        quorum=quorum if privacy.sharing is None else privacy.sharing.fewest,
+        round_deadline_s=options.round_deadline_s,
+        bundle_hash=options.bundle_hash,
+        max_update_norm=_norm_bound(catalogue, recipe, privacy, sizes),
+        expires=int(options.now + options.lifetime_s),
+        replay=options.overseen and replayable(recipe),
+    )
+
+
+def _by_averaging(
+    catalogue: Catalogue, options: PlanOptions, delta: float, sizes: Sequence[int]
+) -> tuple[AnyRecipe, PrivacyPlan]:
     privacy = PrivacyPlan.calibrate(
         epsilon=options.epsilon,
         delta=delta,
@@ -78,22 +114,45 @@ def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOpti
         evaluation_share=options.evaluation_share,
         distribution=noise_of(options.recipe.family if options.recipe else "additive"),
     )
-    recipe = options.recipe or Recipe.default(catalogue, privacy, sizes)
-    dimension = dimension_of(catalogue, recipe)
-    return TrainingPlan(
-        run_id=options.run_id,
-        catalogue=CatalogueRef(name=catalogue.name, version=catalogue.version, hash=catalogue.hash),
-        recipe=recipe,
-        privacy=privacy,
-        members=members,
-        coordinator=options.coordinator,
-        quorum=options.quorum if options.quorum is not None else default_quorum(len(members)),
-        round_deadline_s=options.round_deadline_s,
-        bundle_hash=options.bundle_hash,
-        max_update_norm=update_norm_bound(recipe, privacy, min(sizes), dimension),
-        expires=int(options.now + options.lifetime_s),
-        replay=options.overseen and replayable(recipe),
-    )
+    return options.recipe or Recipe.default(catalogue, privacy, sizes), privacy
+
+
+def _by_sums(
+    catalogue: Catalogue, options: PlanOptions, delta: float, sizes: Sequence[int]
+) -> tuple[AnyRecipe, PrivacyPlan] | None:
+    """None where federated averaging is asked for. Raises ConfigurationError for it under secure aggregation."""
+    sharing = None
+    if options.noise == "secagg":
+        sharing = SharedNoise(members=len(sizes), colluders=options.colluders, droppers=options.droppers)
+    recipe = options.recipe
+    if recipe is None and options.method in ("a", "g", "gp"):
+        recipe = SumRecipe.of(options.method)
+    elif recipe is None and options.method is None and sharing is not None:
+        recipe = SumRecipe.default(catalogue, options.epsilon, delta, sizes, sharing)
+    if isinstance(recipe, SumRecipe):
+        return recipe, recipe.calibrate(
+            epsilon=options.epsilon,
+            delta=delta,
+            sharing=sharing,
+            spare_rounds=options.spare_rounds,
+            evaluation_share=options.evaluation_share,
+        )
+    if sharing is not None:
+        expected = "a recipe of sums (a, g, gp): under shared noise a round is one release"
+        raise ConfigurationError("plan.recipe", got="federated averaging", expected=expected)
+    return None
+
+
+def _norm_bound(catalogue: Catalogue, recipe: AnyRecipe, privacy: PrivacyPlan, sizes: Sequence[int]) -> float:
+    if isinstance(recipe, SumRecipe):
+        model = sum_model(catalogue, recipe, privacy, sizes)
+        return max(model.bound(number, max(sizes)) for number in range(1, len(model.rounds) + 1))
+    return update_norm_bound(recipe, privacy, min(sizes), dimension_of(catalogue, recipe))
+
+
+def method_of(recipe: AnyRecipe) -> Method:
+    """The method's name."""
+    return recipe.method if isinstance(recipe, SumRecipe) else "fedavg"
 
 
 def default_delta(sizes: Sequence[int]) -> float:

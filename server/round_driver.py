@@ -21,6 +21,7 @@ import numpy as np
 
 from federation.errors import ConfigurationError, Refused
 from federation.models import PublishedEvaluation, PublishedModel
+from federation.privacy.lattice import POINTS
 from federation.rounds.approvals import Approvals
 from federation.rounds.averaging import model_hash, model_to_bytes
 from federation.rounds.collection import Collection
@@ -38,6 +39,7 @@ from protocols.wire.training_pb2 import Phase, PlanProposal, RoundRequest
 from server.assembly import Assembly, Pace
 from server.checkpoint_store import CHECKPOINT, EVALUATION, MODEL, SIGNED_PLAN, CheckpointStore
 from server.exchange import Exchange
+from server.masking import Masks
 from server.oversight.account import RunAccount
 from server.oversight.trail import LogTrail, Trail
 
@@ -96,6 +98,9 @@ class RoundDriver:
             report=self._event,
         )
 
+        shared = plan.privacy.sharing is not None
+        self._masks = Masks(plan, store, key, self._assembly.gather, clock) if shared else None
+
     def run(self) -> PublishedModel:
         """The published model. Raises RunFailed; whatever was finished before stays and is not asked for again.
 
@@ -107,6 +112,8 @@ class RoundDriver:
         try:
             signed = self._signed_plan()
             self._trail.begin(signed)
+            if self._masks is not None:
+                self._masks.set_up(signed)
             checkpoint = self._resume()
             self._account.repeat(checkpoint)
             while checkpoint.round < self._plan.rounds:
@@ -175,14 +182,18 @@ class RoundDriver:
     def _round(self, signed: SignedPlan, checkpoint: Checkpoint) -> Checkpoint:
         number, start = checkpoint.round + 1, self._clock()
         answers = self._ask(signed, Phase.TRAIN, number, checkpoint.model_bytes, self._rule.form(number))
-        combined = self._rule.combine({name: update.vector for name, update in answers.accepted.items()})
-        model = self._rule.follow(number, checkpoint.parameters, combined)
+        model = self._rule.follow(number, checkpoint.parameters, self._combined(signed, number, answers))
         advanced = checkpoint.advance(self._plan, answers.accepted, model)
         if not np.isfinite(advanced.parameters).all():
             raise RunFailed(f"round {number}", got="an average beyond float32", expected="finite parameters")
         self._account.finish(answers, model_hash(advanced.model_bytes).hex(), CHECKPOINT, advanced)
         self._event({"event": "averaged", "round": number, "seconds": round(self._clock() - start, 3)})
         return advanced
+
+    def _combined(self, signed: SignedPlan, number: int, answers: Collection) -> Any:
+        if self._masks is not None:
+            return self._masks.total(signed, number, self._rule.total_form(number), answers)
+        return self._rule.combine({name: update.vector for name, update in answers.accepted.items()})
 
     def _evaluate(self, signed: SignedPlan, model: PublishedModel) -> None:
         if self._plan.privacy.evaluation_multiplier is None:
@@ -192,9 +203,15 @@ class RoundDriver:
 
     def _evaluated(self, signed: SignedPlan, model: PublishedModel) -> PublishedEvaluation:
         data = model_to_bytes(model.vector)
-        form = Form("float32", self._evaluation_size, evaluation_norm(self._plan, self._evaluation_size))
-        answers = self._ask(signed, Phase.EVALUATE, 0, data, form)
-        evaluation = PublishedEvaluation.publish(self._plan, data, answers.accepted, self._key)
+        size, bound = self._evaluation_size, evaluation_norm(self._plan, self._evaluation_size)
+        if self._masks is None:
+            answers = self._ask(signed, Phase.EVALUATE, 0, data, Form("float32", size, bound))
+            evaluation = PublishedEvaluation.publish(self._plan, data, answers.accepted, self._key)
+        else:
+            answers = self._ask(signed, Phase.EVALUATE, 0, data, Form("masked", size))
+            form = Form("int64", size, bound * POINTS * len(self._plan.members))
+            total = self._masks.total(signed, self._plan.rounds + 1, form, answers)
+            evaluation = PublishedEvaluation.of_sum(self._plan, data, answers.accepted, total, self._key)
         self._account.finish(answers, "", EVALUATION, evaluation)
         self._event({"event": "evaluated", "institutions": sorted(answers.accepted)})
         return evaluation

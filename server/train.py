@@ -19,13 +19,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
 from federation.rounds import Member, TrainingPlan
-from federation.training import Recipe
+from federation.rounds.plan import read_recipe
 from server.card import CARD, write_card
 from server.checkpoint_store import PLAN, CheckpointStore
 from server.home import CoordinatorHome
 from server.membership import Membership
 from server.oversight.cards import say_card
-from server.plans import PlanOptions, build_plan
+from server.plans import Method, Noise, PlanOptions, build_plan
 from server.run_submission import run_training
 
 OnEvent = Callable[[Mapping[str, Any]], None]
@@ -50,6 +50,10 @@ class PlanFile(BaseModel):
     force: bool | None = None
     members: tuple[str, ...] | None = None
     recipe: dict[str, Any] | None = None
+    method: Method | None = None
+    noise: Noise | None = None
+    droppers: int | None = None
+    colluders: int | None = None
 
     def with_overrides(self, **values: object) -> Self:
         """The same with every value that is not None put in its place."""
@@ -58,7 +62,7 @@ class PlanFile(BaseModel):
     def options(self, base: PlanOptions) -> PlanOptions:
         """`base` with what is said here. Raises ConfigurationError for a recipe that cannot be."""
         said = self.model_dump(exclude_none=True, exclude={"members", "recipe"})
-        recipe = None if self.recipe is None else Recipe.from_json(self.recipe)
+        recipe = None if self.recipe is None else read_recipe(self.recipe)
         return replace(base, **said, recipe=recipe)
 
 

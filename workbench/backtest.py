@@ -26,6 +26,7 @@ from federation.evaluation.metrics import Metrics, evaluate
 from federation.privacy import Claims, check_delta, check_enough_records
 from federation.records import load_records
 from federation.records.encoded import Encoded
+from server.plans import Method, Noise, method_of
 from workbench.baselines import additive_logits, boosting_logits, federated_logits, outcomes
 from workbench.in_process import train_in_process
 from workbench.partition import Split, holdout, nominal_sizes, partition
@@ -65,6 +66,8 @@ class Settings:
     seeds: int = 5
     split_seed: int = SPLIT_SEED
     force: bool = False
+    noise: Noise = "local"
+    recipe: Method | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.seeds <= 100:
@@ -88,6 +91,7 @@ class BacktestResult:
     ks: Mapping[Model, Spread]
     ece: Mapping[Model, Spread]
     epsilon: Claims
+    recipe: str
     rounds: int
     features_used: tuple[str, ...]
     cpu_seconds: float
@@ -106,7 +110,7 @@ class BacktestResult:
             "delta": self.epsilon.delta,
             "adjacency": self.epsilon.adjacency,
             "unit": "one record",
-            "noise": "local",
+            "recipe": self.recipe,
             "rounds": self.rounds,
             "records": self.records,
             "nominal_records": list(self.nominal_records),
@@ -129,6 +133,8 @@ def backtest(
     seeds: int = 5,
     split_seed: int = SPLIT_SEED,
     force: bool = False,
+    noise: Noise = "local",
+    recipe: Method | None = None,
     progress: Progress = lambda step, done, total: None,
 ) -> BacktestResult:
     """Back-test the catalogue (a shipped name or a file) on the records in `data` (.csv, .csv.gz, .parquet).
@@ -136,7 +142,7 @@ def backtest(
     Raises TooFewRecords, with the figures, where the records cannot carry the budget (unless `force`); PrivacyError
     where `delta` exceeds 1 / (10 x the largest nominal size); CatalogueError, RecordsError, ConfigurationError.
     """
-    settings = Settings(institutions, split, epsilon, delta, seeds, split_seed, force)
+    settings = Settings(institutions, split, epsilon, delta, seeds, split_seed, force, noise, recipe)
     standard = load_catalogue(catalogue)
     progress("read", 0, 1)
     records, _ = load_records(Path(data), standard)
@@ -173,6 +179,7 @@ def backtest_records(
         ks=_spreads(figures, "ks"),
         ece=_spreads(figures, "ece"),
         epsilon=trials[0].claims,
+        recipe=trials[0].recipe,
         rounds=trials[0].rounds,
         features_used=tuple(feature.name for feature in catalogue.features),
         cpu_seconds=time.process_time() - cpu,
@@ -189,6 +196,7 @@ class _Trial:
     held: tuple[int, ...]
     default_rates: tuple[float, ...]
     claims: Claims
+    recipe: str
     rounds: int
 
 
@@ -228,6 +236,8 @@ def _trial(
         delta=settings.delta,
         force=settings.force,
         seed=seed,
+        noise=settings.noise,
+        method=settings.recipe,
     )
     federated = evaluate(target, run.logits(test))
     done(f"{label}: federation")
@@ -245,7 +255,7 @@ def _trial(
     }
     held = tuple(len(member) for member in members)
     rates = tuple(round(float(outcomes(member).mean()), 4) for member in members)
-    return _Trial(figures, held, rates, run.claims, run.plan.rounds)
+    return _Trial(figures, held, rates, run.claims, method_of(run.plan.recipe), run.plan.rounds)
 
 
 def _figures(metrics: Metrics) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from federation.errors import FederationError, TooFewRecords
+from server.plans import Method, Noise
 from workbench.partition import Split
 
 app = typer.Typer(
@@ -40,6 +41,8 @@ def backtest(
     delta: Annotated[float, typer.Option(help="At most 1 / (10 x the largest institution's nominal records).")] = 1e-5,
     seeds: Annotated[int, typer.Option(help="How many partitions and noises; figures are mean and sd.")] = 5,
     split_seed: Annotated[int, typer.Option(help="Which fifth of the records is the test set.")] = 2026,
+    noise: Annotated[str, typer.Option(help="local | secagg (in shares, under masks).")] = "local",
+    recipe: Annotated[str | None, typer.Option(help="fedavg | a | g | gp; what fits the noise, if not given.")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Go on although there are too few records.")] = False,
 ) -> None:
@@ -47,8 +50,9 @@ def backtest(
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from workbench.backtest import backtest as run  # torch and scikit-learn take seconds to import
 
-    chosen: Any = split
-    kind: Split = chosen
+    kind: Split = _one_of("--split", split, get_args(Split))
+    noise_kind: Noise = _one_of("--noise", noise, get_args(Noise))
+    method: Method | None = None if recipe is None else _one_of("--recipe", recipe, get_args(Method))
     console = Console(stderr=True)
     try:
         with _bar(console) as bar:
@@ -63,6 +67,8 @@ def backtest(
                 seeds=seeds,
                 split_seed=split_seed,
                 force=force,
+                noise=noise_kind,
+                recipe=method,
                 progress=lambda step, done, total: bar.update(task, description=step, completed=done, total=total),
             )
     except FederationError as error:
@@ -72,6 +78,12 @@ def backtest(
     _write(json_out, document)
     Console().print(_table(document))
     Console().print(_footer(document))
+
+
+def _one_of(option: str, given: str, known: tuple[str, ...]) -> Any:
+    if given not in known:
+        raise typer.BadParameter(f"got {given!r}, expected {' or '.join(known)}", param_hint=option)
+    return given
 
 
 def _bar(console: Console) -> Progress:
@@ -120,7 +132,8 @@ def _footer(document: dict[str, Any]) -> str:
     epsilon = document["epsilon"]
     return (
         f"{document['institutions']} institutions, {document['split']} split, {document['seeds']} seeds, "
-        f"{document['rounds']} rounds. Each institution spends epsilon {epsilon['pld']:.3f} by PLD, "
+        f"{document['recipe']}, {document['noise']} noise, {document['rounds']} rounds. "
+        f"Each institution spends epsilon {epsilon['pld']:.3f} by PLD, "
         f"{epsilon['prv']:.3f} by PRV, {epsilon['rdp']:.3f} by RDP at delta {document['delta']:g}, "
         f"add or remove one record; {document['epsilon_replace_one']:.2f} for replacing one. "
         f"{len(document['features_used'])} features, {document['cpu_seconds']:.0f} s of CPU."

@@ -34,7 +34,7 @@ from protocols.signing import SigningKey
 from server.assembly import Pace
 from server.checkpoint_store import CheckpointStore
 from server.oversight.trail import Unlogged
-from server.plans import PlanOptions, build_plan
+from server.plans import Method, Noise, PlanOptions, build_plan
 from server.round_driver import RoundDriver
 
 _BUNDLE = digest("fedscore/v1/backtest-bundle", b"no bundle: every node is in this process").hex()
@@ -67,6 +67,8 @@ def train_in_process(
     delta: float,
     seed: int,
     force: bool = False,
+    noise: Noise = "local",
+    method: Method | None = None,
 ) -> Trained:
     """Train one model over `members`, whose public sizes are `nominal`. Repeatable in `seed`.
 
@@ -76,9 +78,22 @@ def train_in_process(
     names = [f"institution-{k + 1:03d}" for k in range(len(members))]
     keys = {name: SigningKey.generate() for name in names}
     coordinator = SigningKey.generate()
-    plan = _plan(
-        catalogue, keys, nominal, coordinator=coordinator, epsilon=epsilon, delta=delta, seed=seed, force=force
+    options = PlanOptions(
+        run_id=f"backtest-{seed}",
+        coordinator=coordinator.public.hex,
+        bundle_hash=_BUNDLE,
+        now=time.time(),
+        epsilon=epsilon,
+        delta=delta,
+        spare_rounds=0,
+        evaluation_share=0.0,
+        quorum=len(names),
+        round_deadline_s=_DEADLINE_S,
+        force=force,
+        noise=noise,
+        method=method,
     )
+    plan = _plan(catalogue, keys, nominal, options)
     ledgers = {
         name: Ledger.in_memory(institution=name, key=keys[name], caps=Caps(epsilon, 10 * epsilon, 10 * epsilon, delta))
         for name in names
@@ -102,34 +117,13 @@ def train_in_process(
 
 
 def _plan(
-    catalogue: Catalogue,
-    keys: dict[str, SigningKey],
-    nominal: Sequence[int],
-    *,
-    coordinator: SigningKey,
-    epsilon: float,
-    delta: float,
-    seed: int,
-    force: bool,
+    catalogue: Catalogue, keys: dict[str, SigningKey], nominal: Sequence[int], options: PlanOptions
 ) -> TrainingPlan:
     """The coordinator's own plan for this roster; the whole budget goes into training, and every member must answer."""
     roster = [
         Member(institution=name, key=key.public.hex, nominal_records=size, features=catalogue.feature_names)
         for (name, key), size in zip(keys.items(), nominal, strict=True)
     ]
-    options = PlanOptions(
-        run_id=f"backtest-{seed}",
-        coordinator=coordinator.public.hex,
-        bundle_hash=_BUNDLE,
-        now=time.time(),
-        epsilon=epsilon,
-        delta=delta,
-        spare_rounds=0,
-        evaluation_share=0.0,
-        quorum=len(roster),
-        round_deadline_s=_DEADLINE_S,
-        force=force,
-    )
     return build_plan(roster, catalogue, options)
 
 

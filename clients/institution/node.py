@@ -10,6 +10,7 @@ has promised to show what it cost. Everything else is answered with a typed refu
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -17,6 +18,8 @@ from threading import Lock
 
 import numpy as np
 
+from clients.institution.mask_desk import MaskDesk
+from clients.institution.masking import Masking, MaskMemory
 from clients.institution.oversight.trail import Trail, Unlogged
 from clients.institution.plan_gate import PlanGate
 from clients.institution.plan_store import Decision, PlanStore
@@ -34,6 +37,7 @@ from federation.oversight.replay import Place
 from federation.rounds import (
     CheckedRequest,
     Code,
+    SignedPlan,
     TrainingPlan,
     approve,
     check_request,
@@ -85,6 +89,7 @@ class Node:
         plans: PlanStore,
         trail: Trail | None = None,
         replays: Replays | None = None,
+        masking: Masking | None = None,
         clock: Callable[[], float] = time.time,
         backtest: bool = False,
     ) -> None:
@@ -112,10 +117,13 @@ class Node:
         self._run_id: str | None = None  # of the request in hand, once its plan can be read
         self._lock = Lock()
         self._opened = lru_cache(maxsize=4)(open_signed_plan)
+        masking = masking or Masking(institution, key, MaskMemory(), os.urandom)
+        self._desk = MaskDesk(masking, self._approved, coordinator, key.public)
         self._answers: dict[str, Callable[[Envelope], bytes]] = {
             "HelloRequest": self._hello,
             "PlanProposal": self._proposal,
             "RoundRequest": self._round,
+            **self._desk.answers,
         }
         for stored in plans.plans() if replays is not None else ():
             if stored.decision is Decision.APPROVED and clock() < stored.plan.expires:
@@ -166,22 +174,20 @@ class Node:
 
     def _round(self, envelope: Envelope) -> bytes:
         request = verify_envelope(envelope, RoundRequest, self._coordinator)
-        # 3. The plan is whole: its hash is the one named, every member and the coordinator have signed it.
-        signed = self._opened(bytes(request.signed_plan), bytes(request.plan_hash))
-        self._run_id = signed.plan.run_id
-        # 4. It is this coordinator's and names this institution, which approved it and has not thought otherwise since.
-        self._gate.require(signed)
+        signed = self._approved(request.signed_plan, request.plan_hash)
         # 5. Not expired, phase and round in the plan, model of the right size and finite, deadline still to come.
         size = self._computation.size(signed.plan.recipe)
         checked = check_request(request, signed.plan, size=size, now=self._clock())
         # 6. The same round for the same model: the very same bytes, and nothing is spent.
         stored = self._ledger.stored_reply(*self._slot(checked), checked.model_hash.hex())
         if stored is not None:
+            self._desk.sent(checked, stored)
             self._trail.settle()
             return stored
         # 7. The same round for another model would cancel the noise of the first: never.
         # 8. No more attempts than the plan paid for.
         self._check_attempts(checked)
+        self._desk.check(checked.plan)
         # 9. The log answers: what was written before is promised. Else nothing is spent.
         self._trail.settle()
         # 10. Where rounds can be replayed: this attempt's seed was committed to, and its beacon is known.
@@ -194,6 +200,14 @@ class Node:
         self._trail.settle()
         self._prepare(checked.plan)
         return reply
+
+    def _approved(self, signed_plan: bytes, plan_hash: bytes) -> SignedPlan:
+        # 3. The plan is whole: its hash is the one named, every member and the coordinator have signed it.
+        signed = self._opened(bytes(signed_plan), bytes(plan_hash))
+        self._run_id = signed.plan.run_id
+        # 4. It is this coordinator's and names this institution, which approved it and has not thought otherwise since.
+        self._gate.require(signed)
+        return signed
 
     def _slot(self, checked: CheckedRequest) -> Slot:
         return checked.plan.run_id, checked.phase_name, checked.round
@@ -239,7 +253,7 @@ class Node:
 
     def _release(self, checked: CheckedRequest, reservation: Reservation) -> bytes:
         try:
-            data = to_bytes(self._compute(checked, reservation))
+            data = to_bytes(self._desk.mask(checked, self._compute(checked, reservation)))
         except Exception as error:
             self._ledger.fail(reservation, Code.INTERNAL)
             raise self._failed(error) from error
@@ -255,6 +269,7 @@ class Node:
         sealed = seal(reply, self._key)
         spent = self._ledger.spend(reservation, update_hash(data).hex(), sealed)
         self._history.follow(reservation, spent)
+        self._desk.sent(checked, sealed)
         if checked.plan.replay:
             self._replays.seal(_place(reservation), update_hash(data).hex())
         metrics.count("fedscore_releases_total", phase=checked.phase_name)

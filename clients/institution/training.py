@@ -10,6 +10,7 @@ from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError, RecordsError
 from federation.evaluation import EvaluationSpec
 from federation.privacy import NoiseSource
+from federation.privacy.lattice import POINTS
 from federation.records.encoded import Encoded
 from federation.rounds import TrainingPlan
 from federation.rounds.averaging import F32
@@ -19,7 +20,7 @@ from federation.rounds.vectors import Vector
 from federation.training import Recipe, Trainer, dimension
 from federation.training.embedding import Embedding
 from federation.training.sums import SumRecipe
-from federation.training.sums.trainer import SumTrainer
+from federation.training.sums.trainer import SumTrainer, noise_of
 
 
 class Computation:
@@ -68,11 +69,18 @@ class Computation:
     def _sum_trainer(self, plan: TrainingPlan, nominal_records: int, noise: NoiseSource) -> SumTrainer:
         return SumTrainer(self._model(plan), plan.privacy, nominal_records, noise)
 
-    def evaluate(self, plan: TrainingPlan, model: F32, noise: NoiseSource | None = None) -> F32:
-        """float32 [m]: noisy histograms of the holdout; costs `plan.privacy.evaluation_event()`. `noise`: as above."""
+    def evaluate(self, plan: TrainingPlan, model: F32, noise: NoiseSource | None = None) -> Vector:
+        """Noisy histograms of the holdout, float32 [m]; costs `plan.privacy.evaluation_event()`. `noise`: as above.
+
+        Where noise is shared: int64 [m] in lattice points, with this institution's share of the noise.
+        """
         spec = EvaluationSpec.from_catalogue(self.catalogue)
         scores = logits_of(self.catalogue, plan, model, self._holdout)
-        noisy = plan.privacy.evaluation(noise or self.noise).release(spec.counts(scores, self._holdout))
+        counts = spec.counts(scores, self._holdout)
+        if plan.privacy.sharing is not None:
+            sigma = plan.privacy.evaluation_noise_share() * POINTS
+            return (counts * POINTS).astype(np.int64) + noise_of(noise or self.noise, counts.size, sigma)
+        noisy = plan.privacy.evaluation(noise or self.noise).release(counts)
         return noisy.astype(np.float32)
 
 

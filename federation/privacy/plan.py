@@ -204,6 +204,13 @@ class PrivacyPlan(BaseModel):
         multiplier = self._multiplier(round_number)
         return Fraction(multiplier) if self.sharing is None else share_of(multiplier, self.sharing.provision)
 
+    def evaluation_noise_share(self) -> Fraction:
+        """The same of the evaluation release. Raises PrivacyError where the plan has none."""
+        if self.evaluation_multiplier is None:
+            raise PrivacyError("privacy.evaluation_multiplier", got=None, expected="a plan with an evaluation release")
+        multiplier = self.evaluation_multiplier
+        return Fraction(multiplier) if self.sharing is None else share_of(multiplier, self.sharing.provision)
+
     def _multiplier(self, round_number: int) -> float:
         if round_number < 1:
             raise PrivacyError("privacy.round", got=round_number, expected="1 or more")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from federation.errors import Refused
@@ -56,6 +57,10 @@ class Collection:
         """Look again for what paid for the answers that are held."""
         for institution in sorted(self._held):
             self._settle(institution)
+
+    def keep(self, institutions: AbstractSet[str]) -> None:
+        """Only these count: it was settled before who is in the sum of this round."""
+        self.accepted = {name: update for name, update in self.accepted.items() if name in institutions}
 
     def close(self) -> None:
         """No answer is waited for any more: what is still held is refused."""

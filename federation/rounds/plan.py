@@ -104,6 +104,11 @@ class Member(Document):
         return _key("member.key", self.key)
 
 
+def read_recipe(value: Mapping[str, Any]) -> AnyRecipe:
+    """A recipe of either kind. Raises ConfigurationError for an unknown, missing or impossible field."""
+    return SumRecipe.from_json(value) if "method" in value else Recipe.from_json(value)
+
+
 def _recipe(value: object) -> AnyRecipe:
     if isinstance(value, SumRecipe) or (isinstance(value, Mapping) and "method" in value):
         return _read_part("plan.recipe", SumRecipe, value)

@@ -40,6 +40,7 @@ class Code(StrEnum):
     BUDGET_EXCEEDED = "budget_exceeded"
     LOG_UNAVAILABLE = "log_unavailable"  # what was reserved is not promised by the log yet: ask again
     NO_BEACON = "no_beacon"  # the round is to be drawn from a committed seed, and its beacon is not known: ask again
+    NO_MASKS = "no_masks"  # secure aggregation refuses: its set-up, a list of survivors, or what another member sent
     INTERNAL = "internal"  # details stay in the institution's own log
     # the round driver about a reply
     DUPLICATE = "duplicate"

@@ -42,6 +42,10 @@ class Rule(Protocol):
         """Of a member's answer to round `number`, from 1."""
         ...
 
+    def total_form(self, number: int) -> Form:
+        """Of the sum of masked answers, once their masks are off."""
+        ...
+
     def combine(self, vectors: Mapping[str, Vector]) -> Any:
         """The mean or sum of answers by institution; masked answers are summed where their masks come off."""
         ...
@@ -67,6 +71,9 @@ class Averaging:
 
     def form(self, number: int) -> Form:
         return Form("float32", self.size, self.plan.max_update_norm)
+
+    def total_form(self, number: int) -> Form:
+        return self.form(number)  # never masked
 
     def combine(self, vectors: Mapping[str, Vector]) -> F64:
         """Weighted by nominal sizes, float64 [d]."""

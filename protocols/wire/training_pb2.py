@@ -24,15 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprotocols/wire/training.proto\x12\x14\x66\x65\x64score.training.v1\"Z\n\x08\x45nvelope\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x0e\n\x06signer\x18\x04 \x01(\t\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"!\n\x0cHelloRequest\x12\x11\n\tchallenge\x18\x01 \x01(\x0c\"4\n\nHelloReply\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x11\n\tchallenge\x18\x02 \x01(\x0c\"\x1c\n\x0cPlanProposal\x12\x0c\n\x04plan\x18\x01 \x01(\x0c\"H\n\x0cPlanApproval\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x11\n\tplan_hash\x18\x02 \x01(\x0c\x12\x10\n\x08\x61pproval\x18\x03 \x01(\x0c\"\x95\x01\n\x0cRoundRequest\x12\x13\n\x0bsigned_plan\x18\x01 \x01(\x0c\x12\x11\n\tplan_hash\x18\x02 \x01(\x0c\x12*\n\x05phase\x18\x03 \x01(\x0e\x32\x1b.fedscore.training.v1.Phase\x12\r\n\x05round\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\x0c\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x06 \x01(\x03\"\xad\x01\n\nRoundReply\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x11\n\tplan_hash\x18\x02 \x01(\x0c\x12*\n\x05phase\x18\x03 \x01(\x0e\x32\x1b.fedscore.training.v1.Phase\x12\r\n\x05round\x18\x04 \x01(\r\x12\x12\n\nmodel_hash\x18\x05 \x01(\x0c\x12\x0e\n\x06update\x18\x06 \x01(\x0c\x12\x18\n\x10reservation_hash\x18\x07 \x01(\x0c\"p\n\x07Refusal\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0b\n\x03got\x18\x04 \x01(\t\x12\x10\n\x08\x65xpected\x18\x05 \x01(\t\x12\x14\n\x0crequest_hash\x18\x06 \x01(\x0c*7\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\t\n\x05TRAIN\x10\x01\x12\x0c\n\x08\x45VALUATE\x10\x02\x32P\n\x04Node\x12H\n\x06Handle\x12\x1e.fedscore.training.v1.Envelope\x1a\x1e.fedscore.training.v1.Envelopeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dprotocols/wire/training.proto\x12\x14\x66\x65\x64score.training.v1\"Z\n\x08\x45nvelope\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x0c\n\x04\x62ody\x18\x03 \x01(\x0c\x12\x0e\n\x06signer\x18\x04 \x01(\t\x12\x11\n\tsignature\x18\x05 \x01(\x0c\"!\n\x0cHelloRequest\x12\x11\n\tchallenge\x18\x01 \x01(\x0c\"4\n\nHelloReply\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x11\n\tchallenge\x18\x02 \x01(\x0c\"\x1c\n\x0cPlanProposal\x12\x0c\n\x04plan\x18\x01 \x01(\x0c\"H\n\x0cPlanApproval\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x11\n\tplan_hash\x18\x02 \x01(\x0c\x12\x10\n\x08\x61pproval\x18\x03 \x01(\x0c\"\x95\x01\n\x0cRoundRequest\x12\x13\n\x0bsigned_plan\x18\x01 \x01(\x0c\x12\x11\n\tplan_hash\x18\x02 \x01(\x0c\x12*\n\x05phase\x18\x03 \x01(\x0e\x32\x1b.fedscore.training.v1.Phase\x12\r\n\x05round\x18\x04 \x01(\r\x12\r\n\x05model\x18\x05 \x01(\x0c\x12\x13\n\x0b\x64\x65\x61\x64line_ms\x18\x06 \x01(\x03\"\xad\x01\n\nRoundReply\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x11\n\tplan_hash\x18\x02 \x01(\x0c\x12*\n\x05phase\x18\x03 \x01(\x0e\x32\x1b.fedscore.training.v1.Phase\x12\r\n\x05round\x18\x04 \x01(\r\x12\x12\n\nmodel_hash\x18\x05 \x01(\x0c\x12\x0e\n\x06update\x18\x06 \x01(\x0c\x12\x18\n\x10reservation_hash\x18\x07 \x01(\x0c\">\n\x14MaskingAdvertRequest\x12\x13\n\x0bsigned_plan\x18\x01 \x01(\x0c\x12\x11\n\tplan_hash\x18\x02 \x01(\x0c\"\xb6\x01\n\x13MaskingSetupRequest\x12\x13\n\x0bsigned_plan\x18\x01 \x01(\x0c\x12\x11\n\tplan_hash\x18\x02 \x01(\x0c\x12G\n\x07\x61\x64verts\x18\x03 \x03(\x0b\x32\x36.fedscore.training.v1.MaskingSetupRequest.AdvertsEntry\x1a.\n\x0c\x41\x64vertsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"M\n\x10UnmaskingRequest\x12\x13\n\x0bsigned_plan\x18\x01 \x01(\x0c\x12\x11\n\tplan_hash\x18\x02 \x01(\x0c\x12\x11\n\tunmasking\x18\x03 \x01(\x0c\"p\n\x07Refusal\x12\x13\n\x0binstitution\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0b\n\x03got\x18\x04 \x01(\t\x12\x10\n\x08\x65xpected\x18\x05 \x01(\t\x12\x14\n\x0crequest_hash\x18\x06 \x01(\x0c*7\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\t\n\x05TRAIN\x10\x01\x12\x0c\n\x08\x45VALUATE\x10\x02\x32P\n\x04Node\x12H\n\x06Handle\x12\x1e.fedscore.training.v1.Envelope\x1a\x1e.fedscore.training.v1.Envelopeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protocols.wire.training_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PHASE']._serialized_start=782
-  _globals['_PHASE']._serialized_end=837
+  _globals['_MASKINGSETUPREQUEST_ADVERTSENTRY']._loaded_options = None
+  _globals['_MASKINGSETUPREQUEST_ADVERTSENTRY']._serialized_options = b'8\001'
+  _globals['_PHASE']._serialized_start=1110
+  _globals['_PHASE']._serialized_end=1165
   _globals['_ENVELOPE']._serialized_start=55
   _globals['_ENVELOPE']._serialized_end=145
   _globals['_HELLOREQUEST']._serialized_start=147
@@ -47,8 +49,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROUNDREQUEST']._serialized_end=490
   _globals['_ROUNDREPLY']._serialized_start=493
   _globals['_ROUNDREPLY']._serialized_end=666
-  _globals['_REFUSAL']._serialized_start=668
-  _globals['_REFUSAL']._serialized_end=780
-  _globals['_NODE']._serialized_start=839
-  _globals['_NODE']._serialized_end=919
+  _globals['_MASKINGADVERTREQUEST']._serialized_start=668
+  _globals['_MASKINGADVERTREQUEST']._serialized_end=730
+  _globals['_MASKINGSETUPREQUEST']._serialized_start=733
+  _globals['_MASKINGSETUPREQUEST']._serialized_end=915
+  _globals['_MASKINGSETUPREQUEST_ADVERTSENTRY']._serialized_start=869
+  _globals['_MASKINGSETUPREQUEST_ADVERTSENTRY']._serialized_end=915
+  _globals['_UNMASKINGREQUEST']._serialized_start=917
+  _globals['_UNMASKINGREQUEST']._serialized_end=994
+  _globals['_REFUSAL']._serialized_start=996
+  _globals['_REFUSAL']._serialized_end=1108
+  _globals['_NODE']._serialized_start=1167
+  _globals['_NODE']._serialized_end=1247
 # @@protoc_insertion_point(module_scope)

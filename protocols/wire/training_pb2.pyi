@@ -1,6 +1,8 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -91,6 +93,41 @@ class RoundReply(_message.Message):
     update: bytes
     reservation_hash: bytes
     def __init__(self, institution: _Optional[str] = ..., plan_hash: _Optional[bytes] = ..., phase: _Optional[_Union[Phase, str]] = ..., round: _Optional[int] = ..., model_hash: _Optional[bytes] = ..., update: _Optional[bytes] = ..., reservation_hash: _Optional[bytes] = ...) -> None: ...
+
+class MaskingAdvertRequest(_message.Message):
+    __slots__ = ("signed_plan", "plan_hash")
+    SIGNED_PLAN_FIELD_NUMBER: _ClassVar[int]
+    PLAN_HASH_FIELD_NUMBER: _ClassVar[int]
+    signed_plan: bytes
+    plan_hash: bytes
+    def __init__(self, signed_plan: _Optional[bytes] = ..., plan_hash: _Optional[bytes] = ...) -> None: ...
+
+class MaskingSetupRequest(_message.Message):
+    __slots__ = ("signed_plan", "plan_hash", "adverts")
+    class AdvertsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: bytes
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[bytes] = ...) -> None: ...
+    SIGNED_PLAN_FIELD_NUMBER: _ClassVar[int]
+    PLAN_HASH_FIELD_NUMBER: _ClassVar[int]
+    ADVERTS_FIELD_NUMBER: _ClassVar[int]
+    signed_plan: bytes
+    plan_hash: bytes
+    adverts: _containers.ScalarMap[str, bytes]
+    def __init__(self, signed_plan: _Optional[bytes] = ..., plan_hash: _Optional[bytes] = ..., adverts: _Optional[_Mapping[str, bytes]] = ...) -> None: ...
+
+class UnmaskingRequest(_message.Message):
+    __slots__ = ("signed_plan", "plan_hash", "unmasking")
+    SIGNED_PLAN_FIELD_NUMBER: _ClassVar[int]
+    PLAN_HASH_FIELD_NUMBER: _ClassVar[int]
+    UNMASKING_FIELD_NUMBER: _ClassVar[int]
+    signed_plan: bytes
+    plan_hash: bytes
+    unmasking: bytes
+    def __init__(self, signed_plan: _Optional[bytes] = ..., plan_hash: _Optional[bytes] = ..., unmasking: _Optional[bytes] = ...) -> None: ...
 
 class Refusal(_message.Message):
     __slots__ = ("institution", "code", "field", "got", "expected", "request_hash")

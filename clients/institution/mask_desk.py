@@ -1,0 +1,96 @@
+"""What a node answers about masks, and how a round's vector goes under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+
+from clients.institution.masking import Masking
+from federation.errors import Refused
+from federation.rounds import CheckedRequest, Code, SignedPlan, TrainingPlan
+from federation.rounds.masking import mask_number
+from federation.rounds.refusals import refused
+from federation.rounds.vectors import Vector
+from protocols.envelope import open_envelope, verify_envelope
+from protocols.errors import ProtocolError
+from protocols.signing import VerifyingKey
+from protocols.wire.training_pb2 import (
+    Envelope,
+    MaskingAdvertRequest,
+    MaskingSetupRequest,
+    RoundReply,
+    UnmaskingRequest,
+)
+
+T = TypeVar("T")
+
+
+class MaskDesk:
+    """`approved(signed_plan, plan_hash)`: the plan, approved here. `own`: the key that kept replies are signed with."""
+
+    def __init__(
+        self,
+        masking: Masking,
+        approved: Callable[[bytes, bytes], SignedPlan],
+        coordinator: VerifyingKey,
+        own: VerifyingKey,
+    ) -> None:
+        self._masking, self._approved, self._coordinator, self._own = masking, approved, coordinator, own
+        self.answers: dict[str, Callable[[Envelope], bytes]] = {
+            "MaskingAdvertRequest": self._advert,
+            "MaskingSetupRequest": self._share,
+            "UnmaskingRequest": self._reveal,
+        }
+
+    def check(self, plan: TrainingPlan) -> None:
+        """Raises Refused (no_masks) for a round under shared noise before its masks are there: nothing is spent."""
+        if plan.privacy.sharing is not None:
+            _told(lambda: self._masking.ready(plan))
+
+    def mask(self, checked: CheckedRequest, vector: Vector) -> Vector:
+        """`vector` as it may leave: under masks where the noise is shared."""
+        if checked.plan.privacy.sharing is None:
+            return vector
+        return self._masking.mask(checked.plan, _number(checked), vector.astype(np.int64, copy=False))
+
+    def sent(self, checked: CheckedRequest, reply: bytes) -> None:
+        """`reply`, kept in the ledger, leaves: for the first time or again."""
+        if checked.plan.privacy.sharing is None:
+            return
+        kept = open_envelope(reply, RoundReply, self._own)
+        self._masking.sent(checked.plan, _number(checked), np.frombuffer(kept.update, dtype="<i8").astype(np.int64))
+
+    def _advert(self, envelope: Envelope) -> bytes:
+        request = verify_envelope(envelope, MaskingAdvertRequest, self._coordinator)
+        plan = self._plan(request.signed_plan, request.plan_hash)
+        return _told(lambda: self._masking.advert(plan))
+
+    def _share(self, envelope: Envelope) -> bytes:
+        request = verify_envelope(envelope, MaskingSetupRequest, self._coordinator)
+        plan = self._plan(request.signed_plan, request.plan_hash)
+        return _told(lambda: self._masking.share(plan, dict(request.adverts)))
+
+    def _reveal(self, envelope: Envelope) -> bytes:
+        request = verify_envelope(envelope, UnmaskingRequest, self._coordinator)
+        plan = self._plan(request.signed_plan, request.plan_hash)
+        return _told(lambda: self._masking.reveal(plan, request.unmasking))
+
+    def _plan(self, signed_plan: bytes, plan_hash: bytes) -> TrainingPlan:
+        plan = self._approved(signed_plan, plan_hash).plan
+        if plan.privacy.sharing is None:
+            raise Refused(Code.WRONG_PLAN, "plan.privacy.noise", got=plan.privacy.noise, expected="secagg")
+        return plan
+
+
+def _number(checked: CheckedRequest) -> int:
+    return mask_number(checked.plan, checked.phase_name, checked.round)
+
+
+def _told(step: Callable[[], T]) -> T:
+    """What the protocol refuses, as a refusal: it names members and messages, and nothing of a record."""
+    try:
+        return step()
+    except ProtocolError as error:
+        raise refused(Code.NO_MASKS, error) from error

@@ -1,0 +1,122 @@
+"""An institution's masks: the secrets of its secure aggregations, one private file for each run.
+
+    masking = Masking("bank-a", key, MaskFiles(home.path / "secagg"), os.urandom)
+    advert = masking.advert(plan)                  # set-up: public keys, signed
+    shares = masking.share(plan, adverts)          # set-up: everybody's adverts, verified; shares of this one's secrets
+    masked = masking.mask(plan, number, vector)    # in memory: nothing has been said yet
+    masking.sent(plan, number, masked)             # once the ledger keeps the reply that holds it, before it leaves
+    reveal = masking.reveal(plan, unmasking)       # where members may drop
+
+The state is on disk before what follows from it leaves. The masked vector itself is in the ledger's kept reply, which
+is what a repeated question is answered with; a crash between the two is mended by `sent` when it is asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from federation.rounds.masking import masks_of
+from federation.rounds.plan import TrainingPlan
+from federation.runtime.private_files import private_directory, read_private, write_public
+from protocols.errors import StageError
+from protocols.secagg import Member, Unmasking
+from protocols.signing import SigningKey
+
+I64 = NDArray[np.int64]
+
+
+class Files(Protocol):
+    """Where states are kept, by run."""
+
+    def read(self, run_id: str) -> bytes | None: ...
+
+    def write(self, run_id: str, state: bytes) -> None: ...
+
+
+class MaskFiles:
+    """One private file a run in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, run_id: str) -> bytes | None:
+        path = self._folder / run_id
+        return read_private(path) if path.exists() else None
+
+    def write(self, run_id: str, state: bytes) -> None:
+        write_public(private_directory(self._folder) / run_id, state, mode=0o600)
+
+
+class MaskMemory:
+    """Nothing outlives the process: for back-tests."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, bytes] = {}
+
+    def read(self, run_id: str) -> bytes | None:
+        return self._states.get(run_id)
+
+    def write(self, run_id: str, state: bytes) -> None:
+        self._states[run_id] = state
+
+
+class Masking:
+    """`key`: the enrolled signing key; `random(n)`: n uniform bytes that nobody else can make again."""
+
+    def __init__(self, institution: str, key: SigningKey, files: Files, random: Callable[[int], bytes]) -> None:
+        self._name, self._key, self._files, self._random = institution, key, files, random
+        self._opened: tuple[str, Member] | None = None  # of the run in hand: its file is parsed once
+
+    def advert(self, plan: TrainingPlan) -> bytes:
+        """This institution's signed advert; the same whenever it is asked for."""
+        if self._files.read(plan.run_id) is None:
+            started, advert = Member.start(masks_of(plan), self._name, self._key, self._random)
+            self._keep(plan, started)
+            return advert
+        return self._member(plan).advert()
+
+    def share(self, plan: TrainingPlan, adverts: Mapping[str, bytes]) -> bytes:
+        """Signed shares, for the set-up that these adverts are. Raises Fault, MessageError, StageError."""
+        state, shares = self._member(plan).share(adverts)
+        self._keep(plan, state)
+        return shares
+
+    def ready(self, plan: TrainingPlan) -> None:
+        """Raises StageError before the set-up is complete: nothing could be masked."""
+        if self._member(plan).setup is None:
+            raise StageError("secagg", got="a round", expected="the adverts of all members first")
+
+    def mask(self, plan: TrainingPlan, number: int, vector: I64) -> I64:
+        """`vector` under the masks of `number`. Raises StageError before the set-up."""
+        _, masked = self._member(plan).mask(number, vector.view(np.uint64))
+        return masked.view(np.int64)
+
+    def sent(self, plan: TrainingPlan, number: int, masked: I64) -> None:
+        """The masked vector leaves, and is the one of its number. Raises StageError for a second one."""
+        before = self._member(plan)
+        after = before.sent(number, masked.view(np.uint64))
+        if after is not before:
+            self._keep(plan, after)
+
+    def reveal(self, plan: TrainingPlan, unmasking: bytes) -> bytes:
+        """What opens the sum, for the survivors that `unmasking` lists, once and for all."""
+        state, revealed = self._member(plan).reveal(Unmasking.decode(masks_of(plan), unmasking))
+        self._keep(plan, state)
+        return revealed
+
+    def _member(self, plan: TrainingPlan) -> Member:
+        if self._opened is None or self._opened[0] != plan.hash:
+            state = self._files.read(plan.run_id)
+            if state is None:
+                raise StageError("secagg", got="no advert of this run", expected="the set-up first")
+            self._opened = (plan.hash, Member.from_bytes(masks_of(plan), self._key, state))
+        return self._opened[1]
+
+    def _keep(self, plan: TrainingPlan, state: Member) -> None:
+        self._files.write(plan.run_id, state.to_bytes())
+        self._opened = (plan.hash, state)
