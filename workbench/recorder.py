@@ -1,4 +1,4 @@
-"""Has product processes write down every message of the private score query that reaches them, as it reaches them.
+"""Has product processes write down every message that reaches them, as it reaches them.
 
     environment = recording(folder)                # for `Processes`: whatever is started with it records
     for message in read(folder): ...
@@ -25,8 +25,8 @@ from typing import Any
 
 FOLDER = "FEDSCORE_RECORDING"
 _DOOR = "federation.runtime.rpc"
-_WATCHED = "fedscore.lookup."
-_HOOK = "from workbench.recorder import install\n\ninstall()\n"
+_QUERY = "fedscore.lookup."  # the services of the private score query
+_HOOK = "from workbench.recorder import install\n\ninstall({services!r})\n"
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Message:
     """One message that reached a process, and what went out with it.
 
     command  the process' command line; method  the call; caller  the certificate's name (of a request), else ""
-    body     what arrived; sent  bytes that went the other way; seconds  between the two
+    body     what arrived; sent  bytes that went the other way
+    at       when it arrived (s, monotonic: one clock for all processes); seconds  between request and reply
     """
 
     command: tuple[str, ...]
@@ -43,13 +44,14 @@ class Message:
     caller: str
     body: bytes = field(repr=False)
     sent: int
+    at: float
     seconds: float
 
 
-def recording(folder: Path) -> dict[str, str]:
-    """Variables under which processes record into `folder`, which is made."""
+def recording(folder: Path, services: str = _QUERY) -> dict[str, str]:
+    """Variables under which processes record into `folder`, which is made: services whose name begins so."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / "sitecustomize.py").write_text(_HOOK)
+    (folder / "sitecustomize.py").write_text(_HOOK.format(services=services))
     path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {FOLDER: str(folder), "PYTHONPATH": os.pathsep.join(path)}
 
@@ -66,21 +68,25 @@ def read(folder: Path) -> Iterator[Message]:
                 yield Message(body=body, command=tuple(header.pop("command")), **header)
 
 
-def install() -> None:
+def install(services: str) -> None:
     """In a process that is to record: wrap the door once it is imported."""
     if folder := os.environ.get(FOLDER):
-        sys.meta_path.insert(0, _Finder(_Writer(Path(folder))))
+        sys.meta_path.insert(0, _Finder(_Writer(Path(folder), services)))
 
 
 class _Writer:
     """Appends to a file of this process alone."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._lock = folder, threading.Lock()
+    def __init__(self, folder: Path, services: str) -> None:
+        self._folder, self._services, self._lock = folder, services, threading.Lock()
+
+    def watches(self, service: Any) -> bool:
+        return bool(service.full_name.startswith(self._services))
 
     def keep(self, *, request: bool, method: str, caller: str, body: bytes, sent: int, started: float) -> None:
         header = {"command": sys.orig_argv, "request": request, "method": method, "caller": caller, "sent": sent}
-        header |= {"seconds": time.monotonic() - started, "size": len(body)}
+        ended = time.monotonic()
+        header |= {"at": started if request else ended, "seconds": ended - started, "size": len(body)}
         file = self._folder / f"{os.getpid()}.recording"
         with self._lock, file.open("ab") as opened:
             opened.write(json.dumps(header).encode() + b"\n" + body)
@@ -118,8 +124,7 @@ def _serving(handlers: Any, writer: _Writer) -> Any:
     """Requests that reach a service."""
 
     def recorded(service: Any, implementation: Any) -> Any:
-        watched = service.full_name.startswith(_WATCHED)
-        return handlers(service, _Service(implementation, writer) if watched else implementation)
+        return handlers(service, _Service(implementation, writer) if writer.watches(service) else implementation)
 
     return recorded
 
@@ -153,7 +158,7 @@ def _calling(call: Any, writer: _Writer) -> Any:
     def recorded(channel: Any, service: Any, method: str, request: Any, *, timeout: float) -> Any:
         started = time.monotonic()
         reply = call(channel, service, method, request, timeout=timeout)
-        if service.full_name.startswith(_WATCHED):
+        if writer.watches(service):
             body, sent = reply.SerializeToString(), request.ByteSize()
             writer.keep(request=False, method=method, caller="", body=body, sent=sent, started=started)
         return reply

@@ -5,8 +5,8 @@
         world.publish()
         answer = world.query("aurora", subject)
 
-Homes, enrolment and admission are the `fedscore` commands that operators use. Flower's own processes, which no query
-needs, are not started. The model is drawn at random and signed with the members' own keys.
+Homes, enrolment and admission are what `found` makes of them. Flower's own processes, which no query needs, are not
+started. The model is drawn at random and signed with the members' own keys.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import polars as pl
+from founding import Founding, by_commands
 from scores_world import PRIVACY
 
 from clients.institution import serve as institution_serve
@@ -31,8 +32,7 @@ from clients.institution.home import InstitutionHome
 from federation.catalogue import load_catalogue
 from federation.models import MODEL_LABEL, PublishedModel
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
-from federation.runtime.processes import BackOff, Supervisor
-from federation.runtime.rpc import free_ports
+from federation.runtime.processes import BackOff, Child, Supervisor
 from federation.training import Recipe, initial_parameters
 from protocols.lookup.parameters import Parameters
 from protocols.lookup.proposal import roster_fingerprint
@@ -43,9 +43,8 @@ from server.lookup.folders import LookupFolders
 from server.lookup.proposals import Candidate, Terms, close_epoch, open_epoch
 from server.lookup.record_store import EpochRecord, RecordStore, Said
 from server.lookup.relay import LOG_KIND, log_body
-from workbench.demo.cast import command
 from workbench.demo.inputs import Inputs, synthesise
-from workbench.demo.processes import FEDSCORE, Processes
+from workbench.demo.processes import FEDSCORE
 
 PURPOSE = "credit-application"
 
@@ -63,14 +62,19 @@ class LookupDeployment:
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @classmethod
-    def create(cls, out: Path, *, persons: int) -> Self:
+    def create(
+        cls,
+        out: Path,
+        *,
+        persons: int,
+        found: Founding = by_commands,
+        node: Callable[[InstitutionHome], Child] = lambda home: institution_serve.children(home)[0],
+    ) -> Self:
+        """`node`: what serves each institution's part."""
         inputs = synthesise(out, persons, seed=5)
-        with Processes(out / "setup") as processes:
-            coordinator, homes = _enrolled(processes, out, inputs)
+        coordinator, homes = found(out, inputs)
         parts = [child for child in coordinator_serve.children(coordinator) if child.name in ("membership", "pool")]
-        for home in homes.values():
-            node = institution_serve.children(home)[0]
-            parts.append(_named(node, home.name))
+        parts += [replace(node(home), name=home.name) for home in homes.values()]
         supervisor = Supervisor(parts, back_off=BackOff(first=0.2, longest=1.0))
         world = cls(out, inputs, coordinator, homes, supervisor, out / "model.json")
         world.model.write_bytes(_model(coordinator, homes).canonical())
@@ -196,53 +200,6 @@ class LookupDeployment:
         """Identifiers in an institution's file, in its order."""
         given = next(given for given in self.inputs.institutions if given.name == name)
         return pl.read_csv(given.records, infer_schema_length=0)["person_id"].to_list()
-
-
-def _enrolled(processes: Processes, out: Path, inputs: Inputs) -> tuple[CoordinatorHome, dict[str, InstitutionHome]]:
-    home, port = out / "coordinator", free_ports(6)
-    commands = {
-        "coordinator": [
-            *command("coordinator", "init", home=home, catalogue=inputs.catalogue, host="127.0.0.1", port=port),
-            "--json",
-        ]
-    }
-    for given in inputs.institutions:
-        words = command(
-            "institution",
-            "init",
-            home=out / given.name,
-            name=given.name,
-            catalogue=inputs.catalogue,
-            data=given.records,
-        )
-        commands[given.name] = [*words, "--json"]
-    facts = processes.run_all(commands)
-    coordinator = CoordinatorHome.open(home)
-    membership = [child for child in coordinator_serve.children(coordinator) if child.name == "membership"]
-    with Supervisor(membership):
-        told = facts["coordinator"]
-        join = {
-            given.name: command(
-                "institution",
-                "enrol",
-                home=out / given.name,
-                coordinator=told["enrolment_address"],
-                ca=told["authority_fingerprint"],
-            )
-            for given in inputs.institutions
-        }
-        processes.run_all({f"{name}-apply": [*words, "--no-wait"] for name, words in join.items()})
-        for name in join:
-            fingerprint = facts[name]["fingerprint"]
-            processes.run(command("coordinator", "admit", name, home=home, fingerprint=fingerprint))
-        processes.run_all({f"{name}-collect": [*words, "--timeout", "30"] for name, words in join.items()})
-    return coordinator, {given.name: InstitutionHome.open(out / given.name) for given in inputs.institutions}
-
-
-def _named(child: Any, name: str) -> Any:
-    from dataclasses import replace
-
-    return replace(child, name=name)
 
 
 def _model(coordinator: CoordinatorHome, homes: dict[str, InstitutionHome]) -> PublishedModel:

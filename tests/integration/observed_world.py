@@ -15,6 +15,7 @@ from pathlib import Path
 
 import grpc
 import polars as pl
+from founding import in_process
 from lookup_deployment import PURPOSE, LookupDeployment
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -152,7 +153,7 @@ def get(address: str, path: str) -> bytes:
 @contextmanager
 def observed(folder: Path, *, persons: int = 250) -> Iterator[Observed]:
     """Founded, the person planted in aurora's file, an epoch open."""
-    deployment = LookupDeployment.create(folder, persons=persons)
+    deployment = LookupDeployment.create(folder, persons=persons, found=in_process)
     for home in deployment.institutions.values():
         home.accept_bundle("0" * 64)
     _plant(deployment.institutions["aurora"].data)

@@ -33,8 +33,8 @@ from server.home import CoordinatorHome
 from server.log import LogStore
 
 pytestmark = pytest.mark.integration
-NAMES = ("alpha", "beta", "gamma")
-RUN, ROUNDS = "watched", 4
+NAMES = ("alpha", "beta")
+RUN, ROUNDS = "watched", 3
 AWAY_S = 5.0
 
 
@@ -78,7 +78,7 @@ def run_on(deployment: Deployment, training: Training, until_round: int, seconds
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
     folder = tmp_path_factory.mktemp("watched")
-    population = Population.draw(PopulationSpec(persons=6000, institutions=3), np.random.default_rng(1))
+    population = Population.draw(PopulationSpec(persons=4000, institutions=2), np.random.default_rng(1))
     files = write_population(population, folder / "population")
     coordinator = make_coordinator(folder / "coordinator")
     homes = {

@@ -28,7 +28,7 @@ from protocols.signing import VerifyingKey
 from protocols.transparency import Statement, open_checkpoint, read_entry
 from server.checkpoint_store import CheckpointStore
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.soak]
 RUN, ROUNDS = "drawn", 4
 
 
