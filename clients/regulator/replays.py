@@ -2,7 +2,8 @@
 
 1. One commitment for an attempt, logged before its reservation. Where the plan says that its rounds can be replayed, or
    the policy demands it, or the institution has begun to commit, no reservation of the run is without.
-2. Every beacon is the next element of the chain that the log names, for a checkpoint that is older and of this tree.
+2. Every beacon is the next element of the chain that the log names, for a checkpoint that is older and of this tree:
+   for the first that a quorum cosigned and that contains a commitment still without one.
 3. Nothing was handed out before the beacon that it was to be drawn with.
 4. Every draw was answered in time by a replay that matches, update hash for update hash; or by the word that the
    attempt was aborted, where the ledger gave it up, handed out nothing, and no round averaged anything of it.
@@ -23,11 +24,12 @@ from federation.ledger.release import ROUND_PHASES, Release
 from federation.oversight import ROUND, RoundStatement
 from federation.oversight.members import REGULATOR, RegulatorStatement
 from federation.oversight.replay import ABORTED, BeaconStatement, Draw, ReplayCommitment, ReplayResult
-from protocols.errors import ProofError
+from protocols.errors import ProofError, ProtocolError
 from protocols.replay import BeaconTrail
-from protocols.transparency import Frontier
+from protocols.transparency import Frontier, Quorum
 
 Attempt: TypeAlias = tuple[str, str, str, int, int]  # institution, run, phase, round, attempt
+NOT_FIRST = "beacon_not_first"
 KINDS = frozenset({REGULATOR, ROUND, BeaconStatement.kind, ReplayCommitment.kind, Draw.kind, ReplayResult.kind})
 
 
@@ -47,6 +49,16 @@ class Reserved:
     attempt: Attempt
     given_up: bool = False
     averaged: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """A beacon, the oldest commitment that waited for it, and who had to cosign then."""
+
+    line: Line
+    said: BeaconStatement
+    waiting: int | None
+    quorum: Quorum | None
 
 
 @dataclass
@@ -72,7 +84,7 @@ class Replays:
         self._size = 0  # the largest that a beacon has named
         self._waiting: deque[int] = deque()  # commitments that no beacon covers
         self._trees: dict[int, Frontier] = {}  # since then
-        self._beacons: list[tuple[Line, BeaconStatement, int | None]] = []
+        self._beacons: list[Revealed] = []
         self._draws: dict[str, Drawn] = {}
         self._results: Counter[bool] = Counter()
         self._aborted: list[tuple[Line, Attempt]] = []
@@ -138,7 +150,7 @@ class Replays:
             return
         if not entry.update_hash and entry.reservation in self._reserved:
             self._reserved[entry.reservation].given_up = True
-        if entry.kind is Kind.SPEND and entry.update_hash and attempt in self._committed:
+        elif entry.kind is Kind.SPEND and entry.update_hash and attempt in self._committed:
             self._spent(line, attempt, entry.update_hash)
 
     def _uncommitted(self, line: Line, attempt: Attempt, release: Release) -> None:
@@ -158,12 +170,12 @@ class Replays:
                 reserved.averaged = line.index
 
     def _tell_repeated(self) -> None:
-        """Each attempt had noise of its own: whoever gives some up may have looked at them first."""
+        """Whoever gives attempts up may have looked at their noise first."""
         attempts = Counter(each.attempt[:4] for each in self._reserved.values() if each.attempt in self._committed)
         for (institution, run, phase, round), count in sorted(attempts.items()):
+            where = f"{institution}: {run}, {phase} round {round}"
             if count > 1:
-                text = f"{count} attempts with noise of their own, each of them charged"
-                self._step.note(f"{institution}: {run}, {phase} round {round}: {text}")
+                self._step.note(f"{where}: {count} attempts with noise of their own, each of them charged")
 
     # 2. and 3. Beacons.
 
@@ -196,7 +208,8 @@ class Replays:
         tree = self._trees.get(said.size)
         if tree is not None and tree.root.hex() != said.root:
             self._step.fail("beacon.root", said.root, f"{tree.root.hex()}, of the first {said.size} entries", line)
-        self._beacons.append((line, said, self._waiting[0] if self._waiting else None))
+        quorum = self._step.case.roster.quorum if self._step.case.roster.witnesses else None
+        self._beacons.append(Revealed(line, said, self._waiting[0] if self._waiting else None, quorum))
         self._size = max(self._size, said.size)
         while self._waiting and self._waiting[0] < self._size:
             self._waiting.popleft()
@@ -210,18 +223,24 @@ class Replays:
             self._step.fail(f"replay of {_name(attempt)}", got, "noise that nobody could choose", line)
 
     def _check_first(self) -> None:
-        """As far as the notes show: another checkpoint that a quorum cosigned contains the commitment already."""
-        sizes = [size for size, _ in self._step.case.quorate] if self._beacons else []
-        named = {said.size for _, said, _ in self._beacons}
-        for line, said, waiting in self._beacons:
-            earlier = [size for size in sizes if waiting is not None and waiting < size < said.size]
-            if earlier:
-                text = (
-                    f"Log entry {line.index}: a beacon for {said.size} entries; a quorum has cosigned {earlier[0]} too"
-                )
-                self._step.note(f"{text}, which cover the commitment at {waiting}")
+        """Another checkpoint than the first is a choice. The log lets no smaller one have its quorum afterwards."""
+        notes = {note.checkpoint.size: note.data for note in self._step.case.notes if note.checkpoint is not None}
+        for each in self._beacons:
+            since = each.said.size if each.waiting is None else each.waiting
+            between = sorted(size for size in notes if since < size < each.said.size)
+            first = next((size for size in between if self._met(each.quorum, notes[size])), None)
+            if first is not None:
+                expected = f"{first}, the first that a quorum cosigned with the commitment at {since}"
+                self._step.fail(NOT_FIRST, f"a checkpoint of {each.said.size}", expected, each.line)
         if self._beacons:
-            self._step.fact(f"{len(named & set(sizes))} beacons name checkpoints whose quorum this export shows")
+            named, sizes = {each.said.size for each in self._beacons}, {size for size, _ in self._step.case.quorate}
+            self._step.fact(f"{len(named & sizes)} beacons name checkpoints whose quorum this export shows")
+
+    def _met(self, quorum: Quorum | None, note: bytes) -> bool:
+        try:
+            return quorum is not None and bool(quorum.check(note, self._step.case.policy.log))
+        except ProtocolError:
+            return False
 
     # 4. Draws.
 

@@ -6,7 +6,8 @@
 
 Witnesses must cosign one and the same checkpoint to be a quorum. So there is one candidate at a time: it stays until
 enough of them have cosigned it, or for PATIENCE_S, however fast the log grows. What comes meanwhile is in the next, and
-an entry that comes after a pause is in one at once.
+an entry that comes after a pause is in one at once. Checkpoints come to their quorums in the order of their sizes: what
+is cosigned late is not kept, or the first checkpoint to cover an entry could become another one afterwards.
 """
 
 from __future__ import annotations
@@ -118,15 +119,18 @@ class LogHost:
         return self.note(which, after)
 
     def cosign(self, note: bytes) -> list[str]:
-        """Store the cosignatures of this log's witnesses in `note`; their names. Raises as `LogStore.cosign`."""
+        """Store the cosignatures of this log's witnesses in `note`; their names. Raises as `LogStore.cosign`.
+
+        Of a smaller tree than a quorum has cosigned, they are checked and not kept.
+        """
         with self._lock:
             self._follow_roster()
             witnesses = () if self._quorum is None else self._quorum.witnesses
-        found = self.store.cosign(note, witnesses)
-        with self._lock:
+            self._find_cosigned()
+            found = self.store.cosign(note, witnesses, least=self.size_of(Which.COSIGNED))
             self._look = True
             self._find_cosigned()
-        return found
+            return found
 
     def append_for(self, institution: str, key: VerifyingKey, entries: Sequence[Entry]) -> list[Promise]:
         """Log what the member `institution` says under `key`. Raises Refused, MessageError or SignatureError."""

@@ -176,8 +176,8 @@ class LogStore:
         with reading(self._engine) as connection:
             return published.cosigned_after(connection, quorum, self._key.public, after, first=first)
 
-    def cosign(self, note: bytes, witnesses: Collection[WitnessVerifier]) -> list[str]:
-        """Store the cosignatures of `witnesses` that `note` brings; their names.
+    def cosign(self, note: bytes, witnesses: Collection[WitnessVerifier], *, least: int = 0) -> list[str]:
+        """Store the cosignatures of `witnesses` that `note` brings, of a tree of `least` entries or more; their names.
 
         Raises MessageError, SignatureError or Refused for what is no cosignature of a published checkpoint, LedgerError
         where the log signed `note` and the entries contradict it: then it signs nothing any more.
@@ -190,6 +190,8 @@ class LogStore:
             with writing(self._engine, lock=_LOCK) as connection:
                 published.keep_contradiction(connection, note, checkpoint.size, now)
             raise LedgerError("log", got="entries that a note of the log's own contradicts", expected="those it signed")
+        if checkpoint.size < least:
+            return [witness.name for witness, _, _ in brought]
         with writing(self._engine, lock=_LOCK) as connection:
             return published.add_cosignatures(connection, checkpoint.size, brought, now)
 

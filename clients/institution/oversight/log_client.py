@@ -50,6 +50,10 @@ class LogClient(MemberClient):
         """The newest checkpoint that a quorum cosigned, as above."""
         return self._checkpoint(wire.COSIGNED, after, wait_ms)
 
+    def first_cosigned(self, after: int) -> bytes:
+        """The smallest checkpoint of more than `after` entries that a quorum cosigned; b"" if there is none."""
+        return self._checkpoint(wire.FIRST_COSIGNED, after, 0)
+
     def inclusion(self, leaf: bytes, size: int) -> tuple[int, list[bytes]]:
         """(index, path) of an entry in the tree of `size`."""
         reply = self._ask("Proof", wire.ProofRequest(leaf_hash=leaf, size=size), timeout=_TIMEOUT_S)

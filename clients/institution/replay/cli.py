@@ -56,7 +56,7 @@ def replay(
     with LogClient(opened) as log:
         seen = LoggedReplays.read(log, VerifierKey.of(opened.log_key), opened.coordinator_key, time.time())
         asked = seen.draw(leaf, opened.name)
-        result = _replay(opened, seen, asked, leaf)
+        result = _replay(opened, log, seen, asked, leaf)
         entry = result.entry(opened.signing_key)
         name = f"{leaf.hex()}.{'kept' if keep else 'result'}"  # results wait for the node where the log is away
         write_public(opened.path / "replay" / name, entry.data, mode=0o600)
@@ -66,7 +66,7 @@ def replay(
     raise typer.Exit(0 if result.matches or result.aborted else 1)
 
 
-def _replay(home: InstitutionHome, seen: LoggedReplays, draw: Draw, leaf: bytes) -> ReplayResult:
+def _replay(home: InstitutionHome, log: LogClient, seen: LoggedReplays, draw: Draw, leaf: bytes) -> ReplayResult:
     catalogue = load_catalogue(home.catalogue)
     records, _ = load_records(home.data, catalogue, coverage=home.settings.features)
     training, holdout = split(records, home.settings.holdout, holdout_salt(home.keys))
@@ -85,6 +85,7 @@ def _replay(home: InstitutionHome, seen: LoggedReplays, draw: Draw, leaf: bytes)
         logged=lambda place: logged_attempt(entries, place),
         committed=lambda place: seen.committed(key, place),
         beacon_of=lambda place: seen.beacon_of(key, place),
+        is_first=lambda place: seen.is_first(log, key, place),
     )
     with suppress(StageError):  # nothing to keep any more: the result says so
         replayer.hold(draw)

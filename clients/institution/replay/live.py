@@ -24,6 +24,7 @@ from clients.institution.oversight.log_client import LogClient
 from clients.institution.oversight.witness import NOTE
 from clients.institution.replay.draws import keep_draw
 from clients.institution.replay.evidence import running_code
+from clients.institution.replay.logged import check_first
 from clients.institution.replay.randomness import SealedRandomness
 from clients.institution.replay.sealed_store import SealedStore
 from clients.institution.replay.trail import ReplayTrail
@@ -179,7 +180,8 @@ class LiveReplays:
     def _founded(self, log: LogClient, beacon: Beacon, entry: Entry, position: int) -> bool:
         """Whether this home's own witness has checked a tree that goes on from the beacon's; False: not yet.
 
-        Raises ProofError where it does not, or the commitment is not in the beacon's tree at its place.
+        Raises ProofError where it does not, the commitment is not in the beacon's tree at its place, or a quorum had
+        cosigned a smaller tree that has it: of two beacons one could be chosen.
         """
         note = self._folder.read(NOTE)
         seen = None if note is None else open_checkpoint(note, self._log_key)
@@ -190,6 +192,7 @@ class LiveReplays:
         if at != position:
             raise ProofError("replay.commitment", got=f"place {at}", expected=f"{position}")
         verify_inclusion(path, entry.hash, at, beacon.size, beacon.root)
+        check_first(log.first_cosigned(position), self._trail.quorum, self._log_key, beacon)
         return True
 
     def _notice_draws(self) -> None:

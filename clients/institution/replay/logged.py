@@ -4,6 +4,7 @@ with LogClient(home) as log:
     seen = LoggedReplays.read(log, VerifierKey.of(home.log_key), home.coordinator_key, time.time())
 seen.draw(leaf)                    # the regulator's, in the log
 seen.beacon_of(place)              # the first that covers this institution's commitment
+seen.is_first(log, place)          # and no quorum had cosigned an earlier checkpoint that covers it
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import Protocol
 
 from federation.oversight.members import MEMBER, REGULATOR, Roster
 from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayCommitment
-from protocols.errors import MessageError, ProtocolError, StageError
+from protocols.errors import MessageError, ProofError, ProtocolError, SignatureError, StageError
 from protocols.replay import Beacon, first_covering
 from protocols.signing import VerifyingKey
-from protocols.transparency import Entry, VerifierKey, read_entry, verify_inclusion
+from protocols.transparency import Entry, Quorum, VerifierKey, read_entry, verify_inclusion
 
+NOT_FIRST = "beacon_not_first"  # a quorum had cosigned an earlier checkpoint with the commitment: a choice of beacons
 _KINDS = (MEMBER, REGULATOR, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind)
 
 
@@ -26,6 +28,7 @@ class Log(Protocol):
     """What is asked of a log; `clients.institution.oversight.log_client.LogClient` is one."""
 
     def cosigned(self) -> bytes: ...
+    def first_cosigned(self, after: int) -> bytes: ...
     def inclusion(self, leaf: bytes, size: int) -> tuple[int, list[bytes]]: ...
     def entries(self, kind: str, start: int) -> Iterator[tuple[int, bytes]]: ...
 
@@ -36,6 +39,8 @@ class LoggedReplays:
 
     regulator: VerifyingKey
     anchor: bytes
+    quorum: Quorum
+    log_key: VerifierKey
     commitments: Sequence[tuple[int, Entry]]
     beacons: Sequence[Beacon]
     draws: Mapping[bytes, Entry]
@@ -64,6 +69,8 @@ class LoggedReplays:
         return cls(
             regulator,
             bytes.fromhex(roster.regulator.beacon_anchor),
+            roster.quorum,
+            log_key,
             proved[ReplayCommitment.kind],
             beacons,
             {entry.hash: entry for _, entry in proved[Draw.kind]},
@@ -94,6 +101,17 @@ class LoggedReplays:
         except StageError:
             return None
 
+    def is_first(self, log: Log, key: VerifyingKey, place: Place) -> bool:
+        """Whether that beacon is for the first checkpoint with the commitment that a quorum cosigned, by `log`."""
+        found, beacon = self._first(key, place), self.beacon_of(key, place)
+        if found is None or beacon is None:
+            return False
+        try:
+            check_first(log.first_cosigned(found[0]), self.quorum, self.log_key, beacon)
+        except ProofError:
+            return False
+        return True
+
     def _first(self, key: VerifyingKey, place: Place) -> tuple[int, ReplayCommitment] | None:
         return next((each for each in self._commitments(key) if each[1].place == place), None)
 
@@ -103,6 +121,18 @@ class LoggedReplays:
                 yield at, ReplayCommitment.read(entry, key)
             except ProtocolError:
                 continue  # another institution's
+
+
+def check_first(note: bytes, quorum: Quorum, log_key: VerifierKey, beacon: Beacon) -> None:
+    """Raises ProofError where `note`, the first of the log's that holds a commitment, is smaller than the tree that the
+    commitment's beacon is for, and `quorum` cosigned it. A note that it did not cosign says nothing.
+    """
+    try:
+        first = quorum.check(note, log_key).checkpoint
+    except (MessageError, SignatureError):
+        return
+    if first.size < beacon.size:
+        raise ProofError(NOT_FIRST, got=f"a checkpoint of {beacon.size}", expected=f"{first.size}, which was cosigned")
 
 
 def _proved(log: Log, data: bytes, size: int, root: bytes) -> tuple[int, Entry]:

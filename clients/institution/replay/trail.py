@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from federation.oversight.members import REGULATOR, Roster
+from federation.oversight.members import MEMBER, REGULATOR, Roster
 from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayCommitment
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError, StageError
 from protocols.replay import Beacon, BeaconTrail
 from protocols.signing import VerifyingKey
-from protocols.transparency import Entry, Statement, read_entry
+from protocols.transparency import Entry, Quorum, Statement, read_entry
 
 _log = get_logger("replay")
 
@@ -44,7 +44,7 @@ class ReplayTrail:
     def __init__(self, institution: str, key: VerifyingKey, coordinator: VerifyingKey) -> None:
         self._institution, self._key = institution, key
         self._roster = Roster(coordinator)
-        self._next = dict.fromkeys((REGULATOR, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind), 0)
+        self._next = dict.fromkeys((MEMBER, REGULATOR, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind), 0)
         self._first: dict[Place, tuple[int, Entry, ReplayCommitment]] = {}
         self._beacons: BeaconTrail | None = None
         self._draws: list[Drawn] = []
@@ -53,6 +53,11 @@ class ReplayTrail:
     def overseen(self) -> bool:
         """Whether the log names a regulator, as far as it was read."""
         return self._roster.regulator is not None
+
+    @property
+    def quorum(self) -> Quorum:
+        """Whose cosignatures make a checkpoint one that beacons are for, as far as it was read."""
+        return self._roster.quorum
 
     def read(self, log: Log) -> None:
         """What was logged since the last time. Raises what the log's calls raise."""
@@ -81,7 +86,9 @@ class ReplayTrail:
 
     def _take(self, at: int, entry: Entry) -> None:
         regulator = self._roster.regulator
-        if entry.kind == REGULATOR:
+        if entry.kind == MEMBER:
+            self._roster = self._roster.after(entry)
+        elif entry.kind == REGULATOR:
             self._roster = self._roster.after(entry)
             named = self._roster.regulator
             if named is not None and (regulator is None or named.beacon_anchor != regulator.beacon_anchor):

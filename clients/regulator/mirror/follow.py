@@ -114,6 +114,13 @@ class Mirror:
             self.store.add_cosignatures(checkpoint.size, joined)
         return True
 
+    def root_at(self, size: int) -> bytes | None:
+        """The root of the first `size` entries of the copy; None where it has not so many. Reads all of them."""
+        tree = Frontier()
+        for data in self.store.entries(0, min(size, self.tree.size)):
+            tree, _ = tree.append(leaf_hash(data))
+        return tree.root if tree.size == size else None
+
     def _reach(self, log: Log, checkpoint: Checkpoint) -> Frontier | None:
         """The tree at `checkpoint`, with its entries staged; None where they do not lead there."""
         tree, staged = self.tree, self.store.staged()

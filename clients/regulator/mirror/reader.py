@@ -55,6 +55,10 @@ class LogReader:
         """The newest checkpoint that a quorum cosigned, as the log says; None before there is one."""
         return self._get_or_none("checkpoint?cosigned=newest")
 
+    def first_cosigned(self, after: int) -> bytes | None:
+        """Likewise the smallest of more than `after` entries."""
+        return self._get_or_none(f"checkpoint?cosigned=first&after={after}")
+
     def entries(self, start: int, end: int) -> Iterator[bytes]:
         """Entries `start` .. `end` - 1, from bundles; one by one where a bundle cannot carry them."""
         for bundle in bundles_of(end, since=start):

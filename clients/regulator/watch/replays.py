@@ -90,7 +90,12 @@ class ReplayProgress:
 
     def uncovered(self, size: int) -> bool:
         """Whether some commitment among the first `size` entries has no beacon yet."""
-        return any(self.covered <= position < size for position in self.commitments.values())
+        oldest = self.oldest_uncovered()
+        return oldest is not None and oldest < size
+
+    def oldest_uncovered(self) -> int | None:
+        """The place of the first commitment that has no beacon yet."""
+        return min((position for position in self.commitments.values() if position >= self.covered), default=None)
 
     def drawable(self, size: int) -> Iterator[Drawable]:
         """Averaged updates among the first `size` entries that were committed to before."""

@@ -28,6 +28,7 @@ from federation.oversight.replay import BeaconStatement
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
 from protocols.transparency import (
+    Checkpoint,
     Cosigned,
     Promise,
     attach,
@@ -168,8 +169,8 @@ class Watcher:
         self.mirror.anchor_at(note)
         text, _ = split_note(note)
         signed = attach(note, [cosign(text, self.home.witness_key, self.clock())])
-        self.mirror.merge(signed)
         self.log.cosign(signed)
+        self.mirror.merge(signed)  # after the log has it: what is a quorum here is one there
         self._cosigned = size
 
     def _take_cosignatures(self, note: bytes) -> None:
@@ -202,21 +203,34 @@ class Watcher:
                 self._kept.add(said.leaf)
 
     def _owe_beacon(self) -> None:
-        """One beacon for the newest checkpoint with a quorum, where it contains a commitment that has none."""
+        """A beacon for the first checkpoint with a quorum that contains the oldest commitment without one."""
         said = [BeaconStatement.read(each.entry, self.home.signing_key.public) for each in self.store.said("beacon")]
         covered = max((beacon.size for beacon in said), default=0)
         self.progress.covered = max(self.progress.covered, covered)
-        if not self.progress.uncovered(self.quorum_size) or self.quorum_size <= covered:
+        oldest = self.progress.oldest_uncovered()
+        if oldest is None or oldest >= self.quorum_size:
             return
-        note = self.store.note_of(self.quorum_size)
-        if note is None:
+        note = self.log.first_cosigned(oldest)
+        point = None if note is None else self._own(note)
+        if point is None or point.size <= max(oldest, covered):
             return
         # An element is revealed once, also where this database came from a backup and the log knows better.
         index = 1 + max(self.progress.revealed, *(beacon.index for beacon in said), 0)
-        root = open_checkpoint(note, self.policy.log).root.hex()
         preimage = self.home.beacon_chain.preimage(index).hex()
-        entry = BeaconStatement(self.quorum_size, root, index, preimage).entry(self.home.signing_key)
+        entry = BeaconStatement(point.size, point.root.hex(), index, preimage).entry(self.home.signing_key)
         self.store.keep(f"beacon/{index}", entry, self.clock())
+
+    def _own(self, note: bytes) -> Checkpoint | None:
+        """The checkpoint of `note`, where a quorum cosigned it and the copy leads to its root. Raises Alarm for another
+        root than was seen.
+        """
+        cosigned = self._quorate(note)
+        if cosigned is None:
+            return None
+        point = cosigned.checkpoint
+        if not self.mirror.merge(note) and self.mirror.root_at(point.size) != point.root:  # a database from a backup
+            return None
+        return point
 
     def _owe_draws(self) -> None:
         """Of updates whose round a quorum has cosigned: nobody can exchange them any more."""

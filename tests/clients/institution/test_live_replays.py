@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +26,17 @@ from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayComm
 from federation.privacy import OsNoise
 from federation.rounds import Code, Member, SignedPlan, approve, model_to_bytes
 from protocols.envelope import open_envelope, read_envelope, seal
+from protocols.errors import ProofError
 from protocols.replay import BeaconChain, Stage
-from protocols.transparency import Statement, open_checkpoint, read_entry
+from protocols.transparency import (
+    Statement,
+    WitnessKey,
+    attach,
+    cosign,
+    open_checkpoint,
+    read_entry,
+    split_note,
+)
 from protocols.wire.training_pb2 import Phase, PlanProposal, Refusal, RoundReply, RoundRequest
 
 OVERSEER, CHAIN = key_of("overseer"), BeaconChain(b"\x07" * 32, 20)
@@ -147,6 +157,28 @@ def test_a_root_that_the_own_witness_cannot_reach_is_no_beacon(overseen: Oversee
     with overseen.world.client() as log:
         overseen.world.witness().consider(log, note)
     with pytest.raises(Exception, match="consistency"):
+        overseen.turn()
+    assert overseen.stage() is Stage.COMMITTED
+
+
+@pytest.mark.parametrize("cosigners", [2, 1], ids=["a quorum", "one of two"])
+def test_a_beacon_that_skips_what_a_quorum_cosigned_is_refused(overseen: Overseen, cosigners: int) -> None:
+    """Whoever reveals later could choose among checkpoints."""
+    overseen.replays.prepare(FIRST)
+    overseen.turn()
+    host = overseen.world.log.host
+    keys = [WitnessKey.from_pem(key.to_pem()) for key in (overseen.world.home.witness_key, key_of("w"))]
+    note = host.store.checkpoint()
+    text, _ = split_note(note)
+    lines = [cosign(text, key, time.time()) for key in keys[:cosigners]]
+    assert len(host.cosign(attach(note, lines))) == cosigners
+    host.store.append("example", b"{}")
+    overseen.reveal()
+    if cosigners == 1:
+        overseen.turn()
+        assert overseen.stage() is Stage.READY
+        return
+    with pytest.raises(ProofError, match="beacon_not_first"):
         overseen.turn()
     assert overseen.stage() is Stage.COMMITTED
 

@@ -15,6 +15,7 @@ from rounds_world import COORDINATOR, catalogue, records
 
 from clients.institution.replay import randomness, recompute
 from clients.institution.replay.evidence import record_tree
+from clients.institution.replay.logged import NOT_FIRST
 from clients.institution.training import Computation
 from federation.oversight.replay import ABORTED, Draw, Place, ReplayResult
 from federation.privacy import OsNoise
@@ -175,6 +176,26 @@ def test_a_beacon_other_than_the_first_is_a_finding(world: ReplayWorld) -> None:
     world.randomness.learn(FIRST, later.beacon)
     world.round(FIRST)
     assert recompute.BEACON in world.replay(FIRST).findings
+
+
+def skipped(world: ReplayWorld) -> None:
+    """A quorum cosigned a checkpoint with the commitment; the beacon is for the next."""
+    world.commit(FIRST)
+    world.log.cosigned()
+    world.log.append(Draw("bank-a", "spring", "train", 9, 1, deadline=1).entry(REGULATOR))
+    world.randomness.learn(FIRST, world.reveal().beacon)
+    world.round(FIRST)
+
+
+def test_a_beacon_that_skips_the_first_cosigned_checkpoint_is_a_finding(world: ReplayWorld) -> None:
+    skipped(world)
+    assert world.replay(FIRST).findings == (NOT_FIRST,)
+
+
+def test_unchecked_a_skipped_checkpoint_is_not_seen(world: ReplayWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.log, "first_cosigned", lambda after: b"")
+    skipped(world)
+    assert world.replay(FIRST).matches
 
 
 def test_another_commitment_by_the_same_place_draws_no_new_seed(world: ReplayWorld) -> None:

@@ -15,8 +15,10 @@ from oversight_lies import first, judge
 from oversight_replays import CHAIN, DUE, Replayed, replayed
 from oversight_world import NOW, World, key_of, witness_key
 
+from clients.regulator.export import write_export
 from clients.regulator.findings import Finding, day
 from clients.regulator.line import read_line
+from clients.regulator.replays import Replays
 from clients.regulator.verify import verify
 from federation.ledger.entries import Kind
 from federation.oversight import Averaged, RegulatorStatement, RoundStatement
@@ -138,18 +140,35 @@ def test_a_chain_that_is_known_already(tmp_path: Path) -> None:
     assert at_nine(federation, tmp_path).got == "a chain that was used before"
 
 
-def test_a_beacon_for_a_later_checkpoint_is_told(tmp_path: Path) -> None:
-    """Of two that a quorum cosigned the first counts; what the notes show is said."""
+def skipped() -> World:
+    """A quorum has cosigned 5 entries, the commitment at 4 among them; the beacon is for 6."""
     federation = Replayed()
     federation.enrol()
     federation.commit("bank-a", 1)
     federation.commit("bank-b", 1)
     federation.reveal()
-    world = federation.world(earlier=(5,), promised=())
-    verdict = verify(world.export(tmp_path / "e.zip"), world.policy())
-    assert verdict.holds, verdict.first
-    text = "Log entry 6: a beacon for 6 entries; a quorum has cosigned 5 too, which cover the commitment at 4"
-    assert text in verdict.step(9).notes
+    return federation.world(earlier=(5,), promised=())
+
+
+def test_a_beacon_for_a_later_checkpoint_is_a_choice(tmp_path: Path) -> None:
+    found = first(judge(skipped(), tmp_path, {9}), 9)
+    assert (found.where, found.index) == ("beacon_not_first", 6)
+    assert found.expected == "5, the first that a quorum cosigned with the commitment at 4"
+
+
+def test_a_smaller_checkpoint_without_a_quorum_is_none_to_skip(tmp_path: Path) -> None:
+    world = skipped()
+    alone = replace(world, cosigners=("regulator", "bank-a"))
+    trail = world.trail(checkpoints=(alone.note(5),))
+    path = tmp_path / "e.zip"
+    write_export(path, trail)
+    assert verify(path, world.policy()).holds
+
+
+def test_unchecked_whoever_reveals_may_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Replays, "_met", lambda self, quorum, note: False)
+    world = skipped()
+    assert verify(world.export(tmp_path / "e.zip"), world.policy()).holds
 
 
 # Draws.

@@ -20,7 +20,17 @@ from clients.regulator.watch.thorough import verify_copy
 from federation.oversight import Roster
 from federation.oversight.replay import BeaconStatement, Draw, Place
 from protocols.replay import check_preimage, first_covering
-from protocols.transparency import Entry, Promise, cosignature_time, leaf_hash, open_checkpoint, read_entry
+from protocols.transparency import (
+    Entry,
+    Promise,
+    attach,
+    cosign,
+    cosignature_time,
+    leaf_hash,
+    open_checkpoint,
+    read_entry,
+    split_note,
+)
 from server.log import Which
 
 
@@ -95,6 +105,37 @@ def test_a_beacon_follows_the_quorum_and_never_comes_before_it(scene: Scene) -> 
     assert first_covering(anchor, beacons, len(scene.world.entries) - 1) == said.beacon
     turns(scene, watcher)
     assert len(scene.logged("beacon")) == 3  # nothing new was committed
+
+
+def test_a_beacon_is_for_the_first_of_two_checkpoints_with_a_quorum(scene: Scene) -> None:
+    """Both met before this process looked: it was away between its cosignatures and the others'."""
+    watcher, host, size = scene.watcher(rate=0.0), scene.log.host, len(scene.world.entries)
+    watcher.turn()
+    scene.log.witness()
+    scene.log.grow(Entry("example", b"{}").data)
+    note = host.note(Which.CANDIDATE)
+    assert note is not None
+    host.cosign(attach(note, [cosign(split_note(note)[0], witness_key("regulator"), LATER)]))
+    scene.log.witness()
+    assert host.size_of(Which.COSIGNED) == size + 1
+    watcher.turn()
+    said = BeaconStatement.read(scene.logged("beacon")[-1], scene.home.signing_key.public)
+    assert (said.index, said.size) == (3, size)
+    turns(scene, watcher)
+    assert len(scene.logged("beacon")) == 3
+
+
+def test_the_first_checkpoint_is_known_again_where_the_copy_came_from_a_backup(scene: Scene) -> None:
+    """It goes straight to the log's last checkpoint, and has no note of the one that its beacon is owed for."""
+    watcher, size = scene.watcher(rate=0.0), len(scene.world.entries)
+    watcher.turn()
+    scene.log.witness()
+    scene.log.grow(Entry("example", b"{}").data)
+    for file in scene.home.path.glob("regulator.db*"):
+        file.unlink()
+    turns(scene, scene.watcher(rate=0.0))
+    said = BeaconStatement.read(scene.logged("beacon")[-1], scene.home.signing_key.public)
+    assert (said.index, said.size) == (3, size)
 
 
 def test_rounds_are_drawn_by_chance_once_and_only_if_committed_to(scene: Scene) -> None:

@@ -36,7 +36,7 @@ from protocols.signing import SigningKey
 from protocols.transparency import Entry, open_checkpoint
 from server.log import LogHost, Which
 from server.log.admission import MAX_BODY_BYTES, MEMBER_KINDS, REGULATOR_KINDS
-from server.log.log_host import SPACING_S
+from server.log.log_host import PATIENCE_S, SPACING_S
 from server.rate_limit import RateLimit
 
 A = BANKS["bank-a"]
@@ -60,6 +60,23 @@ def size(note: bytes | None) -> int:
 
 def log_more(host: LogHost, name: object) -> None:
     host.store.append(KIND, body(name))
+
+
+def test_no_smaller_checkpoint_gets_a_quorum_afterwards(host: LogHost, clock: Clock) -> None:
+    """Or whoever kept a cosignature back could exchange the first checkpoint that covers an entry."""
+    witnesses = [Witness(key) for key in WITNESSES]
+    host.tick()
+    first = have_cosigned(host, witnesses[:2])
+    late = witnesses[2].cosign(host.store, first)
+    log_more(host, "more")
+    clock.now += PATIENCE_S
+    host.tick()
+    have_cosigned(host, witnesses[:3])
+    assert size(host.note(Which.FIRST_COSIGNED)) == 5
+    assert host.cosign(late) == [WITNESSES[2].name]  # an honest witness that was slow is not scolded
+    assert size(host.note(Which.FIRST_COSIGNED)) == 5
+    have_cosigned(host, witnesses[3:])  # of the newest they are all kept
+    assert len(host.roster().quorum.times(host.note(Which.COSIGNED) or b"", KEY.public).times) == 4
 
 
 def test_a_candidate_stays_until_a_quorum_has_cosigned_it(host: LogHost, clock: Clock) -> None:
