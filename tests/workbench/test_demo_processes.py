@@ -135,7 +135,8 @@ def test_command_refuses_with_exit_code_1(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_demonstration_leaves_no_process(tmp_path: Path, sign: signal.Signals) -> None:
     out = tmp_path / "demo"
     command = [sys.executable, "-m", "federation.cli", "demo", "--persons", "6000", "--out", str(out), "--force"]
