@@ -19,21 +19,24 @@ from protocols.errors import MessageError
 
 Words: TypeAlias = NDArray[np.uint64]
 MAX_WIDTH = 2**24
-_BLOCK = 2**13  # words: 64 KiB
+_BLOCK = 2**14  # words: 128 KiB
 _ZEROS = bytes(8 * _BLOCK)
 
 
-def add_masks(total: Words, plus: Sequence[bytes] = (), minus: Sequence[bytes] = ()) -> None:
-    """Add the masks of the keys in `plus` to `total`, in place, and take those of `minus` away; modulo 2^64."""
+def with_masks(vector: Words, plus: Sequence[bytes] = (), minus: Sequence[bytes] = ()) -> Words:
+    """`vector` with the masks of the keys in `plus` added and those of `minus` taken away; modulo 2^64."""
     streams = [(np.add, _stream(key)) for key in plus] + [(np.subtract, _stream(key)) for key in minus]
     buffer = bytearray(len(_ZEROS))
     words = np.frombuffer(buffer, "<u8")
+    total = np.empty(len(vector), np.uint64)
     for start in range(0, len(total), _BLOCK):
         part = total[start : start + _BLOCK]
+        part[:] = vector[start : start + _BLOCK]
         zeros, mask = _ZEROS[: 8 * len(part)], words[: len(part)]
         for apply, stream in streams:
             stream.update_into(zeros, buffer)
             apply(part, mask, out=part)
+    return total
 
 
 def _stream(key: bytes) -> CipherContext:

@@ -23,7 +23,7 @@ from protocols.errors import MessageError, StageError
 from protocols.lookup.fields import sized
 from protocols.secagg.advert import Advert, Setup
 from protocols.secagg.keys import KEY_BYTES, said_key, self_key
-from protocols.secagg.masks import Words, add_masks, check_words, fingerprint
+from protocols.secagg.masks import Words, check_words, fingerprint, with_masks
 from protocols.secagg.messages import parse, same
 from protocols.secagg.plan import SecaggPlan
 from protocols.secagg.secrets import Random, RoundSecrets, check_fresh
@@ -104,8 +104,7 @@ class Member:
         plus, minus = setup.pair_keys(number, self.name, secrets.mask, peers)
         if self.plan.recoverable:
             plus.append(self_key(secrets.seed, setup.id, number, self.name))
-        total = vector.copy()
-        add_masks(total, plus, minus)
+        total = with_masks(vector, plus, minus)
         return self.sent(number, total), total
 
     def sent(self, number: int, masked: Words) -> Member:

@@ -18,7 +18,7 @@ from protocols.errors import MessageError, StageError
 from protocols.lookup.fault import Fault
 from protocols.secagg.advert import Setup
 from protocols.secagg.keys import public_of, self_key
-from protocols.secagg.masks import MAX_WIDTH, Words, add_masks, check_words
+from protocols.secagg.masks import MAX_WIDTH, Words, check_words, with_masks
 from protocols.secagg.messages import blame
 from protocols.secagg.secrets import Kind, commit_to_seed
 from protocols.secagg.shamir import combine, weights
@@ -109,12 +109,9 @@ class RoundSum:
             raise StageError(
                 f"round {self.number}", got=f"{len(self._reveals)} reveals", expected=f"{self._needed} of them"
             )
-        total = self._sum.copy()
-        if self._needed:
-            self._unmask(total, survivors)
-        return total
+        return self._unmasked(survivors) if self._needed else self._sum.copy()
 
-    def _unmask(self, total: Words, survivors: tuple[str, ...]) -> None:
+    def _unmasked(self, survivors: tuple[str, ...]) -> Words:
         """Take off what survivors added of their own, and complete the pairs whose other half dropped."""
         answers = [self._reveals[name] for name in survivors if name in self._reveals][: self._needed]
         by_place = weights([self._plan.place(answer.member) for answer in answers])
@@ -129,7 +126,7 @@ class RoundSum:
                 more, less = self._setup.pair_keys(self.number, name, secret, survivors)
                 plus += more
                 minus += less
-        add_masks(total, plus, minus)
+        return with_masks(self._sum, plus, minus)
 
     def _recover(self, name: str, kind: Kind, shares: Mapping[int, bytes], by_place: Mapping[int, int]) -> bytes:
         """The secret behind shares that are those `name` dealt: if it does not fit the advert, `name` lied."""

@@ -14,7 +14,7 @@ from secagg_world import World
 from protocols.envelope import read_envelope
 from protocols.secagg import Member, SecaggPlan, Unmasking, Words
 from protocols.secagg.keys import self_key
-from protocols.secagg.masks import add_masks
+from protocols.secagg.masks import with_masks
 from protocols.secagg.secrets import Kind
 from protocols.secagg.shamir import recover
 from protocols.secagg.sharing import Place, open_share
@@ -108,8 +108,7 @@ class Attacker:
             more, less = self.setup.pair_keys(self.number, other, mask_key, chosen)
             plus += more
             minus += less
-        add_masks(total, plus, minus)
-        return total
+        return with_masks(total, plus, minus)
 
     def _from_inside(self, masked: Mapping[str, Words], chosen: tuple[str, ...]) -> Words | None:
         total = sum(masked[name] for name in chosen)
@@ -119,5 +118,5 @@ class Attacker:
                 return None
             peers = [peer for peer in self.world.plan.names if peer != name]
             plus, minus = self.setup.pair_keys(self.number, name, mask_key, peers)
-            add_masks(total, minus, [*plus, self_key(seed, self.setup.id, self.number, name)])
+            total = with_masks(total, minus, [*plus, self_key(seed, self.setup.id, self.number, name)])
         return total

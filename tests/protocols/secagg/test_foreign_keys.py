@@ -16,7 +16,7 @@ from protocols.envelope import read_envelope, seal
 from protocols.errors import MessageError, StageError
 from protocols.secagg import Collector, Fault, Member, SecaggPlan, Words, messages
 from protocols.secagg.advert import Advert, Setup
-from protocols.secagg.masks import add_masks
+from protocols.secagg.masks import with_masks
 from protocols.signing import SigningKey, VerifyingKey
 
 VICTIM = "bank-00"
@@ -35,9 +35,9 @@ def in_the_middle(world: World) -> tuple[dict[str, bytes], dict[str, Member]]:
 def unmasked(victim: Member, puppets: dict[str, Member], masked: Words) -> Words:
     """What the puppets' keys leave of the victim's masked vector (where nobody may drop)."""
     assert victim.setup is not None
-    total = masked.copy()
+    total = masked
     for name, puppet in puppets.items():
-        add_masks(total, *victim.setup.pair_keys(1, name, puppet.secrets[1].mask, [VICTIM]))
+        total = with_masks(total, *victim.setup.pair_keys(1, name, puppet.secrets[1].mask, [VICTIM]))
     return total
 
 

@@ -14,7 +14,7 @@ from secagg_world import World, plan_of
 
 from protocols.secagg import Words
 from protocols.secagg.keys import self_key
-from protocols.secagg.masks import add_masks
+from protocols.secagg.masks import with_masks
 
 WIDTH = 20_000
 LEAST = 1e-4
@@ -85,8 +85,7 @@ def test_it_stays_uniform_when_every_seed_of_the_survivors_is_known() -> None:
     masked = world.mask(1, small(world))
     setup = world.collector._opened()
     for name, words in masked.items():
-        left = words.copy()
-        add_masks(left, minus=[self_key(world.states[name].secrets[1].seed, setup.id, 1, name)])
+        left = with_masks(words, minus=[self_key(world.states[name].secrets[1].seed, setup.id, 1, name)])
         assert min(test(left) for test in TESTS) > LEAST
 
 
@@ -95,9 +94,8 @@ def test_it_stays_uniform_when_the_mask_key_of_who_dropped_is_known() -> None:
     world = World(plan_of(4, 1))
     masked = world.mask(1, small(world))
     late, *others = world.plan.names
-    left = masked[late].copy()
     plus, minus = world.collector._opened().pair_keys(1, late, world.states[late].secrets[1].mask, others)
-    add_masks(left, minus, plus)
+    left = with_masks(masked[late], minus, plus)
     assert min(test(left) for test in TESTS) > LEAST
 
 
