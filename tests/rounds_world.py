@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from clients.institution.masking import Masking, MaskMemory
 from clients.institution.node import Node
 from clients.institution.oversight.trail import Trail
 from clients.institution.plan_store import PlanStore
@@ -170,7 +172,7 @@ class Bank:
             accountant=toy_accountant,
         )
         self.computation = CountingComputation(catalogue(), records(seed), records(seed + 1), SeededNoise(seed))
-        self.plans = PlanStore.open("sqlite://")
+        self.plans, self.masks = PlanStore.open("sqlite://"), MaskMemory()
         self.restart()
 
     def restart(self) -> None:
@@ -185,6 +187,7 @@ class Bank:
             policy=self.policy,
             plans=self.plans,
             trail=self.trail,
+            masking=Masking(self.name, key_of(self.name), self.masks, os.urandom),
             clock=self.clock,
             backtest=True,
         )
