@@ -9,24 +9,28 @@ from functools import cache
 from federation.errors import PrivacyError, TooFewRecords
 from federation.privacy.accounting import gaussian_epsilon, gaussian_mu
 from federation.privacy.calibration import checked_mu
+from federation.privacy.stages import SharedNoise
 
 _RELEASES = 30  # gradient releases of the schedule that the noise level refers to
 _CLIP = 0.5
 _USABLE = (5, 2_000)  # institutions, records each: what epsilon 1 at delta 1e-5 was measured to need
 
 
-def noise_level(epsilon: float, delta: float, nominal_records: Sequence[int]) -> float:
-    """Noise of 30 clipped full-batch gradient sums with local noise, per record: .5 sqrt(30 K) / (mu N).
+def noise_level(
+    epsilon: float, delta: float, nominal_records: Sequence[int], sharing: SharedNoise | None = None
+) -> float:
+    """Noise of 30 clipped full-batch gradient sums, per record: .5 sqrt(30 K) / (mu N) where noise is local.
 
-    The one public figure that says how hard a federation's training is: K institutions, N records in all.
+    The one public figure that says how hard a federation's training is: K institutions, N records in all. Under shared
+    noise K / (K - c - d) stands for K.
 
     >>> round(noise_level(1.0, 1e-5, [4_800] * 5), 5)
     0.00095
     """
     if not nominal_records or min(nominal_records) < 1:
         raise PrivacyError("nominal_records", got=list(nominal_records), expected="at least one institution, 1 or more")
-    total = sum(nominal_records)
-    return _CLIP * math.sqrt(_RELEASES * len(nominal_records)) / (checked_mu(epsilon, delta) * total)
+    total, whole = sum(nominal_records), len(nominal_records) / (sharing.provision if sharing else 1)
+    return _CLIP * math.sqrt(_RELEASES * whole) / (checked_mu(epsilon, delta) * total)
 
 
 @cache
@@ -34,13 +38,20 @@ def _limit() -> float:
     return noise_level(1.0, 1e-5, [_USABLE[1]] * _USABLE[0])
 
 
-def check_enough_records(epsilon: float, delta: float, nominal_records: Sequence[int], *, force: bool = False) -> None:
+def check_enough_records(
+    epsilon: float,
+    delta: float,
+    nominal_records: Sequence[int],
+    *,
+    sharing: SharedNoise | None = None,
+    force: bool = False,
+) -> None:
     """Refuse a budget that leaves a model of noise. Raises TooFewRecords with the figures, unless `force`.
 
     The limit is that of 5 institutions with 2,000 records each at epsilon 1; it moves with mu(epsilon, delta), and
-    with the square root of the number of institutions because each adds its own noise.
+    with the square root of the number of institutions because each adds its own noise, unless noise is shared.
     """
-    level = noise_level(epsilon, delta, nominal_records)
+    level = noise_level(epsilon, delta, nominal_records, sharing)
     if level <= _limit() or force:
         return
     count, total = len(nominal_records), sum(nominal_records)

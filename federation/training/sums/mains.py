@@ -80,7 +80,7 @@ class Preconditioned(Mains):
         recipe, setting = self.setting.recipe, self.setting
         sums = [solve_transposed(table, part) for table, part in zip(self.tables, self.sums(noisy), strict=True)]
         damping = recipe.damping_sd * sd * self.root / POINTS + recipe.damping_records
-        held = state.shares * setting.nominal_total
+        held = np.maximum(state.shares, 0.0) * setting.nominal_total
         scale = 1.0 / np.sqrt(held * setting.curvature + damping)
         moved = [
             part * times(kernel, part * values)

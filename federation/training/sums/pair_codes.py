@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 GROUPS = 6
 MAX_PAIR_CELLS = 255  # a code is a byte, and one of them says 'not held'
-_REACH, _LEVEL = Decimal("0.4"), Decimal("0.05")
+_REACH, _LEVEL = Decimal("0.4"), Decimal("0.01")
 Shape: TypeAlias = tuple[int, int]  # ordered groups, cells in all
 Root: TypeAlias = list[list[Decimal]]
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from federation.errors import ConfigurationError
-from federation.privacy.calibration import checked_mu
 from federation.privacy.plan import PrivacyPlan
+from federation.privacy.records import noise_level
 from federation.privacy.stages import SharedNoise
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ Method: TypeAlias = Literal["gp", "g", "a"]
 # Rounds and share of mu^2 of each stage.
 SCHEDULES: Mapping[Method, Mapping[Stage, tuple[int, float]]] = {
     "gp": {
-        Stage.HISTOGRAM: (1, 0.1995),
-        Stage.MAINS: (15, 0.4655),
-        Stage.PAIRS: (6, 0.285),
+        Stage.HISTOGRAM: (1, 0.13),
+        Stage.MAINS: (15, 0.37),
+        Stage.PAIRS: (10, 0.45),
         Stage.CALIBRATION: (1, 0.05),
     },
-    "g": {Stage.HISTOGRAM: (1, 0.285), Stage.MAINS: (15, 0.665), Stage.CALIBRATION: (1, 0.05)},
+    "g": {Stage.HISTOGRAM: (1, 0.25), Stage.MAINS: (15, 0.70), Stage.CALIBRATION: (1, 0.05)},
     "a": {Stage.MAINS: (30, 1.0)},
 }
 _QUIET = 1e-3  # noise level (of the sum) up to which pairs are worth their budget
@@ -67,7 +67,7 @@ class SumRecipe(BaseModel):
     family: Literal["additive"] = "additive"
     method: Method
     clip: float = Field(default=0.5, ge=2**-8, le=1)
-    warm_start: float = Field(default=0.3, ge=0, le=1)
+    warm_start: float = Field(default=0.2, ge=0, le=1)
     shrink_sd: float = Field(default=3.0, ge=0, le=100)
     shrink_records: float = Field(default=20.0, gt=0, le=1e6)
     evidence_limit: float = Field(default=3.0, gt=0, le=10)
@@ -89,9 +89,8 @@ class SumRecipe(BaseModel):
         cls, catalogue: Catalogue, epsilon: float, delta: float, nominal: Sequence[int], sharing: SharedNoise | None
     ) -> SumRecipe:
         """The method for a federation, from public figures: pairs where they are declared and the noise is low."""
-        members = len(nominal) if sharing is None else len(nominal) / sharing.provision
-        level = 0.5 * (30 * members) ** 0.5 / (checked_mu(epsilon, delta) * sum(nominal))
-        return cls.of("gp" if catalogue.pairs and level < _QUIET else "g")
+        quiet = noise_level(epsilon, delta, nominal, sharing) < _QUIET
+        return cls.of("gp" if catalogue.pairs and quiet else "g")
 
     @property
     def average_last(self) -> int:
