@@ -6,8 +6,11 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from federation.privacy.accounting import gaussian_epsilon, prv_epsilon, rdp_epsilon, spent
+from clients.regulator.renyi_curve import best_epsilon, sum_of
+from federation.privacy.accounting import gaussian_epsilon, merge, pld_epsilon, pld_interval, prv_epsilon
 from federation.privacy.event import Event
+
+NO_GUARANTEE = 1e4  # the ledgers' accountants call what is beyond it infinite
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,12 @@ class Opinion:
 
     @classmethod
     def _of(cls, events: tuple[Event, ...], delta: float) -> Opinion:
-        rdp = rdp_epsilon(events, delta)
+        events = merge(events)  # of either distribution: they cost the same
+        rdp = best_epsilon(sum_of(events), delta)
         slack = max(0.01, 0.0025 * rdp)
         full = all(event.sampling_rate == 1 for event in events)
         mu = math.sqrt(sum(event.steps / event.noise_multiplier**2 for event in events))
-        pld = spent(events, delta)
+        pld = pld_epsilon(events, delta, interval=pld_interval(rdp)) if rdp <= NO_GUARANTEE else math.inf
         prv = prv_epsilon(events, delta, error=slack) if math.isfinite(pld) else None
         return cls(delta, pld, prv, gaussian_epsilon(mu, delta) if full else None, rdp, slack)
 

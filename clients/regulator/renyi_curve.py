@@ -13,6 +13,7 @@ to (epsilon, delta) by Canonne, Kamath, Steinke, arXiv:2004.00010, proposition 1
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -46,6 +47,11 @@ def cost(event: Event) -> Curve:
     curve = divergence(event.sampling_rate, event.noise_multiplier) * event.steps
     curve.setflags(write=False)
     return curve
+
+
+def sum_of(events: Iterable[Event]) -> Curve:
+    """Of a composition."""
+    return sum((cost(event) for event in events), np.zeros(len(ORDERS)))
 
 
 def best_epsilon(curve: Curve, delta: float) -> float:

@@ -7,7 +7,9 @@ Nothing in the export is believed. What is trusted: this program, and the keys a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from clients.regulator.layout import ENTRIES
 from clients.regulator.line import read_line
 from clients.regulator.policy import Policy
 from clients.regulator.steps import STEPS, Step
+
+_ALLOCATIONS = 50_000  # between two looks of the garbage collector
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,8 @@ def examine(path: Path, policy: Policy, steps: Sequence[type[Step]] = STEPS) -> 
     with archive:
         case = Case.open(archive, policy)
         judges = [step(case) for step in steps]
-        _read(case, judges)
+        with _few_collections():
+            _read(case, judges)
         for judge in judges:
             judge.finish()
         results = tuple(judge.result for judge in judges)
@@ -63,6 +68,19 @@ def _read(case: Case, judges: Sequence[Step]) -> None:
             case.follow(line)
     except ArchiveError as error:
         case.broken = error
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Entries leave no cycles behind; looking for them among all that is loaded takes a quarter of the time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def _checkpoint(case: Case) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from federation.errors import LedgerError
-from federation.ledger.budget import Accountant, Amount, Caps, Scope, keys_of, measure, order_of
+from federation.ledger.budget import Accountant, Amount, Caps, Scope, keys_named, keys_of, measure, order_of
 from federation.ledger.charges import Charges, composition, unit
 from federation.ledger.entries import LABEL, READABLE, Entry, Kind, SignedEntry, genesis
 from federation.ledger.release import ROUND_PHASES, Phase, Release, Slot, check_delta
@@ -68,7 +68,9 @@ class Book:
         They keep the Renyi order that they were recorded with, whatever the cap has become since.
         """
         recorded = self._amounts.get((blank.scope, blank.key, blank.delta))
-        return blank if recorded is None else replace(recorded, cap=blank.cap)
+        if recorded is None or recorded.cap == blank.cap:
+            return recorded or blank
+        return replace(recorded, cap=blank.cap)
 
     def standing(self, keys: Mapping[Scope, str], caps: Caps, run_delta: float) -> tuple[Amount, ...]:
         """The recorded amounts of the scopes in `keys`, beside today's caps."""
@@ -136,9 +138,11 @@ class Book:
         self._check(entry, "release.attempt", release.attempt, self.next_attempt(release.slot))
         # b. It is charged to this run, this year and the lifetime, within each cap, and no amount decreases.
         keys = keys_of(release.run_id, entry.time)
-        self._check(entry, "amounts", {a.scope: a.key for a in entry.amounts}, keys)
+        self._check_accounts(entry, keys.items())
         for amount in entry.amounts:
             self._check_order(entry, amount)
+            if amount.scope is Scope.RUN:
+                self._check(entry, "amounts.run.delta", amount.delta, release.delta)
             if not amount.holds:
                 raise self._wrong(entry, f"amounts.{amount.scope}", amount.capped, f"at most the cap {amount.cap}")
             self._check_growth(entry, amount)
@@ -161,6 +165,7 @@ class Book:
             raise self._wrong(entry, "reservation", entry.reservation, "an open reservation")
         self._check(entry, "release", release, reserved.entry.release)
         # b. It handed out one update, or failed, or nobody knows; nothing is given back.
+        self._check_accounts(entry, [(amount.scope, amount.key) for amount in reserved.entry.amounts])
         outcome = (entry.update_hash is not None, entry.error is not None)
         allowed = [(False, False)] if entry.kind is Kind.UNKNOWN else [(True, False), (False, True)]
         if outcome not in allowed:
@@ -177,6 +182,7 @@ class Book:
             raise self._wrong(entry, "refusal", "none", "the reason")
         outcome = (entry.reservation, entry.update_hash, entry.error)
         self._check(entry, "reservation, update_hash, error", outcome, (None, None, None))
+        self._check_accounts(entry, keys_named(entry.refusal.run_id, entry.time).items())
         self._check_standing(entry)
         # b. Where a cap was the reason, the cap would really have been passed.
         asked = entry.refusal.asked
@@ -203,8 +209,7 @@ class Book:
         for year, delta in carried.deltas or ():
             self._note_delta([(Scope.YEAR, year), (Scope.LIFETIME, "")], f"carried {year}", delta)
         # b. Its amounts are those of every year and of the lifetime. What was spent counts even above today's caps.
-        expected = [*((Scope.YEAR, year) for year, _ in carried.years), (Scope.LIFETIME, "")]
-        self._check(entry, "amounts", [(amount.scope, amount.key) for amount in entry.amounts], expected)
+        self._check_accounts(entry, [*((Scope.YEAR, year) for year, _ in carried.years), (Scope.LIFETIME, "")])
         for amount in entry.amounts:
             self._check_order(entry, amount)
         self._recompute(entry)
@@ -216,8 +221,13 @@ class Book:
         if self.open:
             raise self._wrong(signed.entry, "kind", f"{len(self.open)} open reservations", "every one closed before")
         self._check_bare(signed.entry)
+        self._check_accounts(signed.entry, keys_named("", signed.entry.time).items())
         self._check_standing(signed.entry)
         self.retired = signed
+
+    def _check_accounts(self, entry: Entry, expected: Iterable[Account]) -> None:
+        """Each account once, in order: of two amounts of one, every reader would believe another."""
+        self._check(entry, "amounts", [(amount.scope, amount.key) for amount in entry.amounts], list(expected))
 
     def _check_bare(self, entry: Entry) -> None:
         parts = (entry.release, entry.reservation, entry.update_hash, entry.error, entry.refusal)
@@ -273,13 +283,15 @@ class Book:
 
     def _check_growth(self, entry: Entry, amount: Amount) -> None:
         earlier = self.amount(amount)
-        if amount.at_least(earlier) != amount:
+        if not amount.covers(earlier):
             raise self._wrong(entry, f"amounts.{amount.scope}", amount.pld, f"not less than {earlier.pld}")
 
     def _check_standing(self, entry: Entry) -> None:
         for amount in entry.amounts:
-            recorded = self.amount(replace(amount, pld=0.0, prv=0.0, rdp=0.0))
-            self._check(entry, f"amounts.{amount.scope}", amount, recorded)
+            recorded = self._amounts.get((amount.scope, amount.key, amount.delta))
+            if amount != recorded:  # also where caps have changed since, or nothing was charged yet
+                recorded = self.amount(replace(amount, pld=0.0, prv=0.0, rdp=0.0))
+                self._check(entry, f"amounts.{amount.scope}", amount, recorded)
 
     def _recompute(self, entry: Entry) -> None:
         if self._accountant is None:

@@ -28,9 +28,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, LedgerError
+from federation.ledger import fields
 from federation.ledger.charges import Charges, composition
-from federation.ledger.renyi import filter_order
+from federation.ledger.renyi import ORDERS, filter_order
 from federation.privacy.event import Event
 
 TOLERANCE = 1e-9
@@ -131,8 +132,15 @@ class Amount:
 
         Figures of two orders (the cap was changed in between) are not compared: each bounds what was spent.
         """
-        names = FIGURES if self.order == earlier.order else ("pld", "prv")
+        names = self._comparable(earlier)
         return replace(self, **{name: max(getattr(self, name), getattr(earlier, name)) for name in names})
+
+    def covers(self, earlier: Amount) -> bool:
+        """Whether no figure is below that of `earlier`, as `at_least` makes it."""
+        return all(getattr(self, name) >= getattr(earlier, name) for name in self._comparable(earlier))
+
+    def _comparable(self, earlier: Amount) -> tuple[str, ...]:
+        return FIGURES if self.order == earlier.order else ("pld", "prv")
 
     def to_json(self) -> dict[str, Any]:
         figures = {name: _finite_or_none(getattr(self, name)) for name in FIGURES}
@@ -140,9 +148,22 @@ class Amount:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Amount:
+        """Raises LedgerError for figures that nothing could be reckoned with."""
         figures = {name: math.inf if value[name] is None else float(value[name]) for name in FIGURES}
-        delta, cap, order = float(value["delta"]), float(value["cap"]), value["order"]
-        return cls(Scope(value["scope"]), str(value["key"]), delta, cap, **figures, order=order)
+        fields.text("amounts.key", value["key"])
+        amount = cls(
+            Scope(value["scope"]),
+            value["key"],
+            float(value["delta"]),
+            float(value["cap"]),
+            **figures,
+            order=value["order"],
+        )
+        if not amount.is_measured or min(figures.values()) < 0:
+            raise LedgerError("amounts", got="figures out of range", expected="delta in (0, 1), a cap, no less than 0")
+        if amount.order is not None and (type(amount.order) is not int or amount.order not in ORDERS):
+            raise LedgerError("amounts.order", got=str(amount.order)[:40], expected="an order that accountants use")
+        return amount
 
 
 FIGURES = ("pld", "prv", "rdp")
@@ -151,6 +172,11 @@ FIGURES = ("pld", "prv", "rdp")
 def keys_of(run_id: str, time: datetime) -> dict[Scope, str]:
     """Which account of each scope a reservation at `time` (UTC) is charged to."""
     return {Scope.RUN: run_id, Scope.YEAR: f"{time.year:04d}", Scope.LIFETIME: ""}
+
+
+def keys_named(run_id: str, time: datetime) -> dict[Scope, str]:
+    """The same of an entry that may name no run: without a run id, all but the run's."""
+    return {scope: key for scope, key in keys_of(run_id, time).items() if run_id or scope is not Scope.RUN}
 
 
 def delta_of(scope: Scope, release_delta: float, caps: Caps) -> float:

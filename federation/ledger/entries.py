@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from federation.errors import FederationError, LedgerError
+from federation.ledger import fields as form
 from federation.ledger.budget import Amount, Scope
 from federation.ledger.release import Release
 from federation.ledger.succession import Carried, Successor
@@ -24,7 +25,6 @@ from protocols.signing import SigningKey
 VERSION = 3
 READABLE = (2, 3)  # 2: rounds of training plans only, no rule on delta, nothing said of carried deltas
 LABEL = "fedscore/v1/ledger-entry"
-TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
 class Kind(StrEnum):
@@ -121,9 +121,18 @@ class Entry:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Entry:
+        """Every field of exactly its type. Raises LedgerError, or what else a stranger's value may cause."""
         fields = dict(value)
         if fields["version"] not in READABLE:
             raise LedgerError("entry.version", got=fields["version"], expected=" or ".join(map(str, READABLE)))
+        form.whole("entry.sequence", fields["sequence"], least=1)
+        form.key_id("entry.key_id", fields["key_id"])
+        form.require_hash("entry.previous", fields["previous"])
+        for name in ("institution", "code_version"):
+            form.text(f"entry.{name}", fields[name])
+        for name, check in _OPTIONAL.items():
+            if fields[name] is not None:
+                check(f"entry.{name}", fields[name])
         fields["time"] = parse_time(fields["time"])
         fields["kind"] = Kind(fields["kind"])
         fields["amounts"] = tuple(Amount.from_json(amount) for amount in fields["amounts"])
@@ -132,6 +141,7 @@ class Entry:
         return cls(**fields)
 
 
+_OPTIONAL = {"reservation": form.require_hash, "update_hash": form.require_hash, "error": form.text}
 _PARTS: dict[str, Any] = {"release": Release, "refusal": Refusal, "carry": Carried, "successor": Successor}
 
 
@@ -152,11 +162,12 @@ class SignedEntry:
     def from_json(cls, value: Any) -> SignedEntry:
         """What `to_json` gave, read from outside: NOT yet verified, a book does that. Raises LedgerError."""
         try:
-            (entry, hash, signature) = (value["entry"], str(value["hash"]), bytes.fromhex(value["signature"]))
             if set(value) != {"entry", "hash", "signature"}:
                 raise ValueError
-            text = canonical(entry).decode()
-        except (ValueError, TypeError, KeyError, ProtocolError) as error:
+            form.require_hash("hash", value["hash"])
+            hash, signature = value["hash"], form.signature("signature", value["signature"])
+            text = canonical(value["entry"]).decode()
+        except (ValueError, TypeError, KeyError, ProtocolError, LedgerError) as error:
             raise LedgerError("entry", got="no signed entry", expected="entry, hash and signature") from error
         return read_entry(text, hash, signature)
 
@@ -167,11 +178,16 @@ def sign_entry(entry: Entry, key: SigningKey) -> SignedEntry:
 
 
 def read_entry(text: str, hash: str, signature: bytes) -> SignedEntry:
-    """The stored entry, NOT yet verified. Raises LedgerError where the text is not canonical or no entry."""
+    """The stored entry, NOT yet verified: the one reader of entries, for whoever keeps, admits, judges or shows them.
+
+    Raises LedgerError where the text is not canonical, or a field is missing, unknown, of another type or out of range.
+    """
     try:
         entry = Entry.from_json(json.loads(text))
         data = canonical(entry.to_json())
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, FederationError) as error:
+    except FederationError as error:
+        raise LedgerError(error.where, got=error.got, expected=error.expected) from error
+    except (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError, ProtocolError) as error:
         raise LedgerError("entry", got=f"no entry ({type(error).__name__})", expected="a ledger entry") from error
     if data != text.encode():
         raise LedgerError("entry", got="text that is not canonical", expected="RFC 8785")
@@ -185,8 +201,12 @@ def genesis(institution: str) -> str:
 
 def format_time(time: datetime) -> str:
     """RFC 3339 in UTC with microseconds."""
-    return time.astimezone(UTC).strftime(TIME)
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:
-    return datetime.strptime(text, TIME).replace(tzinfo=UTC)
+    """What `format_time` gave. Raises ValueError for any other form."""
+    time = datetime.fromisoformat(text)
+    if format_time(time) != text:
+        raise ValueError
+    return time

@@ -87,7 +87,7 @@ def _spent(events: tuple[GaussianEvent, ...], delta: float) -> float:
     rdp = rdp_epsilon(events, delta) if events else 0.0
     if rdp > _NO_GUARANTEE:
         return math.inf
-    return pld_epsilon(events, delta, interval=_interval(rdp)) if events else 0.0
+    return pld_epsilon(events, delta, interval=pld_interval(rdp)) if events else 0.0
 
 
 @lru_cache(maxsize=4096)
@@ -98,12 +98,12 @@ def _claims(events: tuple[GaussianEvent, ...], delta: float) -> Claims:
     if rdp > _NO_GUARANTEE:
         return Claims(math.inf, math.inf, math.inf, delta, math.inf, prv_fallback=True)
     pld = _spent(events, delta)
-    replace = pld_epsilon(events, delta, interval=10 * _interval(rdp), replace_one=True)
+    replace = pld_epsilon(events, delta, interval=10 * pld_interval(rdp), replace_one=True)
     prv = prv_epsilon(events, delta, error=max(0.01, 0.0025 * rdp))
     return Claims(pld, pld if prv is None else prv, rdp, delta, replace, prv_fallback=prv is None)
 
 
-def _interval(rdp: float) -> float:
+def pld_interval(rdp: float) -> float:
     """Discretisation in proportion to the epsilon: a pessimistic estimate whatever it is, coarser where it is large."""
     return max(1e-4, 1e-4 * rdp)
 

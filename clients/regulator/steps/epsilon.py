@@ -12,7 +12,7 @@ import hashlib
 import math
 from typing import NamedTuple
 
-from clients.regulator.accountants import Opinion, close
+from clients.regulator.accountants import NO_GUARANTEE, Opinion, close
 from clients.regulator.accounts import Charges, Name, charged
 from clients.regulator.case import Case
 from clients.regulator.line import Line
@@ -25,7 +25,6 @@ from federation.privacy.event import Event
 
 EXACT = 1e-6  # what two sums of the same divergences may differ by, relatively
 MAX_STEPS = 10**8  # a hundred times what a plan may have, and again
-_NO_GUARANTEE = 1e4  # the ledgers' accountants call what is beyond it infinite
 _LABEL = b"fedscore/v1/epsilon-sample\x00"
 
 
@@ -108,7 +107,7 @@ class EpsilonStep(Step):
         for name, again in (("pld", opinion.pld), ("prv", opinion.prv)):
             got = getattr(amount, name)
             expected = opinion.pld if again is None else again
-            if not close(got, expected, tolerances[name]) and not (math.isinf(got) and expected > _NO_GUARANTEE):
+            if not close(got, expected, tolerances[name]) and not (math.isinf(got) and expected > NO_GUARANTEE):
                 self.fail(f"amounts.{amount.scope}.{name}", got, f"{expected:.4f} by {name.upper()}", stated.line)
         for text in opinion.disagreements(agreement):
             self.fail(f"accountants of {amount.scope} {amount.key}", text, f"agreement within {agreement}", stated.line)
@@ -134,4 +133,4 @@ class EpsilonStep(Step):
 
 
 def _same(got: float, again: float) -> bool:
-    return abs(got - again) <= EXACT * (1 + again) or (math.isinf(got) and again > _NO_GUARANTEE)
+    return abs(got - again) <= EXACT * (1 + again) or (math.isinf(got) and again > NO_GUARANTEE)

@@ -86,6 +86,7 @@ def test_three_accountants_agree_on_random_schedules() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_three_accountants_agree_on_200_random_schedules() -> None:
     found = [check(events, delta) for events, delta in schedules(200)]
     assert "disagree" not in found
