@@ -7,7 +7,7 @@ fill(home, honest())                         # as `watch` leaves it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -75,8 +75,15 @@ def _toml(value: object) -> str:
 class RealLog:
     """The coordinator's log host over a database, with the members' witnesses; the regulator is the one under test."""
 
-    def __init__(self, url: str, entries: Iterable[bytes], *, patience: float = 0.0) -> None:
-        self.store = LogStore.open(url, log_key(), lambda: float(LATER))
+    def __init__(
+        self,
+        url: str,
+        entries: Iterable[bytes],
+        *,
+        patience: float = 0.0,
+        clock: Callable[[], float] = lambda: float(LATER),
+    ) -> None:
+        self.store, self._clock = LogStore.open(url, log_key(), clock), clock
         self.store.extend([read_entry(data) for data in entries])
         self.host = LogHost(self.store, log_key().public, key_of("coordinator").public, patience=patience)
         self.host.tick()
@@ -94,7 +101,7 @@ class RealLog:
         for name in names:
             proof = self.store.consistency(self._seen[name].size, size)
             self._seen[name] = self._seen[name].consider(note, proof, log_key().public)
-            self.host.cosign(attach(note, [cosign(split_note(note)[0], witness_key(name), LATER)]))
+            self.host.cosign(attach(note, [cosign(split_note(note)[0], witness_key(name), int(self._clock()))]))
         self.host.tick()
 
 
