@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from federation.errors import LedgerError
 from federation.ledger.book import Book
-from federation.ledger.budget import Amount, Caps, Scope, keys_of
+from federation.ledger.budget import Amount, Caps
 from federation.ledger.entries import Refusal
 from federation.ledger.release import Release, check_delta
 from protocols.signing import VerifyingKey
@@ -46,8 +45,3 @@ def check_terms(release: Release, caps: Caps) -> None:
         raise LedgerError("release.delta", got=release.delta, expected=f"at most {caps.delta}")
     for delta in (release.delta, caps.delta):
         check_delta(delta, release.nominal_records)
-
-
-def keys_named(run_id: str, now: datetime) -> dict[Scope, str]:
-    """The accounts of `now`; without a run id, all but the run's."""
-    return {scope: key for scope, key in keys_of(run_id, now).items() if run_id or scope is not Scope.RUN}

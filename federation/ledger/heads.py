@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from federation.errors import LedgerError
-from federation.ledger.release import require_hash
+from federation.ledger.fields import require_hash
 
 
 @dataclass(frozen=True)

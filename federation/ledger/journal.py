@@ -21,7 +21,7 @@ from federation.errors import LedgerError
 from federation.ledger import store
 from federation.ledger.book import Book
 from federation.ledger.budget import Amount
-from federation.ledger.entries import Content, Entry, Kind, SignedEntry, sign_entry
+from federation.ledger.entries import Content, Entry, Kind, SignedEntry, read_entry, sign_entry
 from federation.runtime.database import reading, writing
 from protocols.signing import SigningKey
 
@@ -89,6 +89,7 @@ class Journal:
         entry = Entry(*place, time, kind, amounts, self._key.public.key_id, code_version(), **vars(content))
         signed = sign_entry(entry, self._key)
         self._in_doubt = True
+        read_entry(signed.text, signed.hash, signed.signature)  # what nobody would read is not written
         self.book.append(signed)  # the writer obeys the rules that its auditor checks
         store.append(connection, signed)
         return signed

@@ -21,13 +21,14 @@ from federation.errors import BudgetExceeded, LedgerError
 from federation.ledger import store
 from federation.ledger.accountant import published_accountant
 from federation.ledger.book import Book
-from federation.ledger.budget import Accountant, Amount, Caps, Scope, breach, keys_of, weigh
+from federation.ledger.budget import Accountant, Amount, Caps, Scope, breach, keys_named, keys_of, weigh
 from federation.ledger.carrying import ended, measured
-from federation.ledger.conditions import check_in_use, check_terms, check_unanswered, keys_named, over_cap
+from federation.ledger.conditions import check_in_use, check_terms, check_unanswered, over_cap
 from federation.ledger.entries import Content, Kind, Refusal, SignedEntry
+from federation.ledger.fields import require_hash
 from federation.ledger.heads import Head, behind
 from federation.ledger.journal import Journal, Page
-from federation.ledger.release import Phase, Release, Reservation, require_hash
+from federation.ledger.release import Phase, Release, Reservation
 from federation.ledger.succession import Carried, Successor
 from federation.runtime.database import open_engine
 from protocols.signing import SigningKey

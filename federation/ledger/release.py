@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from federation import privacy
 from federation.errors import LedgerError, PrivacyError
+from federation.ledger import fields
 from federation.privacy.event import Event, read_event
 
 Phase = Literal["train", "evaluate", "histogram", "calibrate", "combine", "tune", "monitor", "audit"]
@@ -26,7 +27,6 @@ ROUND_PHASES: tuple[Phase, ...] = ("train", "evaluate")  # all that entries of v
 ADJACENCY = "add_or_remove_one"
 UNIT = "one record at one institution"
 NO_MODEL = "0" * 64
-_HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[\x21-\x7e]{1,128}")
 
 
@@ -58,15 +58,18 @@ class Release:
     unit: str = UNIT
 
     def __post_init__(self) -> None:
+        for name in ("run_id", "vintage", "family"):
+            fields.text(f"release.{name}", getattr(self, name))
         _require(_NAME.fullmatch(self.run_id), "run_id", self.run_id[:128], "1 to 128 printable characters, no space")
         _require(self.phase in PHASES, "phase", str(self.phase)[:40], " or ".join(PHASES))
-        _require(self.round >= 0, "round", self.round, "at least 0")
-        _require(self.attempt >= 0, "attempt", self.attempt, "at least 1, or 0 for the next")
+        fields.whole("release.round", self.round)
+        fields.whole("release.attempt", self.attempt)  # 0 for the next
+        fields.whole("release.nominal_records", self.nominal_records, least=1)
         _require(0 < self.delta < 1, "delta", self.delta, "in (0, 1)")
-        _require(self.nominal_records >= 1, "nominal_records", self.nominal_records, "at least 1")
         _require(self.adjacency == ADJACENCY, "adjacency", self.adjacency, ADJACENCY)
+        _require(self.unit == UNIT, "unit", str(self.unit)[:40], UNIT)
         for name in ("plan_hash", "catalogue_hash", "model_hash"):
-            require_hash(f"release.{name}", getattr(self, name))
+            fields.require_hash(f"release.{name}", getattr(self, name))
 
     @property
     def slot(self) -> Slot:
@@ -96,12 +99,6 @@ class Reservation:
     id: int
     entry_hash: str
     release: Release
-
-
-def require_hash(field: str, value: str) -> None:
-    """Raises LedgerError unless `value` is a SHA-256 in lower-case hexadecimal."""
-    if not _HASH.fullmatch(value):
-        raise LedgerError(field, got=value[:70], expected="64 hexadecimal digits")
 
 
 def check_delta(delta: float, nominal_records: int) -> None:

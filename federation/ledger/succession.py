@@ -9,17 +9,18 @@ twice. Both steps may be repeated. Mechanisms are carried, not amounts, so the n
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from federation.errors import LedgerError
+from federation.ledger import fields
 from federation.ledger.charges import merged
 from federation.privacy.event import Event, read_event
 from protocols.signing import VerifyingKey
 
-_HEX = re.compile(r"[0-9a-f]{64}")
 _YEAR = re.compile(r"[0-9]{4}")
 
 
@@ -31,7 +32,8 @@ class Successor:
     key: str
 
     def __post_init__(self) -> None:
-        _require(_HEX.fullmatch(self.key), "successor.key", self.key[:70], "a public key in hexadecimal")
+        fields.text("successor.institution", self.institution)
+        fields.require_hash("successor.key", self.key)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -58,16 +60,18 @@ class Carried:
 
     def __post_init__(self) -> None:
         names = [year for year, _ in self.years]
-        _require(_HEX.fullmatch(self.key), "carry.key", self.key[:70], "a public key in hexadecimal")
-        _require(_HEX.fullmatch(self.head), "carry.head", self.head[:70], "the hash of its last entry")
-        _require(self.entries >= 1, "carry.entries", self.entries, "at least the one that ended it")
+        fields.text("carry.institution", self.institution)
+        fields.require_hash("carry.key", self.key)
+        fields.require_hash("carry.head", self.head)
+        fields.whole("carry.entries", self.entries, least=1)  # the one that ended it
         _require(names == sorted(set(names)), "carry.years", names, "each year once, in order")
         for year, events in self.years:
             _require(_YEAR.fullmatch(year), "carry.years", year[:20], "a year")
             _require(events and events == merged(events), f"carry.years.{year}", len(events), "mechanisms, merged")
         if self.deltas is not None:
             _require([year for year, _ in self.deltas] == names, "carry.deltas", len(self.deltas), "one for each year")
-            _require(all(delta > 0 for _, delta in self.deltas), "carry.deltas", "one of 0 or less", "positive")
+            sums = [delta for _, delta in self.deltas]
+            _require(all(0 < delta < math.inf for delta in sums), "carry.deltas", "one out of range", "positive sums")
 
     @property
     def key_id(self) -> str:

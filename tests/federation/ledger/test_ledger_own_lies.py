@@ -55,6 +55,17 @@ LOST = entry(Kind.UNKNOWN, RESERVED, reservation=RESERVED.hash)
 WHY = Refusal("late", "deadline", "1", "0")
 
 
+def refused(asked: Amount | None = None, **changes: object) -> SignedEntry:
+    """An honest refusal before anything was charged, but for `changes`."""
+    nothing = tuple(replace(amount, pld=0.0, prv=0.0, rdp=0.0) for amount in amounts()[1:])
+    return entry(Kind.REFUSE, **{"amounts": nothing, "refusal": replace(WHY, asked=asked), **changes})
+
+
+def twice(first: Amount) -> tuple[Amount, ...]:
+    """The honest amounts behind one that a careless reader would take for the run's."""
+    return (first, *amounts())
+
+
 def book(*entries: SignedEntry) -> Book:
     filled = Book(INSTITUTION, KEY.public, adding)
     for signed in entries:
@@ -102,7 +113,13 @@ BROKEN: dict[str, tuple[Callable[[], tuple[SignedEntry, ...]], str]] = {
         "release.delta: got 1e-05, expected at most 1e-05 for 10001",
     ),
     "a cap's delta that could": (
-        lambda: (entry(Kind.RESERVE, release=release(1, attempt=1, nominal_records=20_000, delta=1e-6)),),
+        lambda: (
+            entry(
+                Kind.RESERVE,
+                release=release(1, attempt=1, nominal_records=20_000, delta=1e-6),
+                amounts=(replace(amounts()[0], delta=1e-6), *amounts()[1:]),
+            ),
+        ),
         "release.delta: got 1e-05, expected at most 5e-06 for 20000",
     ),
     "a cap measured at no delta": (
@@ -114,7 +131,7 @@ BROKEN: dict[str, tuple[Callable[[], tuple[SignedEntry, ...]], str]] = {
         "entry 1: amounts.year: got delta -1.0",
     ),
     "a refusal at no delta": (
-        lambda: (entry(Kind.REFUSE, amounts=(), refusal=replace(WHY, asked=replace(amounts()[1], delta=0.0))),),
+        lambda: (refused(asked=replace(amounts()[1], delta=0.0)),),
         "entry 1: amounts.year: got delta 0.0",
     ),
     "a cap of nothing": (
@@ -133,8 +150,8 @@ BROKEN: dict[str, tuple[Callable[[], tuple[SignedEntry, ...]], str]] = {
     ),
     "spend of a refusal": (
         lambda: (
-            entry(Kind.REFUSE, refusal=WHY, amounts=(), release=None),
-            entry(Kind.SPEND, entry(Kind.REFUSE, refusal=WHY, amounts=(), release=None), reservation="e" * 64),
+            refused(release=None),
+            entry(Kind.SPEND, refused(release=None), reservation="e" * 64),
         ),
         "entry 2: reservation",
     ),
@@ -172,9 +189,30 @@ BROKEN: dict[str, tuple[Callable[[], tuple[SignedEntry, ...]], str]] = {
         lambda: (entry(Kind.REFUSE, amounts=(), refusal=WHY, update_hash="f" * 64),),
         "entry 1: reservation, update_hash, error",
     ),
-    "refusal that charged": (lambda: (entry(Kind.REFUSE, refusal=WHY),), "entry 1: amounts.run"),
+    "refusal that charged": (lambda: (refused(amounts=amounts()[1:]),), "entry 1: amounts.year"),
+    "refusal with an amount of a run that it does not name": (
+        lambda: (refused(amounts=amounts()),),
+        "entry 1: amounts",
+    ),
+    "two amounts of a run": (lambda: (entry(Kind.RESERVE, amounts=twice(amounts(0.0)[0])),), "entry 1: amounts:"),
+    "two amounts of a lifetime": (
+        lambda: (entry(Kind.RESERVE, amounts=(*amounts(), amounts()[2])),),
+        "entry 1: amounts:",
+    ),
+    "amounts in another order": (lambda: (entry(Kind.RESERVE, amounts=amounts()[::-1]),), "entry 1: amounts:"),
+    "two amounts in a spend": (
+        lambda: (
+            RESERVED,
+            entry(Kind.SPEND, RESERVED, reservation=RESERVED.hash, update_hash="f" * 64, amounts=twice(amounts()[0])),
+        ),
+        "entry 2: amounts:",
+    ),
+    "a run at a larger delta than its release's": (
+        lambda: (entry(Kind.RESERVE, release=release(1, attempt=1, delta=1e-8)),),
+        "entry 1: amounts.run.delta: got 1e-05, expected 1e-08",
+    ),
     "refusal below the cap": (
-        lambda: (entry(Kind.REFUSE, amounts=(), refusal=replace(WHY, asked=amounts()[0])),),
+        lambda: (refused(asked=amounts()[0]),),
         "refusal.asked",
     ),
     "gap": (lambda: (SPENT,), "entry 2: sequence"),
