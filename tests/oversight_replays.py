@@ -113,7 +113,7 @@ class Replayed(Federation):
             "round": asked.round,
             "attempt": asked.attempt,
             "draw": leaf,
-            "update_hash": self.sent(name, asked.place),
+            "update_hash": lies["update_hash"] if "update_hash" in lies else self.sent(name, asked.place),
             "code_digest": CODE,
             "findings": (),
         }

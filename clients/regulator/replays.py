@@ -7,14 +7,15 @@
 3. Nothing was handed out before the beacon that it was to be drawn with.
 4. Every draw was answered in time by a replay that matches, update hash for update hash; or by the word that the
    attempt was aborted, where the ledger gave it up, handed out nothing, and no round averaged anything of it.
+   A draw of an attempt that was never committed to or never reserved (of no such round) is noted: nobody owes an answer
+   to it, and none is held against who gave one. What 1. and step 9 demand keeps an institution from choosing that.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import dataclass
-from typing import TypeAlias
 
+from clients.regulator.attempts import Attempt, Committed, Drawn, Reserved, Revealed, name_of
 from clients.regulator.findings import day
 from clients.regulator.line import Line
 from clients.regulator.plans import Plans
@@ -28,46 +29,8 @@ from protocols.errors import ProofError, ProtocolError
 from protocols.replay import BeaconTrail
 from protocols.transparency import Frontier, Quorum
 
-Attempt: TypeAlias = tuple[str, str, str, int, int]  # institution, run, phase, round, attempt
 NOT_FIRST = "beacon_not_first"
 KINDS = frozenset({REGULATOR, ROUND, BeaconStatement.kind, ReplayCommitment.kind, Draw.kind, ReplayResult.kind})
-
-
-@dataclass(slots=True)
-class Committed:
-    """An attempt that was committed to at `index`; `update_hash`: what was handed out."""
-
-    index: int
-    code_digest: str
-    update_hash: str = ""
-
-
-@dataclass(slots=True)
-class Reserved:
-    """An attempt that was reserved: given up by the ledger, averaged by the round at `averaged`."""
-
-    attempt: Attempt
-    given_up: bool = False
-    averaged: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Revealed:
-    """A beacon, the oldest commitment that waited for it, and who had to cosign then."""
-
-    line: Line
-    said: BeaconStatement
-    waiting: int | None
-    quorum: Quorum | None
-
-
-@dataclass
-class Drawn:
-    """A draw, and the first result that names it."""
-
-    line: Line
-    said: Draw
-    answered: int | None = None
 
 
 class Replays:
@@ -77,6 +40,7 @@ class Replays:
         self._step, self._plans = step, plans
         self._committed: dict[Attempt, Committed] = {}
         self._reserved: dict[str, Reserved] = {}  # by the reservation's hash
+        self._attempted: set[Attempt] = set()  # of these
         self._committing: set[tuple[str, str, str]] = set()  # institution, run, phase
         self._anchor = ""
         self._anchors: set[str] = set()
@@ -131,7 +95,7 @@ class Replays:
         attempt = (said.institution, said.run_id, said.phase, said.round, said.attempt)
         known = self._committed.get(attempt)
         if known is not None:
-            got = f"a second commitment to {_name(attempt)}"
+            got = f"a second commitment to {name_of(attempt)}"
             self._step.fail("replay-commitment", got, f"one, at {known.index}: two are a choice of noise", line)
             return
         self._committed[attempt] = Committed(line.index, said.code_digest)
@@ -145,6 +109,7 @@ class Replays:
         attempt = (entry.institution, release.run_id, release.phase, release.round, release.attempt)
         if entry.kind is Kind.RESERVE:
             self._reserved[hash_] = Reserved(attempt)
+            self._attempted.add(attempt)
             if attempt not in self._committed:
                 self._uncommitted(line, attempt, release)
             return
@@ -158,10 +123,10 @@ class Replays:
         declared = plan is not None and plan.replay and release.phase == "train"
         if declared or attempt[:3] in self._committing:
             got = "reserved without a commitment that is logged before"
-            self._step.fail(f"replay of {_name(attempt)}", got, "one, as for all rounds of this run", line)
+            self._step.fail(f"replay of {name_of(attempt)}", got, "one, as for all rounds of this run", line)
         elif policy.replays_required and release.phase == "train":
             got = "a round that nobody can replay"
-            self._step.fail(f"replay of {_name(attempt)}", got, "a commitment, as the policy demands", line)
+            self._step.fail(f"replay of {name_of(attempt)}", got, "a commitment, as the policy demands", line)
 
     def _round(self, line: Line, said: RoundStatement) -> None:
         for averaged in said.updates.values():
@@ -220,7 +185,7 @@ class Replays:
         committed.update_hash = update_hash
         if committed.index >= self._size:
             got = "an update that was handed out before its beacon"
-            self._step.fail(f"replay of {_name(attempt)}", got, "noise that nobody could choose", line)
+            self._step.fail(f"replay of {name_of(attempt)}", got, "noise that nobody could choose", line)
 
     def _check_first(self) -> None:
         """Another checkpoint than the first is a choice. The log lets no smaller one have its quorum afterwards."""
@@ -246,10 +211,13 @@ class Replays:
 
     def _result(self, line: Line, said: ReplayResult) -> None:
         attempt = (said.institution, said.run_id, said.phase, said.round, said.attempt)
-        where = f"replay of {_name(attempt)}"
+        where = f"replay of {name_of(attempt)}"
         drawn = self._draws.get(said.draw)
         if drawn is None or (drawn.said.institution, drawn.said.place) != (said.institution, said.place):
             self._step.fail(where, "an answer to no draw of this round", "the draw that is logged before", line)
+            return
+        if said.findings and not said.aborted and not self._exists(attempt):
+            self._step.note(f"Log entry {line.index}: {where}: {', '.join(said.findings)}; there was no such attempt")
             return
         if drawn.answered is None:
             drawn.answered = line.index
@@ -267,7 +235,7 @@ class Replays:
 
     def _check_aborted(self, line: Line, attempt: Attempt) -> None:
         """Nothing was released: the ledger says so too, and so does everybody's silence."""
-        where = f"replay of {_name(attempt)}: {ABORTED}"
+        where = f"replay of {name_of(attempt)}: {ABORTED}"
         committed = self._committed.get(attempt)
         reserved = next((each for each in self._reserved.values() if each.attempt == attempt), None)
         if committed is not None and committed.update_hash:
@@ -281,12 +249,18 @@ class Replays:
 
     def _check_answered(self, drawn: Drawn) -> None:
         said, late = drawn.said, self._step.case.is_over(drawn.said.deadline, drawn.answered)
-        where = f"replay of {_name((said.institution, said.run_id, said.phase, said.round, said.attempt))}"
-        if late:
+        where = f"replay of {name_of(drawn.attempt)}"
+        if not self._exists(drawn.attempt):
+            self._step.note(f"Log entry {drawn.line.index}: {where}: drawn, and the log has no such attempt")
+        elif late:
             got = "no answer" if drawn.answered is None else f"an answer at log entry {drawn.answered}, too late"
             self._verdict(drawn.line, where, f"{got}; it was due {day(said.deadline)}")
         elif drawn.answered is None:
             self._step.note(f"{where}: drawn, and not yet due")
+
+    def _exists(self, attempt: Attempt) -> bool:
+        """Whether there is anything to compute again, by what was read so far."""
+        return attempt in self._committed and attempt in self._attempted
 
     def _verdict(self, line: Line, where: str, got: str) -> None:
         """Red, unless the policy only wants to be told."""
@@ -294,8 +268,3 @@ class Replays:
             self._step.fail(where, got, "bit for bit what was handed out, in time", line)
         else:
             self._step.note(f"Log entry {line.index}: {where}: {got}")
-
-
-def _name(attempt: Attempt) -> str:
-    institution, run, phase, round, number = attempt
-    return f"{run}, {phase} round {round}, attempt {number}, {institution}"

@@ -299,3 +299,49 @@ def test_an_attempt_that_nobody_gave_up_is_not_aborted(tmp_path: Path) -> None:
     federation.draw("bank-a", 2, NOW + 20_000, attempt=2)
     federation.replay("bank-a", findings=(ABORTED,), update_hash="")
     assert at_nine(federation, tmp_path).got == "an attempt that its ledger has not given up"
+
+
+# Draws of what never was.
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        {"round": 99},
+        {"attempt": 7},
+    ],
+)
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_draw_of_no_attempt_is_held_against_nobody(tmp_path: Path, drawn: dict[str, int], answered: bool) -> None:
+    """A slip of the regulator's: whether the institution answers or not, there was nothing to compute."""
+    federation = replayed()
+    federation.draw("bank-b", **drawn)
+    if answered:
+        federation.replay("bank-b", update_hash="", findings=("seed_missing",))
+    world = federation.world()
+    verdict = verify(world.export(tmp_path / "e.zip"), world.policy())
+    assert verdict.holds, verdict.first
+    assert any("drawn, and the log has no such attempt" in note for note in verdict.step(9).notes)
+
+
+def test_a_draw_of_an_attempt_that_was_never_begun_is_held_against_nobody(tmp_path: Path) -> None:
+    """Committed to ahead of time, and then the run came to an end."""
+    federation = replayed()
+    federation.commit("bank-a", 2, attempt=2)
+    federation.draw("bank-a", 2, attempt=2)
+    federation.replay("bank-a", update_hash="", findings=("nothing_sent",))
+    world = federation.world()
+    assert verify(world.export(tmp_path / "e.zip"), world.policy()).holds
+
+
+def test_an_answer_before_the_attempt_is_none_to_it(tmp_path: Path) -> None:
+    """Drawn and answered before there was anything to compute: the attempt that comes later still owes its replay."""
+    federation = replayed()
+    leaf = len(federation.entries)
+    federation.draw("bank-a")
+    federation.replay("bank-a", update_hash="", findings=("seed_missing",))
+    ahead, federation.entries[leaf:] = federation.entries[leaf:], []
+    federation.entries[4:4] = ahead
+    world = World(tuple(federation.entries), federation.documents)
+    verdict = verify(world.export(tmp_path / "e.zip"), world.policy())
+    assert any(finding.got.startswith("no answer") for finding in verdict.step(9).findings)
