@@ -18,6 +18,7 @@ from federation.errors import ConfigurationError, FederationError
 from federation.observability.cli import Wait, show_health
 from federation.runtime.pki import key_fingerprint
 from server import cli_epoch, cli_members
+from server.choices import Method, Noise
 from server.cli_members import AsJson, Home, roster_table
 from server.home import CoordinatorHome
 from server.home_settings import settings_text
@@ -95,7 +96,13 @@ def train(
     home: Home,
     epsilon: Annotated[float | None, typer.Option(help="Budget of the whole run per institution [1.0].")] = None,
     delta: Annotated[float | None, typer.Option(help="At most 1/(10 x nominal records) [from the roster].")] = None,
-    rounds: Annotated[int | None, typer.Option(help="Training rounds [20].")] = None,
+    noise: Annotated[
+        Noise | None, typer.Option(help="local | secagg: shares of the noise, under masks. Left open: secagg for 3 members or more.")
+    ] = None,
+    recipe: Annotated[
+        Method | None, typer.Option(help="fedavg | a | g | gp, see docs/recipes.md. Left open: what fits the noise.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(help="Training rounds, of fedavg [20].")] = None,
     quorum: Annotated[int | None, typer.Option(help="Answers a round needs [all but one, at least 2].")] = None,
     round_deadline: Annotated[float | None, typer.Option(help="Seconds a round may take [120].")] = None,
     member: Annotated[list[str] | None, typer.Option(help="Only these members; repeat [all admitted].")] = None,
@@ -117,6 +124,8 @@ def train(
     said = (PlanFile() if plan is None else read_plan_file(plan)).with_overrides(
         epsilon=epsilon,
         delta=delta,
+        noise=noise,
+        method=recipe,
         rounds=rounds,
         quorum=quorum,
         round_deadline_s=round_deadline,
@@ -147,6 +156,7 @@ def train(
         f"epsilon {epsilons['pld']:.3f} (PLD), {epsilons['prv']:.3f} (PRV), {epsilons['rdp']:.3f} (RDP) "
         f"at delta {summary['delta']:g}, {summary['adjacency']}, per institution"
     )
+    typer.echo(summary["trust"])
     typer.echo(f"model {summary['model_hash'][:16]} in {summary['model']}, {summary['seconds']:.1f} s")
     typer.echo(f"its card: {summary['card']}, and beside it {Path(summary['card']).with_suffix('.html').name}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any
 
 from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError
@@ -20,11 +20,11 @@ from federation.training import Recipe
 from federation.training import dimension as dimension_of
 from federation.training.recipe import noise_of
 from federation.training.sums import SumRecipe, sum_model
+from server.choices import Method, Noise
 
-Method: TypeAlias = Literal["fedavg", "a", "g", "gp"]
-Noise: TypeAlias = Literal["local", "secagg"]
 WEEK_S = 7 * 86_400
 MIN_BATCH = 1.0
+LEAST_SHARING = 3  # members: with two, each would know the other's part of a sum
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class PlanOptions:
     recipe            None: that of `method`, or the default one for this budget and these sizes
     method            "fedavg": federated averaging; "a", "g", "gp": a recipe of sums (docs/recipes.md); None: federated
                       averaging under local noise, under secure aggregation pairs where the noise is low enough
-    noise             "local": every member adds all its noise; "secagg": shares of it, under masks
+    noise             "local": every member adds all its noise; "secagg": shares of it, under masks; None: "secagg" for
+                      three members or more, unless something is asked for that only federated averaging has
+    rounds, steps_per_round, sampling_rate, clip   of federated averaging; None: 20, 5, .2, .5
     droppers          members whose answer a masked round may do without; every one costs accuracy (docs/secagg.md)
     colluders         members that may put together what they know; 1 is the member itself
     force             go on with too few records
@@ -53,10 +55,10 @@ class PlanOptions:
     now: float
     epsilon: float = 1.0
     delta: float | None = None
-    rounds: int = 20
-    steps_per_round: int = 5
-    sampling_rate: float = 0.2
-    clip: float = 0.5
+    rounds: int | None = None
+    steps_per_round: int | None = None
+    sampling_rate: float | None = None
+    clip: float | None = None
     spare_rounds: int = 2
     evaluation_share: float = 0.05
     quorum: int | None = None
@@ -64,11 +66,24 @@ class PlanOptions:
     lifetime_s: float = WEEK_S
     recipe: AnyRecipe | None = None
     method: Method | None = None
-    noise: Noise = "local"
+    noise: Noise | None = None
     droppers: int = 0
     colluders: int = 1
     force: bool = False
     overseen: bool = False
+
+    @property
+    def averaging(self) -> dict[str, Any]:
+        """What is said that only federated averaging has."""
+        said = {name: getattr(self, name) for name in ("rounds", "steps_per_round", "sampling_rate", "clip")}
+        return {name: value for name, value in said.items() if value is not None}
+
+    def noise_for(self, members: int) -> Noise:
+        """As asked, or chosen for so many members."""
+        if self.noise is not None:
+            return self.noise
+        averages = self.method == "fedavg" or isinstance(self.recipe, Recipe) or self.averaging
+        return "secagg" if members >= LEAST_SHARING and not averages and self.recipe is None else "local"
 
 
 def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOptions) -> TrainingPlan:
@@ -106,13 +121,10 @@ def _by_averaging(
     privacy = PrivacyPlan.calibrate(
         epsilon=options.epsilon,
         delta=delta,
-        rounds=options.rounds,
-        steps_per_round=options.steps_per_round,
-        sampling_rate=options.sampling_rate,
-        clip=options.clip,
         spare_rounds=options.spare_rounds,
         evaluation_share=options.evaluation_share,
         distribution=noise_of(options.recipe.family if options.recipe else "additive"),
+        **options.averaging,
     )
     return options.recipe or Recipe.default(catalogue, privacy, sizes), privacy
 
@@ -122,7 +134,7 @@ def _by_sums(
 ) -> tuple[AnyRecipe, PrivacyPlan] | None:
     """None where federated averaging is asked for. Raises ConfigurationError for it under secure aggregation."""
     sharing = None
-    if options.noise == "secagg":
+    if options.noise_for(len(sizes)) == "secagg":
         sharing = SharedNoise(members=len(sizes), colluders=options.colluders, droppers=options.droppers)
     recipe = options.recipe
     if recipe is None and options.method in ("a", "g", "gp"):
@@ -130,6 +142,9 @@ def _by_sums(
     elif recipe is None and options.method is None and sharing is not None:
         recipe = SumRecipe.default(catalogue, options.epsilon, delta, sizes, sharing)
     if isinstance(recipe, SumRecipe):
+        if options.averaging:
+            expected = f"none of them: recipe {recipe.method} fixes its rounds"
+            raise ConfigurationError("plan", got=", ".join(options.averaging), expected=expected)
         return recipe, recipe.calibrate(
             epsilon=options.epsilon,
             delta=delta,
@@ -148,6 +163,18 @@ def _norm_bound(catalogue: Catalogue, recipe: AnyRecipe, privacy: PrivacyPlan, s
         model = sum_model(catalogue, recipe, privacy, sizes)
         return max(model.bound(number, max(sizes)) for number in range(1, len(model.rounds) + 1))
     return update_norm_bound(recipe, privacy, min(sizes), dimension_of(catalogue, recipe))
+
+
+def trust(plan: TrainingPlan) -> str:
+    """Under which assumption the plan's epsilon holds, in a sentence for people."""
+    sharing = plan.privacy.sharing
+    if sharing is None:
+        return "local noise: every institution adds all the noise its own guarantee needs, and need trust nobody"
+    drop = f", and {sharing.droppers} may drop out of a round" if sharing.droppers else ""
+    return (
+        f"shared noise under secure aggregation: the coordinator sees sums and no institution's update; epsilon holds "
+        f"against the coordinator and any {sharing.colluders} of the {sharing.members} institutions together{drop}"
+    )
 
 
 def method_of(recipe: AnyRecipe) -> Method:

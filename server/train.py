@@ -22,10 +22,11 @@ from federation.rounds import Member, TrainingPlan
 from federation.rounds.plan import read_recipe
 from server.card import CARD, write_card
 from server.checkpoint_store import PLAN, CheckpointStore
+from server.choices import Method, Noise
 from server.home import CoordinatorHome
 from server.membership import Membership
 from server.oversight.cards import say_card
-from server.plans import Method, Noise, PlanOptions, build_plan
+from server.plans import PlanOptions, build_plan, method_of, trust
 from server.run_submission import run_training
 
 OnEvent = Callable[[Mapping[str, Any]], None]
@@ -161,6 +162,9 @@ def summarise(home: CoordinatorHome, plan: TrainingPlan, model: Path, *, seconds
         "members": [member.institution for member in plan.members],
         "adjacency": plan.privacy.adjacency,
         "delta": plan.privacy.delta,
+        "recipe": method_of(plan.recipe),
+        "noise": plan.privacy.noise,
+        "trust": trust(plan),
         "epsilon": {"asked": plan.privacy.epsilon, "pld": claims.pld, "prv": claims.prv, "rdp": claims.rdp},
         "evaluated": store.evaluation() is not None,
         "seconds": round(seconds, 3),

@@ -26,7 +26,8 @@ from federation.evaluation.metrics import Metrics, evaluate
 from federation.privacy import Claims, check_delta, check_enough_records
 from federation.records import load_records
 from federation.records.encoded import Encoded
-from server.plans import Method, Noise, method_of
+from server.choices import Method, Noise
+from server.plans import method_of
 from workbench.baselines import additive_logits, boosting_logits, federated_logits, outcomes
 from workbench.in_process import train_in_process
 from workbench.partition import Split, holdout, nominal_sizes, partition

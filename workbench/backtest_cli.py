@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from federation.errors import FederationError, TooFewRecords
-from server.plans import Method, Noise
+from server.choices import Method, Noise
 from workbench.partition import Split
 
 app = typer.Typer(

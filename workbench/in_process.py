@@ -33,8 +33,9 @@ from protocols.canonical import digest
 from protocols.signing import SigningKey
 from server.assembly import Pace
 from server.checkpoint_store import CheckpointStore
+from server.choices import Method, Noise
 from server.oversight.trail import Unlogged
-from server.plans import Method, Noise, PlanOptions, build_plan
+from server.plans import PlanOptions, build_plan
 from server.round_driver import RoundDriver
 
 _BUNDLE = digest("fedscore/v1/backtest-bundle", b"no bundle: every node is in this process").hex()
