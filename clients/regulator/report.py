@@ -32,6 +32,14 @@ LIMITS = (
     "The log proves what was claimed and that it was never rewritten. Audits test the trainer that is presented. Only "
     "replayed rounds show what production did."
 )
+_METRICS = {
+    "auc": "AUC",
+    "ks": "KS",
+    "gini": "Gini",
+    "brier": "Brier score",
+    "ece": "Calibration error",
+    "bad_rate": "Rate of bad",
+}
 
 
 def write_report(path: Path, examined: Examined, policy: Policy, export: Path) -> None:
@@ -54,12 +62,13 @@ def render(examined: Examined, policy: Policy, export: Path, now: datetime | Non
     environment.filters |= {"epsilon": _epsilon, "day": _day, "figure": _claimed}
     template = files("clients.regulator").joinpath("report.html.j2").read_text(encoding="utf-8")
     verdict, account = examined.verdict, examined.account
+    seen = None if verdict.checkpoint is None else verdict.checkpoint["witnessed"]
     return environment.from_string(template).render(
         verdict=verdict,
         policy=policy,
         export={"name": export.name, "sha256": _sha256(export)},
         checkpoint=verdict.checkpoint,
-        witnessed=None if verdict.checkpoint is None else _time(verdict.checkpoint["witnessed"]),
+        witnessed=_time(seen),
         period=account.period,
         account=account,
         ledgers=[account.ledgers[key] for key in sorted(account.ledgers)],
@@ -76,8 +85,10 @@ def render(examined: Examined, policy: Policy, export: Path, now: datetime | Non
         made=f"{now or datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         policy_sha256=hashlib.sha256(canonical(policy.model_dump(mode="json"))).hexdigest(),
         failed=[step for step in verdict.steps if step.outcome is not Outcome.HOLDS],
-        audits=list(paired(account.asked, account.audits, "request", "expires")),
-        replays=list(paired(account.drawn, account.replays, "draw", "deadline")),
+        audits=list(paired(account.asked, account.audits, "request", "expires", seen)),
+        replays=list(paired(account.drawn, account.replays, "draw", "deadline", seen)),
+        claims=list(_claims(account, policy)),
+        unproven=list(_unproven(account, policy)),
     )
 
 
@@ -86,21 +97,51 @@ def paired(
     answers: Sequence[tuple[int, Mapping[str, Any]]],
     names: str,
     due: str,
+    seen: int | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """What was asked for beside what answers it; then answers that nobody asked for. `names`: by which field."""
+    """What was asked for beside what answers it; then answers that nobody asked for. `names`: by which field.
+
+    Late is what was due before witnesses last looked (`seen`, Unix s), and they saw no answer.
+    """
     by_leaf: dict[str, list[tuple[int | None, Mapping[str, Any] | None]]] = {}
     for index, said in answers:
         by_leaf.setdefault(str(said.get(names)), []).append((index, said))
     for index, leaf, said in asked:
         for at, answer in by_leaf.pop(leaf, [(None, None)]):  # more than one: all are shown
-            yield {"asked": index, "due": _due(said.get(due)), "said": said, "at": at, "answer": answer}
+            until = said.get(due)
+            late = answer is None and seen is not None and isinstance(until, int) and until < seen
+            yield {"asked": index, "due": _due(until), "said": said, "at": at, "answer": answer, "late": late}
     for listed in by_leaf.values():
         for at, answer in listed:
-            yield {"asked": None, "due": "", "said": answer, "at": at, "answer": answer}
+            yield {"asked": None, "due": "", "said": answer, "at": at, "answer": answer, "late": False}
 
 
 def _due(unix: object) -> str:
     return day(unix) if isinstance(unix, int) and unix >= 0 else ""
+
+
+def _claims(account: Account, policy: Policy) -> Iterator[str]:
+    """The most that any institution claims to have spent, beside what the policy allows."""
+    for scope, what in ((Scope.RUN, "a run"), (Scope.YEAR, "a year"), (Scope.LIFETIME, "all time")):
+        runs = (run.amount for ledger in account.ledgers.values() for run in ledger.runs.values())
+        spans = (amount for ledger in account.ledgers.values() for amount in ledger.amounts.values())
+        listed = [a.capped for a in (runs if scope is Scope.RUN else spans) if a is not None and a.scope is scope]
+        if listed:
+            limit = getattr(policy.caps, scope.value)
+            yield f"{what}: epsilon {_epsilon(max(listed))} at most, the policy allows {limit:g}"
+
+
+def _unproven(account: Account, policy: Policy) -> Iterator[str]:
+    """What nobody who reads an export can know, with how much of it was looked at."""
+    rounds, replays = sum(account.rounds.values()), sum(said.get("matches") is True for _, said in account.replays)
+    drawn, asked = len(account.drawn), len(account.asked)
+    passed = sum(said.get("passed") is True and said.get("request") is not None for _, said in account.audits)
+    looked = f"{rounds} rounds are stated, {drawn} updates were drawn, {replays} replays match"
+    yield f"What production did in rounds that were not replayed: {looked}."
+    yield f"That the trainer audited is the one in use: {asked} audits were asked for, {passed} of these passed."
+    yield f"That at most {policy.quorum.faults} of the {len(policy.witnesses)} witnesses lie together with the log."
+    yield "When something was done: times in ledgers are the institutions' own, only their order is witnessed."
+    yield "That an institution has no second name, and that records are what its plan says they are."
 
 
 def _budgets(account: Account) -> Iterator[dict[str, Any]]:
@@ -142,10 +183,11 @@ def _card(data: bytes) -> dict[str, Any]:
     try:
         card = json.loads(data)
         findings = card["findings"] or {}
-        metrics = {name: _figure(value) for name, value in findings.get("metrics", {}).items()}
+        metrics = {_METRICS.get(name, name): _figure(value) for name, value in findings.get("metrics", {}).items()}
         fairness = [
-            (item["attribute"], item["cut_off"], [_comparison(each) for each in item["comparisons"]])
+            {"attribute": item["attribute"], "cut_off": item["cut_off"], **_comparison(each)}
             for item in findings.get("fairness", ())
+            for each in item["comparisons"]
         ]
         return {"purpose": str(card["purpose"]), "metrics": metrics, "fairness": fairness}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -159,11 +201,13 @@ def _figure(value: Any) -> str:
     return f"{float(value['value']):.3f}{error}"
 
 
-def _comparison(value: Any) -> str:
+def _comparison(value: Any) -> dict[str, Any]:
     found = "withheld" if value["value"] is None else f"{float(value['value']):.3f}"
     verdict = {True: "holds", False: "does not hold"}.get(value["holds"], "cannot be compared")
     doubt = ", within the margin of noise and chance" if value["uncertain"] else ""
-    return f"{value['title']}: {found}, limit {float(value['limit']):g}: {verdict}{doubt}"
+    broken = value["holds"] is False and not value["uncertain"]
+    limit = float(value["limit"])
+    return {"title": value["title"], "found": found, "limit": limit, "result": verdict + doubt, "broken": broken}
 
 
 def _epsilon(value: float) -> str:

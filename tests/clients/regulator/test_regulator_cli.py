@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,6 +14,7 @@ import pytest
 from oversight_federation import audited, honest
 from oversight_lies import rewritten
 from oversight_world import key_of, policy_values
+from regulator_content import card_of, disputed
 from typer.testing import CliRunner
 
 from clients.regulator.cli import app
@@ -68,7 +70,15 @@ def test_the_report_says_who_what_and_what_it_does_not_show(tmp_path: Path, poli
     result = RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--report", str(report)])
     assert result.exit_code == 0, result.output
     page = report.read_text()
-    for text in (LIMITS, "All ten steps hold", "bank-a, bank-b, bank-c", "one record at one institution", "0.93"):
+    said = ("a run: epsilon 0.5294 at most, the policy allows 1", "3 rounds are stated, 0 updates were drawn")
+    for text in (
+        LIMITS,
+        "All ten steps hold",
+        "bank-a, bank-b, bank-c",
+        "one record at one institution",
+        "0.93",
+        *said,
+    ):
         assert text in page
     assert "<script" not in page
     assert "http://" not in page
@@ -97,9 +107,38 @@ def test_the_report_of_a_replay_in_another_form(tmp_path: Path, policy: Path, fi
 def test_the_report_pairs_what_was_asked_with_every_answer() -> None:
     asked = [(3, "aa", {"institution": "bank-a", "deadline": 1_780_000_000}), (4, "bb", {"institution": "bank-b"})]
     answers = [(5, {"draw": "aa", "matches": False}), (6, {"draw": "aa", "matches": True}), (7, {"draw": "zz"})]
-    rows = [(row["asked"], row["at"], row["due"]) for row in paired(asked, answers, "draw", "deadline")]
+    found = list(paired(asked, answers, "draw", "deadline"))
+    rows = [(row["asked"], row["at"], row["due"]) for row in found]
     due = "2026-05-28 20:26 UTC"
     assert rows == [(3, 5, due), (3, 6, due), (4, None, ""), (None, 7, "")]
+
+
+@pytest.mark.parametrize(("seen", "late"), [(None, False), (1_780_000_000, False), (1_780_000_001, True)])
+def test_an_answer_is_late_once_witnesses_looked_after_its_time(seen: int | None, late: bool) -> None:
+    asked = [(3, "aa", {"deadline": 1_780_000_000}), (4, "bb", {"deadline": 1_780_000_000})]
+    rows = list(paired(asked, [(5, {"draw": "aa"})], "draw", "deadline", seen))
+    assert [row["late"] for row in rows] == [False, late]
+
+
+def test_the_report_of_a_full_trail_shows_quality_fairness_audits_and_replays(tmp_path: Path, policy: Path) -> None:
+    path, report = disputed().export(tmp_path / "export.zip"), tmp_path / "report.html"
+    assert RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--report", str(report)]).exit_code == 1
+    page = re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", report.read_text()))
+    card = card_of(disputed())["findings"]
+    wanted = [
+        f"{card['metrics']['auc']['value']:.3f} ± {card['metrics']['auc']['se']:.3f}",
+        "Four-fifths rule on approvals",
+        "does not hold",
+        "2 of 10 steps do not hold: 8, 9. The first finding: step 8, log entry 62: audit canary of bank-b",
+        "canary 62 1 1.3100 failed",
+        "61 update_differs",
+        "train round 2, attempt 1 – late",  # bank-c's
+        "train round 2, attempt 1 – open",  # bank-b's
+        "3 rounds are stated, 4 updates were drawn, 1 replays match",
+        "1 audits were asked for, 1 of these passed",
+    ]
+    for text in wanted:
+        assert text in page, text
 
 
 def test_the_report_as_pdf(tmp_path: Path, policy: Path) -> None:
