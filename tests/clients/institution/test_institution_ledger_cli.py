@@ -13,7 +13,7 @@ from clients.institution.ledger_cli import app, mechanism
 from federation.errors import BudgetExceeded, LedgerError
 from federation.ledger import Ledger, Release
 from federation.ledger.renyi import conversion
-from federation.privacy.event import GaussianEvent
+from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "FEDSCORE_HOME": ""})
 STEP = GaussianEvent(sampling_rate=1.0, noise_multiplier=20.0, steps=5)
@@ -165,3 +165,17 @@ def test_a_home_that_was_never_used_has_no_ledger(empty_home: InstitutionHome, t
 
 def test_a_mechanism_in_words() -> None:
     assert mechanism(GaussianEvent(0.2, 7.6312, 5)) == "Gaussian 7.631 x clip, Poisson q=0.2, 5 steps"
+    assert mechanism(DiscreteGaussianEvent(1.0, 20.0, 1)) == "discrete Gaussian 20 x clip, full batch, 1 steps"
+
+
+def test_the_noise_of_an_integer_run_is_named_as_what_it_is(empty_home: InstitutionHome, tmp_path: Path) -> None:
+    """As the ledger was written, and read again: both kinds of noise cost the same, and are not the same."""
+    url = f"sqlite:///{tmp_path / 'both.db'}"
+    ledger = Ledger.open(url, institution="bank-a", key=empty_home.signing_key, caps=empty_home.caps())
+    for round, event in ((1, STEP), (2, DiscreteGaussianEvent(1.0, 20.0, 5))):
+        ledger.fail(ledger.reserve(release(round, event=event)), "internal")
+    ledger.close()
+    env = {"FEDSCORE_INSTITUTION_DATABASE_URL": url}
+    said = RUNNER.invoke(app, ["--home", str(empty_home.path)], env=env, catch_exceptions=False).output
+    assert "discrete Gaussian 20 x clip, full batch, 5 steps" in said
+    assert said.count("Gaussian 20 x clip") == 2
