@@ -8,6 +8,8 @@ CATALOGUE ?=
 export FLWR_TELEMETRY_ENABLED := 0
 export FLWR_DISABLE_UPDATE_CHECK := 1
 export OMP_NUM_THREADS ?= 1
+# Containers set it; hundreds of processes start below, and each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # One more than there are cores: tests that start a federation wait more than they compute.
 WORKERS ?= $(shell expr $$(nproc) + 1)
@@ -37,7 +39,7 @@ test: dev
 # What takes minutes: the demonstration and what it left, twenty kills in one run, floods of hostile messages, timings of
 # present against absent.
 soak: demo
-	$(PYTEST) -m soak --durations=10
+	$(PYTEST) -m soak --durations=10 $$(grep -rl --include='test_*.py' 'mark\.soak' tests)
 
 lint: dev
 	$(BIN)/ruff check .

@@ -69,7 +69,7 @@ class ReplayedWorld:
 
     def prepare(self, run_id: str, rounds: int, **options: Any) -> TrainingPlan:
         store = MembershipStore.open(self.coordinator.database_url)
-        values = {"epsilon": 8.0, "spare_rounds": 20, "round_deadline_s": 60.0, "force": True, **options}
+        values = {"epsilon": 8.0, "spare_rounds": 20, "round_deadline_s": 180.0, "force": True, **options}
         plan = prepare(
             self.coordinator,
             store.admitted(),
@@ -102,7 +102,7 @@ class ReplayedWorld:
         said = fedscore("regulator", "draw", *where, "--phase", phase, "--json", home=self.regulator.path)
         leaf: str = json.loads(said.stdout)["leaf_hash"]
         home = self.homes[institution]
-        until(lambda: leaf in {each.leaf for each in open_draws(home.path)}, 20, "the node has noticed the draw")
+        until(lambda: leaf in {each.leaf for each in open_draws(home.path)}, 60, "the node has noticed the draw")
         return leaf
 
     def sealed(self, institution: str, place: Place) -> Sealed:
@@ -116,7 +116,7 @@ class ReplayedWorld:
     def replay(self, institution: str, leaf: str, *options: str) -> dict[str, Any]:
         """What `fedscore institution replay` says; asked again while no quorum has cosigned the draw."""
         home = self.homes[institution].path
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         while True:
             said = fedscore("institution", "replay", leaf, "--json", *options, home=home, check=False)
             if said.returncode in (0, 1) and said.stdout:

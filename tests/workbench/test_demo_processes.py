@@ -136,12 +136,13 @@ def test_command_refuses_with_exit_code_1(tmp_path: Path) -> None:
 
 @pytest.mark.integration
 @pytest.mark.soak
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_demonstration_leaves_no_process(tmp_path: Path, sign: signal.Signals) -> None:
     out = tmp_path / "demo"
     command = [sys.executable, "-m", "federation.cli", "demo", "--persons", "6000", "--out", str(out), "--force"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True) as demo:
-        deadline = time.monotonic() + 150
+        deadline = time.monotonic() + 300
         while not (out / "logs" / "cassiopeia.log").exists():
             assert demo.poll() is None, demo.stderr.read().decode() if demo.stderr else ""
             assert time.monotonic() < deadline, "the institutions never started"
@@ -149,7 +150,7 @@ def test_interrupted_demonstration_leaves_no_process(tmp_path: Path, sign: signa
         time.sleep(1.0)
         assert len(marked(str(out))) > 4
         os.kill(demo.pid, sign)
-        _, said = demo.communicate(timeout=60)
+        _, said = demo.communicate(timeout=150)
     assert demo.returncode == 130, said.decode()
     assert marked(str(out)) == []
 
