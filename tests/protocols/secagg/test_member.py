@@ -68,6 +68,29 @@ def test_the_same_again_gives_the_same_bytes() -> None:
     )
 
 
+def test_what_is_kept_elsewhere_is_sent_again_as_it_was() -> None:
+    """`mask` in memory, the masked vector into the caller's store, `sent` from there, also after a crash."""
+    world = World(plan_of(4, 1, rounds=2))
+    vector = world.vectors(5)[ME]
+    kept, masked = again(world).mask(1, vector)
+    state = again(world).sent(1, masked)
+    assert state.to_bytes() == kept.to_bytes()
+    assert state.sent(1, masked) is state
+    with pytest.raises(StageError, match="round 1: got a second vector"):
+        state.sent(1, masked + 1)
+    with pytest.raises(StageError, match="round 1: got a second vector"):
+        state.mask(1, vector + 1)
+    with pytest.raises(StageError, match="round 1: got a round that is over"):
+        state.finish(1).sent(1, masked)
+
+
+def test_an_advert_is_the_same_whenever_it_is_asked_for_before_a_round_is_over() -> None:
+    world = World(plan_of(4, 1, rounds=2))
+    assert again(world).advert() == world.collector.adverts[ME]
+    with pytest.raises(StageError, match=r"secagg\.advert: got a question after rounds"):
+        world.states[ME].finish(1).advert()
+
+
 def test_what_is_finished_is_forgotten() -> None:
     world = World(plan_of(4, 1, rounds=2))
     vectors = world.vectors(5)
