@@ -3,6 +3,8 @@
 1. Every result passes by its own figures: no check failed, and no more was measured than is claimed.
 2. Every request was answered in time by the audit that was asked for: kind, plan and seed.
 3. A result that nobody asked for is the institution's own word; it may show a fault, and proves nothing.
+4. A request that no trainer answers (of no logged plan, of an institution that is not in it) is noted: it is a slip of
+   the regulator's, and nobody owes an answer.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 
 from clients.regulator.findings import day
 from clients.regulator.line import Line
+from clients.regulator.plans import Plans, without_trainer
 from clients.regulator.steps.base import Step
 from federation.oversight.audits import AuditRequest, AuditResult
 from protocols.errors import ProtocolError
@@ -30,10 +33,10 @@ class Asked:
 
 
 class Audits:
-    """Checks on behalf of `step`, which keeps the findings."""
+    """Checks on behalf of `step`, which keeps the findings, against the plans that it has read."""
 
-    def __init__(self, step: Step) -> None:
-        self._step = step
+    def __init__(self, step: Step, plans: Plans) -> None:
+        self._step, self._plans = step, plans
         self._asked: dict[str, Asked] = {}
         self._passed = 0
 
@@ -51,7 +54,10 @@ class Audits:
 
     def finish(self) -> None:
         for asked in self._asked.values():
-            if self._step.case.is_over(asked.said.expires, asked.answered):
+            nothing = without_trainer(self._plans.by_hash.get(asked.said.plan_hash), asked.said.institution)
+            if nothing and asked.answered is None:
+                self._step.note(f"{asked.name}: asked for at log entry {asked.line.index}, and {nothing}")
+            elif self._step.case.is_over(asked.said.expires, asked.answered):
                 late = "no answer" if asked.answered is None else f"an answer at log entry {asked.answered}, too late"
                 self._verdict(asked.line, asked.name, late, f"a result by {day(asked.said.expires)}")
             elif asked.answered is None:

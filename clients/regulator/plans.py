@@ -10,6 +10,7 @@ from federation.oversight import PLAN
 from federation.privacy.event import Event
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.signed_plan import SignedPlan
+from federation.training.recipe import Recipe
 
 
 @dataclass
@@ -46,3 +47,12 @@ def allowed(plan: TrainingPlan, phase: str) -> int:
     if phase == "train":
         return plan.rounds + plan.privacy.spare_rounds
     return 1 if plan.privacy.evaluation_event() is not None else 0
+
+
+def without_trainer(plan: TrainingPlan | None, institution: str) -> str | None:
+    """Why `institution` has no trainer under `plan` that could be audited; None where it has one."""
+    if plan is None:
+        return "no such plan is in the log"
+    if plan.member(institution) is None:
+        return f"the plan of {plan.run_id} does not name {institution}"
+    return None if isinstance(plan.recipe, Recipe) else f"the plan of {plan.run_id} trains by sums, without a trainer"

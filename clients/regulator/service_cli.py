@@ -10,7 +10,7 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -22,6 +22,9 @@ from federation.observability.cli import Wait, show_health
 from federation.runtime.logging import configure_process
 from protocols.signing import VerifyingKey
 from protocols.transparency import Entry, verify_promise
+
+if TYPE_CHECKING:
+    from clients.regulator.asking import Askable
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
 AUTHORITY = "log-authority.pem"
@@ -130,10 +133,14 @@ def request_audit(
     days: Days = 14,
     as_json: AsJson = False,
 ) -> None:
-    """Ask an institution for an audit, with a seed drawn here; in the log when this returns."""
+    """Ask an institution for an audit, with a seed drawn here; in the log when this returns.
+
+    What the own copy of the log does not show (the institution, the plan) is refused before anything is signed.
+    """
     from federation.oversight.audits import AuditRequest
 
     opened = RegulatorHome.open(home)
+    _askable(opened).check_audit(institution, plan)
     seed, expires = secrets.token_hex(32), int(time.time()) + days * _DAY_S
     entry = AuditRequest(institution, kind, plan, seed, expires).sign(opened.signing_key)
     _say(opened, f"audit/{institution}/{entry.hash.hex()}", entry)
@@ -154,15 +161,30 @@ def draw(
     days: Days = 14,
     as_json: AsJson = False,
 ) -> None:
-    """Draw a round beyond those that `watch` draws by itself; in the log when this returns."""
+    """Draw a round beyond those that `watch` draws by itself; in the log when this returns.
+
+    What the own copy of the log does not show (run, round, attempt, institution) is refused before anything is signed.
+    """
     from clients.regulator.watch.replays import slot_of
     from federation.oversight.replay import Draw, Place
 
     opened, place = RegulatorHome.open(home), Place(run, phase, round, attempt)
+    _askable(opened).check_draw(institution, place)
     asked = Draw(institution, run, phase, round, attempt, int(time.time()) + days * _DAY_S)
     entry = _say(opened, slot_of(institution, place), asked.entry(opened.signing_key))
     said = {"leaf_hash": entry.hash.hex()}
     typer.echo(json.dumps(said) if as_json else f"fedscore institution replay {entry.hash.hex()}   # at {institution}")
+
+
+def _askable(home: RegulatorHome) -> Askable:
+    from clients.regulator.asking import Askable
+    from clients.regulator.mirror import MirrorStore
+
+    store = MirrorStore.open(home.database_url)
+    try:
+        return Askable.read(store)
+    finally:
+        store.close()
 
 
 def _say(home: RegulatorHome, slot: str, entry: Entry) -> Entry:

@@ -27,7 +27,7 @@ class CapsStep(Step):
         self._reserved: Counter[tuple[str, str, str]] = Counter()
         self._refused: Counter[tuple[str, str]] = Counter()
         self._highest: dict[str, float] = {}
-        self._audits = Audits(self)
+        self._audits = Audits(self, self._plans)
 
     def take(self, line: Line) -> None:
         self._plans.take(line)
