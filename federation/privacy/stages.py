@@ -18,6 +18,8 @@ from federation.errors import PrivacyError
 from federation.privacy.accounting import spent
 from federation.privacy.calibration import checked_mu
 from federation.privacy.event import GaussianEvent
+from protocols.errors import MessageError
+from protocols.secagg.plan import threshold
 
 # Within these bounds the accountants answer in less than a second and the mechanism's arithmetic is exact to rounding.
 MAX_MULTIPLIER = 1e4
@@ -41,7 +43,8 @@ class SharedNoise(BaseModel):
     colluders   c >= 1 whose own noise protects nobody from themselves: every member knows its own
     droppers    d whose share may be missing from a round's sum
 
-    Raises PrivacyError where K - d members are fewer than the threshold.
+    Raises PrivacyError unless K - c > d (d + 1): otherwise lists of survivors that differ from member to member would
+    open a sum with the noise of fewer than K - c - d honest members (docs/secagg.md).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -52,23 +55,24 @@ class SharedNoise(BaseModel):
 
     @model_validator(mode="after")
     def _enough_remain(self) -> Self:
-        if self.members - self.droppers < self.threshold or self.provision < 1:
-            raise PrivacyError(
-                "privacy.sharing",
-                got=f"{self.members} members, {self.colluders} colluders, {self.droppers} droppers",
-                expected=f"at least {self.threshold} members left, and one honest among them",
-            )
+        try:
+            threshold(self.members, self.colluders, self.droppers)
+        except MessageError as error:
+            raise PrivacyError("privacy.sharing", got=error.got, expected=error.expected) from None
+        if self.provision < 1:
+            got = f"{self.members} members, {self.colluders} colluders, {self.droppers} droppers"
+            raise PrivacyError("privacy.sharing", got=got, expected="one honest member left at least")
         return self
 
     @property
     def threshold(self) -> int:
-        """tau, the fewest that open anything: 2 tau > K + c, so that no two sets of answers can be had of one round."""
-        return (self.members + self.colluders) // 2 + 1
+        """tau, the fewest that open anything: (d + 1) tau > d K + c keeps a round to one sum of enough members."""
+        return threshold(self.members, self.colluders, self.droppers)
 
     @property
     def fewest(self) -> int:
         """Survivors below which a round is aborted."""
-        return max(self.threshold, self.members - self.droppers)
+        return self.members - self.droppers
 
     @property
     def provision(self) -> int:

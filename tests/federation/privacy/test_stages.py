@@ -133,7 +133,8 @@ def test_for_every_federation_of_up_to_fifty_the_honest_rest_adds_all_the_noise(
     for members in range(3, 51):
         for colluders in {1, 2, members // 2, members - 1}:
             for droppers in range(0, members, 1 + members // 10):
-                tau = next(t for t in range(1, 2 * members) if 2 * t > members + colluders)
+                d = droppers
+                tau = next(t for t in range(1, 2 * members) if (d + 1) * t > d * members + colluders) if d else members
                 if members - droppers < tau or members - colluders - droppers < 1:
                     with pytest.raises((PrivacyError, ValidationError)):
                         SharedNoise(members=members, colluders=colluders, droppers=droppers)
@@ -141,8 +142,10 @@ def test_for_every_federation_of_up_to_fifty_the_honest_rest_adds_all_the_noise(
                 sharing = SharedNoise(members=members, colluders=colluders, droppers=droppers)
                 assert (sharing.threshold, sharing.fewest) == (tau, members - droppers)
                 assert sharing.provision == members - colluders - droppers
-                # two lists of survivors that were both answered would share an honest member, who answers one only
-                assert 2 * sharing.threshold - members > colluders
+                # two lists of survivors that were both answered would share an honest member, who answers one only;
+                # and d + 1 honest members cannot each be missing from tau - c lists, of which none lacks more than d
+                assert 2 * sharing.threshold - members > colluders or not droppers
+                assert (d + 1) * (sharing.threshold - colluders) > d * (members - colluders)
 
 
 @given(st.floats(0.01, 1e4), st.integers(1, 50))
