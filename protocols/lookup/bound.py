@@ -6,6 +6,9 @@ from protocols.canonical import canonical, digest
 
 CEREMONY_LABEL = "fedscore/v1/lookup/roster-context"
 ENROL_KIND = "lookup-enrol"
+# Requests and steps are logged in hexadecimal, with their envelopes, and an entry of the log has at most 65,535 bytes.
+ENROL_POINTS = 1000  # of one request
+MAX_STEP_BYTES = 31 * 2**10  # of a step's body
 
 
 def ceremony_context(proposal: bytes) -> bytes:

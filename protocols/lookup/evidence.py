@@ -22,8 +22,8 @@ from protocols.signing import SigningKey, VerifyingKey
 _ANSWERED = "fedscore/v1/lookup/answered"
 _VERDICT = "fedscore/v1/lookup/verdict"
 _MAX_VERDICT = 4096
-MAX_VERDICTS = 56
-"""Of one auditor and epoch: as many as fit into a step (64 KiB), whatever the auditor is called."""
+MAX_VERDICTS = 27
+"""Of one auditor and epoch: as many as fit into a step (31 KiB), whatever the auditor is called."""
 
 
 def keys_hash(keys: bytes) -> bytes:

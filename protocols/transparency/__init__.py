@@ -43,11 +43,20 @@ from protocols.transparency.note import (
 from protocols.transparency.promise import Promise, check_kept, verify_promise
 from protocols.transparency.quorum import Cosigned, Quorum
 from protocols.transparency.statement import Statement
-from protocols.transparency.tile import Tile, bundles_of, read_bundle, tile_nodes, tiles_of, write_bundle
+from protocols.transparency.tile import (
+    MAX_ENTRY_BYTES,
+    Tile,
+    bundles_of,
+    read_bundle,
+    tile_nodes,
+    tiles_of,
+    write_bundle,
+)
 from protocols.transparency.witness import Fork, WitnessState
 
 __all__ = [
     "EMPTY_ROOT",
+    "MAX_ENTRY_BYTES",
     "Checkpoint",
     "Cosigned",
     "Entry",

@@ -18,7 +18,7 @@ from protocols.transparency.merkle import HASH_BYTES, NodeReader, node_hash
 
 WIDTH = 256
 ENTRIES = -1  # the level of entry bundles
-MAX_ENTRY_BYTES = 2**16 - 1  # of an entry that a bundle can carry
+MAX_ENTRY_BYTES = 2**16 - 1  # of an entry: a bundle of tlog-tiles has 16 bits for its length
 _HEIGHT = 8  # tree levels in a tile
 _MAX_LEVEL = 63
 _MAX_INDEX = 2**63 // WIDTH

@@ -10,7 +10,7 @@ from federation.errors import Refused
 from federation.oversight.reservations import LEDGER_ENTRY, read_logged, verify_logged
 from protocols.errors import SignatureError
 from protocols.signing import VerifyingKey
-from protocols.transparency import Entry, Statement
+from protocols.transparency import MAX_ENTRY_BYTES, Entry, Statement
 
 MEMBER_KINDS = frozenset({LEDGER_ENTRY, "replay-commitment", "replay-result", "audit-result"})
 REGULATOR_KINDS = frozenset({"beacon", "draw", "audit-request"})
@@ -37,6 +37,13 @@ def check_regulator_entry(entry: Entry, key: VerifyingKey | None) -> None:
     if key is None:
         raise Refused("unknown", "regulator", got="none named in the log", expected="a statement of the coordinator")
     _check_signer(Statement.read(entry), key)
+
+
+def check_size(entry: Entry) -> None:
+    """Raises Refused (too_large) for an entry that no bundle of C2SP tlog-tiles can carry, whoever says it."""
+    if len(entry.data) > MAX_ENTRY_BYTES:
+        got, expected = f"{len(entry.data)} bytes", f"at most {MAX_ENTRY_BYTES}"
+        raise Refused("too_large", f"entry of kind {entry.kind}", got=got, expected=expected)
 
 
 def _check_form(entry: Entry, kinds: frozenset[str]) -> None:

@@ -33,6 +33,7 @@ from protocols.transparency import (
     open_checkpoint,
 )
 from server.log import published
+from server.log.admission import check_size
 from server.log.tables import entries, nodes
 from server.log.tree import known_places, read_tile, tree_size, verify_tree, with_nodes
 
@@ -132,11 +133,13 @@ class LogStore:
         self._engine.dispose()
 
     def append(self, kind: str, body: bytes) -> Promise:
-        """The promise for one entry; the same entry again has the same promise. Raises MessageError, EncodingError."""
+        """The promise for one entry; the same entry again has the same promise. Raises as `extend`, EncodingError."""
         return self.extend([Entry(kind, body)])[0]
 
     def extend(self, batch: Sequence[Entry]) -> list[Promise]:
-        """The promises for entries that are on disk when it returns, in order."""
+        """The promises for entries that are on disk when it returns, in order. Raises Refused (too_large) before."""
+        for entry in batch:
+            check_size(entry)
         submission = _Submission(batch)
         with self._queueing:
             self._queue.append(submission)
@@ -262,9 +265,8 @@ class LogStore:
                 if leaf in places:
                     continue
                 places[leaf] = (frontier.size, now)
-                rows.append(
-                    {"position": frontier.size, "hash": leaf, "kind": entry.kind, "data": entry.data, "logged_at": now}
-                )
+                row = {"position": frontier.size, "hash": leaf, "kind": entry.kind, "data": entry.data}
+                rows.append({**row, "logged_at": now})
                 frontier, made = frontier.append(leaf)
                 completed += [{"level": level, "position": at, "hash": value} for level, at, value in made[1:]]
             if rows:
@@ -284,9 +286,8 @@ class LogStore:
         return with_nodes(connection, lambda node: Frontier.read(node, size))
 
     def _promise(self, leaf: bytes, index: int, logged_at: int) -> Promise:
-        return Promise.make(
-            self._key, leaf_hash=leaf, index=index, issued_at=logged_at, merge_delay_s=self._merge_delay_s
-        )
+        delay = self._merge_delay_s
+        return Promise.make(self._key, leaf_hash=leaf, index=index, issued_at=logged_at, merge_delay_s=delay)
 
 
 def _tree(connection: Connection, size: int | None) -> int:

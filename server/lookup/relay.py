@@ -22,6 +22,7 @@ from federation.runtime.logging import get_logger
 from protocols.canonical import canonical, parse_canonical
 from protocols.envelope import open_envelope, seal
 from protocols.errors import MessageError
+from protocols.lookup.bound import MAX_STEP_BYTES
 from protocols.lookup.context import EpochContext
 from protocols.lookup.manifest import SignedEpoch
 from protocols.lookup.roster import Roster
@@ -37,7 +38,6 @@ from server.lookup.folders import LookupFolders
 from server.lookup.record_store import EpochRecord, RecordStore, Said
 
 LOG_KIND = "lookup-step"
-MAX_BODY_BYTES = 64 * 2**10
 LOOK_S = 0.25  # how often what another process recorded is looked for
 _log = get_logger("relay")
 M = TypeVar("M", bound=Message)
@@ -75,8 +75,8 @@ class Relay:
         step = open_envelope(data, wire.Step, member_key(record, caller))
         if step.party != caller:
             raise Refused(Code.NOT_EXPECTED, "step.party", got=step.party, expected=caller)
-        if len(step.body) > MAX_BODY_BYTES:
-            raise Refused(Code.INVALID, "step.body", got=f"{len(step.body)} bytes", expected=MAX_BODY_BYTES)
+        if len(step.body) > MAX_STEP_BYTES:
+            raise Refused(Code.INVALID, "step.body", got=f"{len(step.body)} bytes", expected=MAX_STEP_BYTES)
         body = parse_canonical(step.body)
         said = Said(step.kind, caller, data)
         return self._record(claimed.counter, said, lambda at: self.check(self, at, caller, step.kind, body))

@@ -14,7 +14,7 @@ import grpc
 
 from federation.errors import Refused
 from protocols.envelope import open_envelope
-from protocols.lookup.bound import ENROL_KIND, enrol_body
+from protocols.lookup.bound import ENROL_KIND, ENROL_POINTS, enrol_body
 from protocols.lookup.leaf import KIND as LEAF_KIND
 from protocols.lookup.leaf import SignedLeaf
 from protocols.transparency import Entry
@@ -32,7 +32,6 @@ from server.slots import Slots
 
 MAX_WAIT_S = 20.0
 MAX_TICKET_S = 60.0
-MAX_POINTS = 4096
 MAX_LEAVES = 64
 _VIEW_BYTES = PART_BYTES
 _SLOTS = {"poll": (128, 2), "view": (96, 3), "ticket": (32, 8), "enrol": (24, 4), "short": (24, 8)}
@@ -176,9 +175,9 @@ class RelayService:
         if "enrolled" not in record.state.owed(caller):
             raise Refused(Code.NOT_EXPECTED, "enrol", got="a batch", expected="one while the caller owes `enrolled`")
         count, rest = divmod(len(batch.points), 32)
-        if rest or not 1 <= count <= MAX_POINTS:
+        if rest or not 1 <= count <= ENROL_POINTS:
             raise Refused(
-                Code.INVALID, "points", got=f"{len(batch.points)} bytes", expected=f"1 to {MAX_POINTS} points"
+                Code.INVALID, "points", got=f"{len(batch.points)} bytes", expected=f"1 to {ENROL_POINTS} points"
             )
         return count
 

@@ -16,8 +16,9 @@ from clients.institution.lookup.folders import RosterFolder
 from federation.lookup.parallel import spread
 from protocols.canonical import canonical, digest
 from protocols.errors import MessageError
+from protocols.lookup.bound import ENROL_POINTS
 from protocols.lookup.roster import Roster
-from protocols.oprf.enrolment import MAX_IDENTIFIERS, Enrolment
+from protocols.oprf.enrolment import Enrolment
 from protocols.wire import lookup_pb2 as wire
 
 CONTEXT_LABEL = "fedscore/v1/lookup/enrolment"
@@ -98,7 +99,7 @@ def enrol(
     store, seed = folder.pseudonyms, folder.seed(random)
     missing = store.missing(identifiers)
     publics = {member.institution: member.pseudonym_key for member in roster.members}
-    batches = [Batch(tuple(part), seed) for part in _cut(missing, MAX_IDENTIFIERS)]
+    batches = [Batch(tuple(part), seed) for part in _cut(missing, ENROL_POINTS)]
     at_once = max(1, min(processes, len(batches) // 2))
 
     def evaluated() -> Iterator[Work]:

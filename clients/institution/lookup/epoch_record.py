@@ -19,11 +19,11 @@ from federation.errors import ConfigurationError
 from protocols.canonical import parse_canonical
 from protocols.envelope import open_envelope
 from protocols.errors import MessageError
+from protocols.lookup.bound import MAX_STEP_BYTES
 from protocols.signing import VerifyingKey
 from protocols.wire import lookup_pb2 as wire
 
 RELAY, POOL = "relay", "pool"
-MAX_BODY = 64 * 2**10
 
 
 @dataclass
@@ -64,8 +64,8 @@ class EpochRecord:
         step = open_envelope(envelope.SerializeToString(deterministic=True), wire.Step, self._key(claimed))
         if step.counter != self.counter:
             raise MessageError("step.counter", got=step.counter, expected=self.counter)
-        if len(step.body) > MAX_BODY:
-            raise MessageError("step.body", got=f"{len(step.body)} bytes", expected=f"at most {MAX_BODY}")
+        if len(step.body) > MAX_STEP_BYTES:
+            raise MessageError("step.body", got=f"{len(step.body)} bytes", expected=f"at most {MAX_STEP_BYTES}")
         if (step.kind, step.party) in self._steps:
             raise MessageError("record", got=f"a second {step.kind} of {step.party}", expected="one of each kind")
         self._steps[step.kind, step.party] = step.body

@@ -13,7 +13,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from clients.institution.lookup.auditing import audited_rows
-from clients.institution.lookup.epoch_record import MAX_BODY
 from clients.institution.lookup.kept_answers import KeptAnswers
 from clients.institution.lookup.part import SECRETS_FILE, Part
 from federation.lookup.engines import load
@@ -21,6 +20,7 @@ from federation.runtime.logging import get_logger
 from federation.runtime.private_files import write_public
 from protocols.canonical import canonical, parse_canonical
 from protocols.errors import ProtocolError
+from protocols.lookup.bound import MAX_STEP_BYTES
 from protocols.lookup.evidence import MAX_VERDICTS, HandOver, Verdict, judge
 from protocols.lookup.fields import from_hex
 from protocols.lookup.hand_over import Batch, open_batch, open_verdicts, seal_verdicts
@@ -149,7 +149,7 @@ def _batch(part: Part, member: str) -> Batch:
 
 def _fitting(public: list[Any], sealed: dict[str, str]) -> dict[str, Any]:
     """A body of a step: accusations come first, and what does not fit is left out rather than the epoch left open."""
-    while len(canonical({"verdicts": public, "sealed": sealed})) > MAX_BODY:
+    while len(canonical({"verdicts": public, "sealed": sealed})) > MAX_STEP_BYTES:
         public = public[:-1]
     return {"verdicts": public, "sealed": sealed}
 

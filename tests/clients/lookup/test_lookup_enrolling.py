@@ -58,7 +58,7 @@ class Relay:
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Relay], int]:
-    monkeypatch.setattr(enrolling, "MAX_IDENTIFIERS", 3)
+    monkeypatch.setattr(enrolling, "ENROL_POINTS", 3)
     folder = RosterFolder(tmp_path)
 
     def enrolled(relay: Relay) -> int:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from protocols.canonical import canonical, parse_canonical
 from protocols.errors import MessageError, ProtocolError, SignatureError
+from protocols.lookup.bound import MAX_STEP_BYTES
 from protocols.lookup.evidence import (
     MAX_VERDICTS,
     HandOver,
@@ -27,7 +28,6 @@ from protocols.lookup.evidence import (
 )
 from protocols.lookup.hand_over import Batch, capacity, choose, open_batch, open_verdicts, seal_batch, seal_verdicts
 from protocols.signing import SigningKey
-from server.lookup.relay import MAX_BODY_BYTES
 
 POOL, AUDITOR = SigningKey.from_seed(bytes(32)), SigningKey.from_seed(bytes([1]) * 32)
 EPOCH, KEYS = hashlib.sha256(b"epoch").digest(), b"evaluation keys"
@@ -241,7 +241,7 @@ def test_as_many_verdicts_as_are_told_fit_into_one_step() -> None:
         signature=bytes(64),
     )
     body = canonical({"verdicts": [parse_canonical(longest.encode())] * MAX_VERDICTS})
-    assert len(body) <= MAX_BODY_BYTES
+    assert len(body) <= MAX_STEP_BYTES
 
 
 def test_what_one_querier_is_told_has_one_size_and_opens_for_it_alone() -> None:

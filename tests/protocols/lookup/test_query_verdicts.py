@@ -16,9 +16,9 @@ from world import Epoch
 from clients.institution.lookup import asking as asking_module
 from clients.institution.lookup import auditing, judging, kept_answers
 from clients.institution.lookup.asking import Asking
-from clients.institution.lookup.epoch_record import MAX_BODY
 from clients.institution.lookup.kept_answers import KeptAnswers
 from protocols.canonical import canonical
+from protocols.lookup.bound import MAX_STEP_BYTES
 from protocols.lookup.evidence import MAX_VERDICTS, Verdict, judge, query_hash
 from protocols.lookup.hand_over import seal_verdicts
 
@@ -38,7 +38,7 @@ def test_a_pool_that_always_fails_cannot_keep_an_epoch_from_closing(
     world.ask(asking, world.identifiers[:30])
     said = verdicts_of(world, epoch, asking, monkeypatch)
     assert len(said["verdicts"]) == MAX_VERDICTS
-    assert len(canonical(said)) <= MAX_BODY
+    assert len(canonical(said)) <= MAX_STEP_BYTES
 
 
 def verdicts_of(world: QueryWorld, epoch: Epoch, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -136,8 +136,10 @@ def test_what_is_not_there_is_not_found_and_not_cached(port: int, path: str) -> 
     assert b"PRIVATE" not in reply
 
 
-def test_an_entry_too_long_for_a_bundle_is_read_by_itself(tmp_path: Path) -> None:
+def test_an_entry_too_long_for_a_bundle_is_read_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that is older than its limit may have one."""
     host = world(url_of(tmp_path))
+    monkeypatch.setattr("server.log.admission.MAX_ENTRY_BYTES", 2**20)
     host.store.append(KIND, canonical("x" * 70_000))
     host.tick()
     with serve_http(host, "127.0.0.1", 0, tls=None) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as web:

@@ -153,19 +153,19 @@ def test_what_says_nothing_is_refused_and_not_stumbled_over(hosted: Hosted, meth
 
 
 def test_a_page_has_its_size(hosted: Hosted) -> None:
-    hosted.log.store.extend([Entry("large", canonical({"at": at, "x": "x" * 300_000})) for at in range(5)])
+    hosted.log.store.extend([Entry("large", canonical({"at": at, "x": "x" * 60_000})) for at in range(25)])
     with channel(hosted.aurora, hosted.world.member_address) as opened:
         start, seen = 0, 0
         while True:
             reply = rpc.ask(
-                opened, _LOG, "Entries", wire.EntriesRequest(start=start, count=9, kind="large"), timeout=10
+                opened, _LOG, "Entries", wire.EntriesRequest(start=start, count=20, kind="large"), timeout=10
             )  # type: ignore[arg-type]
             assert sum(len(entry.data) for entry in reply.entries) <= PAGE_BYTES
             seen += len(reply.entries)
             if not reply.entries:
                 break
             start = reply.next
-        assert seen == 5
+        assert seen == 25
 
 
 def test_without_a_members_certificate_nothing_is_said(hosted: Hosted, tmp_path: Path) -> None:

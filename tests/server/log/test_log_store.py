@@ -12,9 +12,15 @@ from sqlalchemy.exc import DatabaseError
 
 from federation.errors import LedgerError, Refused
 from federation.runtime.database import open_engine, writing
+from protocols.canonical import canonical
+from protocols.envelope import seal
 from protocols.errors import EncodingError, MessageError
+from protocols.lookup.bound import ENROL_KIND, ENROL_POINTS, MAX_STEP_BYTES, enrol_body
+from protocols.signing import SigningKey
 from protocols.transparency import (
+    MAX_ENTRY_BYTES,
     Entry,
+    Tile,
     entry_hash,
     leaf_hash,
     open_checkpoint,
@@ -22,9 +28,12 @@ from protocols.transparency import (
     verify_consistency,
     verify_inclusion,
     verify_promise,
+    write_bundle,
 )
+from protocols.wire import lookup_pb2 as lookup_wire
 from server.log import LogStore
 from server.log.tree import _nodes_of
+from server.lookup.relay import LOG_KIND, log_body, own_step
 
 
 @pytest.fixture
@@ -222,4 +231,44 @@ def test_whoever_drops_the_triggers_is_found_out(tmp_path: Path, statement: str,
     engine.dispose()
     with pytest.raises(LedgerError, match=where):
         log.verify()
+    log.close()
+
+
+def test_an_entry_that_no_bundle_carries_is_refused_with_all_of_its_batch(tmp_path: Path) -> None:
+    """Without the limit the log takes it, and its tiles can be read no more by tools for C2SP logs."""
+    log = open_log(url_of(tmp_path))
+    room = MAX_ENTRY_BYTES - len(Entry(KIND, b'""').data)
+    longest, longer = (Entry(KIND, canonical("x" * size)) for size in (room, room + 1))
+    assert len(longest.data) == 65_535
+    with pytest.raises(Refused, match="65536 bytes") as refused:
+        log.extend([Entry(KIND, body("beside it")), longer])
+    assert (refused.value.code, log.size()) == ("too_large", 0)
+    log.extend([longest])
+    log.checkpoint()
+    assert write_bundle(log.tile(Tile(-1, 0, 1)) or [])[:2] == b"\xff\xff"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.log.admission.MAX_ENTRY_BYTES", 2**20)
+        log.extend([longer])
+    log.checkpoint()
+    with pytest.raises(MessageError, match="65535"):
+        write_bundle(log.tile(Tile(-1, 0, 2)) or [])
+    log.close()
+
+
+def test_the_largest_enrolment_and_the_largest_step_are_entries(tmp_path: Path) -> None:
+    """They are logged whole, in hexadecimal: relay and members take no larger ones."""
+    log, key = open_log(url_of(tmp_path)), SigningKey.generate()
+
+    def enrolment(points: int) -> bytes:
+        batch = lookup_wire.EnrolBatch(roster_id=bytes(32), counter=2**53 - 1, points=bytes(32 * points))
+        return enrol_body("b" * 64, points, seal(batch, key))
+
+    def step(size: int) -> bytes:
+        return log_body(2**53 - 1, own_step(key, 2**53 - 1, "k" * 32, bytes(size), party="b" * 64))
+
+    log.append(ENROL_KIND, enrolment(ENROL_POINTS))
+    log.append(LOG_KIND, step(MAX_STEP_BYTES))
+    for kind, beyond in ((ENROL_KIND, enrolment(ENROL_POINTS + 50)), (LOG_KIND, step(MAX_STEP_BYTES + 1024))):
+        with pytest.raises(Refused, match=kind):
+            log.append(kind, beyond)
     log.close()
