@@ -64,6 +64,11 @@ class Askable:
         except ProtocolError:
             return
 
+    def begun(self, institution: str, place: Place) -> bool:
+        """Whether there is anything to compute again: committed to, and reserved."""
+        attempt = (institution, place.run_id, place.phase, place.round, place.attempt)
+        return attempt in self.committed and attempt in self.reserved
+
     def check_draw(self, institution: str, place: Place) -> None:
         """Raises ConfigurationError where the log shows no such attempt, or none that can be computed again."""
         plan = self._plan(place.run_id)
@@ -75,11 +80,11 @@ class Askable:
             )
         if not train and place.round != 0:
             raise ConfigurationError("--round", got=place.round, expected="0: a run has one evaluation")
+        if self.begun(institution, place):
+            return
         where = f"{place.phase} round {place.round} of {plan.run_id} at {institution}"
         slot = (institution, place.run_id, place.phase, place.round)
         begun = sorted(attempt[4] for attempt in self.committed & self.reserved if attempt[:4] == slot)
-        if place.attempt in begun:
-            return
         if begun:
             raise ConfigurationError("--attempt", got=place.attempt, expected=f"{_any(map(str, begun))} for {where}")
         reserved = any(attempt[:4] == slot for attempt in self.reserved)

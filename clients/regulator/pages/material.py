@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from clients.regulator.asking import Askable
 from clients.regulator.line import Line
 from federation.ledger.budget import Caps
 from federation.ledger.entries import Entry as LedgerEntry
@@ -59,8 +60,11 @@ class LedgerSeen:
 
 @dataclass
 class Material:
-    """Everything in log order. `statements`: (position, entry) of audits, draws and replay results."""
+    """Everything in log order. `statements`: (position, entry) of audits, draws and replay results; `there`: what they
+    can be about.
+    """
 
+    there: Askable = field(default_factory=Askable)
     ledgers: dict[tuple[str, str], LedgerSeen] = field(default_factory=dict)
     members: dict[str, tuple[int, MemberStatement]] = field(default_factory=dict)
     rounds: list[tuple[int, RoundStatement]] = field(default_factory=list)
@@ -75,6 +79,7 @@ class Material:
 
     def take(self, line: Line) -> None:
         """One entry. What has not its kind's form is left out; the judge has named it."""
+        self.there.take(line)
         try:
             if line.signed is not None:
                 self._ledger_entry(line, line.signed.entry)

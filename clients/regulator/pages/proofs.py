@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from clients.regulator.pages.reading import View
 from clients.regulator.pages.table import Column, Row, Table, Value
+from clients.regulator.plans import without_trainer
 from federation.oversight.audits import audit_rows
 from federation.oversight.replay import Draw, ReplayResult
 from protocols.errors import ProtocolError
@@ -21,6 +22,8 @@ def audits(view: View, now: float) -> Table:
     rows = []
     for each in audit_rows(view.material.statements, keys, view.policy.regulator):
         result = each.result
+        nothing = without_trainer(view.material.there.plans.by_hash.get(each.plan_hash), each.institution)
+        late = each.overdue(now) and not nothing
         values: dict[str, Value] = {
             "institution": each.institution,
             "kind": each.kind,
@@ -30,7 +33,7 @@ def audits(view: View, now: float) -> Table:
             "claimed": None if result is None else result.claimed,
             "measured": None if result is None else result.measured,
             "confidence": None if result is None else result.confidence,
-            "outcome": _outcome(each.overdue(now)) if result is None else "passed" if result.passed else "failed",
+            "outcome": _outcome(late, nothing) if result is None else "passed" if result.passed else "failed",
             "failed": "" if result is None else ", ".join(result.failed),
         }
         reasons = []
@@ -38,7 +41,7 @@ def audits(view: View, now: float) -> Table:
             reasons.append(f"measured {result.measured:.4f} exceeds claimed {result.claimed:.4f}")
         if result is not None and not result.passed:
             reasons.append(f"failed: {', '.join(result.failed)}")
-        if each.overdue(now):
+        if late:
             reasons.append("not answered in time")
         rows.append(Row(values, "; ".join(reasons)))
     columns = (
@@ -73,7 +76,8 @@ def replays(view: View, now: float) -> Table:
     for position, leaf, draw in draws:
         at, result = results.get(leaf, (None, None))
         matching = result if result is not None and result.institution == draw.institution else None
-        late = matching is None and now > draw.deadline
+        nothing = None if view.material.there.begun(draw.institution, draw.place) else "no such attempt in the log"
+        late = matching is None and now > draw.deadline and nothing is None
         values: dict[str, Value] = {
             "institution": draw.institution,
             "run_id": draw.run_id,
@@ -83,11 +87,11 @@ def replays(view: View, now: float) -> Table:
             "drawn": position,
             "deadline": f"{datetime.fromtimestamp(draw.deadline, UTC):%Y-%m-%d}",
             "answered": at if matching is not None else None,
-            "outcome": _outcome(late) if matching is None else _came_of(matching),
+            "outcome": _outcome(late, nothing) if matching is None or nothing else _came_of(matching),
             "findings": "" if matching is None else ", ".join(matching.findings),
         }
         red = "not answered in time" if late else ""
-        if matching is not None and not matching.matches and not matching.aborted:
+        if matching is not None and not matching.matches and not matching.aborted and nothing is None:
             red = f"the round computed again is not the one that was sent: {', '.join(matching.findings)}"
         rows.append(Row(values, red))
     columns = (
@@ -156,5 +160,6 @@ def _came_of(result: ReplayResult) -> str:
     return "matches" if result.matches else "aborted, nothing released" if result.aborted else "differs"
 
 
-def _outcome(late: bool) -> str:
-    return "overdue" if late else "awaited"
+def _outcome(late: bool, nothing: str | None) -> str:
+    """`nothing`: why no answer is owed."""
+    return nothing or ("overdue" if late else "awaited")
