@@ -90,8 +90,8 @@ def test_what_it_misses_is_missed() -> None:
 
 def test_one_run_sees_a_tenth_of_the_noise_and_lets_the_honest_pass() -> None:
     assert not run_case(Case(1.0, "honest", "one-run", 0)).failed
-    caught = [run_case(Case(1.0, "noise / 10", "one-run", seed)).failed for seed in range(5)]
-    assert caught.count((Check.ONE_RUN.value,)) >= 2  # a smoke test: it may miss one
+    caught = [run_case(Case(1.0, "noise / 10", "one-run", seed)).failed for seed in range(24)]
+    assert caught.count((Check.ONE_RUN.value,)) >= 2  # a smoke test: it sees half of them; one or none by chance 3e-6
 
 
 def test_seeds_decide_the_records() -> None:
