@@ -8,7 +8,7 @@ total = collector.round(number, width)                        # a `RoundSum`
 
 from __future__ import annotations
 
-from protocols.errors import MessageError, StageError
+from protocols.errors import StageError
 from protocols.secagg.advert import Advert, Setup
 from protocols.secagg.messages import parse
 from protocols.secagg.plan import SecaggPlan
@@ -38,7 +38,7 @@ class Collector:
 
     @property
     def adverts(self) -> dict[str, bytes]:
-        """What every member gets. Raises StageError while one is missing, Fault for keys that two members share."""
+        """What every member gets. Raises StageError while one is missing."""
         self._opened()
         return dict(self._adverts)
 
@@ -76,8 +76,5 @@ class Collector:
 
     def _opened(self) -> Setup:
         if self._setup is None:
-            try:
-                self._setup = Setup.open(self.plan, self._adverts)
-            except MessageError as error:
-                raise StageError("secagg.adverts", got=error.got, expected=error.expected) from error
+            self._setup = Setup.open(self.plan, self._adverts)
         return self._setup

@@ -24,8 +24,6 @@ def open_from(plan: SecaggPlan, member: str, role: str, data: bytes, kind: type[
     plan.place(member)
     try:
         return read(open_envelope(data, kind, plan.members[member]))
-    except Fault:
-        raise
     except (EncodingError, MessageError, SignatureError) as error:
         raise blame(member, role, error) from error
 

@@ -172,6 +172,18 @@ def test_shares_that_are_incomplete_or_for_another_set_up_are_refused() -> None:
         )
 
 
+def test_one_advert_and_one_message_of_shares_for_the_whole_run() -> None:
+    """A second, different one would leave members with different set-ups; the same again is no matter."""
+    world, other = World(plan_of(4, 1)), World(plan_of(4, 1), seed=1)
+    collector = world.collector
+    collector.advert(LIAR, collector.adverts[LIAR])
+    collector.shares(LIAR, collector._shares[LIAR])
+    with pytest.raises(StageError, match="advert of bank-01: got a second one, expected one for the whole run"):
+        collector.advert(LIAR, other.collector.adverts[LIAR])
+    with pytest.raises(StageError, match="shares of bank-01: got a second message, expected one for the whole run"):
+        collector.shares(LIAR, other.collector._shares[LIAR])
+
+
 def test_a_vector_of_another_form_is_refused_before_it_spoils_the_sum() -> None:
     world = World(plan_of(4, 1))
     total = world.collector.round(1, 6)

@@ -12,6 +12,7 @@ import pytest
 from coordinator_attacks import Attacker
 from secagg_world import World, plan_of
 
+from protocols.errors import MessageError
 from protocols.secagg import Fault, Member
 from protocols.secagg import member as member_module
 from protocols.secagg.advert import Advert
@@ -98,6 +99,8 @@ def test_shares_of_another_dealer_or_for_another_receiver_do_not_open() -> None:
     ):
         with pytest.raises(Fault, match=r"^sealed share from bank-01: got one that does not open"):
             world.reveal(VICTIM, replace(asked, cells=cells))
+    with pytest.raises(MessageError, match=r"unmasking\.cells: got other members"):
+        world.reveal(VICTIM, replace(asked, cells={name: asked.cells[name] for name in world.plan.names[1:]}))
     flipped = bytes([*asked.cells["bank-01"][:-1], asked.cells["bank-01"][-1] ^ 1])
     with pytest.raises(Fault, match=r"^sealed share from bank-01: got another share, expected the one committed to"):
         world.reveal(VICTIM, replace(asked, cells={**asked.cells, "bank-01": flipped}))
