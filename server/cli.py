@@ -97,7 +97,7 @@ def train(
     epsilon: Annotated[float | None, typer.Option(help="Budget of the whole run per institution [1.0].")] = None,
     delta: Annotated[float | None, typer.Option(help="At most 1/(10 x nominal records) [from the roster].")] = None,
     noise: Annotated[
-        Noise | None, typer.Option(help="local | secagg: shares of the noise, under masks. Left open: secagg for 3 members or more.")
+        Noise | None, typer.Option(help="local | secagg: shares of the noise, under masks. Left open: local.")
     ] = None,
     recipe: Annotated[
         Method | None, typer.Option(help="fedavg | a | g | gp, see docs/recipes.md. Left open: what fits the noise.")

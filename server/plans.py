@@ -66,7 +66,7 @@ class PlanOptions:
     lifetime_s: float = WEEK_S
     recipe: AnyRecipe | None = None
     method: Method | None = None
-    noise: Noise | None = None
+    noise: Noise | None = "local"
     droppers: int = 0
     colluders: int = 1
     force: bool = False
