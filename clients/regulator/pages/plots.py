@@ -32,7 +32,7 @@ def burn_down_plot(institution: str, scopes: Sequence[BurnDown]) -> str:
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
         axes.set(ylabel="epsilon")
         axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize=8)
+        _legend(axes)
 
     return _svg(draw, f"Privacy spent by {institution}")
 
@@ -49,7 +49,7 @@ def calibration_plot(run: str, rows: Sequence[Row]) -> str:
             x, y, yerr=[1.96 * e for e in error], fmt="o-", color=ACCENT, markersize=4, capsize=2, label="model"
         )
         axes.set(xlabel="predicted rate of bad", ylabel="observed rate of bad", xlim=(0, top), ylim=(0, top))
-        axes.legend(frameon=False)
+        _legend(axes)
 
     return _svg(draw, f"Calibration of {run}")
 
@@ -68,9 +68,16 @@ def audit_plot(rows: Sequence[Row]) -> str:
         names = [f"{row.values['institution']}\n{row.values['kind']}" for row in answered]
         axes.set_xticks(list(places), names, fontsize=8)
         axes.set(ylabel="epsilon")
-        axes.legend(frameon=False)
+        _legend(axes)
 
     return _svg(draw, "Audits: claimed and measured epsilon")
+
+
+def _legend(axes: Axes) -> None:
+    """Below the plot, where it covers no line."""
+    figure = axes.figure
+    assert figure is not None  # noqa: S101 (drawn into one)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
 
 
 def _svg(draw: Callable[[Axes], None], title: str) -> str:

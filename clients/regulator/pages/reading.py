@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
-from clients.regulator.findings import StepResult
+from clients.regulator.findings import Finding, StepResult
 from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror.store import Alert, Held, MirrorStore
 from clients.regulator.pages.cards import read_card
@@ -97,7 +97,8 @@ class Copy:
         verdict = self._store.verdict()
         problems += self._alarm() + _findings(judge, self._material)
         if verdict is not None:
-            problems += _failed_steps(verdict[1])
+            said = {problem.text for problem in problems}
+            problems += [problem for problem in _failed_steps(verdict[1]) if problem.text not in said]
         account = judge.case.account
         witnesses, quorum = _witnesses(policy, held, newest)
         published = tuple((kind, dict(content)) for kind, content in account.published)
@@ -200,8 +201,7 @@ def _failed_steps(verdict: dict[str, Any]) -> list[Problem]:
     found = []
     for step in verdict["steps"]:
         for finding in step["findings"] if step["number"] not in _JUDGED_LIVE else ():
-            place = f"{finding['where']}: got {finding['got']}, expected {finding['expected']}"
-            text = f"{place} (step {step['number']}: {step['title'].lower()})"
+            text = f"{Finding(**finding)} (step {step['number']}: {step['title'].lower()})"
             kinds = _STEP_KINDS.get(step["number"], frozenset())
             found.append(Problem(f"step {step['number']}", text, kinds, finding.get("institution") or ""))
     return found
