@@ -56,8 +56,8 @@ class Calibration:
         cells = np.searchsorted(np.array(edges), found, side="right") + BINS * (target != 1)
         return np.bincount(cells, minlength=self.width).astype(np.int64) * POINTS
 
-    def advance(self, state: State, noisy: I64, sd: float) -> State:
-        bads, goods = np.split(noisy.astype(np.float64) / POINTS, 2)
+    def advance(self, state: State, total: I64) -> State:
+        bads, goods = np.split(total.astype(np.float64) / POINTS, 2)
         intercept, slopes = fit(bads, bads + goods, self.setting.base_rate, self.setting.recipe.calibration_ridge)
         base = log_odds(self.setting.base_rate)
         at = np.array(

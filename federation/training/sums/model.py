@@ -29,7 +29,7 @@ from federation.training.sums import calibration
 from federation.training.sums.arithmetic import F64, I64
 from federation.training.sums.calibration import Calibration
 from federation.training.sums.histogram import Histogram
-from federation.training.sums.mains import Descent, Preconditioned
+from federation.training.sums.mains import Mains
 from federation.training.sums.pairs import Pairs
 from federation.training.sums.part import Part, Setting
 from federation.training.sums.recipe import Stage, SumRecipe
@@ -77,11 +77,9 @@ class SumModel:
     @cached_property
     def parts(self) -> Mapping[Stage, Part]:
         """The stages that the recipe has."""
-        plain = self.recipe.method == "a"
-        mains = Descent(self.setting, self.recipe.momentum) if plain else Preconditioned(self.setting)
         made: dict[Stage, Part] = {
             Stage.HISTOGRAM: Histogram(self.setting),
-            Stage.MAINS: mains,
+            Stage.MAINS: Mains(self.setting),
             Stage.PAIRS: Pairs(self.setting),
             Stage.CALIBRATION: Calibration(self.setting),
         }
@@ -140,7 +138,7 @@ class SumModel:
             raise ConfigurationError(
                 "total", got=f"{total.dtype} {total.shape}", expected=f"int64 ({part.width},) within 2^61"
             )
-        return part.advance(before, total, self.noise_sd[round_number - 1] * part.sensitivity).flat()
+        return part.advance(before, total).flat()
 
     def logits(self, state: NDArray[np.float32], records: Encoded) -> F64:
         """Calibrated log-odds of bad, float64 [n]."""

@@ -40,8 +40,8 @@ class Pairs:
         found += embedding.gather_in_steps(fixed_weights(ahead), places)
         return embedding.backward_in_steps(residuals(found, target, setting.residual_limit), places)
 
-    def advance(self, state: State, noisy: I64, sd: float) -> State:
+    def advance(self, state: State, total: I64) -> State:
         recipe, setting = self.setting.recipe, self.setting
         rate = recipe.pair_rate / (setting.curvature * setting.nominal_total)
-        pushes = recipe.pair_momentum * state.pushes - rate * (noisy.astype(np.float64) / POINTS)
+        pushes = recipe.pair_momentum * state.pushes - rate * (total.astype(np.float64) / POINTS)
         return replace(state, weights=state.weights + pushes, pushes=pushes)

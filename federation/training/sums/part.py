@@ -44,8 +44,8 @@ class Part(Protocol):
         """The sum over `records`, int64 [width]."""
         ...
 
-    def advance(self, state: State, total: I64, sd: float) -> State:
-        """The next state, from a noisy sum whose noise has standard deviation `sd` lattice points."""
+    def advance(self, state: State, total: I64) -> State:
+        """The next state, from the noisy sum."""
         ...
 
 

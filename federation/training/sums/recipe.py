@@ -36,29 +36,24 @@ Method: TypeAlias = Literal["gp", "g", "a"]
 # Rounds and share of mu^2 of each stage.
 SCHEDULES: Mapping[Method, Mapping[Stage, tuple[int, float]]] = {
     "gp": {
-        Stage.HISTOGRAM: (1, 0.13),
-        Stage.MAINS: (15, 0.37),
+        Stage.HISTOGRAM: (1, 0.05),
+        Stage.MAINS: (20, 0.45),
         Stage.PAIRS: (10, 0.45),
         Stage.CALIBRATION: (1, 0.05),
     },
-    "g": {Stage.HISTOGRAM: (1, 0.25), Stage.MAINS: (15, 0.70), Stage.CALIBRATION: (1, 0.05)},
+    "g": {Stage.HISTOGRAM: (1, 0.05), Stage.MAINS: (30, 0.90), Stage.CALIBRATION: (1, 0.05)},
     "a": {Stage.MAINS: (30, 1.0)},
 }
-_QUIET = 1e-3  # noise level (of the sum) up to which pairs are worth their budget
+_QUIET = 2e-3  # noise level up to which pairs are worth their budget (docs/recipes.md)
 
 
 class SumRecipe(BaseModel):
     """The public constants of a recipe of sums. It is told from `Recipe` by its key `method`.
 
-    method            "gp": histogram, mains, pairs, calibration; "g": without pairs; "a": plain descent on mains
+    method            "gp": histogram, mains, pairs, calibration; "g": without pairs; "a": mains alone
     clip              largest residual: |sigmoid - outcome| is cut off there
-    warm_start        part of the weight of evidence that mains start from
-    shrink_sd, shrink_records   pseudo-records of the base rate in a cell: so many standard deviations of the noise,
-                      and so many more
-    evidence_limit    largest weight of evidence, either way
-    rate, momentum    of mains: "g", "gp" in units of a preconditioned step, "a" over pi (1 - pi) N (Nesterov)
-    damping_sd, damping_records   added to a cell's curvature
-    pair_rate, pair_momentum    of pairs, over pi (1 - pi) N (Nesterov)
+    rate, momentum    of the mains' descent, over pi (1 - pi) N, and its Nesterov momentum
+    pair_rate, pair_momentum    the same of the pairs
     calibration_ridge towards slope 1
     """
 
@@ -67,22 +62,16 @@ class SumRecipe(BaseModel):
     family: Literal["additive"] = "additive"
     method: Method
     clip: float = Field(default=0.5, ge=2**-8, le=1)
-    warm_start: float = Field(default=0.2, ge=0, le=1)
-    shrink_sd: float = Field(default=3.0, ge=0, le=100)
-    shrink_records: float = Field(default=20.0, gt=0, le=1e6)
-    evidence_limit: float = Field(default=3.0, gt=0, le=10)
-    rate: float = Field(default=0.3, gt=0, le=100)
-    momentum: float = Field(default=0.5, ge=0, lt=1)
-    damping_sd: float = Field(default=0.7, ge=0, le=100)
-    damping_records: float = Field(default=10.0, gt=0, le=1e6)
+    rate: float = Field(default=2.0, gt=0, le=100)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
     pair_rate: float = Field(default=8.0, gt=0, le=1000)
     pair_momentum: float = Field(default=0.6, ge=0, lt=1)
     calibration_ridge: float = Field(default=5.0, gt=0, le=1e6)
 
     @classmethod
     def of(cls, method: Method) -> SumRecipe:
-        """The method with its own constants."""
-        return cls(method="a", rate=2.0, momentum=0.9) if method == "a" else cls(method=method)
+        """The method with the constants of docs/recipes.md."""
+        return cls(method=method)
 
     @classmethod
     def default(
