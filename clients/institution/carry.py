@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from clients.institution.home import InstitutionHome
+from clients.institution.oversight.ending import say_end
 from federation.errors import ConfigurationError, LedgerError
 from federation.ledger import Carried, Ledger, Successor
 
@@ -28,9 +29,11 @@ def carry(old: InstitutionHome, new: InstitutionHome) -> Carried:
     1. The new ledger is empty, or began with this very carrying: nothing is ended for nothing.
     2. The old ledger verifies: order, hashes, signatures by the old home's key, amounts, replies.
     3. It ends, in favour of the new key. From here on nothing can be reserved in it.
-    4. The new ledger begins with all that it had charged, by year.
+    4. The log is told so, where the old home is a member's: its last entry is logged as all others.
+    5. The new ledger begins with all that it had charged, by year.
 
-    Raises LedgerError naming the entry at fault, or where the old home was carried to another key before.
+    Raises Unreachable where the log is away; LedgerError naming the entry at fault, or where the old home was carried
+    to another key before.
     """
     if old.database_url == new.database_url:
         raise ConfigurationError("database_url", got="one database for both homes", expected="one for each")
@@ -41,6 +44,7 @@ def carry(old: InstitutionHome, new: InstitutionHome) -> Carried:
         try:
             before.verify()
             carried = before.retire(Successor(new.name, new.signing_key.public.hex))
+            say_end(old, before)
         finally:
             before.close()
         after.carry(carried)
