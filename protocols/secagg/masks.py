@@ -28,14 +28,14 @@ def with_masks(vector: Words, plus: Sequence[bytes] = (), minus: Sequence[bytes]
     streams = [(np.add, _stream(key)) for key in plus] + [(np.subtract, _stream(key)) for key in minus]
     buffer = bytearray(len(_ZEROS))
     words = np.frombuffer(buffer, "<u8")
-    total = np.empty(len(vector), np.uint64)
+    total = np.empty(len(vector), np.uint64) if streams else vector.copy()
     for start in range(0, len(total), _BLOCK):
-        part = total[start : start + _BLOCK]
-        part[:] = vector[start : start + _BLOCK]
+        source, part = vector[start : start + _BLOCK], total[start : start + _BLOCK]
         zeros, mask = _ZEROS[: 8 * len(part)], words[: len(part)]
         for apply, stream in streams:
             stream.update_into(zeros, buffer)
-            apply(part, mask, out=part)
+            apply(source, mask, out=part)
+            source = part
     return total
 
 
