@@ -69,7 +69,7 @@ class ReplayedWorld:
 
     def prepare(self, run_id: str, rounds: int, **options: Any) -> TrainingPlan:
         store = MembershipStore.open(self.coordinator.database_url)
-        values = {"epsilon": 8.0, "spare_rounds": 20, "round_deadline_s": 180.0, "force": True, **options}
+        values = {"epsilon": 8.0, "spare_rounds": 20, "round_deadline_s": 60.0, "force": True, **options}
         plan = prepare(
             self.coordinator,
             store.admitted(),

@@ -85,7 +85,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
         name: make_institution(folder / name, name, coordinator, data=str(file), nominal=2000, cap=40.0)
         for name, file in zip(NAMES, files, strict=True)
     }
-    prepare(coordinator, tuple(homes.values()), RUN, ROUNDS, deadline_s=180.0)
+    prepare(coordinator, tuple(homes.values()), RUN, ROUNDS, deadline_s=60.0)
     alpha = homes["alpha"]
     with Deployment(coordinator, tuple(homes.values()), node=real_node) as deployment:
         training = Training(coordinator, RUN)
