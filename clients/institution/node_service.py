@@ -35,6 +35,7 @@ from clients.institution.policy import Policy
 from clients.institution.replay.evidence import record_tree
 from clients.institution.replay.live import LiveReplays
 from clients.institution.replay.rounds import Replays
+from clients.institution.run_history import RunHistory
 from clients.institution.training import Computation
 from clients.institution.warming import warm_behind
 from federation.catalogue import load_catalogue
@@ -43,6 +44,7 @@ from federation.ledger import Ledger
 from federation.observability.grpc_health import health_handler
 from federation.observability.monitor import Monitor, monitored
 from federation.observability.names import Process
+from federation.oversight.replay import Place
 from federation.privacy import OsNoise
 from federation.records import load_records
 from federation.records.encoded import Encoded
@@ -103,10 +105,15 @@ def open_computation(home: InstitutionHome) -> Computation:
     return Computation(catalogue, training, holdout, OsNoise())
 
 
-def open_replays(home: InstitutionHome, computation: Computation) -> LiveReplays:
+def open_replays(home: InstitutionHome, computation: Computation, ledger: Ledger) -> LiveReplays:
     """Where the randomness of rounds on these records comes from, if they are to be replayed."""
     records = {"train": computation.training_records, "evaluate": computation.holdout_records}
-    return LiveReplays(home, lambda phase: record_tree(records[phase], home.keys).root)
+    history = RunHistory(ledger)  # of its own: another thread asks
+
+    def reserved(place: Place) -> bool:
+        return place.attempt < history.next_attempt((place.run_id, place.phase, place.round))
+
+    return LiveReplays(home, lambda phase: record_tree(records[phase], home.keys).root, reserved)
 
 
 def open_node(home: InstitutionHome, ledger: Ledger, trail: Trail, computation: Computation, replays: Replays) -> Node:
@@ -183,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
         oversight = Oversight(home)
         ledger = open_ledger(home, oversight)
         computation = open_computation(home)
-        replays = open_replays(home, computation)
+        replays = open_replays(home, computation, ledger)
         node = open_node(home, ledger, oversight, computation, replays)
         with monitored(Process.NODE, home.path, home.name, home.settings.metrics) as monitor:
             observe(monitor, home, ledger, oversight)

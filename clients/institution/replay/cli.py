@@ -46,7 +46,8 @@ def replay(
 
     Without DRAW it lists those that wait for an answer. The draw must be in the log, in a checkpoint that the
     witnesses cosigned, and the regulator's. Nothing is charged: what is computed is what was computed. Exit code 1
-    where anything does not agree; an attempt that the ledger gave up has no update to compare, which is 0.
+    where anything does not agree; an attempt that the ledger gave up has no update to compare, which is 0. A draw of
+    what was never committed to or never reserved is told, and not answered: nothing is owed, which is 0 too.
     """
     opened = InstitutionHome.open(home)
     if not draw:
@@ -57,6 +58,9 @@ def replay(
         seen = LoggedReplays.read(log, VerifierKey.of(opened.log_key), opened.coordinator_key, time.time())
         asked = seen.draw(leaf, opened.name)
         result = _replay(opened, log, seen, asked, leaf)
+        if result is None:
+            _show_nothing(asked, as_json=as_json)
+            return
         entry = result.entry(opened.signing_key)
         name = f"{leaf.hex()}.{'kept' if keep else 'result'}"  # results wait for the node where the log is away
         write_public(opened.path / "replay" / name, entry.data, mode=0o600)
@@ -66,7 +70,8 @@ def replay(
     raise typer.Exit(0 if result.matches or result.aborted else 1)
 
 
-def _replay(home: InstitutionHome, log: LogClient, seen: LoggedReplays, draw: Draw, leaf: bytes) -> ReplayResult:
+def _replay(home: InstitutionHome, log: LogClient, seen: LoggedReplays, draw: Draw, leaf: bytes) -> ReplayResult | None:
+    """None where there is no such attempt: in the log no commitment, or in the ledger no reservation."""
     catalogue = load_catalogue(home.catalogue)
     records, _ = load_records(home.data, catalogue, coverage=home.settings.features)
     training, holdout = split(records, home.settings.holdout, holdout_salt(home.keys))
@@ -87,6 +92,8 @@ def _replay(home: InstitutionHome, log: LogClient, seen: LoggedReplays, draw: Dr
         beacon_of=lambda place: seen.beacon_of(key, place),
         is_first=lambda place: seen.is_first(log, key, place),
     )
+    if not replayer.begun(draw.place):
+        return None
     with suppress(StageError):  # nothing to keep any more: the result says so
         replayer.hold(draw)
     return replayer.replay(draw, leaf)
@@ -110,6 +117,14 @@ def _list(waiting: Sequence[OpenDraw], *, as_json: bool) -> None:
         typer.echo(f"{each}, until {datetime.fromtimestamp(each.draw.deadline, UTC):%Y-%m-%d %H:%M} UTC")
     if not waiting:
         typer.echo("No drawn round waits for its replay.")
+
+
+def _show_nothing(draw: Draw, *, as_json: bool) -> None:
+    said = f"{draw.phase} round {draw.round} of {draw.run_id}, attempt {draw.attempt}"
+    if as_json:
+        typer.echo(json.dumps({**draw.to_json(), "attempt_exists": False}, indent=2))
+    else:
+        typer.echo(f"{said}: there is no such attempt here, so nothing to compute and no answer to give")
 
 
 def _show(result: ReplayResult, *, as_json: bool) -> None:

@@ -32,6 +32,11 @@ def keep_draw(home: Path, entry: Entry) -> bool:
     return True
 
 
+def forget_draw(home: Path, entry: Entry) -> None:
+    """It names nothing that could be computed again: nobody is to wait for it."""
+    (home / "replay" / f"{entry.hash.hex()}.draw").unlink(missing_ok=True)
+
+
 def open_draws(home: Path) -> tuple[OpenDraw, ...]:
     """Draws without an answer, those that are due first before the others."""
     return tuple(sorted(_open(home), key=lambda each: (each.draw.deadline, each.leaf)))

@@ -22,12 +22,12 @@ from clients.institution.home import InstitutionHome
 from clients.institution.oversight.folder import OversightFolder
 from clients.institution.oversight.log_client import LogClient
 from clients.institution.oversight.witness import NOTE
-from clients.institution.replay.draws import keep_draw
+from clients.institution.replay.draws import forget_draw, keep_draw
 from clients.institution.replay.evidence import running_code
 from clients.institution.replay.logged import check_first
 from clients.institution.replay.randomness import SealedRandomness
 from clients.institution.replay.sealed_store import SealedStore
-from clients.institution.replay.trail import ReplayTrail
+from clients.institution.replay.trail import Drawn, ReplayTrail
 from federation.errors import Refused
 from federation.ledger.release import Phase
 from federation.oversight.replay import Place
@@ -53,12 +53,19 @@ _log = get_logger("replay")
 
 
 class LiveReplays:
-    """One home's; `roots` gives the root of the record set of a phase, `clock` Unix time (s)."""
+    """One home's; `roots` gives the root of the record set of a phase, `reserved` whether the ledger has an attempt,
+    `clock` Unix time (s).
+    """
 
     def __init__(
-        self, home: InstitutionHome, roots: Callable[[Phase], bytes], *, clock: Callable[[], float] = time.time
+        self,
+        home: InstitutionHome,
+        roots: Callable[[Phase], bytes],
+        reserved: Callable[[Place], bool],
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._home, self._clock = home, clock
+        self._home, self._reserved, self._clock = home, reserved, clock
         self._roots = lru_cache(roots)
         self._folder, self._log_key = OversightFolder(home.path), VerifierKey.of(home.log_key)
         self._store = SealedStore.open(home.path)
@@ -73,6 +80,7 @@ class LiveReplays:
         self._wanted: dict[Place, None] = {}
         self._lost: set[Place] = set()  # committed to in the log, by a seed that is not here
         self._expired_at = 0.0
+        self._early: list[Drawn] = []  # draws of what is not there (yet)
 
     # What the node asks for ---------------------------------------------------------------------------------------
 
@@ -196,13 +204,20 @@ class LiveReplays:
         return True
 
     def _notice_draws(self) -> None:
-        """Keep the seeds of what was drawn, and tell."""
-        for drawn in self._trail.draws():
-            place = drawn.draw.place
+        """Keep the seeds of what was drawn, and tell. A draw of what was never begun waits until it is, if ever."""
+        fresh = self._trail.draws()
+        drawn, self._early = (*self._early, *fresh), []
+        for each in drawn:
+            place = each.draw.place
+            facts: dict[str, object] = {"institution": self._home.name, "entry_hash": each.entry.hash.hex()}
+            facts |= {"run_id": place.run_id, "phase": place.phase, "round": place.round}
+            if self._trail.first(place) is None or not self._reserved(place):
+                self._early.append(each)
+                forget_draw(self._home.path, each.entry)
+                if each in fresh:
+                    _log.warning("a draw names no attempt of this institution", **facts)
+                continue
             with suppress(StageError):  # never used, or destroyed: the replay will say so
-                self._store.hold(place, drawn.draw.deadline)
-            if keep_draw(self._home.path, drawn.entry):
-                facts = {"run_id": place.run_id, "phase": place.phase, "round": place.round}
-                _log.warning(
-                    "drawn for replay", institution=self._home.name, entry_hash=drawn.entry.hash.hex(), **facts
-                )
+                self._store.hold(place, each.draw.deadline)
+            if keep_draw(self._home.path, each.entry):
+                _log.warning("drawn for replay", **facts)

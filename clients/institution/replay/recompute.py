@@ -53,6 +53,10 @@ class Replayer:
     beacon_of: Callable[[Place], Beacon | None]
     is_first: Callable[[Place], bool]
 
+    def begun(self, place: Place) -> bool:
+        """Whether there is such an attempt: committed to in the log, reserved in the ledger. Else nothing is owed."""
+        return self.committed(place) is not None and self.logged(place) is not None
+
     def replay(self, draw: Draw, leaf: bytes) -> ReplayResult:
         """Compute the drawn attempt again; `leaf` is the leaf hash of the draw, whose signature was checked."""
         findings, found = self._findings(draw.place), ""

@@ -15,7 +15,7 @@ from rounds_world import catalogue, key_of, make_plan, model_size, privacy, reco
 from clients.institution.node import Node
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
-from clients.institution.replay.draws import open_draws
+from clients.institution.replay.draws import keep_draw, open_draws
 from clients.institution.replay.evidence import record_tree
 from clients.institution.replay.live import LiveReplays
 from clients.institution.training import Computation
@@ -51,6 +51,7 @@ class Overseen:
     world: MemberWorld
     beacons: int = 0
     held: object = field(default_factory=lambda: records(5, 400))
+    unreserved: set[Place] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         coordinator = self.world.coordinator.home.signing_key
@@ -63,7 +64,7 @@ class Overseen:
     def restart(self) -> None:
         """Another process on the same home."""
         tree = record_tree(self.held, self.world.home.keys)  # type: ignore[arg-type]
-        self.replays = LiveReplays(self.world.home, lambda _: tree.root)
+        self.replays = LiveReplays(self.world.home, lambda _: tree.root, lambda place: place not in self.unreserved)
 
     def turn(self) -> None:
         with self.world.client() as log:
@@ -212,6 +213,22 @@ def test_a_draw_of_this_institution_is_noticed_and_its_seed_kept(overseen: Overs
     assert [each.draw.institution for each in open_draws(overseen.world.home.path)] == ["bank-a"]
     sealed = overseen.replays._store.require(FIRST)
     assert (sealed.attempt.stage, sealed.until) == (Stage.DRAWN, deadline)
+
+
+def test_a_draw_of_no_attempt_is_not_waited_for_until_there_is_one(overseen: Overseen) -> None:
+    """A slip of the regulator's: another round, or one that was committed to and never begun."""
+    home = overseen.world.home.path
+    overseen.make_ready(FIRST)
+    overseen.unreserved.add(FIRST)
+    for place in (FIRST, Place("spring", "train", 99, 1)):
+        said = Draw("bank-a", place.run_id, place.phase, place.round, place.attempt, int(NOW * 2)).entry(OVERSEER)
+        overseen.world.log.store.extend([said])
+        keep_draw(home, said)  # as it was kept before this was told apart
+    overseen.turn()
+    assert open_draws(home) == ()
+    overseen.unreserved.clear()
+    overseen.turn()
+    assert [each.draw.place for each in open_draws(home)] == [FIRST]
 
 
 # In a node ----------------------------------------------------------------------------------------------------------

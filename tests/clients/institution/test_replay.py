@@ -51,6 +51,15 @@ def test_an_honest_round_is_replayed_to_the_bit(world: ReplayWorld) -> None:
     assert ReplayResult.read(result.entry(world.key), world.key.public) == result
 
 
+def test_a_draw_of_what_was_never_committed_to_or_never_reserved_is_of_no_attempt(world: ReplayWorld) -> None:
+    assert not world.replayer().begun(FIRST)
+    world.prepare(FIRST)
+    assert not world.replayer().begun(FIRST)  # committed to ahead of time
+    world.round(FIRST)
+    assert world.replayer().begun(FIRST)
+    assert not world.replayer().begun(Place("spring", "train", 99, 1))
+
+
 def test_every_attempt_has_noise_of_its_own_and_what_was_sent_matches(world: ReplayWorld) -> None:
     """The first attempt of round 1 fails after its noise was drawn: it is burnt, and there is nothing to compare, which
     is no fault, whatever became of the seed.
@@ -337,12 +346,22 @@ def test_a_log_that_shows_what_is_not_in_its_tree_is_refused(
         "entries",
         lambda kind, start: iter([(1, forged.data)]) if kind == Draw.kind else honest(kind, start),
     )
-    monkeypatch.setattr(world.log, "inclusion", lambda leaf, size: (1, []))
     with pytest.raises((ProofError, MessageError)):
         world.seen()
     monkeypatch.undo()
     monkeypatch.setattr(world.log, "cosigned", lambda: world.log.checkpoint.note(LOG_KEY))
     with pytest.raises(SignatureError, match="quorum"):
+        world.seen()
+
+
+def test_hundreds_of_entries_are_proved_by_a_few_tiles(world: ReplayWorld) -> None:
+    """One proof for each would be a call for each."""
+    for number in range(1, 601):
+        world.log.append(Draw("bank-b", "spring", "train", number, 1, deadline=1).entry(REGULATOR))
+    assert len(world.seen().draws) == 600
+    assert world.log.asked <= 4
+    world.log.stored[300] = Draw("bank-b", "spring", "train", 999, 1, deadline=1).entry(REGULATOR)
+    with pytest.raises(ProofError):
         world.seen()
 
 
