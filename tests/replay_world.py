@@ -23,7 +23,7 @@ from federation.rounds import TrainingPlan, model_hash, model_to_bytes, update_h
 from federation.rounds.averaging import F32
 from federation.training import Recipe, initial_parameters
 from protocols.replay import BeaconChain
-from protocols.transparency import Checkpoint, Entry, WitnessKey, attach, cosign, inclusion_path, split_note
+from protocols.transparency import Checkpoint, Entry, Tile, WitnessKey, attach, cosign, split_note
 from protocols.transparency.merkle import Frontier
 from protocols.transparency.note import LogKey
 
@@ -45,6 +45,7 @@ class Log:
 
     def __init__(self) -> None:
         self.stored: list[Entry] = []
+        self.asked = 0  # tiles
         self.notes: dict[int, bytes] = {}  # of the sizes at which a quorum met
         self._frontier, self._nodes = Frontier(), dict[tuple[int, int], bytes]()
 
@@ -67,9 +68,9 @@ class Log:
     def first_cosigned(self, after: int) -> bytes:
         return next((self.notes[size] for size in sorted(self.notes) if size > after), b"")
 
-    def inclusion(self, leaf: bytes, size: int) -> tuple[int, list[bytes]]:
-        index = [entry.hash for entry in self.stored].index(leaf)
-        return index, inclusion_path(lambda level, at: self._nodes[level, at], index, size)
+    def tile(self, tile: Tile) -> bytes:
+        self.asked += 1
+        return b"".join(self._nodes[tile.height, tile.first + at] for at in range(tile.width))
 
     def entries(self, kind: str, start: int) -> Iterator[tuple[int, bytes]]:
         return ((at, e.data) for at, e in enumerate(self.stored) if at >= start and e.kind == kind)

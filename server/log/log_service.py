@@ -13,7 +13,7 @@ from time import monotonic
 import grpc
 
 from federation.errors import Refused
-from protocols.transparency import Entry
+from protocols.transparency import Entry, Tile
 from protocols.wire import log_pb2 as wire
 from server.callers import Callers
 from server.log.log_host import LogHost, Which
@@ -54,6 +54,15 @@ class LogService:
             leaf = request.leaf_hash if request.WhichOneof("of") == "leaf_hash" else None
             found = read_proof(self._host.store, leaf, request.old_size, request.size)
             return wire.ProofReply(index=found.index, hashes=found.path)
+
+    def Tile(self, request: wire.TileRequest, context: grpc.ServicerContext) -> wire.TileReply:  # noqa: N802
+        """Hashes of the newest published tree: whoever wants proofs of many entries makes them."""
+        with self._called(context, "short"):
+            tile = Tile.parse(request.path)
+            held = None if tile.level < 0 else self._host.store.tile(tile)
+            if held is None:
+                raise Refused("unknown", "tile", got=request.path[:80], expected="hashes of the newest checkpoint")
+            return wire.TileReply(data=b"".join(held))
 
     def Entries(self, request: wire.EntriesRequest, context: grpc.ServicerContext) -> wire.EntriesReply:  # noqa: N802
         with self._called(context, "short"):

@@ -15,7 +15,7 @@ from itertools import pairwise
 from clients.institution.home import InstitutionHome
 from clients.institution.member_client import MemberClient
 from protocols.errors import MessageError
-from protocols.transparency import Entry
+from protocols.transparency import Entry, Tile
 from protocols.wire import log_pb2 as wire
 
 WAIT_MS = 15_000
@@ -64,6 +64,10 @@ class LogClient(MemberClient):
         if old in (0, size):
             return []
         return list(self._ask("Proof", wire.ProofRequest(old_size=old, size=size), timeout=_TIMEOUT_S).hashes)
+
+    def tile(self, tile: Tile) -> bytes:
+        """The hashes of a tile (C2SP tlog-tiles)."""
+        return bytes(self._ask("Tile", wire.TileRequest(path=tile.path), timeout=_TIMEOUT_S).data)
 
     def entries(self, kind: str, start: int) -> Iterator[tuple[int, bytes]]:
         """(index, data) of the entries of `kind` at `start` and after. Raises MessageError for another order."""

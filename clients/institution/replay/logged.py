@@ -18,7 +18,16 @@ from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayComm
 from protocols.errors import MessageError, ProofError, ProtocolError, SignatureError, StageError
 from protocols.replay import Beacon, first_covering
 from protocols.signing import VerifyingKey
-from protocols.transparency import Entry, Quorum, VerifierKey, read_entry, verify_inclusion
+from protocols.transparency import (
+    Entry,
+    Quorum,
+    Tile,
+    VerifierKey,
+    inclusion_path,
+    read_entry,
+    tile_nodes,
+    verify_inclusion,
+)
 
 NOT_FIRST = "beacon_not_first"  # a quorum had cosigned an earlier checkpoint with the commitment: a choice of beacons
 _KINDS = (MEMBER, REGULATOR, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind)
@@ -29,7 +38,7 @@ class Log(Protocol):
 
     def cosigned(self) -> bytes: ...
     def first_cosigned(self, after: int) -> bytes: ...
-    def inclusion(self, leaf: bytes, size: int) -> tuple[int, list[bytes]]: ...
+    def tile(self, tile: Tile) -> bytes: ...
     def entries(self, kind: str, start: int) -> Iterator[tuple[int, bytes]]: ...
 
 
@@ -47,7 +56,8 @@ class LoggedReplays:
 
     @classmethod
     def read(cls, log: Log, log_key: VerifierKey, coordinator: VerifyingKey, now: float) -> LoggedReplays:
-        """1. The roster; 2. a checkpoint that its quorum cosigned; 3. every entry is in that checkpoint's tree.
+        """1. The roster; 2. a checkpoint that its quorum cosigned; 3. every entry is in that checkpoint's tree, where
+        the log says it is, as proofs made of its tiles show: one call for 256 entries, not one for each.
 
         Raises MessageError or SignatureError (no quorum, a form), ProofError (an entry that is not in the tree),
         StageError where no regulator has joined.
@@ -59,11 +69,14 @@ class LoggedReplays:
         if roster.regulator is None:
             raise StageError("regulator", got="none in the log", expected="one that draws and reveals")
         checkpoint = roster.quorum.check(log.cosigned(), log_key, now).checkpoint
+        node = tile_nodes(log.tile, checkpoint.size)
         proved: dict[str, list[tuple[int, Entry]]] = {}
         for kind in _KINDS[2:]:
-            inside = [data for at, data in found[kind] if at < checkpoint.size]
-            of_kind = [_proved(log, data, checkpoint.size, checkpoint.root) for data in inside]
-            proved[kind] = sorted(of_kind, key=lambda each: each[0])
+            inside = [(at, read_entry(data)) for at, data in found[kind] if at < checkpoint.size]
+            for at, entry in inside:
+                path = inclusion_path(node, at, checkpoint.size)
+                verify_inclusion(path, entry.hash, at, checkpoint.size, checkpoint.root)
+            proved[kind] = sorted(inside, key=lambda each: each[0])
         regulator = VerifyingKey.from_hex(roster.regulator.key)
         beacons = [BeaconStatement.read(entry, regulator).beacon for _, entry in proved[BeaconStatement.kind]]
         return cls(
@@ -133,11 +146,3 @@ def check_first(note: bytes, quorum: Quorum, log_key: VerifierKey, beacon: Beaco
         return
     if first.size < beacon.size:
         raise ProofError(NOT_FIRST, got=f"a checkpoint of {beacon.size}", expected=f"{first.size}, which was cosigned")
-
-
-def _proved(log: Log, data: bytes, size: int, root: bytes) -> tuple[int, Entry]:
-    """An entry and its place as the path proves it, whatever the log says beside it."""
-    entry = read_entry(data)
-    at, path = log.inclusion(entry.hash, size)
-    verify_inclusion(path, entry.hash, at, size, root)
-    return at, entry

@@ -25,11 +25,15 @@ from protocols.canonical import canonical
 from protocols.transparency import (
     Entry,
     Promise,
+    Tile,
     attach,
     check_kept,
     cosign,
+    inclusion_path,
+    leaf_hash,
     open_checkpoint,
     split_note,
+    tile_nodes,
     verify_consistency,
     verify_inclusion,
     verify_promise,
@@ -166,6 +170,21 @@ def test_a_page_has_its_size(hosted: Hosted) -> None:
                 break
             start = reply.next
         assert seen == 25
+
+
+def test_a_member_makes_its_proofs_of_tiles(hosted: Hosted) -> None:
+    store, key = hosted.log.store, hosted.log.host.key
+    store.extend([Entry("tiled", canonical({"at": at})) for at in range(300)])
+    checkpoint = open_checkpoint(store.checkpoint(), key)
+    with LogClient(hosted.aurora) as log:
+        node = tile_nodes(log.tile, checkpoint.size)
+        for index, data in log.entries("tiled", 0):
+            path = inclusion_path(node, index, checkpoint.size)
+            verify_inclusion(path, leaf_hash(data), index, checkpoint.size, checkpoint.root)
+        for tile in (Tile(0, 99, 1), Tile(-1, 0, 1)):
+            with pytest.raises(Refused) as refused:
+                log.tile(tile)
+            assert refused.value.code == "unknown"
 
 
 def test_without_a_members_certificate_nothing_is_said(hosted: Hosted, tmp_path: Path) -> None:
