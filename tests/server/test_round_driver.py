@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from rounds_world import COORDINATOR, Bank, Handler, World, accepted, catalogue, key_of, make_plan, model_size, sign
 
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, FederationError
 from federation.ledger import Caps
-from federation.rounds import RunFailed
+from federation.rounds import RunFailed, vectors
 from federation.rounds.averaging import model_to_bytes
 from federation.rounds.request import request_hash
 from federation.rounds.rule import rule_of
@@ -150,6 +150,18 @@ def test_a_hostile_reply_is_refused_by_name_and_the_round_goes_on(world: World, 
     assert rounds[0]["refused"] == {BAD: code}
     assert (BAD, code) in {(event["institution"], event["code"]) for event in world.of("refused")}
     assert np.isfinite(model.vector).all()
+
+
+def test_unchecked_one_update_that_is_no_number_takes_the_whole_model(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack, with the check of what an update is made of off: everybody's round is lost to one member."""
+    monkeypatch.setattr(vectors, "model_from_bytes", lambda data, size: np.frombuffer(data, dtype="<f4"))
+    world.lie(BAD, changed(BAD, update=vector(np.nan)))
+    with pytest.raises(FederationError):
+        world.driver().run()
+    assert not [event for event in world.of("refused") if event["institution"] == BAD]
+    assert world.store().model() is None
 
 
 def test_a_replayed_reply_counts_once(world: World) -> None:
