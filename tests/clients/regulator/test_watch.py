@@ -1,20 +1,14 @@
-"""The regulator at work over a real log: it verifies, cosigns, reveals, draws, alerts; and is killed in between."""
+"""The regulator at work over a real log: it verifies, cosigns, reveals, draws; and is killed in between."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
-from oversight_federation import audited, honest
-from oversight_world import BANKS, RUN, World, key_of, log_key, policy_values, root_of, witness_key
-from regulator_world import LATER, RealLog, overseen, regulator_home, served
+from oversight_federation import honest
+from oversight_world import BANKS, RUN, key_of, policy_values, root_of, witness_key
+from regulator_world import LATER
+from watch_scene import Scene, scene, turns
 
-from clients.regulator.home import RegulatorHome
-from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, MirrorStore
-from clients.regulator.watch import Watcher
-from clients.regulator.watch.judge import Judge
+from clients.regulator.mirror import LogReader, MirrorStore
 from clients.regulator.watch.replays import Drawable, drawn
 from clients.regulator.watch.thorough import verify_copy
 from federation.oversight import Roster
@@ -27,49 +21,12 @@ from protocols.transparency import (
     cosign,
     cosignature_time,
     leaf_hash,
-    open_checkpoint,
     read_entry,
     split_note,
 )
 from server.log import Which
 
-
-@dataclass
-class Scene:
-    """A regulator, its federation's log, and where that is served."""
-
-    home: RegulatorHome
-    world: World
-    log: RealLog
-    url: str
-
-    def watcher(self, rate: float = 1.0) -> Watcher:
-        draw = self.home.settings.draw.model_copy(update={"rate": rate})
-        settings = self.home.settings.model_copy(update={"draw": draw, "log_url": self.url})
-        home = RegulatorHome(self.home.path, settings, self.home.signing_key)
-        return Watcher.open(home, clock=lambda: float(LATER))
-
-    def logged(self, kind: str) -> list[Entry]:
-        return [read_entry(data) for _, data in self.log.store.entries(0, 1000, kind).entries]
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    home = regulator_home(tmp_path)
-    world = overseen()
-    log = RealLog(f"sqlite:///{tmp_path / 'log.db'}", world.entries)
-    with served(log, world.documents) as url:
-        yield Scene(home, world, log, url)
-    log.store.close()
-
-
-def turns(scene: Scene, watcher: Watcher, count: int = 3) -> None:
-    """The members cosign after the regulator, each time."""
-    for _ in range(count):
-        watcher.turn()
-        scene.log.host.tick()
-        scene.log.witness()
-    watcher.turn()
+__all__ = ["scene"]
 
 
 def test_an_honest_log_is_cosigned_and_raises_no_alert(scene: Scene) -> None:
@@ -195,77 +152,6 @@ def test_what_is_kept_is_sent_when_the_log_is_back(scene: Scene) -> None:
     (said,) = watcher.store.said()
     assert said.promise is not None
     assert Promise.decode(said.promise).leaf_hash == entry.hash
-
-
-def test_a_promise_of_another_entry_is_an_alert(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = scene.log.store.append("example", b"{}")
-    watcher = scene.watcher(rate=0.0)
-    watcher.store.keep("by hand", Draw("bank-b", RUN, "train", 2, 1, LATER).entry(scene.home.signing_key), 0.0)
-    monkeypatch.setattr(LogReader, "say", lambda self, entry: other)
-    with pytest.raises(LogUnreachable):
-        watcher.turn()
-    assert [alert.code for alert in watcher.store.alerts()] == ["bad_promise"]
-
-
-LIES = {
-    "signatures": lambda world: world.resaid(world.find("round"), signer="bank-a"),
-    "chains": lambda world: world.without(world.ledger("bank-b")[2][0]),
-    "caps": lambda world: world.inserted(len(world.entries), audited("bank-a", passed=False)),
-    "rounds": lambda world: world.inserted(len(world.entries), world.entries[world.find("round")]),
-}
-
-
-@pytest.mark.parametrize("code", sorted(LIES))
-def test_a_lie_is_an_alert_at_its_entry_as_it_comes(code: str) -> None:
-    """Told line by line; the log accepts anything of the coordinator's, so what it holds must be judged."""
-    world: World = LIES[code](honest())
-    steps = {"signatures": 2, "chains": 3, "caps": 8, "rounds": 9}
-    judge, found = Judge(honest().policy()), []
-    for data in world.entries:
-        found += judge.take(data)[1]
-    assert steps[code] in {step for step, _ in found}
-    assert all(finding.place for _, finding in found)
-    honest_judge = Judge(honest().policy())
-    assert [found for data in honest().entries for found in honest_judge.take(data)[1]] == []
-
-
-def test_alerts_reach_the_store_once(scene: Scene) -> None:
-    lie = LIES["caps"](scene.world).entries[-1]
-    scene.log.grow(lie)
-    scene.log.host.tick()
-    for _ in range(2):
-        watcher = scene.watcher()
-        turns(scene, watcher, 2)
-    assert [alert.code for alert in watcher.store.alerts()] == ["caps"]
-
-
-def test_a_fork_ends_in_an_alarm_and_in_no_cosignature(scene: Scene, tmp_path: Path) -> None:
-    watcher = scene.watcher(rate=0.0)
-    watcher.turn()
-    forked = scene.world.changed(5, scene.world.entries[6]).inserted(len(scene.world.entries), scene.world.entries[5])
-    other = RealLog(f"sqlite:///{tmp_path / 'forked.db'}", dict.fromkeys(forked.entries))
-    extra = [Entry("example", b'{"n":%d}' % number).data for number in range(3)]
-    other.grow(*extra)
-    with served(other) as url:
-        lied_to = Scene(scene.home, forked, other, url).watcher()
-        with pytest.raises(Alarm):
-            lied_to.turn()
-        note = other.host.note(Which.CANDIDATE)
-    assert note is not None
-    assert cosignature_time(note, witness_key("regulator").public) is None
-    assert {alert.code for alert in lied_to.store.alerts()} == {"log_forked"}
-    assert open_checkpoint(scene.home.anchor.read_bytes(), log_key().public).size == len(scene.world.entries)
-
-
-def test_a_log_that_names_another_regulator_is_an_alert_and_gets_nothing(tmp_path: Path) -> None:
-    home = regulator_home(tmp_path)
-    log = RealLog(f"sqlite:///{tmp_path / 'log.db'}", honest().entries)  # names another beacon chain
-    with served(log) as url:
-        watcher = Scene(home, honest(), log, url).watcher()
-        watcher.store.keep("by hand", Draw("bank-b", RUN, "train", 2, 1, LATER).entry(home.signing_key), 0.0)
-        watcher.turn()
-    assert [alert.code for alert in watcher.store.alerts()] == ["registration"]
-    assert watcher.store.said(unanswered=True) != []
 
 
 def test_the_copy_verifies_completely_and_remembers_what_was_cosigned(scene: Scene) -> None:
