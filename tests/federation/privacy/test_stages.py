@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from federation.errors import PrivacyError
-from federation.privacy import PrivacyPlan, SharedNoise, StageBudget
+from federation.errors import PrivacyError, TooFewRecords
+from federation.privacy import PrivacyPlan, SharedNoise, StageBudget, check_enough_records, noise_level
 from federation.privacy.accounting import gaussian_epsilon, gaussian_mu
 from federation.privacy.stages import share_of
 from protocols.canonical import canonical, digest, parse_canonical
@@ -171,3 +171,13 @@ def test_a_share_of_the_plan_is_all_of_it_under_local_noise() -> None:
         assert shared.round_event(r) == local.round_event(r)
         assert float(shared.noise_share(r)) == pytest.approx(float(whole) / math.sqrt(3), rel=1e-9)
         assert 3 * shared.noise_share(r) ** 2 >= whole**2
+
+
+def test_too_few_records_are_refused_and_shared_noise_needs_fewer() -> None:
+    shared = SharedNoise(members=5, droppers=1)
+    assert noise_level(1.0, DELTA, [1_200] * 5, shared) == pytest.approx(noise_level(1.0, DELTA, [1_200] * 5) / 3**0.5)
+    check_enough_records(1.0, DELTA, [1_200] * 5, sharing=shared)
+    with pytest.raises(TooFewRecords):
+        check_enough_records(1.0, DELTA, [1_200] * 5)
+    with pytest.raises(TooFewRecords, match="at least 5774 records"):
+        check_enough_records(1.0, DELTA, [160] * 5, sharing=shared)

@@ -17,6 +17,7 @@ from federation.records.encoded import Encoded
 from federation.training.fixed_point import LOGIT, RESIDUAL
 from federation.training.sums import Method, Stage, SumModel
 from federation.training.sums import model as model_module
+from federation.training.sums.part import Setting
 from federation.training.sums.state import LIMIT
 
 FIRST = {method: {stage: model(method).rounds.index(stage) + 1 for stage in model(method).rounds} for method in METHODS}
@@ -80,6 +81,18 @@ def test_residuals_are_clipped_after_rounding() -> None:
     rows = np.concatenate([t[c] for t, c in zip(of.setting.mains.steps, one.codes[0], strict=True)])
     assert np.array_equal(of.contribution(r, of.initial(), one), -of.setting.residual_limit * rows)
     assert of.setting.residual_limit == int(of.recipe.clip * RESIDUAL)
+
+
+@pytest.mark.parametrize("stage", [Stage.MAINS, Stage.PAIRS])
+def test_without_the_clip_a_chosen_record_would_move_more_than_is_charged(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of, r = model("gp"), FIRST["gp"][stage]
+    unlikely = replace(records(1, absent=False), target=np.array([1], dtype=np.uint8))
+    charged = of.sensitivity(r)
+    assert norm(of.contribution(r, of.initial(), unlikely)) <= charged
+    monkeypatch.setattr(Setting, "residual_limit", RESIDUAL)
+    assert norm(of.contribution(r, of.initial(), unlikely)) > 1.5 * charged
 
 
 @pytest.mark.parametrize("sign", [-1, 1])
