@@ -113,6 +113,7 @@ class Member:
         Raises StageError for another vector than the one that was sent before.
         """
         setup, secrets = self._ready(number)
+        check_words(masked)
         found = fingerprint(said_key(secrets.coins, setup.id, number), masked)
         before = self.said.get(number)
         if before is not None and before.masked != found:
