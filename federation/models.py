@@ -13,8 +13,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,16 @@ from federation.rounds.averaging import F32, model_hash, model_to_bytes
 from federation.rounds.plan import Document, TrainingPlan
 from federation.rounds.progress import Checkpoint, RoundRecord
 from federation.rounds.reply import Update
-from federation.rounds.rule import Rule
+from federation.rounds.rule import Rule, summed_model
 from federation.rounds.signed_plan import SignedPlan
 from federation.rounds.vectors import I64, Vector
+from federation.training import Recipe, cell_effects
 from protocols.canonical import canonical
 from protocols.errors import SignatureError
 from protocols.signing import SigningKey, VerifyingKey
+
+if TYPE_CHECKING:
+    from federation.catalogue import Catalogue
 
 MODEL_LABEL = "fedscore/v1/published-model"
 EVALUATION_LABEL = "fedscore/v1/published-evaluation"
@@ -123,6 +128,31 @@ class PublishedModel(Published):
             model = rule.follow(record.round, checkpoint.parameters, combined)
             checkpoint = checkpoint.advance(self.plan, taken, model)
         return checkpoint.published
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What an additive model's cells add to the log-odds of BAD, as tables.
+
+    cells   float64 [n_cells] per feature
+    pairs   float64 [cells of the first, of the second] per pair of the catalogue; empty for a recipe without
+    knots   (raw, calibrated) log-odds; empty for a model that is not recalibrated
+    shares  how records spread over the cells of each feature, as training itself released it; None: it did not
+    """
+
+    cells: tuple[NDArray[np.float64], ...]
+    pairs: tuple[NDArray[np.float64], ...] = ()
+    knots: tuple[tuple[float, float], ...] = ()
+    shares: tuple[NDArray[np.float64], ...] | None = None
+
+
+def effects_of(model: PublishedModel, catalogue: Catalogue) -> Effects:
+    """The tables of a model of the additive family. Raises ConfigurationError for another family."""
+    recipe = model.plan.recipe
+    if isinstance(recipe, Recipe):
+        return Effects(cell_effects(catalogue, recipe, model.vector))
+    made, state = summed_model(catalogue, model.plan), model.vector
+    return Effects(made.effects(state), made.pair_effects(state), made.calibration(state), made.shares(state) or None)
 
 
 class PublishedEvaluation(Published):

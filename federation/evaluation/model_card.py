@@ -16,19 +16,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError
 from federation.evaluation.findings import Findings
 from federation.evaluation.influence import Influence, feature_shares, influence_index
 from federation.evaluation.limits import limitations
 from federation.evaluation.page import render
-from federation.models import PublishedModel
+from federation.models import PublishedModel, effects_of
 from federation.privacy.accounting import Claims
 from federation.rounds.plan import TrainingPlan
 from federation.scorecard.scaling import Scaling
-from federation.training import Recipe, cell_effects
 
 FORMAT = "fedscore/v1/model-card"
 UNIT = "one record of one institution"
@@ -165,10 +162,9 @@ def _baselines(
 
 
 def _influence(model: PublishedModel, catalogue: Catalogue, findings: Findings | None) -> Influence | None:
-    recipe = model.plan.recipe
-    if findings is None or not findings.cell_shares or not isinstance(recipe, Recipe) or recipe.family != "additive":
+    if findings is None or not findings.cell_shares or model.plan.recipe.family != "additive":
         return None
-    effects = cell_effects(catalogue, recipe, np.asarray(model.vector))
+    effects = effects_of(model, catalogue).cells  # a pair has no feature of its own to be listed under
     weights = {dimension.value: weight for dimension, weight in catalogue.dimension_weights.items()}
     dimensions = [feature.dimension.value for feature in catalogue.features]
     return influence_index(feature_shares(effects, findings.cell_shares), dimensions, weights)

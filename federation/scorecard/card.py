@@ -4,8 +4,10 @@
 
 The points that no feature explains (offset and base rate) are given to the dimensions in proportion to the catalogue's
 dimension weights, so the parts add up to the score before clamping, with nothing left over. A cell's points belong to
-its feature's dimension. Reasons are distances from the AVERAGE subject where the shares of the cells are known (they
-come from the charged evaluation release), from the neutral point (zero effect) otherwise.
+its feature's dimension; a pair's go half to each of its features', and are measured from zero, as their codes are
+centred. Where the model is recalibrated, points count by the slope of the segment that the subject is in
+(`federation.scorecard.recalibration`). Reasons are distances from the AVERAGE subject where the shares of the cells are
+known (from the charged evaluation release, or from training itself), from the neutral point (zero effect) otherwise.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +24,10 @@ from numpy.typing import NDArray
 from federation.catalogue import Catalogue, Dimension
 from federation.errors import ConfigurationError, RecordsError
 from federation.scorecard.reasons import rank
+from federation.scorecard.recalibration import Recalibration
 from federation.scorecard.scaling import Scaling
 from federation.scorecard.scores import Coverage, Outcome, Scores
+from federation.training.sums.pair_codes import PairCodes
 
 if TYPE_CHECKING:
     from federation.records.encoded import Encoded
@@ -49,6 +54,8 @@ class Scorecard:
 
     effects  float64 [n_cells] per feature, log-odds of BAD (federation.training.cell_effects)
     shares   float64 [n_cells] per feature, each summing to 1: how subjects spread over the cells; None if not known
+    pairs    float64 [cells of the first, of the second] per pair of the catalogue; empty for a model without
+    knots    (raw, calibrated) log-odds; empty for a model that is not recalibrated
     Raises ConfigurationError where tables and catalogue do not fit.
     """
 
@@ -58,14 +65,21 @@ class Scorecard:
         effects: Sequence[NDArray[np.float64]],
         scaling: Scaling | None = None,
         shares: Sequence[NDArray[np.float64]] | None = None,
+        *,
+        pairs: Sequence[NDArray[np.float64]] = (),
+        knots: Sequence[tuple[float, float]] = (),
     ) -> None:
         self.catalogue = catalogue
         self.scaling = scaling or Scaling()
+        self._recalibration = Recalibration.of(knots)
         self.reference = NEUTRAL if shares is None else AVERAGE
-        self.families = tuple(dict.fromkeys(feature.reason for feature in catalogue.features))
+        inputs = (*catalogue.features, *catalogue.pair_features)
+        self.families = tuple(dict.fromkeys(feature.reason for feature in inputs))
         self.base = base_points(catalogue, self.scaling)
         self.points = tuple(-self.scaling.factor * table for table in _tables(catalogue, "effects", effects))
         self._columns = self._build(None if shares is None else _tables(catalogue, "shares", shares))
+        self._pair_codes = PairCodes(catalogue) if len(pairs) else None
+        self._pairs = self._pair_columns(pairs)
         self._enquiries = np.array([self._is_enquiry(family) for family in self.families], dtype=bool)
 
     def _build(self, shares: Sequence[NDArray[np.float64]] | None) -> tuple[_Column, ...]:
@@ -85,13 +99,33 @@ class Scorecard:
             )
         return tuple(columns)
 
+    def _pair_columns(self, pairs: Sequence[NDArray[np.float64]]) -> tuple[tuple[_Column, _Column], ...]:
+        """Each pair's table twice, at half its points: for either feature's dimension and family."""
+        if self._pair_codes is None:
+            return ()
+        names, shapes = self.catalogue.pairs, [(a[1], b[1]) for a, b in self._pair_codes.shapes]
+        if [np.shape(table) for table in pairs] != shapes or not all(np.isfinite(table).all() for table in pairs):
+            raise ConfigurationError("scorecard.pairs", got="other tables", expected=f"finite, of shapes {shapes}")
+        return tuple(
+            (self._half(first, table), self._half(second, table))
+            for (first, second), table in zip(names, pairs, strict=True)
+        )
+
+    def _half(self, name: str, effects: NDArray[np.float64]) -> _Column:
+        feature = self.catalogue.feature(name)
+        points = np.append(-0.5 * self.scaling.factor * np.asarray(effects, dtype=np.float64).ravel(), 0.0)
+        family = self.families.index(feature.reason)
+        return _Column(points, -points, np.zeros(points.size, np.uint16), DIMENSIONS.index(feature.dimension), family)
+
     def _is_enquiry(self, family: str) -> bool:
-        members = [feature for feature in self.catalogue.features if feature.reason == family]
+        inputs = (*self.catalogue.features, *self.catalogue.pair_features)
+        members = [feature for feature in inputs if feature.reason == family]
         return all(feature.dimension == Dimension.ENQUIRIES for feature in members)
 
     def score(self, records: Encoded) -> Scores:
         """Scores of n records. Raises RecordsError where codes do not belong to the catalogue."""
         codes = checked_codes(self.catalogue, records)
+        pairs = None if self._pair_codes is None else self._pair_codes.codes(records)
         n = len(records)
         parts = np.empty((n, len(DIMENSIONS)))
         known = np.empty(n, dtype=np.uint16)
@@ -99,7 +133,8 @@ class Scorecard:
         lost = np.empty((n, 5))
         for start in range(0, n, CHUNK):
             rows = slice(start, start + CHUNK)
-            parts[rows], losses, known[rows] = self._accumulate(codes[rows])
+            raw, losses, known[rows] = self._accumulate(codes[rows], None if pairs is None else pairs[rows])
+            parts[rows], losses = self._recalibrated(raw, losses)
             reasons[rows], lost[rows] = rank(losses, self._enquiries)
         scores = assemble(parts.sum(axis=1), known, self.scaling, coverage(self.catalogue, codes))
         thin = scores.outcome != Outcome.SCORED
@@ -114,8 +149,22 @@ class Scorecard:
             reference=self.reference,
         )
 
+    def _recalibrated(
+        self, parts: NDArray[np.float64], losses: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if self._recalibration is None:
+            return parts, losses
+        calibrated, slope = self._recalibration(self.scaling.to_logits(parts.sum(axis=1)))
+        explained = (parts - self.base) * slope[:, None]
+        rest = self.scaling.from_logits(calibrated) - explained.sum(axis=1)
+        return explained + rest[:, None] * self._weights, losses * slope[:, None]
+
+    @cached_property
+    def _weights(self) -> NDArray[np.float64]:
+        return base_weights(self.catalogue)
+
     def _accumulate(
-        self, codes: NDArray[np.uint8]
+        self, codes: NDArray[np.uint8], pairs: NDArray[np.uint8] | None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.uint16]]:
         """Parts [rows, 5], losses [rows, families], known features [rows] of one chunk."""
         columns = np.ascontiguousarray(codes.T)
@@ -126,6 +175,10 @@ class Scorecard:
             parts[table.dimension] += table.points[column]
             losses[table.family] += table.loss[column]
             known += table.known[column]
+        for column, halves in zip(() if pairs is None else np.ascontiguousarray(pairs.T), self._pairs, strict=True):
+            for table in halves:
+                parts[table.dimension] += table.points[column]
+                losses[table.family] += table.loss[column]
         return parts.T, losses.T, known
 
 
@@ -141,12 +194,18 @@ def score_logits(catalogue: Catalogue, logits: NDArray[np.float64], records: Enc
 
 def base_points(catalogue: Catalogue, scaling: Scaling) -> NDArray[np.float64]:
     """The neutral subject's points per dimension: what no feature explains, split by the catalogue's weights."""
+    rate = catalogue.base_rate
+    neutral: NDArray[np.float64] = scaling.from_logits(math.log(rate / (1 - rate))) * base_weights(catalogue)
+    return neutral
+
+
+def base_weights(catalogue: Catalogue) -> NDArray[np.float64]:
+    """The catalogue's dimension weights, summing to 1."""
     weights = np.array([catalogue.dimension_weights.get(dimension, 0.0) for dimension in Dimension], dtype=np.float64)
     if not weights.sum() > 0 or weights.min() < 0:
         raise ConfigurationError("catalogue.dimension_weights", got=weights.tolist(), expected="not all zero, none < 0")
-    rate = catalogue.base_rate
-    neutral: NDArray[np.float64] = scaling.from_logits(math.log(rate / (1 - rate))) * weights / weights.sum()
-    return neutral
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 def assemble(unclamped: NDArray[np.float64], known: NDArray[np.uint16], scaling: Scaling, seen: Coverage) -> Scores:

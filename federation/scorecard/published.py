@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError
-from federation.models import PublishedModel
+from federation.models import PublishedModel, effects_of
 from federation.rounds.rule import logits_of
 from federation.scorecard.card import Scorecard, score_logits
 from federation.scorecard.scaling import Scaling
 from federation.scorecard.scores import Scores
-from federation.training import Recipe, cell_effects
 
 if TYPE_CHECKING:
     from federation.records.encoded import Encoded
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 class Scorer:
     """Scores records under one model; an additive one gives parts and reasons, another says that it has none.
 
-    shares  the average subject, from the federation's evaluation; None: reasons are measured from the neutral point
+    shares  the average subject, from the federation's evaluation; None: as the training's own histogram knows it, or
+            the neutral point for a recipe without
     The caller has verified `model`. Raises ConfigurationError unless it was trained under `catalogue`.
     """
 
@@ -43,12 +43,12 @@ class Scorer:
                 expected=f"{expected.name} {expected.version} ({expected.hash[:12]}), as in the model's plan",
             )
         self.model, self.catalogue, self.scaling = model, catalogue, scaling or Scaling()
-        recipe = model.plan.recipe
-        self.card = self._card(recipe, shares) if isinstance(recipe, Recipe) and recipe.family == "additive" else None
+        self.card = self._card(shares) if model.plan.recipe.family == "additive" else None
 
-    def _card(self, recipe: Recipe, shares: Sequence[NDArray[np.float64]] | None) -> Scorecard:
-        effects = cell_effects(self.catalogue, recipe, self.model.vector)
-        return Scorecard(self.catalogue, effects, self.scaling, shares)
+    def _card(self, shares: Sequence[NDArray[np.float64]] | None) -> Scorecard:
+        effects = effects_of(self.model, self.catalogue)
+        known = effects.shares if shares is None else shares
+        return Scorecard(self.catalogue, effects.cells, self.scaling, known, pairs=effects.pairs, knots=effects.knots)
 
     def score(self, records: Encoded) -> Scores:
         """Raises RecordsError where codes do not belong to the catalogue."""
