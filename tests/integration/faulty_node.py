@@ -51,7 +51,7 @@ def die_after(owner: type, name: str, mark: Path) -> None:
 def fall_silent() -> None:
     train = Computation.train
 
-    def silent(self: Computation, plan: Any, nominal: int, model: Any, noise: Any = None) -> Any:
+    def silent(self: Computation, plan: Any, nominal: int, number: int, model: Any, noise: Any = None) -> Any:
         draw = noise.discrete_gaussian
 
         def nothing(size: int, sigma: Fraction) -> Any:
@@ -59,7 +59,7 @@ def fall_silent() -> None:
             return np.zeros(size, dtype=np.int64)
 
         noise.discrete_gaussian = nothing
-        return train(self, plan, nominal, model, noise)
+        return train(self, plan, nominal, number, model, noise)
 
     Computation.train = silent  # type: ignore[method-assign]
 
