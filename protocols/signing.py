@@ -13,6 +13,7 @@ What is signed is digest(label, payload): a signature for one kind of document i
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -26,26 +27,30 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from protocols.canonical import digest
+from protocols.edwards import is_public_key
 from protocols.errors import SignatureError
+
+_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class VerifyingKey:
-    """An Ed25519 public key, 32 raw bytes."""
+    """An Ed25519 public key, 32 raw bytes: a point of prime order, never one of the few that verify anything."""
 
     raw: bytes
 
     def __post_init__(self) -> None:
         if len(self.raw) != 32:
             raise SignatureError("public key", got=f"{len(self.raw)} bytes", expected="32 bytes")
+        if not is_public_key(self.raw):
+            raise SignatureError("public key", got="no point of prime order", expected="a key of Ed25519 (RFC 8032)")
 
     @classmethod
     def from_hex(cls, text: str) -> VerifyingKey:
-        """Raises SignatureError unless `text` is 64 hexadecimal digits."""
-        try:
-            return cls(bytes.fromhex(text))
-        except ValueError as error:
-            raise SignatureError("public key", got="no hexadecimal digits", expected="64 of them") from error
+        """Raises SignatureError unless `text` is 64 lower-case hexadecimal digits, and a key."""
+        if type(text) is not str or not _HEX.fullmatch(text):
+            raise SignatureError("public key", got="another form", expected="64 lower-case hexadecimal digits")
+        return cls(bytes.fromhex(text))
 
     @property
     def hex(self) -> str:

@@ -31,7 +31,7 @@ class Charges:
 
     def events(self, name: Name) -> tuple[Event, ...]:
         """Merged and sorted, as accountants compose them."""
-        return composition(self.steps[name])
+        return composition(self.steps.get(name, {}))
 
 
 _mechanism = lru_cache(maxsize=4096)(unit)  # a log has few, and says each thousands of times

@@ -9,7 +9,7 @@ from functools import cached_property
 from clients.regulator.account import Account
 from clients.regulator.archive import Archive, ArchiveError
 from clients.regulator.layout import CHECKPOINT, CHECKPOINTS, PROMISES, read_note_line
-from clients.regulator.line import Line
+from clients.regulator.line import Line, Where
 from clients.regulator.policy import Policy
 from federation.errors import FederationError
 from federation.oversight import Roster
@@ -35,6 +35,7 @@ class Case:
 
     roots   {size: root} of the tree over the entries in the export, at each size that some note or promise names
     broken  why the entries could not be read to their end
+    signers {index: institution that signed the entry}, where the entry itself does not tell; empty: nobody did
     """
 
     archive: Archive
@@ -48,6 +49,7 @@ class Case:
     tree: Frontier = field(default_factory=Frontier)
     roots: dict[int, bytes] = field(default_factory=dict)
     broken: ArchiveError | None = None
+    signers: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def open(cls, archive: Archive, policy: Policy) -> Case:
@@ -102,6 +104,13 @@ class Case:
             return len(self.policy.quorum.times(self.newest.data, self.policy.log).times)
         except ProtocolError:
             return 0
+
+    def answerable(self, line: Line | Where | None) -> str:
+        """The institution whose doing it is if the entry does not hold; empty: it is the log's, or several parties'.
+
+        Nobody is answerable for an entry that does not carry their signature, whatever it says.
+        """
+        return "" if line is None else self.signers.get(line.index, line.answerable)
 
     def grow(self, line: Line) -> None:
         """The tree with one more entry."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -55,7 +56,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class StepResult:
-    """`findings` are the first ones, in log order; `failures` counts all. `facts`: what was judged; `notes`: limits."""
+    """`findings` are the first ones, in log order; `failures` counts all. `facts`: what was judged; `notes`: limits.
+
+    `blamed` counts failures by the institution that signed what fails; those of the log or of several parties under "".
+    """
 
     number: int
     title: str
@@ -64,6 +68,7 @@ class StepResult:
     failures: int
     facts: tuple[str, ...]
     notes: tuple[str, ...]
+    blamed: Mapping[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "outcome": self.outcome.value, "first": _first(self.findings)}
@@ -81,6 +86,18 @@ class Verdict:
         return all(step.outcome is Outcome.HOLDS for step in self.steps)
 
     @property
+    def at_fault(self) -> dict[str, tuple[int, ...]]:
+        """Institution -> the steps that fail by what it signed itself. No other party could have written that."""
+        names = sorted({name for step in self.steps for name in step.blamed if name})
+        return {name: tuple(step.number for step in self.steps if name in step.blamed) for name in names}
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing fails but by what the institutions at fault signed: log, proofs and all others hold."""
+        judged = all(step.outcome is not Outcome.NOT_JUDGED for step in self.steps)
+        return judged and all(set(step.blamed) and "" not in step.blamed for step in self.steps if step.failures)
+
+    @property
     def first(self) -> tuple[StepResult, Finding] | None:
         """The first step that fails, and its first finding."""
         failed = next((step for step in self.steps if step.findings), None)
@@ -91,7 +108,14 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         steps = [step.to_json() for step in self.steps]
-        return {"format": "fedscore/v1/verdict", "holds": self.holds, "checkpoint": self.checkpoint, "steps": steps}
+        return {
+            "format": "fedscore/v1/verdict",
+            "holds": self.holds,
+            "sound": self.sound,
+            "at_fault": self.at_fault,
+            "checkpoint": self.checkpoint,
+            "steps": steps,
+        }
 
 
 def _first(findings: tuple[Finding, ...]) -> str | None:

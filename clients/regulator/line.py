@@ -1,8 +1,4 @@
-"""One line of the log, read once for all steps. Nothing is verified here but the form. Pure.
-
-A ledger entry is read without parsing it twice: the canonical text that its hash and signature are over stands in the
-line as it is, between a beginning and an end that have one form.
-"""
+"""One line of the log, read once for all steps. Nothing is verified here but the form. Pure."""
 
 from __future__ import annotations
 
@@ -12,17 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from federation.errors import FederationError
-from federation.ledger.entries import SignedEntry, read_entry
+from federation.ledger.entries import SignedEntry
+from federation.oversight.reservations import LEDGER_ENTRY, read_ledger_bytes
 from protocols.canonical import parse_canonical
 from protocols.errors import MessageError, ProtocolError
 from protocols.transparency import Entry, leaf_hash
 from protocols.transparency import read_entry as read_log_entry
 
-LEDGER_ENTRY = "ledger-entry"
 _LEDGER = b'{"body":{"entry":'
-_END = re.compile(rb',"hash":"([0-9a-f]{64})","signature":"([0-9a-f]{128})"},"kind":"ledger-entry","v":1}')
-_END_BYTES = len(b',"hash":"","signature":""},"kind":"ledger-entry","v":1}') + 64 + 128
 _LOOKUP = re.compile(rb',"kind":"(lookup-[a-z0-9-]{1,25})","v":1}')
+OF_INSTITUTIONS = frozenset({"replay-commitment", "replay-result", "audit-result", "draw", "audit-request"})
 _KIND_BYTES = 60  # the end of any entry is shorter
 
 
@@ -33,6 +28,10 @@ class Where:
     index: int
     institution: str
     sequence: int
+
+    @property
+    def answerable(self) -> str:
+        return self.institution
 
     @property
     def place(self) -> dict[str, Any]:
@@ -62,6 +61,14 @@ class Line:
         return leaf_hash(self.data)
 
     @property
+    def answerable(self) -> str:
+        """The institution that says this, or is asked for an answer here; empty where it is another party's saying."""
+        if self.signed is not None:
+            return self.signed.entry.institution
+        named = None if self.content is None or self.kind not in OF_INSTITUTIONS else self.content.get("institution")
+        return named if isinstance(named, str) else ""
+
+    @property
     def place(self) -> dict[str, Any]:
         """What a finding says about where it is."""
         if self.signed is None:
@@ -74,21 +81,12 @@ def read_line(index: int, data: bytes) -> Line:
     """The line in `data`; one that is no entry says why."""
     try:
         if data.startswith(_LEDGER) and data.endswith(b'"ledger-entry","v":1}'):
-            return Line(index, data, LEDGER_ENTRY, signed=_ledger_entry(data))
+            return Line(index, data, LEDGER_ENTRY, signed=read_ledger_bytes(data))
         return _other(index, data)
     except (ProtocolError, FederationError) as error:
         return Line(index, data, error=error)
-
-
-def _ledger_entry(data: bytes) -> SignedEntry:
-    end = _END.fullmatch(data, len(data) - _END_BYTES)
-    if end is None:
-        raise MessageError(LEDGER_ENTRY, got="another form", expected="entry, hash and signature")
-    try:
-        text = data[len(_LEDGER) : -_END_BYTES].decode()
-    except UnicodeDecodeError as error:
-        raise MessageError(LEDGER_ENTRY, got="bytes that are not UTF-8", expected="canonical JSON") from error
-    return read_entry(text, end[1].decode(), bytes.fromhex(end[2].decode()))
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+        return Line(index, data, error=MessageError("entry", got=type(error).__name__, expected="one that can be read"))
 
 
 def _other(index: int, data: bytes) -> Line:

@@ -33,7 +33,9 @@ def divergence(sampling_rate: float, noise_multiplier: float) -> Curve:
     """Of one step. Read-only."""
     with np.errstate(all="ignore"):  # noise next to none: infinity is the answer
         variance = float(np.square(noise_multiplier))
-        if sampling_rate == 1:
+        if variance == 0:  # of a noise whose square underflows: nothing is hidden
+            curve = np.full(len(ORDERS), math.inf)
+        elif sampling_rate == 1:
             curve = _ORDERS / np.float64(2 * variance)
         else:
             curve = np.array([_subsampled(sampling_rate, variance, order) for order in ORDERS])
@@ -88,4 +90,5 @@ def _subsampled(q: float, variance: float, order: int) -> float:
     k = np.arange(order + 1, dtype=np.float64)
     choose = gammaln(order + 1) - gammaln(k + 1) - gammaln(order - k + 1)
     terms = choose + k * math.log(q) + (order - k) * math.log1p(-q) + (k * k - k) / np.float64(2 * variance)
-    return max(0.0, float(logsumexp(terms)) / (order - 1))
+    found = float(logsumexp(terms)) / (order - 1)
+    return math.inf if math.isnan(found) else max(0.0, found)

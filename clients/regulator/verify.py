@@ -51,7 +51,7 @@ def examine(path: Path, policy: Policy, steps: Sequence[type[Step]] = STEPS) -> 
         with _few_collections():
             _read(case, judges)
         for judge in judges:
-            judge.finish()
+            judge.conclude()
         results = tuple(judge.result for judge in judges)
     return Examined(Verdict(results, _checkpoint(case)), case.account)
 
@@ -64,7 +64,7 @@ def _read(case: Case, judges: Sequence[Step]) -> None:
             case.grow(line)
             case.account.take(line)
             for judge in listeners:
-                judge.take(line)
+                judge.see(line)
             case.follow(line)
     except ArchiveError as error:
         case.broken = error

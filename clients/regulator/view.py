@@ -22,6 +22,12 @@ def show(verdict: Verdict, console: Console) -> None:
     if verdict.first is not None:
         step, finding = verdict.first
         console.print(f"[bold red]Step {step.number} fails first:[/] {escape(str(finding))}", soft_wrap=True)
+        for name, numbers in verdict.at_fault.items():
+            steps = ", ".join(map(str, numbers))
+            console.print(f"[red]{escape(name)}[/] signed what fails in steps {steps}", soft_wrap=True)
+        console.print(
+            "Nothing else fails: the log is sound." if verdict.sound else "[bold red]The log is not sound.[/]"
+        )
     elif not verdict.holds:
         console.print("[yellow]Not every step could be judged.[/]")
     else:

@@ -6,19 +6,25 @@ check_reservation(said, expected, update)                # before `update` is av
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 
 from federation.errors import LedgerError, Refused
 from federation.ledger.entries import LABEL, Kind, SignedEntry, read_entry
 from federation.rounds.refusals import Code
 from federation.rounds.reply import Expected, Update
-from protocols.canonical import canonical, digest, parse_canonical
+from protocols.canonical import canonical, digest
 from protocols.errors import MessageError, SignatureError
 from protocols.signing import VerifyingKey
 from protocols.transparency import Entry
 from protocols.wire.training_pb2 import Phase
 
 LEDGER_ENTRY = "ledger-entry"
+_BEGIN = b'{"body":{"entry":'
+_END = re.compile(rb',"hash":"([0-9a-f]{64})","signature":"([0-9a-f]{128})"},"kind":"ledger-entry","v":1}')
+_SIGNATURE = re.compile(rb'"signature":"([^"]*)"')
+_END_BYTES = len(b',"hash":"","signature":""},"kind":"ledger-entry","v":1}') + 64 + 128
 
 
 def logged(signed: SignedEntry) -> Entry:
@@ -28,20 +34,51 @@ def logged(signed: SignedEntry) -> Entry:
 
 def read_logged(entry: Entry) -> SignedEntry:
     """The ledger entry in a log entry, with its own hash; its signature is NOT yet verified. Raises MessageError."""
-    body: Any = parse_canonical(entry.body)
     try:
-        data, signature = canonical(body["entry"]), bytes.fromhex(body["signature"])
-        if entry.kind != LEDGER_ENTRY or set(body) != {"entry", "hash", "signature"}:
-            raise ValueError(entry.kind)
-        return read_entry(data.decode(), _hash_of(body["hash"], data), signature)
-    except (KeyError, TypeError, ValueError, LedgerError) as error:
-        raise MessageError(LEDGER_ENTRY, got="another form", expected="a signed entry of a ledger") from error
+        signed = read_ledger_bytes(entry.data)
+    except LedgerError as error:
+        raise MessageError(f"{LEDGER_ENTRY}.{error.where}", got=error.got, expected=error.expected) from error
+    found = digest(LABEL, signed.text.encode()).hex()
+    if signed.hash != found:
+        raise MessageError(f"{LEDGER_ENTRY}.hash", got=signed.hash, expected=found)
+    return signed
+
+
+def read_ledger_bytes(data: bytes) -> SignedEntry:
+    """What the log stores of a ledger entry; hash and signature are NOT yet verified. Raises MessageError, LedgerError.
+
+    The canonical text that hash and signature are over stands in the bytes as it is, between a beginning and an end
+    that have one form; so it is parsed once.
+    """
+    end = _END.fullmatch(data, max(0, len(data) - _END_BYTES))
+    if end is None or not data.startswith(_BEGIN):
+        raise MessageError(LEDGER_ENTRY, got="another form", expected="entry, hash and signature")
+    try:
+        text = data[len(_BEGIN) : -_END_BYTES].decode()
+    except UnicodeDecodeError as error:
+        raise MessageError(LEDGER_ENTRY, got="bytes that are not UTF-8", expected="canonical JSON") from error
+    return read_entry(text, end[1].decode(), bytes.fromhex(end[2].decode()))
+
+
+def signer_of(data: bytes, keys: Mapping[str, VerifyingKey]) -> str:
+    """Which institution signed what is no entry: it is answerable for that. Empty where nobody of `keys` did."""
+    text, found, rest = data.removeprefix(_BEGIN).rpartition(b',"hash":')
+    said = _SIGNATURE.search(rest)
+    if not found or said is None:
+        return ""
+    for institution, key in keys.items():
+        with suppress(ValueError, SignatureError):
+            key.verify(LABEL, text, bytes.fromhex(said[1].decode()))
+            return institution
+    return ""
 
 
 def verify_logged(signed: SignedEntry, institution: str, key: VerifyingKey) -> None:
-    """Raises SignatureError unless `signed` is an entry of `institution`'s ledger, under `key`."""
+    """Raises SignatureError unless `signed` is an entry of `institution`'s ledger, under `key`, and says so."""
     if signed.entry.institution != institution:
         raise SignatureError(f"{LEDGER_ENTRY}.institution", got=signed.entry.institution[:64], expected=institution)
+    if signed.entry.key_id != key.key_id:
+        raise SignatureError(f"{LEDGER_ENTRY}.key_id", got=signed.entry.key_id, expected=key.key_id)
     key.verify(LABEL, signed.text.encode(), signed.signature)
 
 
@@ -73,10 +110,3 @@ def check_reservation(signed: SignedEntry, expected: Expected, update: Update) -
 
 def _wrong(name: str, got: object, expected: object) -> Refused:
     return Refused(Code.WRONG_RESERVATION, f"reservation.{name}", got=str(got)[:80], expected=str(expected)[:80])
-
-
-def _hash_of(claimed: object, data: bytes) -> str:
-    found = digest(LABEL, data).hex()
-    if claimed != found:
-        raise ValueError(found)
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar
 
 from clients.regulator.case import Case, Error
@@ -22,6 +23,7 @@ class Step:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.failures = 0
+        self.blamed: Counter[str] = Counter()  # failures by the institution that is answerable, "" for none
         self._findings: list[Finding] = []
         self._facts: list[str] = []
         self._notes: list[str] = []
@@ -32,10 +34,28 @@ class Step:
     def finish(self) -> None:
         """What only the whole trail shows."""
 
+    def see(self, line: Line) -> None:
+        """`take`. What it cannot judge is a finding at this entry: a verifier that ends judges nothing any more."""
+        try:
+            self.take(line)
+        except Exception as error:  # whoever wrote the entry chose what is in it
+            self.fail("entry", type(error).__name__, "one that can be judged", line)
+
+    def conclude(self) -> None:
+        """`finish`, likewise."""
+        try:
+            self.finish()
+        except Exception as error:
+            self.fail("entries", type(error).__name__, "a trail that can be judged")
+
     def fail(self, where: str, got: object, expected: object, line: Line | Where | None = None) -> None:
         self.failures += 1
+        answerable = self.case.answerable(line)
+        self.blamed[answerable] += 1
         if len(self._findings) < MAX_FINDINGS:
             place = {} if line is None else line.place
+            if answerable:
+                place["institution"] = answerable
             self._findings.append(Finding(where, str(got), str(expected), **place))
 
     def fail_with(self, error: Error, line: Line | None = None, *, where: str = "") -> None:
@@ -61,4 +81,4 @@ class Step:
             notes.append(f"The entries could not be read to their end: {broken}")
             outcome = Outcome.FAILS if self.failures else Outcome.NOT_JUDGED
         listed = (tuple(self._findings), self.failures, tuple(self._facts), tuple(notes))
-        return StepResult(self.number, self.title, outcome, *listed)
+        return StepResult(self.number, self.title, outcome, *listed, dict(self.blamed))

@@ -58,16 +58,20 @@ class CapsStep(Step):
             self.fail(f"amounts.{amount.scope}.cap", amount.cap, f"at most {limit}", line)
         if amount.capped > limit + TOLERANCE:
             self.fail(f"amounts.{amount.scope}.{amount.capped_by}", amount.capped, f"at most {limit}", line)
-        if amount.delta > self.case.policy.caps.delta:
-            self.fail(f"amounts.{amount.scope}.delta", amount.delta, f"at most {self.case.policy.caps.delta}", line)
         self._highest[amount.scope.value] = max(self._highest.get(amount.scope.value, 0.0), amount.capped)
 
     def _release(self, line: Line, entry: Entry, release: Release) -> None:
         caps = self.case.policy.caps
-        # b. What epsilon is measured by.
-        delta = 1 / (caps.records_per_delta * release.nominal_records)
-        if release.delta > min(caps.delta, delta) * (1 + 1e-9):
-            self.fail("release.delta", release.delta, f"at most {min(caps.delta, delta):g}", line)
+        # b. What epsilon is measured by, in entries of every version: by as many records as the institution was
+        #    admitted with. Within a plan the figure is the plan's, which everybody signed.
+        member = self.case.roster.members.get(entry.institution)
+        admitted = None if member is None else member.nominal_records
+        if release.phase not in ROUND_PHASES and release.nominal_records != admitted:
+            self.fail("release.nominal_records", release.nominal_records, f"{admitted}, as admitted", line)
+        most = min(caps.delta, 1 / (caps.records_per_delta * release.nominal_records)) * (1 + 1e-9)
+        for where, delta in (("release", release.delta), *((f"amounts.{a.scope}", a.delta) for a in entry.amounts)):
+            if delta > most:
+                self.fail(f"{where}.delta", delta, f"at most {most:g}", line)
         if release.adjacency != ADJACENCY or release.unit != UNIT:
             self.fail("release.unit", f"{release.unit}, {release.adjacency}", f"{UNIT}, {ADJACENCY}", line)
         if release.event.noise_multiplier < caps.noise_multiplier:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from clients.regulator.case import Case
 from clients.regulator.line import Line
 from clients.regulator.steps.base import Step
 from federation.errors import FederationError, LedgerError
 from federation.ledger.book import Book
-from federation.ledger.entries import Entry
+from federation.ledger.entries import VERSION, Entry
 from protocols.signing import VerifyingKey
 
 
@@ -22,6 +24,8 @@ class ChainStep(Step):
         self._books: dict[tuple[str, str], Book] = {}
         self._current: dict[str, str] = {}
         self._failed: set[tuple[str, str]] = set()
+        self._versions: dict[str, int] = {}  # the newest that each institution has written
+        self._old: Counter[str] = Counter()
 
     def take(self, line: Line) -> None:
         if line.signed is None:
@@ -33,6 +37,7 @@ class ChainStep(Step):
             if book is None:
                 book = self._begin(entry)
             if ledger not in self._failed:
+                self._check_version(entry)
                 book.append(line.signed)
         except FederationError as error:
             self._failed.add(ledger)  # what follows a broken link is not judged
@@ -48,9 +53,21 @@ class ChainStep(Step):
                 if book.open:
                     self.note(f"{institution}: {len(book.open)} reservations without an outcome yet; they are charged")
 
+        for institution, count in sorted(self._old.items()):
+            self.note(f"{institution}: {count} entries of an older version, which has no rule on delta; step 8 has one")
+
+    def _check_version(self, entry: Entry) -> None:
+        """A new ledger is no way back to a version with fewer rules."""
+        newest = self._versions.get(entry.institution, entry.version)
+        if entry.version < newest:
+            raise LedgerError(f"entry {entry.sequence}: version", got=entry.version, expected=f"at least {newest}")
+        self._versions[entry.institution] = entry.version
+        if entry.version < VERSION:
+            self._old[entry.institution] += 1
+
     def _begin(self, entry: Entry) -> Book:
         member = self.case.roster.members.get(entry.institution)
-        key = VerifyingKey.from_hex(member.key) if member is not None else VerifyingKey(bytes(32))
+        key = VerifyingKey.from_hex(member.key) if member is not None else self.case.policy.coordinator  # not asked
         book = Book(entry.institution, key, signatures=False)  # step 2 judges them, by place
         ledger = (entry.institution, entry.key_id)
         self._books[ledger] = book

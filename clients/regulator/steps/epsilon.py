@@ -12,6 +12,8 @@ import hashlib
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from clients.regulator.accountants import NO_GUARANTEE, Opinion, close
 from clients.regulator.accounts import Charges, Name, charged
 from clients.regulator.case import Case
@@ -57,6 +59,9 @@ class EpsilonStep(Step):
         for name, event in charged(entry):
             before = self._curves.get(name)
             self._curves[name] = cost(event) if before is None else before + cost(event)
+        if entry.carry is not None:  # maybe of a ledger that had spent nothing
+            lifetime = (entry.institution, entry.key_id, Scope.LIFETIME, "")
+            self._curves.setdefault(lifetime, np.zeros(len(ORDERS)))
         drawn = self._is_drawn(line.index)
         for amount in entry.amounts:
             name = (entry.institution, entry.key_id, amount.scope, amount.key)
@@ -96,6 +101,10 @@ class EpsilonStep(Step):
 
     def _check_opinions(self, stated: Stated) -> None:
         amount, agreement = stated.amount, self.case.policy.accounting.agreement
+        if not stated.events:
+            if (amount.pld, amount.prv) != (0.0, 0.0):
+                self.fail(f"amounts.{amount.scope}", (amount.pld, amount.prv), "0: nothing was charged", stated.line)
+            return
         steps = sum(event.steps for event in stated.events)
         if steps > MAX_STEPS:
             self.fail(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from clients.regulator.case import Case
-from clients.regulator.line import LEDGER_ENTRY, Line
+from clients.regulator.line import Line
 from clients.regulator.lookups import KINDS as LOOKUPS
 from clients.regulator.lookups import Lookups
 from clients.regulator.steps.base import Step
@@ -20,6 +20,7 @@ from federation.ledger.entries import LABEL
 from federation.oversight import EVALUATION, MODEL, PLAN, ROUND
 from federation.oversight.members import MEMBER, REGULATOR
 from federation.oversight.replay import BeaconStatement, Draw, ReplayCommitment, ReplayResult
+from federation.oversight.reservations import LEDGER_ENTRY, signer_of
 from federation.rounds.signed_plan import SignedPlan
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.signing import VerifyingKey
@@ -43,10 +44,14 @@ class SignatureStep(Step):
         self._lookups = Lookups(case.policy.coordinator, self._key)
 
     def take(self, line: Line) -> None:
+        signers = self.case.signers
         if line.error is not None:
+            keys = {name: _verifying(member.key) for name, member in self.case.roster.members.items()}
+            signers[line.index] = signer_of(line.data, keys)
             if isinstance(line.error, ProtocolError | FederationError):
                 self.fail_with(line.error, line, where="entry")
             return
+        signers[line.index] = ""  # until the signature verifies
         try:
             if line.signed is not None:
                 self._ledger_entry(line)
@@ -58,6 +63,8 @@ class SignatureStep(Step):
                 self._lookups.check(line)
             else:
                 return
+            if signers.get(line.index) in ("", line.answerable):
+                del signers[line.index]  # it says whose it is
             self.judged += 1
         except (ProtocolError, FederationError) as error:
             self.fail_with(error, line, where=line.kind)
@@ -74,9 +81,10 @@ class SignatureStep(Step):
         if signed is None:
             return
         key = self._key(signed.entry.institution)
+        key.verify(LABEL, signed.text.encode(), signed.signature)
+        del self.case.signers[line.index]
         if signed.entry.key_id != key.key_id:
             raise SignatureError("key_id", got=signed.entry.key_id, expected=f"{key.key_id}, admitted at this place")
-        key.verify(LABEL, signed.text.encode(), signed.signature)
 
     def _plan(self, line: Line) -> None:
         """Signed by all whom it names, who are members with these keys, and by the federation's coordinator."""
@@ -100,7 +108,7 @@ class SignatureStep(Step):
         elif line.kind in REGULATORS:
             _require(signer, policy.regulator, "the regulator's own")
         else:
-            self._member(statement)
+            self._member(line.index, statement)
         if line.kind in FORMS:
             FORMS[line.kind](statement.content)
         if line.kind == REGULATOR and statement.content.get("key") != policy.keys.regulator:
@@ -109,13 +117,15 @@ class SignatureStep(Step):
         if line.kind in (MEMBER, REGULATOR):
             self.case.roster.after(line.entry)  # its form, and that nobody is revoked who is no member
 
-    def _member(self, statement: Statement) -> None:
+    def _member(self, index: int, statement: Statement) -> None:
         """Signed by the member it names; one that names none, by any member."""
         named = statement.content.get("institution")
+        names = {member.key: name for name, member in self.case.roster.members.items()}
         if named is not None:
             _require(statement.signer, self._key(str(named)), f"{named}'s")
-        elif statement.signer.hex not in {member.key for member in self.case.roster.members.values()}:
+        elif statement.signer.hex not in names:
             raise SignatureError("signer", got=f"key {statement.signer.key_id}", expected="the key of a member")
+        self.case.signers[index] = names.get(statement.signer.hex, "")
 
     def _key(self, institution: str) -> VerifyingKey:
         member = self.case.roster.members.get(institution)

@@ -46,7 +46,7 @@ class Judge:
         self.case.grow(line)
         self.case.account.take(line)
         for step in self._steps:
-            step.take(line)
+            step.see(line)
         self.case.follow(line)
         return line, tuple(self._news())
 
