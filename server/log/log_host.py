@@ -25,6 +25,7 @@ from protocols.errors import ProtocolError
 from protocols.signing import VerifyingKey
 from protocols.transparency import Entry, Promise, Quorum, VerifierKey, open_checkpoint, read_entry
 from server.log.admission import MAX_ENTRIES, check_member_entry, check_regulator_entry
+from server.log.chains import Chains
 from server.log.log_store import MAX_PAGE, LogStore
 from server.rate_limit import RateLimit
 
@@ -73,6 +74,7 @@ class LogHost:
         self._candidate: _Seen | None = None
         self._cosigned: _Seen | None = None
         self._look = True  # whether a quorum may have come together
+        self._chains = Chains(store)
         self._entries = RateLimit(burst=4096, per_second=100.0)
 
     def tick(self) -> None:
@@ -139,7 +141,9 @@ class LogHost:
         for entry in entries:
             self._count(institution)
             check_member_entry(entry, institution, key)
-        return self.store.extend(entries)
+        with self._chains.of(institution):
+            self._chains.check(entries)
+            return self.store.extend(entries)
 
     def append_of_regulator(self, entry: Entry) -> Promise:
         """Log what the regulator says. Raises Refused, MessageError or SignatureError."""
