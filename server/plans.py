@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from federation.catalogue import Catalogue
+from federation.delta import default_delta
 from federation.errors import ConfigurationError
 from federation.privacy import PrivacyPlan, check_delta, check_enough_records
 from federation.privacy.stages import SharedNoise
@@ -180,11 +181,6 @@ def trust(plan: TrainingPlan) -> str:
 def method_of(recipe: AnyRecipe) -> Method:
     """The method's name."""
     return recipe.method if isinstance(recipe, SumRecipe) else "fedavg"
-
-
-def default_delta(sizes: Sequence[int]) -> float:
-    """1e-5, or 1 / (10 x the largest nominal size) where that is less."""
-    return min(1e-5, 1 / (10 * max(sizes)))
 
 
 def default_quorum(members: int) -> int:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, T
 from pydantic_settings import SettingsConfigDict
 
 from clients.institution.lookup.settings import LOOKUP_TEXT, LookupSettings
+from federation.delta import MAX_DELTA
 from federation.errors import ConfigurationError, PrivacyError
 from federation.runtime.node_keys import new_flower_key
 from federation.runtime.pki import key_fingerprint, new_tls_key
@@ -55,7 +56,7 @@ class CapSettings(BaseModel):
     run: PositiveFloat = 1.0
     year: PositiveFloat = 3.0
     lifetime: PositiveFloat = 10.0
-    delta: float = Field(default=1e-5, gt=0, lt=1e-2)
+    delta: float = Field(default=MAX_DELTA, gt=0, lt=1e-2)
 
 
 class InstitutionSettings(HomeSettings):

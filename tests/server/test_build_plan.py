@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from rounds_world import BUNDLE, COORDINATOR, START, catalogue, member, records
 
+from federation.delta import default_delta
 from federation.errors import ConfigurationError, PrivacyError, TooFewRecords
 from federation.privacy import OsNoise
 from federation.rounds import TrainingPlan
 from federation.training import Trainer, initial_parameters
-from server.plans import PlanOptions, build_plan, default_delta, default_quorum, update_norm_bound
+from server.plans import PlanOptions, build_plan, default_quorum, update_norm_bound
 
 
 def options(**changes: Any) -> PlanOptions:

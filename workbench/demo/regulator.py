@@ -30,7 +30,6 @@ from workbench.demo.processes import DemoFailed, Processes
 
 NAME = "regulator"
 EXPORT, POLICY, PAGE, PDF = "export.zip", "policy.toml", "verification.html", "verification.pdf"
-MAX_DELTA = 1e-5  # what an institution's own caps allow, if nobody says otherwise
 _LOGGED_S = 60.0
 _LOOK_S = 0.2
 
@@ -66,7 +65,7 @@ def found(processes: Processes, homes: Homes, facts: Facts, terms: Terms) -> Non
 
 def completed(policy: str, terms: Terms, witnesses: Mapping[str, str], seed: str) -> str:
     """A new home's policy.toml with the caps of `terms`, the members' witnesses and a seed for what is drawn."""
-    figures = {"run": terms.epsilon, "year": 3 * terms.epsilon, "lifetime": 10 * terms.epsilon, "delta": MAX_DELTA}
+    figures = {"run": terms.epsilon, "year": 3 * terms.epsilon, "lifetime": 10 * terms.epsilon}
     for name, value in {**figures, "seed": seed}.items():
         policy = re.sub(rf"^{name} = \S+", f"{name} = {json.dumps(value)}", policy, count=1, flags=re.MULTILINE)
     tables = (f'\n[[witnesses]]\nname = "{name}"\nkey = "{key}"\n' for name, key in witnesses.items())

@@ -34,7 +34,7 @@ def policy(tmp_path: Path) -> Path:
     for name, key in values["keys"].items():
         text = text.replace(f'{name} = ""', f'{name} = "{key}"', 1)
     listed = [f'[[witnesses]]\nname = "{w["name"]}"\nkey = "{w["key"]}"' for w in values["witnesses"][1:]]
-    text = text.replace('key = ""', f'key = "{values["witnesses"][0]["key"]}"', 1).replace("1e-6 ", "1e-5 ")
+    text = text.replace('key = ""', f'key = "{values["witnesses"][0]["key"]}"', 1)
     path = tmp_path / "policy.toml"
     path.write_text(text + "\n" + "\n".join(listed) + "\n")
     return path
