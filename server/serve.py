@@ -30,13 +30,13 @@ def serve(home: CoordinatorHome, *, say: Callable[[str], None]) -> None:
         started(name, event)
         say(f"{name} {event}")
 
-    with (
-        monitored(Process.SUPERVISOR, home.path, home.name, home.settings.metrics) as monitor,
-        Supervisor(processes, on_event=tell) as supervisor,
-    ):
-        observe_children(monitor, processes, supervisor)
-        say(f"{home.name}: serving; enrolment at {home.enrolment_address}, fleet at {home.fleet_address}")
-        supervisor.run()
+    with monitored(Process.SUPERVISOR, home.path, home.name, home.settings.metrics) as monitor:
+        supervisor = Supervisor(processes, on_event=tell)
+        observe_children(monitor, processes, supervisor)  # before they are there: until then it is not ready
+        with supervisor:
+            if not supervisor.stopping:
+                say(f"{home.name}: serving; enrolment at {home.enrolment_address}, fleet at {home.fleet_address}")
+            supervisor.run()
 
 
 def children(home: CoordinatorHome) -> tuple[Child, ...]:

@@ -13,10 +13,11 @@ import typer
 
 from clients.institution import cli_enrol, cli_plans
 from clients.institution.cli_enrol import AsJson, Home
+from clients.institution.data_check import look_at
 from clients.institution.home import CapSettings, InstitutionHome, settings_text
-from federation.catalogue import Catalogue, load_catalogue
+from federation.catalogue import load_catalogue
 from federation.cli import mount
-from federation.errors import ConfigurationError
+from federation.delta import default_delta
 from federation.observability.cli import Wait, show_health
 
 app = typer.Typer(
@@ -34,7 +35,6 @@ app = typer.Typer(
         score="clients.institution.score_cli:app",
     ),
 )
-MAX_DELTA = 1e-5
 FINEST = 100  # no public size is a smaller step than this
 
 
@@ -73,8 +73,8 @@ def init(
     lifetime of the new one, and nothing can be spent in the old one any more.
     """
     standard = load_catalogue(catalogue)
-    records, held = look_at(data, standard, frozenset(without or ()))
-    size = nominal_records or public_size(records * (1 - holdout))
+    seen = look_at(data, standard, without=frozenset(without or ()))
+    held, size = seen.features, nominal_records or public_size(seen.records * (1 - holdout))
     copied = "catalogue.toml" if catalogue.endswith(".toml") else catalogue
     text = settings_text(
         name=name,
@@ -83,7 +83,7 @@ def init(
         nominal_records=size,
         # Not validated here: the home's own reader names the key of what is wrong.
         caps=CapSettings.model_construct(
-            run=cap_run, year=cap_year, lifetime=cap_lifetime, delta=delta or min(MAX_DELTA, 1 / (10 * size))
+            run=cap_run, year=cap_year, lifetime=cap_lifetime, delta=delta or default_delta([size])
         ),
         features=None if held == standard.feature_names else held,
         holdout=holdout,
@@ -98,6 +98,7 @@ def init(
         "name": opened.name,
         "fingerprint": opened.fingerprint,
         "witness_key": opened.witness_key.public.hex,
+        "rows": {"read": seen.rows, "good": seen.records},
         "nominal_records": size,
         "features": list(held),
         "features_missing": [feature for feature in standard.feature_names if feature not in held],
@@ -109,6 +110,7 @@ def init(
     typer.echo(f"{opened.name} is at home in {opened.path}; its key has the fingerprint")
     typer.echo(f"  {opened.fingerprint}")
     typer.echo(f"and its witness key, for a regulator, is {facts['witness_key']}")
+    typer.echo(f"{data}: {seen.rows:,} rows read, {seen.records:,} of them good.")
     typer.echo(f"Public about it: {size:,} records (nominal), {len(held)} of {len(standard.feature_names)} features.")
     if carry is not None:
         typer.echo(f"What {carry} has spent counts here; its ledger has ended. See `fedscore institution ledger`.")
@@ -139,23 +141,6 @@ def _opening(carry: Path | None) -> dict[str, Callable[[InstitutionHome], None]]
     from clients.institution.carry import carrying  # the ledger's packages are not needed for a first home
 
     return {"opening": carrying(InstitutionHome.open(carry))}
-
-
-def look_at(data: Path, catalogue: Catalogue, without: frozenset[str]) -> tuple[int, tuple[str, ...]]:
-    """(number of records, features of the catalogue that the file can give, less `without`).
-
-    Raises RecordsError (file) or ConfigurationError (a feature the catalogue does not have, or none left).
-    """
-    from federation.records import read_table
-
-    unknown = sorted(without.difference(catalogue.feature_names))
-    if unknown:
-        raise ConfigurationError("--without", got=", ".join(unknown), expected="features of the catalogue")
-    frame = read_table(data)
-    held = tuple(feature for feature in catalogue.held(frame.columns) if feature not in without)
-    if not held:
-        raise ConfigurationError(str(data), got="no feature of the catalogue", expected="at least one")
-    return frame.height, held
 
 
 def public_size(records: float) -> int:

@@ -46,10 +46,11 @@ from federation.observability.monitor import Monitor, monitored
 from federation.observability.names import Process
 from federation.oversight.replay import Place
 from federation.privacy import OsNoise
-from federation.records import load_records
+from federation.records import load_records, refuse_empty
 from federation.records.encoded import Encoded
 from federation.runtime.logging import configure_process, get_logger
 from federation.runtime.private_files import keep_private, read_private
+from federation.runtime.processes import UNUSABLE
 from federation.runtime.rpc import Served, handlers, start
 from protocols.errors import ProtocolError
 from protocols.wire import training_pb2
@@ -65,6 +66,7 @@ _TROUBLE = {
     LedgerError: "ledger cannot be opened",
     ProtocolError: "keys cannot be read",
 }
+_FOR_GOOD = (RecordsError, CatalogueError, LedgerBehind)  # a database that is away may come back
 STOP_GRACE_S = 30.0  # a round that is under way may finish: its budget is spent
 
 
@@ -98,6 +100,7 @@ def open_computation(home: InstitutionHome) -> Computation:
     records, report = load_records(
         home.data, catalogue, coverage=home.settings.features, quarantine=home.quarantine / "training.csv"
     )
+    refuse_empty(report, str(home.data))
     _log.info("records read", institution=home.name, records=len(records), quarantined=report.rows_quarantined)
     training, holdout = split(records, home.settings.holdout, holdout_salt(home.keys))
     if not len(training) or not len(holdout):
@@ -178,7 +181,9 @@ def serve(node: Node, socket: Path, monitor: Monitor | None = None) -> Served:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 after SIGTERM or SIGINT, 1 where home, records or ledger cannot be used or the log shows that it is behind."""
+    """0 after SIGTERM or SIGINT, UNUSABLE where a person must mend settings, catalogue, records or ledger, 1 where the
+    ledger cannot be opened now.
+    """
     parser = argparse.ArgumentParser(prog="fedscore-node", description="The node process of an institution.")
     parser.add_argument("home", type=Path)
     options = parser.parse_args(arguments)
@@ -197,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
             return run(home, node, ledger, oversight, replays, monitor)
     except (FederationError, ProtocolError) as error:
         _log.error(_trouble(error), error=error)
-        return 1
+        return UNUSABLE if isinstance(error, _FOR_GOOD) else 1
 
 
 def run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -24,26 +25,47 @@ def serve(home: InstitutionHome, *, say: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `say` hears what starts, is ready and dies. Main thread only.
 
     The member certificate is renewed first, where a third of its time or less is left and the coordinator answers.
-    Raises ConfigurationError before enrolment.
+    Raises ConfigurationError before enrolment, ProcessError once a part has found itself unusable often enough: by then
+    a person at the terminal was told why.
     """
     processes = children(home)
     with suppress(Unreachable):
         if Member(home, lambda: datetime.now(UTC)).renew_if_due():
             say(f"{home.name}: renewed its certificate")
 
+    explained = False
+
     def tell(name: str, event: Event) -> None:
+        nonlocal explained
         started(name, event)
         say(f"{name} {event}")
+        if event == "unusable" and not explained:
+            explained = True
+            say(f"  why: see {home.logs / 'node.jsonl'}, or as follows")
+            explain(home)
 
-    with (
-        monitored(Process.SUPERVISOR, home.path, home.name, home.settings.metrics) as monitor,
-        Supervisor(processes, on_event=tell) as supervisor,
-    ):
-        observe_children(monitor, processes, supervisor)
+    with monitored(Process.SUPERVISOR, home.path, home.name, home.settings.metrics) as monitor:
+        supervisor = Supervisor(processes, on_event=tell)
+        observe_children(monitor, processes, supervisor)  # before they are there: until then it is not ready
+        _supervise(home, supervisor, say)
+
+
+def _supervise(home: InstitutionHome, supervisor: Supervisor, say: Callable[[str], None]) -> None:
+    with supervisor:
+        if supervisor.stopping:
+            return
         say(f"{home.name}: serving for {home.coordinator().name}")
         for line in bundle_warning(home):
             say(line)
         supervisor.run()
+
+
+def explain(home: InstitutionHome) -> None:
+    """Look at what the node was given in a process of its own, which says what is wrong to the terminal, if it is one.
+
+    This process never holds a record, and no log gets the text: it may quote the file.
+    """
+    subprocess.run(python_module("clients.institution.explaining", str(home.path)), check=False)
 
 
 def bundle_warning(home: InstitutionHome) -> tuple[str, ...]:

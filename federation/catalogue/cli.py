@@ -21,6 +21,7 @@ from federation.records import (
     ValidationReport,
     encode,
     read_table,
+    refuse_empty,
     refuse_same_file,
     refuse_taken,
     validate,
@@ -73,7 +74,11 @@ def check(
     show_values: Annotated[bool, typer.Option(help="Show values of bad rows. They are personal data.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a catalogue and, with --data, a file against it. Exit code 1 where either is refused."""
+    """Check a catalogue and, with --data, a file against it. Exit code 1 where either is refused.
+
+    A file is refused where it cannot be read, has a column that is prohibited or lacks one that is needed, and where no
+    row of it is good.
+    """
     if quarantine is not None and data is None:
         raise typer.BadParameter("bad rows come from a data file: give --data too", param_hint="--quarantine")
     catalogue = _load(name, as_json)
@@ -89,7 +94,15 @@ def check(
             report = _set_aside(checked, quarantine)
         except FederationError as error:
             raise _refuse(error, as_json) from None
-    _show_check(catalogue, report, as_json=as_json, show_values=show_values)
+    refusal = None
+    if report is not None:
+        try:
+            refuse_empty(report, str(data))
+        except FederationError as error:
+            refusal = error
+    _show_check(catalogue, report, refusal, as_json=as_json, show_values=show_values)
+    if refusal is not None:
+        raise typer.Exit(1)
 
 
 def _set_aside(checked: Validated, quarantine: Path | None) -> ValidationReport:
@@ -119,14 +132,25 @@ def _print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def _show_check(catalogue: Catalogue, report: ValidationReport | None, *, as_json: bool, show_values: bool) -> None:
+def _show_check(
+    catalogue: Catalogue,
+    report: ValidationReport | None,
+    refusal: FederationError | None,
+    *,
+    as_json: bool,
+    show_values: bool,
+) -> None:
     if as_json:
-        content: dict[str, object] = {"ok": True, "name": catalogue.name, "hash": catalogue.hash}
+        content: dict[str, object] = {"ok": refusal is None, "name": catalogue.name, "hash": catalogue.hash}
+        if refusal is not None:
+            content |= {"where": refusal.where, "got": refusal.got, "expected": refusal.expected}
         _print_json(content if report is None else {**content, "data": report.as_dict(show_values=show_values)})
         return
     typer.echo(f"{catalogue.name} {catalogue.version} holds: {len(catalogue.features)} features, hash {catalogue.hash}")
     if report is not None:
         _print_report(report, show_values)
+    if refusal is not None:
+        typer.echo(f"refused: {refusal}", err=True)
 
 
 def _print_report(report: ValidationReport, show_values: bool) -> None:

@@ -5,7 +5,7 @@ from federation.records.encoded import Encoded
 from federation.records.load import load_records, refuse_same_file, refuse_taken, write_quarantine
 from federation.records.report import Finding, Validated, ValidationReport
 from federation.records.table import read_table
-from federation.records.validate import validate
+from federation.records.validate import refuse_empty, refuse_prohibited, validate
 
 __all__ = [
     "Encoded",
@@ -15,6 +15,8 @@ __all__ = [
     "encode",
     "load_records",
     "read_table",
+    "refuse_empty",
+    "refuse_prohibited",
     "refuse_same_file",
     "refuse_taken",
     "validate",

@@ -92,6 +92,19 @@ def refuse_prohibited(columns: Collection[str], catalogue: Catalogue) -> None:
             )
 
 
+MOST_RULES = 5
+
+
+def refuse_empty(report: ValidationReport, where: str) -> None:
+    """Raises RecordsError where no row of the file is good: how many there are, and the rules that most break."""
+    if report.rows_good:
+        return
+    worst = sorted(report.broken.items(), key=lambda item: -item[1])[:MOST_RULES]
+    reasons = "; ".join(f"{column}: {rule}: {rows:,}" for (column, rule), rows in worst)
+    got = f"no good row of {report.rows_read:,}" if report.rows_read else "a header and no rows"
+    raise RecordsError(where, got=f"{got} ({reasons})" if reasons else got, expected="at least one good row")
+
+
 def _usable(catalogue: Catalogue) -> set[str]:
     return set(catalogue.columns) - set(catalogue.prohibited)
 

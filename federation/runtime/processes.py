@@ -3,11 +3,11 @@
     with Supervisor([Child("superlink", command, log=home / "logs" / "superlink.log")]) as supervisor:
         supervisor.run()          # until SIGINT, SIGTERM or stop()
 
-A child that ends is started again after a pause that doubles while it keeps failing. Each child leads its own process
-group, so that Ctrl-C reaches the supervisor alone, which then stops the children: SIGTERM, the last started first, a
-grace period, SIGKILL, whole groups. Should the supervisor itself be killed, the kernel kills its children (Linux,
-PR_SET_PDEATHSIG); they must therefore be started from a thread that lives as long as they do: the main thread. What
-children write (databases of other people's programs, logs) is its owner's alone.
+A child that ends is started again after a pause that doubles while it keeps failing; one that ends with UNUSABLE so
+often that a person has to mend what it was given is not. Each child leads its own process group, so that Ctrl-C reaches
+the supervisor alone, which then stops the children: SIGTERM, the last started first, a grace period, SIGKILL, whole
+groups. Should the supervisor be killed, the kernel kills its children (Linux, PR_SET_PDEATHSIG): they are started from
+a thread that lives as long as they do, the main one. What they write (databases, logs) is its owner's alone.
 """
 
 from __future__ import annotations
@@ -29,13 +29,15 @@ from typing import Literal, Self
 
 from federation.errors import ConfigurationError, FederationError
 
-Event = Literal["started", "ready", "ended", "stopped"]
+Event = Literal["started", "ready", "ended", "unusable", "stopped"]
+UNUSABLE = os.EX_CONFIG  # 78: what it was given cannot be used, and will not be by itself
+PATIENCE = 5  # such ends in a row: a file may be in the middle of being exchanged
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class ProcessError(FederationError):
-    """A child process that did not become ready."""
+    """A child process that did not become ready, or that gave up for good."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ class _Running:
         self.child = child
         self.process: subprocess.Popen[bytes] | None = None
         self.failures = 0
+        self.unusable = 0  # ends in a row with UNUSABLE
         self.started = 0.0
         self.due = 0.0
         self.announced = False
@@ -185,7 +188,7 @@ class Supervisor:
         self._stopping = threading.Event()
 
     def start(self, *, timeout: float = 60.0) -> None:
-        """Start every child and wait until all are ready. Raises ProcessError after `timeout` seconds."""
+        """Start every child and wait until all are ready. Raises ProcessError after `timeout` seconds, or as `poll`."""
         deadline = self._clock() + timeout
         for running in self._running:
             if running.child.wanted():
@@ -200,7 +203,7 @@ class Supervisor:
                 self._revive(running)
 
     def poll(self) -> None:
-        """Start again what has ended and is due. Call it often."""
+        """Start again what has ended and is due. Call it often. Raises ProcessError for a child that is given up."""
         for running in self._running:
             self._revive(running)
             self._is_ready(running)
@@ -210,6 +213,10 @@ class Supervisor:
         with self._signals():
             while not self._stopping.wait(every):
                 self.poll()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
 
     def stop(self) -> None:
         """End every child and all they started; safe to call twice."""
@@ -250,7 +257,7 @@ class Supervisor:
             return True
         if running.process is None or running.process.poll() is not None or not running.child.ready():
             return False
-        running.announced = True
+        running.announced, running.unusable = True, 0
         self._on_event(running.child.name, "ready")
         return True
 
@@ -258,10 +265,15 @@ class Supervisor:
         now = self._clock()
         if running.process is not None and running.process.poll() is not None:
             running.signal(signal.SIGKILL)  # whatever it left in its group
+            unusable = running.process.returncode == UNUSABLE
             running.process, running.announced = None, False
             running.failures = 1 if now - running.started >= self._back_off.steady else running.failures + 1
             running.due = now + self._back_off.pause(running.failures)
-            self._on_event(running.child.name, "ended")
+            running.unusable = running.unusable + 1 if unusable else 0
+            self._on_event(running.child.name, "unusable" if unusable else "ended")
+            if running.unusable >= PATIENCE:
+                got = f"{PATIENCE} starts that found it unusable, see {running.child.log}"
+                raise ProcessError(f"process {running.child.name}", got=got, expected="what it can work with")
         if running.process is None and now >= running.due and not self._stopping.is_set() and running.child.wanted():
             self._start(running)
 

@@ -31,6 +31,7 @@ from clients.institution.serve import answers
 from federation.catalogue import load_catalogue
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
 from federation.rounds.averaging import model_to_bytes
+from federation.runtime.processes import UNUSABLE
 from federation.runtime.rpc import call
 from federation.synthetic import Population, PopulationSpec
 from federation.training import Recipe, initial_parameters
@@ -291,10 +292,11 @@ def test_an_error_that_quotes_the_file_is_not_quoted(victim: Victim, fault: str)
         (lambda data: data.replace(b"note", b"religion"), "records cannot be used"),
         (lambda data: b"\x1f\x8b" + data, "records cannot be used"),
         (lambda data: b"", "records cannot be used"),
+        (lambda data: data.splitlines(keepends=True)[0], "records cannot be used"),
         (lambda data: data.replace(NOTE.encode(), NOTE.encode() + b'"unclosed,,,,'), None),  # bad rows: quarantine
         (lambda data: data.replace(NOTE.encode(), b"\xff\xfe" + NOTE.encode()), "records cannot be used"),
     ],
-    ids=["no subject", "prohibited", "gzip", "empty", "quote", "bytes"],
+    ids=["no subject", "prohibited", "gzip", "empty", "no rows", "quote", "bytes"],
 )
 def test_a_file_that_cannot_be_read_is_not_quoted(victim: Victim, damage: object, trouble: str | None) -> None:
     assert callable(damage)
@@ -302,7 +304,7 @@ def test_a_file_that_cannot_be_read_is_not_quoted(victim: Victim, damage: object
     process = victim.start()
     while process.poll() is None and not answers(victim.home.socket):
         time.sleep(0.05)
-    assert process.poll() == (None if trouble is None else 1)
+    assert process.poll() == (None if trouble is None else UNUSABLE)
     if trouble is not None:
         assert trouble in victim.events()
     victim.assert_silent()

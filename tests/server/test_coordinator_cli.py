@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from membership_world import BUNDLE, admitted, catalogue, make_coordinator, world
 
@@ -19,6 +20,7 @@ from clients.institution.home import CoordinatorIdentity, InstitutionHome
 from federation import cli
 from federation.errors import ConfigurationError
 from federation.runtime.rpc import free_ports
+from federation.synthetic import Population, PopulationSpec
 from server.home import CoordinatorHome, address
 from server.superlink import await_served
 
@@ -47,9 +49,10 @@ def fedscore(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture
 def records(tmp_path: Path) -> Path:
-    columns = [name for name in catalogue().columns if name != "savings"]
+    """123 good records of an institution that does not hold one of the columns."""
+    drawn = Population.draw(PopulationSpec(persons=400, institutions=1), np.random.default_rng(1)).table(0)
     file = tmp_path / "records.csv"
-    file.write_text("\n".join([",".join(columns), *[",".join(["1"] * len(columns))] * 123]) + "\n")
+    drawn.drop("savings", strict=False).head(123).write_csv(file)
     return file
 
 
