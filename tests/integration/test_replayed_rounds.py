@@ -18,6 +18,7 @@ from clients.institution.replay.draws import open_draws
 from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import MirrorStore
 from clients.regulator.watch.thorough import trail_of, verify_copy
+from federation.audits import KINDS
 from federation.ledger import Kind, read_ledger
 from federation.ledger.entries import SignedEntry
 from federation.oversight.replay import BeaconStatement, Place, ReplayCommitment, ReplayResult
@@ -159,10 +160,10 @@ def test_what_the_honest_institution_sent_is_replayed_to_the_bit(done: Done) -> 
 def test_no_noise_in_production_passes_everything_but_the_replay(done: Done) -> None:
     """Row 1: audits test the trainer that is presented. Ledger, log and rounds agree; one drawn round does not."""
     world, beta = done.world, done.world.homes["beta"]
-    audited = run_audit(beta, done.plan, "contract", bytes(32))
-    assert audited.passed
-    path = keep(beta, audited)
-    until(path.with_suffix(".promise").exists, 20, "the node has handed the result in")
+    audited = [run_audit(beta, done.plan, kind, bytes(32)) for kind in KINDS]
+    assert [result.passed for result in audited] == [True, True, True]
+    for path in [keep(beta, result) for result in audited]:
+        until(path.with_suffix(".promise").exists, 60, "the node has handed the result in")
     assert done.verdict() == {}
     place = next(place for place in done.answered("beta") if place.phase == "train" and place.round == 2)
     result = world.replay("beta", world.draw("beta", RUN, 2, place.attempt))
