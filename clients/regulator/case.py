@@ -8,7 +8,7 @@ from functools import cached_property
 
 from clients.regulator.account import Account
 from clients.regulator.archive import Archive, ArchiveError
-from clients.regulator.layout import CHECKPOINT, CHECKPOINTS, PROMISES, read_note_line
+from clients.regulator.layout import CHECKPOINT, CHECKPOINTS, MAX_KEPT, PROMISES, read_note_line
 from clients.regulator.line import Line, Where
 from clients.regulator.policy import Policy
 from federation.errors import FederationError
@@ -17,6 +17,8 @@ from protocols.errors import ProtocolError
 from protocols.transparency import Checkpoint, Frontier, Promise, open_checkpoint
 
 Error = ProtocolError | FederationError
+_MAX_NOTE_BYTES = 2**16
+_MAX_KEPT_BYTES = 2**26  # of all earlier notes, or all promises
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Case:
     def open(cls, archive: Archive, policy: Policy) -> Case:
         """Reads everything but the entries; what cannot be read is kept as an error for the step it concerns."""
         unread: list[Error] = []
-        newest = _note(policy, CHECKPOINT, lambda: archive.read(CHECKPOINT, 2**16))
+        newest = _note(policy, CHECKPOINT, lambda: archive.read(CHECKPOINT, _MAX_NOTE_BYTES))
         earlier = tuple(
             _note(policy, f"{CHECKPOINTS}, line {number}", lambda line=line: read_note_line(line))  # type: ignore[misc]
             for number, line in enumerate(_lines(archive, CHECKPOINTS, unread), 1)
@@ -148,19 +150,25 @@ def _note(policy: Policy, where: str, read: Callable[[], bytes]) -> Note:
         data = read()
         return Note(where, data, open_checkpoint(data, policy.log), None)
     except (ProtocolError, FederationError) as error:
-        return Note(where, data, None, error)
+        return Note(where, data, None, _bare(error))
 
 
 def _promise(line: bytes) -> Promise | Error:
     try:
         return Promise.decode(line)
     except ProtocolError as error:
-        return error
+        return _bare(error)
+
+
+def _bare(error: Error) -> Error:
+    """Without what led to it: the frames of thousands of errors are memory that whoever writes an export could fill."""
+    error.__traceback__ = error.__cause__ = error.__context__ = None
+    return error
 
 
 def _lines(archive: Archive, name: str, unread: list[Error]) -> list[bytes]:
     try:
-        return list(archive.lines(name))
+        return archive.few_lines(name, MAX_KEPT, _MAX_KEPT_BYTES)
     except ArchiveError as error:
         unread.append(error)
         return []

@@ -26,6 +26,7 @@ DEPLOYMENT = "deployment.json"  # made from the entries; recomputed by whoever v
 LOG_FILES = (ENTRIES, CHECKPOINT, CHECKPOINTS, PROMISES)
 DOCUMENTS = ("plan", "model", "evaluation", "card")
 MAX_FILES = 100_000
+MAX_KEPT = 20_000  # earlier notes, and promises
 _DOCUMENT = re.compile(rf"runs/([a-z0-9][a-z0-9._-]{{0,63}})/({'|'.join(DOCUMENTS)})\.json")
 
 

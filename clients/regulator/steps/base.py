@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import ClassVar
 
 from clients.regulator.case import Case, Error
@@ -10,11 +11,14 @@ from clients.regulator.findings import Finding, Outcome, StepResult
 from clients.regulator.line import Line, Where
 from protocols.errors import ProtocolError
 
-MAX_FINDINGS = 20
+MAX_FINDINGS = 20  # of each institution, and of the log: nobody's failures keep another's from being listed
 
 
 class Step:
-    """Findings come in the order in which they are met: the first is the first entry that fails."""
+    """Findings come in the order in which they are met: the first is the first entry that fails.
+
+    `hear` is told every one of them, also those that are not listed, and who is answerable ("": no institution alone).
+    """
 
     number: ClassVar[int]
     title: ClassVar[str]
@@ -24,6 +28,7 @@ class Step:
         self.case = case
         self.failures = 0
         self.blamed: Counter[str] = Counter()  # failures by the institution that is answerable, "" for none
+        self.hear: Callable[[Finding, str], None] = lambda finding, answerable: None
         self._findings: list[Finding] = []
         self._facts: list[str] = []
         self._notes: list[str] = []
@@ -52,11 +57,13 @@ class Step:
         self.failures += 1
         answerable = self.case.answerable(line)
         self.blamed[answerable] += 1
-        if len(self._findings) < MAX_FINDINGS:
-            place = {} if line is None else line.place
-            if answerable:
-                place["institution"] = answerable
-            self._findings.append(Finding(where, str(got), str(expected), **place))
+        place = {} if line is None else line.place
+        if answerable:
+            place["institution"] = answerable
+        finding = Finding(where, str(got), str(expected), **place)
+        if self.blamed[answerable] <= MAX_FINDINGS:
+            self._findings.append(finding)
+        self.hear(finding, answerable)
 
     def fail_with(self, error: Error, line: Line | None = None, *, where: str = "") -> None:
         """The failure that an error tells of."""

@@ -4,10 +4,15 @@ judge = Judge(policy)
 for data in store.entries():
     findings = judge.take(data)          # new ones: signatures, chains, caps and plans, rounds
 judge.case.account, judge.case.roster
+
+Every finding is handed out. Of one institution a step tells the first 20, and then how many there are each time that
+their number has doubled: it cannot fill the regulator's list, and hides neither its own failures nor another's.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from typing import cast
 
 from clients.regulator.archive import Archive
@@ -15,7 +20,7 @@ from clients.regulator.case import Case, Note
 from clients.regulator.findings import Finding, StepResult
 from clients.regulator.line import Line, read_line
 from clients.regulator.policy import Policy
-from clients.regulator.steps.base import Step
+from clients.regulator.steps.base import MAX_FINDINGS, Step
 from clients.regulator.steps.caps import CapsStep
 from clients.regulator.steps.chains import ChainStep
 from clients.regulator.steps.rounds import RoundStep
@@ -33,7 +38,10 @@ class Judge:
         nothing = cast(Archive, None)
         self.case = Case(nothing, policy, Note("", b"", None, None), (), (), (), Roster(policy.coordinator))
         self._steps = [step(self.case) for step in INCREMENTAL]
-        self._told = [0] * len(self._steps)
+        self._counted: Counter[tuple[int, str]] = Counter()  # findings by step and institution
+        self._news: list[tuple[int, Finding]] = []
+        for step in self._steps:
+            step.hear = self._hearing(step)
 
     @property
     def size(self) -> int:
@@ -48,18 +56,22 @@ class Judge:
         for step in self._steps:
             step.see(line)
         self.case.follow(line)
-        return line, tuple(self._news())
+        news, self._news = self._news, []
+        return line, tuple(news)
 
     @property
     def results(self) -> tuple[StepResult, ...]:
         """Of the steps judged here, so far."""
         return tuple(step.result for step in self._steps)
 
-    def _news(self) -> list[tuple[int, Finding]]:
-        found = []
-        for place, step in enumerate(self._steps):
-            if step.failures > self._told[place]:
-                # Only the first findings of a step are kept one by one.
-                found += [(step.number, finding) for finding in step.result.findings[self._told[place] :]]
-                self._told[place] = step.failures
-        return found
+    def _hearing(self, step: Step) -> Callable[[Finding, str], None]:
+        def hear(finding: Finding, answerable: str) -> None:
+            self._counted[step.number, answerable] += 1
+            count = self._counted[step.number, answerable]
+            if not answerable or count <= MAX_FINDINGS:
+                self._news.append((step.number, finding))
+            elif count % MAX_FINDINGS == 0 and (count // MAX_FINDINGS).bit_count() == 1:
+                more = Finding("findings", f"{count} in this step", "none", institution=answerable)
+                self._news.append((step.number, more))
+
+        return hear

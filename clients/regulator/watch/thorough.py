@@ -8,6 +8,7 @@ from pathlib import Path
 from clients.regulator.export import write_export
 from clients.regulator.findings import Verdict
 from clients.regulator.home import RegulatorHome
+from clients.regulator.layout import MAX_KEPT
 from clients.regulator.mirror.store import MirrorStore
 from clients.regulator.policy import Policy, Seen
 from clients.regulator.trail import Trail
@@ -21,7 +22,7 @@ def trail_of(home: RegulatorHome, store: MirrorStore) -> Trail:
     """The copy as a trail, own promises and documents included. Raises ConfigurationError if it is empty.
 
     It ends at the newest checkpoint with a quorum of the policy: the last one may still wait for witnesses. Without any
-    it ends at the newest, and verification says who is missing.
+    it ends at the newest, and verification says who is missing. Of what a reader takes only so many of, the newest.
     """
     policy, notes = home.policy, store.notes()
     if not notes:
@@ -29,8 +30,8 @@ def trail_of(home: RegulatorHome, store: MirrorStore) -> Trail:
     *_, last = notes
     newest = next((note for note in reversed(notes) if is_quorate(policy, note)), last)
     size = open_checkpoint(newest, policy.log).size
-    promises = tuple(said.promise for said in store.said() if said.promise is not None)
-    earlier = tuple(notes[: notes.index(newest)])
+    promises = tuple(said.promise for said in store.said() if said.promise is not None)[-MAX_KEPT:]
+    earlier = tuple(notes[: notes.index(newest)])[-MAX_KEPT:]
     trail = Trail(policy.log.name, lambda: store.entries(0, size), newest, earlier, promises)
     return trail.with_documents(home.documents)
 

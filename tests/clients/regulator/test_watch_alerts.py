@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 from oversight_federation import audited, honest
-from oversight_world import RUN, World, log_key, witness_key
+from oversight_world import RUN, World, key_of, log_key, witness_key
 from regulator_world import LATER, RealLog, regulator_home, served
 from watch_scene import Scene, scene, turns
 
 from clients.regulator.mirror import Alarm, LogReader, LogUnreachable
+from clients.regulator.steps.base import MAX_FINDINGS
+from clients.regulator.steps.rounds import RoundStep
+from clients.regulator.verify import verify
 from clients.regulator.watch.judge import Judge
-from federation.oversight.replay import Draw
+from federation.oversight.replay import Draw, ReplayCommitment
 from protocols.transparency import (
     Entry,
+    Statement,
     cosignature_time,
     open_checkpoint,
 )
@@ -53,6 +57,37 @@ def test_a_lie_is_an_alert_at_its_entry_as_it_comes(code: str) -> None:
     assert all(finding.place for _, finding in found)
     honest_judge = Judge(honest().policy())
     assert [found for data in honest().entries for found in honest_judge.take(data)[1]] == []
+
+
+def flooded(count: int) -> World:
+    """bank-b commits to one attempt again and again; then the coordinator says another second round."""
+    world = honest()
+    told = [
+        ReplayCommitment("bank-b", "later", "train", 1, 1, f"{number:02x}" * 32, "22" * 32, "33" * 32)
+        for number in range(count)
+    ]
+    world = world.inserted(len(world.entries), *(each.entry(key_of("bank-b")).data for each in told))
+    said = {**world.content(world.find("round")), "result_hash": "99" * 32}
+    return world.inserted(len(world.entries), Statement.sign("round", said, key_of("coordinator")).entry.data)
+
+
+def test_nobody_fills_the_list_in_front_of_anothers_lie() -> None:
+    world, judge = flooded(100), Judge(honest().policy())
+    found = [told for data in world.entries for told in judge.take(data)[1]]
+    assert found[-1][1].index == len(world.entries) - 1  # the coordinator's
+    assert found[-1][1].institution is None
+    of_bank = [finding for _, finding in found if finding.institution == "bank-b"]
+    # Ninety-nine failures are twenty alerts, and one each time that their number has doubled.
+    assert len(of_bank) == MAX_FINDINGS + 2
+    assert [finding.got for finding in of_bank[-2:]] == ["40 in this step", "80 in this step"]
+
+
+def test_a_verdict_lists_everybodys_failures(tmp_path: Path) -> None:
+    world = flooded(100)
+    step = verify(world.export(tmp_path / "export.zip"), world.policy(), [RoundStep]).step(9)
+    assert step.failures >= 100
+    assert [finding.institution for finding in step.findings].count("bank-b") == MAX_FINDINGS
+    assert any(finding.index == len(world.entries) - 1 for finding in step.findings)
 
 
 def test_alerts_reach_the_store_once(scene: Scene) -> None:
