@@ -32,7 +32,9 @@ def export(
     log: Annotated[str | None, typer.Option("--log", help="The log's address (HTTP, C2SP tlog-tiles).")] = None,
     policy: Annotated[Path | None, typer.Option("--policy", help="With --log: names the log's key.")] = None,
     authority: Annotated[Path | None, typer.Option(help="With --log: certificate its server's is signed with.")] = None,
-    documents: Annotated[Path | None, typer.Option(help="With --log: folder with runs/RUN/NAME.json.")] = None,
+    documents: Annotated[
+        Path | None, typer.Option(help="With --log: folder with runs/RUN/NAME.json, not to fetch them from the log.")
+    ] = None,
 ) -> None:
     """Pack the trail into one zip: the same bytes for the same trail."""
     from clients.regulator.export import write_export
@@ -104,5 +106,12 @@ def _trail(
     if policy is None:
         raise ConfigurationError("--policy", got="none", expected="the policy, which names the log's key")
     from clients.regulator.log_client import read_trail
+    from clients.regulator.mirror import LogReader
+    from clients.regulator.mirror.documents import with_published
 
-    return read_trail(log or "", Policy.read(policy).log, authority).with_documents(documents)
+    demanded = Policy.read(policy)
+    trail = read_trail(log or "", demanded.log, authority)
+    if documents is not None:
+        return trail.with_documents(documents)
+    with LogReader(log or "", authority) as reader:
+        return with_published(trail, demanded.coordinator, reader)
