@@ -7,14 +7,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from federation.runtime.network import network_of
+
 MAX_CALLERS = 10_000
-_IPV6_NETWORK = 64  # what one customer is given, and may take any address of
 
 
 def origin(peer: str) -> str:
@@ -25,16 +25,8 @@ def origin(peer: str) -> str:
     >>> origin("unix:@")
     'unix:@'
     """
-    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]").partition("%")[0]
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return peer[:64]
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))
+    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
+    return network_of(host) or peer[:64]
 
 
 @dataclass

@@ -6,7 +6,7 @@ byte now and then, or reads its answer so, would keep its place for ever (slowlo
 HANDSHAKE_S   until TLS is agreed upon
 REQUEST_S     until a request's line and headers are whole, from the connection's beginning or the last answer
 ANSWER_S      until its answer has left, its body, its waiting and its sending included
-EACH          the share of all connections that one address may hold: 1 / EACH
+EACH          the share of all connections that one address (IPv6: /64 network) may hold: 1 / EACH
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from federation.runtime.network import network_of
 
 HANDSHAKE_S = 10.0
 REQUEST_S = 10.0
@@ -51,9 +53,9 @@ class BoundedConnection(H11Protocol):
         self._set_deadline()
 
     def _neighbours(self) -> int:
-        """Connections of this address, with this one."""
-        address = "" if self.client is None else self.client[0]
-        return sum(each.client is not None and each.client[0] == address for each in self.connections)
+        """Connections of this address, or network of IPv6 addresses, with this one."""
+        mine = _network(self)
+        return sum(_network(each) == mine for each in self.connections)
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -70,6 +72,11 @@ class BoundedConnection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _network(connection: Any) -> str:
+    client = getattr(connection, "client", None)
+    return "" if client is None else network_of(client[0]) or client[0]
 
 
 class BoundedLoop(asyncio.SelectorEventLoop):

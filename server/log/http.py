@@ -1,7 +1,8 @@
 """The log over HTTP: what C2SP tlog-tiles asks for, and two doors for those who are no members.
 
 GET  /checkpoint                        the candidate, with its cosignatures; ?cosigned=newest or first: of a quorum;
-                                        ?after=SIZE&wait=SECONDS: once it is of more entries than that
+                                        ?after=SIZE&wait=SECONDS: once it is of more entries than that, or at once
+                                        where too many wait already
 GET  /tile/L/N[.p/W], /tile/entries/... hashes and entries, which never change
 GET  /entry/INDEX                       one entry as it is
 GET  /document/SHA256                   a published document or a model card that an entry of this log names
@@ -17,6 +18,7 @@ import asyncio
 import gzip
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -27,6 +29,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from federation.errors import FederationError, LedgerError, Refused
+from federation.runtime.network import network_of
 from protocols.errors import MessageError, ProtocolError
 from protocols.transparency import Tile, read_entry, write_bundle
 from server.log.admission import MAX_BODY_BYTES
@@ -35,7 +38,7 @@ from server.rate_limit import RateLimit
 from server.slots import Slots
 
 MAX_WAIT_S = 60.0
-MAX_WAITING, MAX_WAITING_EACH = 64, 16  # in all, and from one address
+MAX_WAITING, MAX_WAITING_EACH = 64, 4  # in all, and from one address (IPv6: /64 network)
 BODY_S = 10.0
 _MAX_NOTE_BYTES = 2**16
 _MAX_ENTRY_BYTES = MAX_BODY_BYTES + 64
@@ -88,8 +91,11 @@ class _Pages:
         return PlainTextResponse(note, headers=_NOT_KEPT)
 
     async def _wait(self, request: Request, which: Which, after: int, wait: float) -> None:
-        """Until there is news, the time is over, or nobody listens any more. Holds no thread."""
-        with self._waiting.take(_address(request.scope)):
+        """Until there is news, the time is over, or nobody listens any more. Holds no thread.
+
+        Not at all where there is no place: who waits elsewhere must not keep anybody from the newest checkpoint.
+        """
+        with suppress(Refused), self._waiting.take(_address(request.scope)):
             end = monotonic() + wait
             while self._host.size_of(which) <= after and monotonic() < end and not await request.is_disconnected():
                 await asyncio.sleep(_POLL_S)
@@ -146,7 +152,8 @@ class _Limited:
 
 
 def _address(scope: Message) -> str:
-    return str((scope.get("client") or [""])[0])
+    address = str((scope.get("client") or [""])[0])
+    return network_of(address) or address
 
 
 def _bundle(request: Request, body: bytes) -> Response:

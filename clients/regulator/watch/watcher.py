@@ -101,9 +101,13 @@ class Watcher:
                 waits = self.progress.uncovered(self.mirror.tree.size)
                 longest = self.home.settings.watch.wait_s
                 lonely = self.quorum_size < self.mirror.tree.size
-                self.turn(0.0 if waits else min(longest, QUORUM_WAIT_S) if lonely else longest)
+                wait = 0.0 if waits else min(longest, QUORUM_WAIT_S) if lonely else longest
+                size, began = self.mirror.tree.size, time.monotonic()
+                self.turn(wait)
+                # A log at which too many wait answers at once, with nothing new: that is no reason to ask in a row.
+                rushed = self.mirror.tree.size == size and time.monotonic() - began < wait / 2
                 self.verify_if_due()
-                pause = BEACON_PAUSE_S if waits else 0.0 if self.home.settings.watch.wait_s else PAUSE_S
+                pause = BEACON_PAUSE_S if waits else 0.0 if wait and not rushed else PAUSE_S
             except (FederationError, ProtocolError) as error:
                 _log.error("nothing followed", code=getattr(error, "code", type(error).__name__))
                 pause = PAUSE_S
