@@ -8,6 +8,8 @@ from typing import TypeVar
 import numpy as np
 
 from clients.institution.masking import Masking
+from clients.institution.plan_store import PlanStore
+from clients.institution.replay.randomness import WINDOW_S
 from federation.errors import Refused
 from federation.rounds import CheckedRequest, Code, SignedPlan, TrainingPlan
 from federation.rounds.masking import mask_number
@@ -28,7 +30,10 @@ T = TypeVar("T")
 
 
 class MaskDesk:
-    """`approved(signed_plan, plan_hash)`: the plan, approved here. `own`: the key that kept replies are signed with."""
+    """`approved(signed_plan, plan_hash)`: the plan, approved here. `own`: the key that kept replies are signed with.
+
+    Masks of runs that are over, and can no longer be drawn for a replay, are destroyed when a new run begins.
+    """
 
     def __init__(
         self,
@@ -36,7 +41,10 @@ class MaskDesk:
         approved: Callable[[bytes, bytes], SignedPlan],
         coordinator: VerifyingKey,
         own: VerifyingKey,
+        plans: PlanStore,
+        clock: Callable[[], float],
     ) -> None:
+        self._plans, self._clock = plans, clock
         self._masking, self._approved, self._coordinator, self._own = masking, approved, coordinator, own
         self.answers: dict[str, Callable[[Envelope], bytes]] = {
             "MaskingAdvertRequest": self._advert,
@@ -65,7 +73,13 @@ class MaskDesk:
     def _advert(self, envelope: Envelope) -> bytes:
         request = verify_envelope(envelope, MaskingAdvertRequest, self._coordinator)
         plan = self._plan(request.signed_plan, request.plan_hash)
+        self._masking.forget(self._needed())
         return _told(lambda: self._masking.advert(plan))
+
+    def _needed(self) -> set[str]:
+        """Runs whose plan may go on, or whose rounds may still be drawn."""
+        kept = ((each.plan, each.plan.expires + (WINDOW_S if each.plan.replay else 0)) for each in self._plans.plans())
+        return {plan.run_id for plan, until in kept if self._clock() < until}
 
     def _share(self, envelope: Envelope) -> bytes:
         request = verify_envelope(envelope, MaskingSetupRequest, self._coordinator)

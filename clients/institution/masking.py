@@ -1,6 +1,6 @@
 """An institution's masks: the secrets of its secure aggregations, one private file for each run.
 
-    masking = Masking("bank-a", key, MaskFiles(home.path / "secagg"), os.urandom)
+    masking = masking_of(home)
     advert = masking.advert(plan)                  # set-up: public keys, signed
     shares = masking.share(plan, adverts)          # set-up: everybody's adverts, verified; shares of this one's secrets
     masked = masking.mask(plan, number, vector)    # in memory: nothing has been said yet
@@ -13,25 +13,38 @@ is what a repeated question is answered with; a crash between the two is mended 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from federation.rounds.masking import masks_of
 from federation.rounds.plan import TrainingPlan
-from federation.runtime.private_files import private_directory, read_private, write_public
-from protocols.errors import StageError
+from federation.runtime.private_files import erase_private, private_directory, read_private, write_public
+from protocols.errors import ProtocolError, StageError
 from protocols.secagg import Member, Unmasking
 from protocols.signing import SigningKey
+
+if TYPE_CHECKING:
+    from clients.institution.home import InstitutionHome
 
 I64 = NDArray[np.int64]
 
 
+class MasksMissing(Exception):  # noqa: N818 (the finding's name)
+    """The secrets of a run's masks were destroyed, or never made."""
+
+
 class Files(Protocol):
     """Where states are kept, by run."""
+
+    def runs(self) -> set[str]: ...
+
+    def erase(self, run_id: str) -> None: ...
 
     def read(self, run_id: str) -> bytes | None: ...
 
@@ -43,6 +56,12 @@ class MaskFiles:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def runs(self) -> set[str]:
+        return {path.name for path in self._folder.glob("[!.]*")} if self._folder.exists() else set()
+
+    def erase(self, run_id: str) -> None:
+        erase_private(self._folder / run_id)
 
     def read(self, run_id: str) -> bytes | None:
         path = self._folder / run_id
@@ -58,11 +77,22 @@ class MaskMemory:
     def __init__(self) -> None:
         self._states: dict[str, bytes] = {}
 
+    def runs(self) -> set[str]:
+        return set(self._states)
+
+    def erase(self, run_id: str) -> None:
+        del self._states[run_id]
+
     def read(self, run_id: str) -> bytes | None:
         return self._states.get(run_id)
 
     def write(self, run_id: str, state: bytes) -> None:
         self._states[run_id] = state
+
+
+def masking_of(home: InstitutionHome) -> Masking:
+    """The masks of a home, HOME/masks."""
+    return Masking(home.name, home.signing_key, MaskFiles(home.path / "masks"), os.urandom)
 
 
 class Masking:
@@ -95,6 +125,18 @@ class Masking:
         """`vector` under the masks of `number`. Raises StageError before the set-up."""
         _, masked = self._member(plan).mask(number, vector.view(np.uint64))
         return masked.view(np.int64)
+
+    def mask_again(self, plan: TrainingPlan, number: int, vector: I64) -> I64:
+        """What `vector` is under the masks of `number`, whatever was sent under them. Raises MasksMissing."""
+        try:
+            return self._member(plan).masked(number, vector.view(np.uint64)).view(np.int64)
+        except ProtocolError as error:
+            raise MasksMissing from error
+
+    def forget(self, runs: AbstractSet[str]) -> None:
+        """Destroy the secrets of all runs but these."""
+        for run_id in sorted(self._files.runs() - runs):
+            self._files.erase(run_id)
 
     def sent(self, plan: TrainingPlan, number: int, masked: I64) -> None:
         """The masked vector leaves, and is the one of its number. Raises StageError for a second one."""

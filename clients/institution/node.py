@@ -25,7 +25,7 @@ from clients.institution.plan_gate import PlanGate
 from clients.institution.plan_store import Decision, PlanStore
 from clients.institution.policy import Policy
 from clients.institution.refusal_log import RefusalLog
-from clients.institution.releases import release_of
+from clients.institution.releases import release_of, reply_of
 from clients.institution.replay.rounds import NoReplays, Replays, upcoming
 from clients.institution.run_history import RunHistory
 from clients.institution.training import Computation
@@ -60,7 +60,6 @@ from protocols.wire.training_pb2 import (
     PlanApproval,
     PlanProposal,
     Refusal,
-    RoundReply,
     RoundRequest,
 )
 
@@ -118,7 +117,7 @@ class Node:
         self._lock = Lock()
         self._opened = lru_cache(maxsize=4)(open_signed_plan)
         masking = masking or Masking(institution, key, MaskMemory(), os.urandom)
-        self._desk = MaskDesk(masking, self._approved, coordinator, key.public)
+        self._desk = MaskDesk(masking, self._approved, coordinator, key.public, plans, clock)
         self._answers: dict[str, Callable[[Envelope], bytes]] = {
             "HelloRequest": self._hello,
             "PlanProposal": self._proposal,
@@ -257,16 +256,7 @@ class Node:
         except Exception as error:
             self._ledger.fail(reservation, Code.INTERNAL)
             raise self._failed(error) from error
-        reply = RoundReply(
-            institution=self.institution,
-            plan_hash=bytes.fromhex(checked.plan.hash),
-            phase=checked.phase,
-            round=checked.round,
-            model_hash=checked.model_hash,
-            update=data,
-            reservation_hash=bytes.fromhex(reservation.entry_hash),
-        )
-        sealed = seal(reply, self._key)
+        sealed = seal(reply_of(self.institution, checked, reservation, data), self._key)
         spent = self._ledger.spend(reservation, update_hash(data).hex(), sealed)
         self._history.follow(reservation, spent)
         self._desk.sent(checked, sealed)

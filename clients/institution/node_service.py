@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.attending import attend_behind
-from clients.institution.masking import MaskFiles, Masking
+from clients.institution.masking import masking_of
 from clients.institution.node import Node
 from clients.institution.node_figures import observe
 from clients.institution.oversight.oversight import Oversight
@@ -139,7 +139,7 @@ def open_node(home: InstitutionHome, ledger: Ledger, trail: Trail, computation: 
         plans=PlanStore.open(home.database_url),
         trail=trail,
         replays=replays,
-        masking=Masking(home.name, home.signing_key, MaskFiles(home.path / "masks"), os.urandom),
+        masking=masking_of(home),
     )
 
 

@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from federation.errors import Refused
-from federation.ledger import Release
+from federation.ledger import Release, Reservation
 from federation.rounds import CheckedRequest, Code
-from protocols.wire.training_pb2 import Phase
+from protocols.wire.training_pb2 import Phase, RoundReply
+
+
+def reply_of(institution: str, checked: CheckedRequest, reservation: Reservation, update: bytes) -> RoundReply:
+    """The answer to `checked`: `update`, and what paid for it."""
+    return RoundReply(
+        institution=institution,
+        plan_hash=bytes.fromhex(checked.plan.hash),
+        phase=checked.phase,
+        round=checked.round,
+        model_hash=checked.model_hash,
+        update=update,
+        reservation_hash=bytes.fromhex(reservation.entry_hash),
+    )
 
 
 def release_of(checked: CheckedRequest, attempt: int, nominal_records: int, vintage: str) -> Release:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from federation.errors import ConfigurationError
 from federation.rounds.plan import TrainingPlan
 from protocols.secagg import SecaggPlan
@@ -23,6 +21,6 @@ def masks_of(plan: TrainingPlan) -> SecaggPlan:
     )
 
 
-def mask_number(plan: TrainingPlan, phase: Literal["train", "evaluate"], round: int) -> int:
+def mask_number(plan: TrainingPlan, phase: str, round: int) -> int:
     """The number of the sum that a release goes into, from 1. Every number has masks of its own."""
     return round if phase == "train" else plan.rounds + 1

@@ -98,14 +98,18 @@ class Member:
         Every number masks one vector: the same again gives the same. Raises StageError for another, before the set-up
         or after `finish`; MessageError for what is no uint64[m].
         """
+        total = self.masked(number, vector)
+        return self.sent(number, total), total
+
+    def masked(self, number: int, vector: Words) -> Words:
+        """uint64[m]: `vector` under the masks of round `number`, for whoever computes again what was sent."""
         setup, secrets = self._ready(number)
         check_words(vector)
         peers = [name for name in self.plan.names if name != self.name]
         plus, minus = setup.pair_keys(number, self.name, secrets.mask, peers)
         if self.plan.recoverable:
             plus.append(self_key(secrets.seed, setup.id, number, self.name))
-        total = with_masks(vector, plus, minus)
-        return self.sent(number, total), total
+        return with_masks(vector, plus, minus)
 
     def sent(self, number: int, masked: Words) -> Member:
         """The state once `masked`, which `mask` gave, is sent: for whoever keeps the vector itself, and sends it again.

@@ -12,8 +12,10 @@ import pytest
 from masked_world import QUARTET, TRIO, Watched, masked_plan
 from rounds_world import COORDINATOR, Handler, key_of
 
-from federation.rounds import RunFailed
+from clients.institution.masking import Masking, MasksMissing
+from federation.rounds import RunFailed, update_hash
 from federation.rounds.masking import masks_of
+from federation.rounds.vectors import to_bytes
 from protocols.envelope import open_envelope, read_envelope, seal
 from protocols.secagg import Member, Unmasking
 from protocols.wire.training_pb2 import MaskingSetupRequest, RoundReply, UnmaskingRequest
@@ -174,6 +176,23 @@ def test_a_swapped_advert_is_refused_by_whom_it_would_have_deceived() -> None:
         watched.world.driver(attempts=1).run()
     assert "bank-a" in str(caught.value)
     assert all(bank.computation.computed == 0 for bank in watched.world.banks.values())
+
+
+def test_a_replay_masks_again_and_finds_a_share_of_noise_that_was_left_out() -> None:
+    watched = Watched()
+    watched.world.driver().run()
+    bank, plan = watched.world.banks["bank-a"], watched.world.plan
+    masking = Masking("bank-a", key_of("bank-a"), bank.masks, os.urandom)
+    record = watched.world.store().model()
+    assert record is not None
+    sent = record.checkpoint[1].updates["bank-a"]
+    computed = watched.computed["bank-a", 2]
+    assert update_hash(to_bytes(masking.mask_again(plan, 2, computed))).hex() == sent
+    assert update_hash(to_bytes(masking.mask_again(plan, 2, computed + 1))).hex() != sent
+    masking.forget({plan.run_id})
+    masking.forget(set())
+    with pytest.raises(MasksMissing):
+        Masking("bank-a", key_of("bank-a"), bank.masks, os.urandom).mask_again(plan, 2, computed)
 
 
 def test_two_lists_of_survivors_are_refused() -> None:

@@ -13,7 +13,9 @@ import typer
 
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
+from clients.institution.masking import masking_of
 from clients.institution.node_service import holdout_salt, split
+from clients.institution.oversight.folder import OversightFolder
 from clients.institution.oversight.log_client import LogClient
 from clients.institution.plan_store import PlanStore
 from clients.institution.replay.draws import OpenDraw, open_draws
@@ -55,7 +57,8 @@ def replay(
         return
     leaf = _leaf(draw)
     with LogClient(opened) as log:
-        seen = LoggedReplays.read(log, VerifierKey.of(opened.log_key), opened.coordinator_key, time.time())
+        key, overseers = VerifierKey.of(opened.log_key), OversightFolder(opened.path).overseers()
+        seen = LoggedReplays.read(log, key, opened.coordinator_key, time.time(), overseers)
         asked = seen.draw(leaf, opened.name)
         result = _replay(opened, log, seen, asked, leaf)
         if result is None:
@@ -91,6 +94,7 @@ def _replay(home: InstitutionHome, log: LogClient, seen: LoggedReplays, draw: Dr
         committed=lambda place: seen.committed(key, place),
         beacon_of=lambda place: seen.beacon_of(key, place),
         is_first=lambda place: seen.is_first(log, key, place),
+        masking=masking_of(home),
     )
     if not replayer.begun(draw.place):
         return None

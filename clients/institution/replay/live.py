@@ -74,7 +74,8 @@ class LiveReplays:
                 self._store, home.name, records=self._roots(phase), code=running_code(), clock=clock
             )
         )
-        self._trail = ReplayTrail(home.name, home.signing_key.public, home.coordinator_key)
+        overseers = self._folder.overseers()
+        self._trail = ReplayTrail(home.name, home.signing_key.public, home.coordinator_key, overseers)
         self._changed = threading.Condition()
         self._read = False
         self._wanted: dict[Place, None] = {}

@@ -55,7 +55,9 @@ class LoggedReplays:
     draws: Mapping[bytes, Entry]
 
     @classmethod
-    def read(cls, log: Log, log_key: VerifierKey, coordinator: VerifyingKey, now: float) -> LoggedReplays:
+    def read(
+        cls, log: Log, log_key: VerifierKey, coordinator: VerifyingKey, now: float, overseers: tuple[str, ...] = ()
+    ) -> LoggedReplays:
         """1. The roster; 2. a checkpoint that its quorum cosigned; 3. every entry is in that checkpoint's tree, where
         the log says it is, as proofs made of its tiles show: one call for 256 entries, not one for each.
 
@@ -63,7 +65,7 @@ class LoggedReplays:
         StageError where no regulator has joined.
         """
         found = {kind: list(log.entries(kind, 0)) for kind in _KINDS}
-        roster = Roster(coordinator)
+        roster = Roster(coordinator, overseers=overseers)
         for _, data in sorted(found[MEMBER] + found[REGULATOR]):
             roster = roster.after(read_entry(data))
         if roster.regulator is None:

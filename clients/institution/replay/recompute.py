@@ -13,6 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from clients.institution.masking import Masking, MasksMissing
 from clients.institution.replay.evidence import Logged
 from clients.institution.replay.logged import NOT_FIRST
 from clients.institution.replay.randomness import context_of, drawn_noise
@@ -20,6 +23,7 @@ from clients.institution.replay.sealed_store import Sealed, SealedStore
 from clients.institution.training import Computation
 from federation.oversight.replay import ABORTED, Draw, Place, ReplayCommitment, ReplayResult
 from federation.rounds import TrainingPlan, model_from_bytes, model_hash, update_hash
+from federation.rounds.masking import mask_number
 from federation.rounds.vectors import Vector, to_bytes
 from protocols.errors import ProofError, StageError
 from protocols.replay import Beacon, SeedSecret, Stage
@@ -31,6 +35,7 @@ MODEL = "model_differs"  # the input model kept here is not the one that the led
 RECORDS = "records_differ"  # the record set is not the one committed to
 CODE = "code_differs"  # other code or other versions run here than were committed to
 UPDATE = "update_differs"  # computed again, the update is another one: not what production sent
+MASKS = "masks_missing"  # the secrets of the masks that the update went under are not here any more
 UNSENT = "nothing_sent"  # the ledger has no update of this attempt to compare with, and has not given it up either
 
 
@@ -40,7 +45,8 @@ class Replayer:
 
     `is_first`: whether that beacon is for the first checkpoint that it could have been for.
 
-    `records`: the root of the record set that `computation` holds; `code`: the digest of what runs.
+    `records`: the root of the record set that `computation` holds; `code`: the digest of what runs. `masking`: this
+    institution's masks, for rounds whose noise is shared.
     """
 
     store: SealedStore
@@ -52,6 +58,7 @@ class Replayer:
     committed: Callable[[Place], ReplayCommitment | None]
     beacon_of: Callable[[Place], Beacon | None]
     is_first: Callable[[Place], bool]
+    masking: Masking | None = None
 
     def begun(self, place: Place) -> bool:
         """Whether there is such an attempt: committed to in the log, reserved in the ledger. Else nothing is owed."""
@@ -61,10 +68,12 @@ class Replayer:
         """Compute the drawn attempt again; `leaf` is the leaf hash of the draw, whose signature was checked."""
         findings, found = self._findings(draw.place), ""
         if not {ABORTED, SEED, MODEL, BEACON, COMMITMENT, UNSENT} & findings:
-            found = self._recompute(draw.place).hex()
-            logged = self.logged(draw.place)
-            if logged is None or found != logged.update_hash:
-                findings.add(UPDATE)
+            try:
+                found, logged = self._recompute(draw.place).hex(), self.logged(draw.place)
+                if logged is None or found != logged.update_hash:
+                    findings.add(UPDATE)
+            except MasksMissing:
+                findings.add(MASKS)
         return ReplayResult(
             draw.institution,
             draw.run_id,
@@ -133,4 +142,12 @@ class Replayer:
             update: Vector = self.computation.train(plan, nominal, place.round, model, noise)
         else:
             update = self.computation.evaluate(plan, model, noise)
-        return update_hash(to_bytes(update))
+        return update_hash(to_bytes(self._masked(plan, place, update)))
+
+    def _masked(self, plan: TrainingPlan, place: Place, update: Vector) -> Vector:
+        """As it left: under the round's masks where the noise is shared. Raises MasksMissing."""
+        if plan.privacy.sharing is None:
+            return update
+        if self.masking is None:
+            raise MasksMissing
+        return self.masking.mask_again(plan, mask_number(plan, place.phase, place.round), update.astype(np.int64))

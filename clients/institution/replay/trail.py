@@ -41,9 +41,11 @@ class Drawn:
 class ReplayTrail:
     """Entries are folded in the log's order; one thread. What a party may not say changes nothing."""
 
-    def __init__(self, institution: str, key: VerifyingKey, coordinator: VerifyingKey) -> None:
+    def __init__(
+        self, institution: str, key: VerifyingKey, coordinator: VerifyingKey, overseers: tuple[str, ...] = ()
+    ) -> None:
         self._institution, self._key = institution, key
-        self._roster = Roster(coordinator)
+        self._roster = Roster(coordinator, overseers=overseers)
         self._next = dict.fromkeys((MEMBER, REGULATOR, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind), 0)
         self._first: dict[Place, tuple[int, Entry, ReplayCommitment]] = {}
         self._beacons: BeaconTrail | None = None
