@@ -135,9 +135,15 @@ class LogHost:
             return found
 
     def append_for(self, institution: str, key: VerifyingKey, entries: Sequence[Entry]) -> list[Promise]:
-        """Log what the member `institution` says under `key`. Raises Refused, MessageError or SignatureError."""
+        """Log what the member `institution` says under `key`. Raises Refused, MessageError or SignatureError.
+
+        Once the log names it: what comes before would be nobody's for whoever reads the log in order, for good.
+        """
         if not 1 <= len(entries) <= MAX_ENTRIES:
             raise Refused("invalid", "entries", got=len(entries), expected=f"1 to {MAX_ENTRIES}")
+        named = self.roster().members.get(institution)
+        if named is None or named.key != key.hex:
+            raise Refused("unknown", "member", got=institution, expected="a member that the log names: ask again")
         for entry in entries:
             self._count(institution)
             check_member_entry(entry, institution, key)

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from log_world import BANKS, world
+from log_world import BANKS, COORDINATOR, witness_key, world
 
 from federation.errors import Refused
 from federation.ledger import Caps, Ledger
 from federation.ledger.entries import Entry as LedgerEntry
 from federation.ledger.entries import SignedEntry, genesis, sign_entry
+from federation.oversight.members import MemberStatement
 from federation.oversight.reservations import logged
 from protocols.signing import SigningKey
 from protocols.transparency import Entry
@@ -111,3 +112,17 @@ def test_of_two_next_entries_at_once_one_is_logged(host: LogHost) -> None:
         thread.join(30)
     assert len(refused) == 7
     assert host.store.size() == 6
+
+
+def test_nothing_is_logged_of_a_member_before_the_log_names_it(tmp_path: Path) -> None:
+    """Admitted a moment ago, and not said yet: an entry before that would fail every later verification."""
+    host = world(f"sqlite:///{tmp_path / 'log.db'}")
+    late = SigningKey.from_seed(bytes([77]) * 32)
+    first, before = logged(ledger("bank-x", late)[0]), host.store.size()
+    for institution, key, entry in (("bank-x", late, first), ("bank-a", late, logged(ledger("bank-a", late)[0]))):
+        with pytest.raises(Refused, match="names"):
+            host.append_for(institution, key.public, [entry])
+    assert host.store.size() == before
+    said = MemberStatement("bank-x", late.public.hex, witness_key(9).public.key.hex, 1000, "admitted")
+    host.store.extend([said.entry(COORDINATOR)])
+    assert host.append_for("bank-x", late.public, [first])[0].index == before + 1
