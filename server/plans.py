@@ -86,6 +86,12 @@ class PlanOptions:
         averages = self.method == "fedavg" or isinstance(self.recipe, Recipe) or self.averaging
         return "secagg" if members >= LEAST_SHARING and not averages and self.recipe is None else "local"
 
+    def sharing_for(self, members: int) -> SharedNoise | None:
+        """Who shares the noise; None under local noise. Raises PrivacyError for members too few to."""
+        if self.noise_for(members) == "local":
+            return None
+        return SharedNoise(members=members, colluders=self.colluders, droppers=self.droppers)
+
 
 def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOptions) -> TrainingPlan:
     """The plan, unsigned.
@@ -97,7 +103,8 @@ def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOpti
     sizes = [member.nominal_records for member in members]
     delta = options.delta if options.delta is not None else default_delta(sizes)
     check_delta(delta, sizes)
-    check_enough_records(options.epsilon, delta, sizes, force=options.force)
+    sharing = options.sharing_for(len(sizes))
+    check_enough_records(options.epsilon, delta, sizes, sharing=sharing, force=options.force)
     recipe, privacy = _by_sums(catalogue, options, delta, sizes) or _by_averaging(catalogue, options, delta, sizes)
     quorum = options.quorum if options.quorum is not None else default_quorum(len(members))
     return TrainingPlan(
@@ -134,9 +141,7 @@ def _by_sums(
     catalogue: Catalogue, options: PlanOptions, delta: float, sizes: Sequence[int]
 ) -> tuple[AnyRecipe, PrivacyPlan] | None:
     """None where federated averaging is asked for. Raises ConfigurationError for it under secure aggregation."""
-    sharing = None
-    if options.noise_for(len(sizes)) == "secagg":
-        sharing = SharedNoise(members=len(sizes), colluders=options.colluders, droppers=options.droppers)
+    sharing = options.sharing_for(len(sizes))
     recipe = options.recipe
     if recipe is None and options.method in ("a", "g", "gp"):
         recipe = SumRecipe.of(options.method)

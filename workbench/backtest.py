@@ -24,6 +24,7 @@ from federation.catalogue import Catalogue, load_catalogue
 from federation.errors import ConfigurationError
 from federation.evaluation.metrics import Metrics, evaluate
 from federation.privacy import Claims, check_delta, check_enough_records
+from federation.privacy.stages import SharedNoise
 from federation.records import load_records
 from federation.records.encoded import Encoded
 from server.choices import Method, Noise
@@ -163,7 +164,8 @@ def backtest_records(
     train, test = records.take(train_rows), records.take(test_rows)
     nominal = nominal_sizes(len(train), settings.institutions, settings.split)
     check_delta(settings.delta, nominal)
-    check_enough_records(settings.epsilon, settings.delta, nominal, force=settings.force)
+    sharing = SharedNoise(members=settings.institutions) if settings.noise == "secagg" else None
+    check_enough_records(settings.epsilon, settings.delta, nominal, sharing=sharing, force=settings.force)
     counter = _Counter(progress, total=2 + settings.seeds * (settings.institutions + 2))
     central = _central(catalogue, train, test, counter)
     trials = [_trial(catalogue, train, test, settings, seed, counter) for seed in range(settings.seeds)]
