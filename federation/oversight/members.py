@@ -25,6 +25,14 @@ MEMBER, REGULATOR = "member", "regulator"
 Standing = Literal["admitted", "revoked"]
 
 
+def _require_key(name: str, value: object) -> None:
+    require_hash(name, value)
+    try:
+        VerifyingKey.from_hex(str(value))
+    except SignatureError as error:
+        raise MessageError(name, got=error.got, expected=error.expected) from error
+
+
 @dataclass(frozen=True)
 class MemberStatement:
     """`institution` is `standing` from here on; in JSON that field is called "from". Raises MessageError.
@@ -40,8 +48,9 @@ class MemberStatement:
 
     def __post_init__(self) -> None:
         require_name("member.institution", self.institution)
-        require_hash("member.key", self.key)
-        require_hash("member.witness_key", self.witness_key, or_none=True)
+        _require_key("member.key", self.key)
+        if self.witness_key != "":
+            _require_key("member.witness_key", self.witness_key)
         require_count("member.nominal_records", self.nominal_records, 1)
         if self.standing not in ("admitted", "revoked"):
             raise MessageError("member.from", got=str(self.standing)[:20], expected="admitted or revoked")
@@ -75,8 +84,9 @@ class RegulatorStatement:
 
     def __post_init__(self) -> None:
         require_name("regulator.name", self.name)
-        for name in ("key", "witness_key", "beacon_anchor"):
-            require_hash(f"regulator.{name}", getattr(self, name))
+        for name in ("key", "witness_key"):
+            _require_key(f"regulator.{name}", getattr(self, name))
+        require_hash("regulator.beacon_anchor", self.beacon_anchor)
         require_count("regulator.chain_length", self.chain_length)
 
     def to_json(self) -> dict[str, Any]:
@@ -93,11 +103,16 @@ class RegulatorStatement:
 
 @dataclass(frozen=True)
 class Roster:
-    """The members and the regulator at one place of the log, as `coordinator` said them."""
+    """The members and the regulator at one place of the log, as `coordinator` said them.
+
+    `overseers` are the witness keys (hex) of every regulator that was ever named. Each stays required: the coordinator
+    alone says who the regulator is, and must not, by naming another, do without the one that watches it.
+    """
 
     coordinator: VerifyingKey
     members: Mapping[str, MemberStatement] = field(default_factory=lambda: MappingProxyType({}))
     regulator: RegulatorStatement | None = None
+    overseers: tuple[str, ...] = ()
 
     def after(self, entry: Entry) -> Roster:
         """The roster after `entry`; entries of other kinds change nothing.
@@ -105,7 +120,9 @@ class Roster:
         Raises MessageError (form, a revocation of nobody) or SignatureError (not the coordinator's).
         """
         if entry.kind == REGULATOR:
-            return replace(self, regulator=RegulatorStatement.from_json(self._said(entry)))
+            named = RegulatorStatement.from_json(self._said(entry))
+            overseers = tuple(dict.fromkeys([*self.overseers, named.witness_key]))
+            return replace(self, regulator=named, overseers=overseers)
         if entry.kind != MEMBER:
             return self
         said = MemberStatement.from_json(self._said(entry))
@@ -119,19 +136,19 @@ class Roster:
 
     @property
     def witnesses(self) -> tuple[WitnessVerifier, ...]:
-        """The regulator's and each member's that has one. A key counts once, whoever claims it."""
-        overseer = () if self.regulator is None else (self.regulator.witness_key,)
+        """The regulators' and each member's that has one. A key counts once, whoever claims it."""
         members = (member.witness_key for _, member in sorted(self.members.items()) if member.witness_key)
-        return tuple(WitnessVerifier.of(VerifyingKey.from_hex(key)) for key in dict.fromkeys([*overseer, *members]))
+        keys = dict.fromkeys([*self.overseers, *members])
+        return tuple(WitnessVerifier.of(VerifyingKey.from_hex(key)) for key in keys)
 
     @property
     def quorum(self) -> Quorum:
-        """Who must cosign a checkpoint: enough of all witnesses, the regulator always, where there is one.
+        """Who must cosign a checkpoint: enough of all witnesses, and everybody who was ever named as regulator.
 
         Raises MessageError while there is no witness.
         """
         witnesses = self.witnesses
-        return Quorum.of(witnesses, required=witnesses[: 0 if self.regulator is None else 1])
+        return Quorum.of(witnesses, required=witnesses[: len(self.overseers)])
 
     def _said(self, entry: Entry) -> Mapping[str, Any]:
         statement = Statement.read(entry)

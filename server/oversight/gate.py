@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from federation.ledger.entries import SignedEntry
+from federation.errors import Refused
+from federation.ledger.entries import Kind, SignedEntry
+from federation.ledger.heads import Head
 from federation.oversight.members import MEMBER, REGULATOR, Roster
 from federation.oversight.reservations import LEDGER_ENTRY, check_reservation, read_logged
+from federation.rounds.refusals import Code
 from federation.rounds.reply import Expected, Update
 from protocols.errors import MessageError
 from protocols.signing import VerifyingKey
@@ -42,6 +45,8 @@ class ReservationGate:
         self._log, self._log_key = log, log_key
         self._roster = Roster(coordinator)
         self._reservations: dict[str, _Logged] = {}
+        self._heads: dict[tuple[str, str], Head] = {}  # the last entry of each ledger (institution, key id)
+        self._given_up: set[str] = set()  # reservations whose work failed, or was lost
         self._next = {MEMBER: 0, REGULATOR: 0, LEDGER_ENTRY: 0}
         self._checkpoint: Checkpoint | None = None
 
@@ -52,7 +57,8 @@ class ReservationGate:
     def on_record(self, expected: Expected, update: Update) -> bool:
         """Whether what paid for `update` is cosigned. Raises Refused (wrong_reservation).
 
-        1. the log has the ledger entry that the update names  2. it reserved the budget of this very update
+        1. the log has the ledger entry that the update names, next in its ledger's chain
+        2. it reserved the budget of this very update, and its ledger has not given the work up
         3. a checkpoint covers it that a quorum cosigned       4. it is in the tree of that checkpoint
         """
         logged = self._reservations.get(update.reservation_hash)
@@ -62,6 +68,9 @@ class ReservationGate:
         if logged is None:
             return False
         check_reservation(logged.signed, expected, update)
+        if update.reservation_hash in self._given_up:
+            got, wanted = "one that its ledger has closed without an update", "one that is open, or spent"
+            raise Refused(Code.WRONG_RESERVATION, "reservation", got=got, expected=wanted)
         checkpoint = self._covering(logged.index)
         if checkpoint is None:
             return False
@@ -75,7 +84,22 @@ class ReservationGate:
                 signed = read_logged(read_entry(data))
             except MessageError:
                 continue  # whatever a member logs under this kind pays for nothing
-            self._reservations[signed.hash] = _Logged(signed, leaf_hash(data), index)
+            if self._is_next(signed):
+                self._reservations[signed.hash] = _Logged(signed, leaf_hash(data), index)
+                if signed.entry.kind in (Kind.SPEND, Kind.UNKNOWN) and signed.entry.update_hash is None:
+                    self._given_up.add(signed.entry.reservation or "")
+
+    def _is_next(self, signed: SignedEntry) -> bool:
+        """Whether it follows the entry before it in its ledger; the first one since the plan follows what the log has
+        admitted. An entry beside the chain is in no order with the others, and pays for nothing.
+        """
+        entry = signed.entry
+        ledger = (entry.institution, entry.key_id)
+        head = self._heads.get(ledger)
+        if head is not None and (entry.sequence, entry.previous) != (head.sequence + 1, head.hash):
+            return False
+        self._heads[ledger] = Head(entry.sequence, signed.hash)
+        return True
 
     def _covering(self, index: int) -> Checkpoint | None:
         """The newest checkpoint that a quorum cosigned, if it covers `index`."""

@@ -2,6 +2,7 @@
 
 kept.db          promises, inclusion proofs and the checkpoints they are for: this institution's receipts
 included.json    the last entry of the ledger that a cosigned checkpoint includes; a restored ledger is held against it
+regulators.json  the witness keys of all regulators that the log ever named; no checkpoint counts without them
 witness.note     the last checkpoint this witness has checked; written before it cosigns
 findings.jsonl   what the log did not keep, one line each
 alarm.json       why this witness cosigns no more; a person who has found out removes it
@@ -21,6 +22,8 @@ from federation.errors import ConfigurationError, LedgerError
 from federation.ledger import Head
 from federation.runtime.logging import get_logger
 from federation.runtime.private_files import private_directory, write_public
+from protocols.errors import SignatureError
+from protocols.signing import VerifyingKey
 
 _log = get_logger("oversight")
 
@@ -59,6 +62,21 @@ class OversightFolder:
         known = self.included()
         if known is None or head.sequence > known.sequence:
             self.keep("included.json", json.dumps({"hash": head.hash, "sequence": head.sequence}).encode())
+
+    def overseers(self) -> tuple[str, ...]:
+        """Witness keys (hex) of regulators, in the order they were named. Raises ConfigurationError."""
+        data = self.read("regulators.json")
+        try:
+            keys = [] if data is None else json.loads(data)
+            return tuple(VerifyingKey.from_hex(key).hex for key in keys)
+        except (ValueError, TypeError, SignatureError) as error:
+            file = str(self.path / "regulators.json")
+            raise ConfigurationError(file, got="another form", expected="a list of keys") from error
+
+    def oversee(self, keys: tuple[str, ...]) -> None:
+        """Remember the regulators; they are never fewer."""
+        if keys != self.overseers():
+            self.keep("regulators.json", json.dumps(keys).encode())
 
     def read(self, name: str) -> bytes | None:
         file = self.path / name

@@ -3,6 +3,9 @@
     receipts = Receipts(kept, folder, log_key, coordinator_key, time.time)
     receipts.collect(log, note)
 
+Regulators are remembered in HOME/oversight/regulators.json: once the log has named one here, no checkpoint counts
+without it, whatever a log says or hides later.
+
 A promise that a checkpoint shows to be broken is a finding; promise and note are the evidence. What is proved moves the
 mark in HOME/oversight/included.json, against which a restored ledger is held.
 """
@@ -33,7 +36,7 @@ class Receipts:
         clock: Callable[[], float],
     ) -> None:
         self._kept, self._folder, self._log_key, self._clock = kept, folder, log_key, clock
-        self._roster = Roster(coordinator)
+        self._roster = Roster(coordinator, overseers=folder.overseers())
         self._next = {MEMBER: 0, REGULATOR: 0}
 
     def collect(self, log: LogClient, note: bytes) -> int:
@@ -71,3 +74,4 @@ class Receipts:
         for index, kind, data in sorted(said):
             self._roster = self._roster.after(read_entry(data))
             self._next[kind] = index + 1
+        self._folder.oversee(self._roster.overseers)

@@ -134,7 +134,7 @@ def test_a_cap_raised_without_its_order(tmp_path: Path) -> None:
     [
         ({"run": 0.5}, "amounts.run.cap"),
         ({"year": 1.2}, "amounts.year.cap"),
-        ({"delta": 1e-6}, "amounts.run.delta"),
+        ({"delta": 1e-6}, "release.delta"),
         ({"records_per_delta": 100.0}, "release.delta"),
         ({"noise_multiplier": 5.0}, "release.event.noise_multiplier"),
     ],

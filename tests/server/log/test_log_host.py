@@ -21,6 +21,7 @@ from log_world import (
     Witness,
     have_cosigned,
     said,
+    witness_key,
     world,
 )
 from logged_member import release
@@ -28,7 +29,7 @@ from rounds_world import toy_accountant
 
 from federation.errors import Refused
 from federation.ledger import Caps, Ledger
-from federation.oversight.members import MemberStatement
+from federation.oversight.members import MemberStatement, RegulatorStatement
 from federation.oversight.reservations import logged
 from protocols.canonical import canonical
 from protocols.errors import MessageError, ProtocolError, SignatureError
@@ -137,10 +138,28 @@ def test_who_witnesses_is_what_the_log_says(host: LogHost) -> None:
     with pytest.raises(Refused, match="none by a witness"):
         host.cosign(Witness(WITNESSES[3]).cosign(host.store, note))
     # Nobody but the coordinator names members; what somebody else says so is passed over.
-    own = MemberStatement("bank-x", A.public.hex, "ee" * 32, 1000, "admitted")
+    own = MemberStatement("bank-x", A.public.hex, A.public.hex, 1000, "admitted")
     host.store.extend([own.entry(A)])
     host.tick()
     assert set(host.roster().members) == {"bank-a", "bank-b"}
+
+
+def test_a_coordinator_cannot_name_the_regulator_away(host: LogHost) -> None:
+    """A regulator and witnesses of its own: their cosignatures are no quorum, and with the regulator's they are one."""
+    others = [witness_key(number) for number in (10, 11, 12)]
+    puppet = RegulatorStatement("regulator", A.public.hex, others[0].public.key.hex, "ef" * 32, 100)
+    entries = [puppet.entry(COORDINATOR)]
+    for name, witness in zip(BANKS, [*others[1:], None], strict=True):
+        public = "" if witness is None else witness.public.key.hex
+        entries.append(MemberStatement(name, BANKS[name].public.hex, public, 1000, "admitted").entry(COORDINATOR))
+    host.store.extend(entries)
+    host.tick()
+    have_cosigned(host, [Witness(key) for key in others])
+    host.tick()
+    assert host.size_of(Which.COSIGNED) == -1
+    have_cosigned(host, [Witness(WITNESSES[0])])
+    host.tick()
+    assert host.size_of(Which.COSIGNED) == 8
 
 
 def test_waiters_are_woken_by_what_they_wait_for(tmp_path: Path) -> None:

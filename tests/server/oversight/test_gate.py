@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rounds_world import NAMES, Handler, key_of
 from trail_world import LoggedWorld, cosigned
 
 from federation.errors import Refused
+from federation.ledger.entries import Kind, SignedEntry, sign_entry
 from federation.oversight.reservations import logged, read_logged, verify_logged
 from federation.oversight.rounds import RoundStatement
 from federation.rounds import RunFailed, SignedPlan
@@ -17,6 +19,7 @@ from protocols.envelope import read_envelope, seal
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.transparency import Entry, Statement, read_entry
 from protocols.wire.training_pb2 import RoundReply
+from server.oversight.gate import ReservationGate
 from server.oversight.trail import Unlogged
 
 
@@ -157,3 +160,49 @@ def test_a_logged_entry_is_read_as_it_was_signed(logged_world: LoggedWorld) -> N
     for body in (changed, empty, b"{}", b"[]"):
         with pytest.raises((MessageError, ProtocolError, Refused)):
             read_logged(Entry("ledger-entry", body))
+
+
+def rewriting(world: LoggedWorld, lie: Callable[[list[SignedEntry]], list[SignedEntry]]) -> None:
+    """bank-a logs what `lie` makes of its new entries; everybody cosigns that."""
+    trail = world.trails["bank-a"]
+
+    def settle() -> None:
+        assert trail.bank is not None
+        entries = list(trail.bank.ledger.entries(trail.said))
+        if entries:
+            world.log.extend([logged(signed) for signed in lie(entries)])
+            trail.said = entries[-1].entry.sequence
+            cosigned(world.log, *NAMES)
+
+    trail.settle = trail.begin = settle  # type: ignore[method-assign]
+
+
+def test_a_reservation_beside_the_chain_pays_for_nothing(
+    logged_world: LoggedWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """bank-a leaves entries of its ledger out: the log has its reservations, in no order that could be verified."""
+    rewriting(logged_world, lambda entries: [signed for signed in entries if signed.entry.kind is Kind.RESERVE])
+    logged_world.world.driver(trail=logged_world.trail()).run()
+    assert refused(logged_world) == {"bank-a": "unlogged"}
+    unchecked = LoggedWorld(logged_world.folder / "unchecked")
+    rewriting(unchecked, lambda entries: [signed for signed in entries if signed.entry.kind is Kind.RESERVE])
+    monkeypatch.setattr(ReservationGate, "_is_next", lambda *_: True)
+    unchecked.world.driver(trail=unchecked.trail()).run()
+    assert refused(unchecked) == {}
+
+
+def test_a_reservation_that_its_ledger_gave_up_pays_for_nothing(logged_world: LoggedWorld) -> None:
+    """The log says that the work failed, and the update is there all the same."""
+
+    def failed(entries: list[SignedEntry]) -> list[SignedEntry]:
+        return [
+            sign_entry(replace(signed.entry, update_hash=None, error="internal"), key_of("bank-a"))
+            if signed.entry.kind is Kind.SPEND
+            else signed
+            for signed in entries
+        ]
+
+    rewriting(logged_world, failed)
+    logged_world.world.driver(trail=logged_world.trail()).run()
+    first, *_ = logged_world.world.of("round")
+    assert first["refused"] == {"bank-a": "wrong_reservation"}

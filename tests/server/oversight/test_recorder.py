@@ -17,11 +17,11 @@ from server.membership import Membership
 from server.oversight.recorder import Recorder
 
 COORDINATOR = SigningKey.from_seed(b"c" * 32)
-REGULATED = RegulatorStatement("authority", "11" * 32, "22" * 32, "33" * 32, 1000)
+REGULATED = RegulatorStatement("authority", COORDINATOR.public.hex, COORDINATOR.public.hex, "33" * 32, 1000)
 
 
 def member(name: str, seed: int) -> Membership:
-    return replace(admitted(name, seed), witness_key=f"{seed:02x}" * 32)
+    return replace(admitted(name, seed), witness_key=SigningKey.from_seed(bytes([seed]) * 32).public.hex)
 
 
 def reading(log: LogStore) -> Callable[[], Roster]:
@@ -56,6 +56,6 @@ def test_the_regulator_is_said_once(tmp_path: Path) -> None:
     log = LogStore.open(f"sqlite:///{tmp_path / 'log.db'}", LOG_KEY, lambda: 1.9e9)
     recorder = Recorder(log, reading(log), lambda: (), COORDINATOR, REGULATED)
     assert [recorder.tick(), recorder.tick()] == [1, 0]
-    recorder.regulator = replace(REGULATED, key="44" * 32)
+    recorder.regulator = replace(REGULATED, key=SigningKey.from_seed(bytes([44]) * 32).public.hex)
     assert [recorder.tick(), recorder.tick()] == [1, 0]
     assert reading(log)().regulator == recorder.regulator
