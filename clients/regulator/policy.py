@@ -38,7 +38,7 @@ class Keys(Part):
 
 
 class Witness(Part):
-    """`name` is for people. `required`: no quorum without it; the regulator's own always is."""
+    """`name` is for people. `required`: no quorum without it, as without the regulator's own."""
 
     name: str = Field(min_length=1, max_length=64)
     key: Hex
@@ -101,7 +101,9 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _quorum_exists(self) -> Self:
-        _ = self.quorum
+        if not self.quorum.required:
+            got, expected = "no witness that is required", "the regulator's own, at least, with required = true"
+            raise ConfigurationError("policy.witnesses", got=got, expected=expected)
         return self
 
     @classmethod

@@ -26,6 +26,7 @@ def serving(home: RegulatorHome, *, clock: Callable[[], float] = time.time, fres
     tls = (str(home.path / settings.tls_key), str(home.path / settings.tls_certificate)) if settings.tls_key else None
     with closing(MirrorStore.open(home.database_url)) as store:
         gate = Gate(home.access_token, settings.session_hours * 3600, clock)
-        pages = application(Copy(home, store, fresh), gate, clock, secure=tls is not None)
+        copy = Copy(home, store, fresh)
+        pages = application(copy, gate, clock, secure=tls is not None, hosts=settings.hosts)
         with http.serving("pages", pages, settings.bind, settings.port, connections=_CONNECTIONS, tls=tls) as port:
             yield port

@@ -5,12 +5,15 @@ from __future__ import annotations
 import ipaddress
 import json
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from federation.runtime.settings import HomeSettings, MetricsSetting, Name
 from protocols.replay.beacon import MAX_CHAIN
+
+HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 
 
 def _is_loopback(host: str) -> bool:
@@ -44,10 +47,14 @@ class DrawSettings(_Part):
 
 
 class PageSettings(_Part):
-    """Where pages are served. `session_hours`: how long a login lasts. Key and certificate: files, PEM."""
+    """Where pages are served. `session_hours`: how long a login lasts. Key and certificate: files, PEM.
+
+    hosts   names under which browsers open them, beside addresses and localhost
+    """
 
     bind: str = "127.0.0.1"
     port: int = Field(default=9390, ge=0, le=65535)
+    hosts: tuple[HostName, ...] = ()
     session_hours: PositiveFloat = 8.0
     tls_key: str = ""
     tls_certificate: str = ""
@@ -109,6 +116,7 @@ window_days = 14
 [pages]
 bind = "127.0.0.1"
 port = {port}
+hosts = []                 # names they are opened by, beside addresses and localhost: ["oversight.example"]
 session_hours = 8.0
 tls_key = ""
 tls_certificate = ""

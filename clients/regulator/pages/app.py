@@ -8,7 +8,7 @@ POST /login  /logout
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -22,9 +22,9 @@ from starlette.routing import Route
 
 from clients.regulator.pages import plots
 from clients.regulator.pages.budgets import burn_downs, current
-from clients.regulator.pages.guard import COOKIE, Guard, is_authenticated, same_origin
+from clients.regulator.pages.guard import COOKIE, Guard, caller_of, is_authenticated, same_origin
 from clients.regulator.pages.reading import Copy, View
-from clients.regulator.pages.session import Gate
+from clients.regulator.pages.session import Answer, Gate
 from clients.regulator.pages.site import PAGES, TABLES, Page
 from clients.regulator.pages.table import Table, Value
 from federation.runtime.logging import get_logger
@@ -35,8 +35,10 @@ _log = get_logger("pages")
 Ask = Callable[[], Awaitable[Response]]
 
 
-def application(copy: Copy, gate: Gate, clock: Callable[[], float], *, secure: bool) -> Guard:
-    """`secure`: served over TLS, so that the cookie is sent over nothing else."""
+def application(
+    copy: Copy, gate: Gate, clock: Callable[[], float], *, secure: bool, hosts: Collection[str] = ()
+) -> Guard:
+    """`secure`: over TLS, so that the cookie is sent over nothing else; `hosts`: names that pages are opened by."""
     site = _Site(copy, gate, clock, secure)
     routes = [
         *(Route(page.path, site.page(page), name=page.title) for page in PAGES),
@@ -47,7 +49,7 @@ def application(copy: Copy, gate: Gate, clock: Callable[[], float], *, secure: b
         Route("/logout", site.logout, methods=["POST"]),
     ]
     handlers: Any = {404: site.missing, 405: site.missing, Exception: site.broken}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), gate)
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), gate, hosts)
 
 
 class _Site:
@@ -114,15 +116,16 @@ class _Site:
             return self._html("login.html.j2", 200, words="")
         if not same_origin(request):
             return self._html("login.html.j2", 403, words="This form came from another place.")
-        if self._gate.locked():
-            return self._html("login.html.j2", 429, words="Too many wrong tokens. Wait a minute.")
         offered = (await _form(request)).get("token", "")
-        if not await run_in_threadpool(self._gate.opens, offered.strip()):
+        answer = await run_in_threadpool(self._gate.opens, offered.strip(), caller_of(request))
+        if answer is Answer.LOCKED:
+            return self._html("login.html.j2", 429, words="Too many wrong tokens. Wait a minute.")
+        if answer is Answer.WRONG:
             _log.warning("login refused", code="wrong_token")
             return self._html("login.html.j2", 401, words="That is not the token.")
-        answer = RedirectResponse("/", 303)
-        answer.set_cookie(COOKIE, self._gate.begin(), httponly=True, samesite="strict", secure=self._secure, path="/")
-        return answer
+        inside = RedirectResponse("/", 303)
+        inside.set_cookie(COOKIE, self._gate.begin(), httponly=True, samesite="strict", secure=self._secure, path="/")
+        return inside
 
     async def logout(self, request: Request) -> Response:
         if not same_origin(request):

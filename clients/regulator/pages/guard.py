@@ -1,8 +1,14 @@
-"""What stands in front of every answer: safe headers, no unknown host names, and nothing without a session."""
+"""What stands in front of every answer: safe headers, no unknown host names, and nothing without a session.
+
+A page of another site whose name was pointed here (DNS rebinding) sends its own name as Host. Known are addresses, to
+which no name can be pointed, localhost, and the names in the settings (`pages.hosts`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+import ipaddress
+import re
+from collections.abc import Collection, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,7 +16,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from clients.regulator.pages.session import Gate
+from clients.regulator.pages.session import Answer, Gate
+from federation.runtime.network import network_of
 
 COOKIE = "fedscore_regulator"
 OPEN = frozenset({"/login", "/static/style.css"})
@@ -28,14 +35,15 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _PLOT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # matplotlib styles its elements in place
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?")
 Message = MutableMapping[str, Any]
 
 
 class Guard:
     """Wraps the application. A browser without a session is led to /login; a program without a token gets 401."""
 
-    def __init__(self, app: Starlette, gate: Gate) -> None:
-        self._app, self._gate = app, gate
+    def __init__(self, app: Starlette, gate: Gate, hosts: Collection[str] = ()) -> None:
+        self._app, self._gate, self._hosts = app, gate, frozenset(hosts)
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -47,6 +55,9 @@ class Guard:
             await send(message)
 
         request = Request(scope)
+        if not _is_known(request.headers.get("host", ""), self._hosts):
+            await PlainTextResponse("these pages have another name\n", 421)(scope, receive, send_safely)
+            return
         if scope["path"] in OPEN or is_authenticated(request, self._gate):
             await self._app(scope, receive, send_safely)
             return
@@ -58,7 +69,13 @@ def is_authenticated(request: Request, gate: Gate) -> bool:
     if gate.holds(request.cookies.get(COOKIE, "")):
         return True
     scheme, _, offered = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and not gate.locked() and gate.opens(offered.strip())
+    return scheme.lower() == "bearer" and gate.opens(offered.strip(), caller_of(request)) is Answer.OPEN
+
+
+def caller_of(request: Request) -> str:
+    """The network address that failures are counted for."""
+    address = "" if request.client is None else request.client.host
+    return network_of(address) or address
 
 
 def same_origin(request: Request) -> bool:
@@ -67,6 +84,15 @@ def same_origin(request: Request) -> bool:
     site = request.headers.get("sec-fetch-site", "same-origin")
     mine = request.headers.get("host", "")
     return site in ("same-origin", "none") and (origin is None or urlsplit(origin).netloc == mine)
+
+
+def _is_known(host: str, names: Collection[str]) -> bool:
+    """Whether `host`, with or without a port, is an address, localhost or one of `names`."""
+    name = urlsplit(f"//{host}").hostname or "" if _HOST.fullmatch(host) else ""
+    try:
+        return bool(ipaddress.ip_address(name))
+    except ValueError:
+        return name == "localhost" or name in names
 
 
 def _refusal(request: Request) -> Response:

@@ -9,12 +9,20 @@ import hashlib
 import hmac
 import secrets
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 MAX_FAILURES = 5
 FAILURE_WINDOW_S = 60.0
+MAX_CALLERS = 10_000  # of whom failures are remembered
+
+
+class Answer(Enum):
+    OPEN = auto()
+    WRONG = auto()
+    LOCKED = auto()  # too many wrong secrets of this caller's lately: this one was not even looked at
 
 
 @dataclass
@@ -25,25 +33,30 @@ class Gate:
     lifetime_s: float
     clock: Callable[[], float]
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    _failures: deque[float] = field(default_factory=deque)
+    _failures: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)  # by caller
     _ended: dict[str, float] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def locked(self) -> bool:
-        """Whether there were too many wrong secrets lately, from anywhere: there is one secret to be guessed."""
-        with self._lock:
-            while self._failures and self._failures[0] <= self.clock() - FAILURE_WINDOW_S:
-                self._failures.popleft()
-            return len(self._failures) >= MAX_FAILURES
+    def opens(self, offered: str, caller: str) -> Answer:
+        """Whether `offered` is the secret; compared in constant time, by hashes of one length. Counts a failure.
 
-    def opens(self, offered: str) -> bool:
-        """Whether `offered` is the secret; compared in constant time, by hashes of one length. Counts a failure."""
+        `caller`: whose network address. One is looked at after the other, so that asking all at once gives no more
+        guesses; failures of one caller lock out nobody else. The secret has 256 bits: guessing is noise, not a danger.
+        """
         mine, other = (hashlib.sha256(text.encode(errors="replace")).digest() for text in (self.token, offered))
-        if hmac.compare_digest(mine, other):
-            return True
         with self._lock:
-            self._failures.append(self.clock())
-        return False
+            failures, now = self._failures.pop(caller, deque()), self.clock()
+            while failures and failures[0] <= now - FAILURE_WINDOW_S:
+                failures.popleft()
+            locked = len(failures) >= MAX_FAILURES
+            right = not locked and hmac.compare_digest(mine, other)
+            if not locked and not right:
+                failures.append(now)
+            if failures:
+                self._failures[caller] = failures
+                while len(self._failures) > MAX_CALLERS:
+                    self._failures.popitem(last=False)
+        return Answer.LOCKED if locked else Answer.OPEN if right else Answer.WRONG
 
     def begin(self) -> str:
         """A new session's cookie."""

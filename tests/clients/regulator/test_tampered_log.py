@@ -11,12 +11,26 @@ from pathlib import Path
 import pytest
 from oversight_federation import audited, honest
 from oversight_lies import first, judge
-from oversight_world import BANKS, NOW, WITNESSES, World, key_of, log_key, member, promise, root_of, witness_key
+from oversight_world import (
+    BANKS,
+    NOW,
+    WITNESSES,
+    World,
+    key_of,
+    log_key,
+    member,
+    policy_values,
+    promise,
+    root_of,
+    witness_key,
+)
 
 from clients.regulator.layout import note_line
+from clients.regulator.steps.quorum import QuorumStep
 from clients.regulator.verify import verify
+from federation.errors import ConfigurationError
 from federation.oversight import RegulatorStatement
-from protocols.transparency import Checkpoint, Promise, Statement, attach, cosign, split_note
+from protocols.transparency import Checkpoint, Promise, Quorum, Statement, attach, cosign, split_note
 
 
 def as_signed(world: World, honest: World, path: Path) -> Path:
@@ -128,6 +142,18 @@ def test_a_cosignature_counted_twice(tmp_path: Path) -> None:
     again = [cosign(split_note(world.note())[0], witness_key("regulator"), NOW + extra) for extra in (1, 2, 3)]
     path = world.export(tmp_path / "export.zip", checkpoint=attach(world.note(), again))
     assert failed(path) == {6}
+
+
+def test_a_policy_that_requires_no_witness_is_none(tmp_path: Path) -> None:
+    """Under one a quorum of others would do, and the regulator need never have seen the checkpoint."""
+    witnesses = [{**each, "required": False} for each in policy_values()["witnesses"]]
+    with pytest.raises(ConfigurationError, match=r"policy\.witnesses: got no witness that is required"):
+        honest().policy(witnesses=witnesses)
+    unseen, policy = replace(honest(), cosigners=BANKS), honest().policy()
+    path = unseen.export(tmp_path / "export.zip")
+    assert not verify(path, policy, [QuorumStep]).holds
+    policy.__dict__["quorum"] = Quorum.of(policy.quorum.witnesses)
+    assert verify(path, policy, [QuorumStep]).holds
 
 
 def test_a_promise_that_was_broken(tmp_path: Path) -> None:
