@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from federation.errors import LedgerError
-from federation.ledger.budget import Accountant, Amount, Caps, Scope, keys_named, keys_of, measure, order_of
+from federation.ledger.budget import Accountant, Amount, Caps, Scope, keys_named, keys_of, measure
 from federation.ledger.charges import Charges, composition, unit
 from federation.ledger.entries import LABEL, READABLE, Entry, Kind, SignedEntry, genesis
-from federation.ledger.release import ROUND_PHASES, Phase, Release, Slot, check_delta
+from federation.ledger.release import Phase, Release, Slot
+from federation.ledger.terms import check_order, check_terms, wrong
 from federation.privacy.event import Event
 from protocols.canonical import digest
 from protocols.errors import SignatureError
@@ -109,12 +109,12 @@ class Book:
         self._check_signature(signed)
         # 3. Time does not run backwards.
         if self.time is not None and entry.time < self.time:
-            raise self._wrong(entry, "time", entry.time.isoformat(), f"not before {self.time.isoformat()}")
+            raise wrong(entry, "time", entry.time.isoformat(), f"not before {self.time.isoformat()}")
         # 4. Nothing follows the entry that ended the ledger, and an older version, with fewer rules, no newer one.
         if self.retired is not None:
-            raise self._wrong(entry, "kind", entry.kind, "none after the ledger was retired")
+            raise wrong(entry, "kind", entry.kind, "none after the ledger was retired")
         if entry.version < self.version:
-            raise self._wrong(entry, "version", entry.version, f"at least {self.version}")
+            raise wrong(entry, "version", entry.version, f"at least {self.version}")
         # 5. The rule of its kind: what is charged once stays charged, and nothing else is.
         self._check(entry, "carry", entry.carry is not None, entry.kind is Kind.CARRY)
         self._check(entry, "successor", entry.successor is not None, entry.kind is Kind.RETIRE)
@@ -132,22 +132,22 @@ class Book:
         entry, release = signed.entry, self._release_of(signed.entry)
         # a. Its round is neither under way nor answered for this model; attempts are numbered from 1.
         if self.open_for(release.slot):
-            raise self._wrong(entry, "release", "one whose round is under way", "one reservation at a time")
+            raise wrong(entry, "release", "one whose round is under way", "one reservation at a time")
         if (release.slot, release.model_hash) in self.answered:
-            raise self._wrong(entry, "release", "one that is answered already", "its reply to be sent again")
+            raise wrong(entry, "release", "one that is answered already", "its reply to be sent again")
         self._check(entry, "release.attempt", release.attempt, self.next_attempt(release.slot))
         # b. It is charged to this run, this year and the lifetime, within each cap, and no amount decreases.
         keys = keys_of(release.run_id, entry.time)
         self._check_accounts(entry, keys.items())
         for amount in entry.amounts:
-            self._check_order(entry, amount)
+            check_order(entry, amount)
             if amount.scope is Scope.RUN:
                 self._check(entry, "amounts.run.delta", amount.delta, release.delta)
             if not amount.holds:
-                raise self._wrong(entry, f"amounts.{amount.scope}", amount.capped, f"at most the cap {amount.cap}")
+                raise wrong(entry, f"amounts.{amount.scope}", amount.capped, f"at most the cap {amount.cap}")
             self._check_growth(entry, amount)
         # c. No delta could publish somebody outright (from version 3 on, as are phases outside of training).
-        self._check_terms(entry, release)
+        check_terms(entry, release)
         self._charge(keys.items(), [release.event])
         self._note_delta(keys.items(), release.run_id, release.delta)
         # d. Recomputed from the mechanisms charged so far, each amount is what the entry says.
@@ -162,14 +162,14 @@ class Book:
         # a. It closes exactly one reservation, which is open, and repeats its release.
         reserved = self.open.get(entry.reservation or "")
         if reserved is None:
-            raise self._wrong(entry, "reservation", entry.reservation, "an open reservation")
+            raise wrong(entry, "reservation", entry.reservation, "an open reservation")
         self._check(entry, "release", release, reserved.entry.release)
         # b. It handed out one update, or failed, or nobody knows; nothing is given back.
         self._check_accounts(entry, [(amount.scope, amount.key) for amount in reserved.entry.amounts])
         outcome = (entry.update_hash is not None, entry.error is not None)
         allowed = [(False, False)] if entry.kind is Kind.UNKNOWN else [(True, False), (False, True)]
         if outcome not in allowed:
-            raise self._wrong(entry, "update_hash, error", outcome, f"one of {allowed}")
+            raise wrong(entry, "update_hash, error", outcome, f"one of {allowed}")
         self._check_standing(entry)
         if entry.update_hash is not None:
             self.answered[release.slot, release.model_hash] = signed.hash
@@ -179,7 +179,7 @@ class Book:
         entry = signed.entry
         # a. It says why, and neither charges nor hands out anything.
         if entry.refusal is None:
-            raise self._wrong(entry, "refusal", "none", "the reason")
+            raise wrong(entry, "refusal", "none", "the reason")
         outcome = (entry.reservation, entry.update_hash, entry.error)
         self._check(entry, "reservation, update_hash, error", outcome, (None, None, None))
         self._check_accounts(entry, keys_named(entry.refusal.run_id, entry.time).items())
@@ -187,9 +187,9 @@ class Book:
         # b. Where a cap was the reason, the cap would really have been passed.
         asked = entry.refusal.asked
         if asked is not None:
-            self._check_order(entry, asked)
+            check_order(entry, asked)
         if asked is not None and asked.holds:
-            raise self._wrong(entry, "refusal.asked", asked.capped, f"more than the cap {asked.cap}")
+            raise wrong(entry, "refusal.asked", asked.capped, f"more than the cap {asked.cap}")
         if entry.refusal.request_hash:
             self.refused[entry.refusal.request_hash, entry.refusal.code] = signed
 
@@ -200,10 +200,10 @@ class Book:
         self._check(entry, "sequence", entry.sequence, 1)
         self._check_bare(entry)
         if carried.key == self.key.hex:
-            raise self._wrong(entry, "carry.key", "this ledger's own", "another ledger's")
+            raise wrong(entry, "carry.key", "this ledger's own", "another ledger's")
         for year, events in carried.years:
             if year > f"{entry.time.year:04d}":
-                raise self._wrong(entry, "carry.years", year, f"at most {entry.time.year}")
+                raise wrong(entry, "carry.years", year, f"at most {entry.time.year}")
             self._charge([(Scope.YEAR, year), (Scope.LIFETIME, "")], events)
         self._check(entry, "carry.deltas", carried.deltas is not None, entry.version > 2)
         for year, delta in carried.deltas or ():
@@ -211,7 +211,7 @@ class Book:
         # b. Its amounts are those of every year and of the lifetime. What was spent counts even above today's caps.
         self._check_accounts(entry, [*((Scope.YEAR, year) for year, _ in carried.years), (Scope.LIFETIME, "")])
         for amount in entry.amounts:
-            self._check_order(entry, amount)
+            check_order(entry, amount)
         self._recompute(entry)
         self._record(entry)
         self.carried = signed
@@ -219,7 +219,7 @@ class Book:
     def _retire(self, signed: SignedEntry) -> None:
         # Nothing is under way, and all that it says is who carries on.
         if self.open:
-            raise self._wrong(signed.entry, "kind", f"{len(self.open)} open reservations", "every one closed before")
+            raise wrong(signed.entry, "kind", f"{len(self.open)} open reservations", "every one closed before")
         self._check_bare(signed.entry)
         self._check_accounts(signed.entry, keys_named("", signed.entry.time).items())
         self._check_standing(signed.entry)
@@ -232,17 +232,6 @@ class Book:
     def _check_bare(self, entry: Entry) -> None:
         parts = (entry.release, entry.reservation, entry.update_hash, entry.error, entry.refusal)
         self._check(entry, "release, reservation, update_hash, error, refusal", parts, (None,) * 5)
-
-    def _check_terms(self, entry: Entry, release: Release) -> None:
-        if entry.version == 2:
-            if release.phase not in ROUND_PHASES:
-                raise self._wrong(entry, "release.phase", release.phase, "train or evaluate in version 2")
-            return
-        for delta in (release.delta, *(amount.delta for amount in entry.amounts)):
-            try:
-                check_delta(delta, release.nominal_records)
-            except LedgerError as error:
-                raise self._wrong(entry, error.where, error.got, error.expected) from error
 
     def _charge(self, accounts: Iterable[Account], events: Sequence[Event]) -> None:
         for account in accounts:
@@ -260,7 +249,7 @@ class Book:
 
     def _release_of(self, entry: Entry) -> Release:
         if entry.release is None or entry.refusal is not None:
-            raise self._wrong(entry, "release", "none, or a refusal beside it", "a release")
+            raise wrong(entry, "release", "none, or a refusal beside it", "a release")
         return entry.release
 
     def _check_signature(self, signed: SignedEntry) -> None:
@@ -271,20 +260,12 @@ class Book:
             try:
                 self.key.verify(LABEL, data, signed.signature)
             except SignatureError as error:
-                raise self._wrong(signed.entry, "signature", error.got, error.expected) from error
-
-    def _check_order(self, entry: Entry, amount: Amount) -> None:
-        """A cap is held against the figure of its scope, at the order that follows from the cap itself."""
-        if not amount.is_measured:
-            got = f"delta {amount.delta}, cap {amount.cap}"
-            raise self._wrong(entry, f"amounts.{amount.scope}", got, "a delta in (0, 1), a positive cap")
-        expected = order_of(amount.scope, amount.cap, amount.delta)
-        self._check(entry, f"amounts.{amount.scope}.order", amount.order, expected)
+                raise wrong(signed.entry, "signature", error.got, error.expected) from error
 
     def _check_growth(self, entry: Entry, amount: Amount) -> None:
         earlier = self.amount(amount)
         if not amount.covers(earlier):
-            raise self._wrong(entry, f"amounts.{amount.scope}", amount.pld, f"not less than {earlier.pld}")
+            raise wrong(entry, f"amounts.{amount.scope}", amount.pld, f"not less than {earlier.pld}")
 
     def _check_standing(self, entry: Entry) -> None:
         for amount in entry.amounts:
@@ -301,11 +282,8 @@ class Book:
             for figure in ("pld", "rdp"):
                 got, expected = getattr(amount, figure), getattr(again, figure)
                 if abs(expected - got) > AGREEMENT:
-                    raise self._wrong(entry, f"amounts.{amount.scope}.{figure}", got, f"{expected} (recomputed)")
+                    raise wrong(entry, f"amounts.{amount.scope}.{figure}", got, f"{expected} (recomputed)")
 
     def _check(self, entry: Entry, field: str, got: object, expected: object) -> None:
         if got != expected:
-            raise self._wrong(entry, field, got, expected)
-
-    def _wrong(self, entry: Entry, field: str, got: object, expected: object) -> LedgerError:
-        return LedgerError(f"entry {entry.sequence}: {field}", got=got, expected=expected)
+            raise wrong(entry, field, got, expected)

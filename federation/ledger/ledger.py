@@ -18,14 +18,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from federation.errors import BudgetExceeded, LedgerError
-from federation.ledger import store
+from federation.ledger import fields, store
 from federation.ledger.accountant import published_accountant
 from federation.ledger.book import Book
 from federation.ledger.budget import Accountant, Amount, Caps, Scope, breach, keys_named, keys_of, weigh
 from federation.ledger.carrying import ended, measured
 from federation.ledger.conditions import check_in_use, check_terms, check_unanswered, over_cap
 from federation.ledger.entries import Content, Kind, Refusal, SignedEntry
-from federation.ledger.fields import require_hash
 from federation.ledger.heads import Head, behind
 from federation.ledger.journal import Journal, Page
 from federation.ledger.release import Phase, Release, Reservation
@@ -145,7 +144,7 @@ class Ledger:
         Raises LedgerError if the reservation is closed already, as when a process that started later took it for lost:
         then nothing may leave. `update_hash` is 64 hexadecimal digits.
         """
-        require_hash("update_hash", update_hash)
+        fields.require_hash("update_hash", update_hash)
         with self._journal.transaction() as page:
             signed = self._close(page, Kind.SPEND, reservation.entry_hash, update_hash=update_hash)
             store.keep_reply(page.connection, reservation.release, signed.hash, reply)
