@@ -31,6 +31,7 @@ app = typer.Typer(
 app.registered_commands += cli_members.app.registered_commands
 app.add_typer(cli_epoch.app, name="epoch")
 LOOPBACK = "127.0.0.1"
+INTERRUPTED = 130  # as a shell says it: 128 + SIGINT
 
 
 @app.command()
@@ -111,7 +112,10 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="Train although there are too few records.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train one model with the admitted members, over the coordinator that `serve` runs or is about to."""
+    """Train one model with the admitted members, over the coordinator that `serve` runs or is about to.
+
+    Ctrl-C stops the run, as `fedscore coordinator stop RUN` does; the exit code is 130 then. With --run-id it goes on.
+    """
     opened = CoordinatorHome.open(home)
     admitted = _roster(opened, admitted_only=True)
     if not admitted:
@@ -145,8 +149,12 @@ def train(
         raise ConfigurationError(
             "train", got="serve is not running here", expected="`fedscore coordinator serve`, in another terminal"
         )
-    with watching(prepared.rounds, console) as watch:
-        summary = carry(opened, prepared, on_event=watch)
+    try:
+        with watching(prepared.rounds, console) as watch:
+            summary = carry(opened, prepared, on_event=watch)
+    except KeyboardInterrupt:
+        _stop(opened, prepared.run_id)
+        raise typer.Exit(INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
         return
@@ -159,6 +167,12 @@ def train(
     typer.echo(summary["trust"])
     typer.echo(f"model {summary['model_hash'][:16]} in {summary['model']}, {summary['seconds']:.1f} s")
     typer.echo(f"its card: {summary['card']}, and beside it {Path(summary['card']).with_suffix('.html').name}")
+
+
+@app.command()
+def stop(home: Home, run: Annotated[str, typer.Argument(help="The run's name: see `status`.")]) -> None:
+    """Stop a run: no member is asked anything more for it, whatever is restarted, until `train --run-id` goes on."""
+    _stop(CoordinatorHome.open(home), run)
 
 
 @app.command()
@@ -207,6 +221,20 @@ def status(home: Home, as_json: AsJson = False) -> None:
     console.print(_runs_table(runs))
     if online is None:
         console.print("The SuperLink does not answer: `fedscore coordinator serve` is not running here.")
+
+
+def _stop(home: CoordinatorHome, run: str) -> None:
+    from server.runs import read_run
+    from server.stopping import stop_run
+
+    gone = stop_run(home, run)
+    view = read_run(home.run(run))
+    typer.echo(
+        f"{run} is stopped after round {view.round} of {view.rounds}; what was done is kept, and was charged.", err=True
+    )
+    if not gone:
+        typer.echo("Its round driver has yet to see it: a question that is under way may still be answered.", err=True)
+    typer.echo(f"To go on: fedscore coordinator train --run-id {run} --home {home.path}", err=True)
 
 
 def _roster(home: CoordinatorHome, *, admitted_only: bool = False) -> tuple[Membership, ...]:

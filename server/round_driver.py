@@ -42,6 +42,7 @@ from server.exchange import Exchange
 from server.masking import Masks
 from server.oversight.account import RunAccount
 from server.oversight.trail import LogTrail, Trail
+from server.stopping import refuse_stopped
 
 if TYPE_CHECKING:
     from flwr.serverapp import Grid
@@ -135,6 +136,7 @@ class RoundDriver:
                 raise ConfigurationError(SIGNED_PLAN, got=stored.plan.hash, expected=self._plan.hash)
             stored.verify()
             return stored
+        refuse_stopped(self._store.folder)
         proposal = seal(PlanProposal(plan=self._plan.canonical()), self._key)
         approvals = Approvals(self._plan, request_hash(proposal))
         start = self._clock()
@@ -152,6 +154,7 @@ class RoundDriver:
         return signed
 
     def _pause(self, seconds: float) -> None:
+        refuse_stopped(self._store.folder)
         self._waiting()
         self._sleep(seconds)
 
@@ -234,6 +237,7 @@ class RoundDriver:
         model: bytes,
         form: Form,
     ) -> Collection:
+        refuse_stopped(self._store.folder)
         start = self._clock()
         deadline = start + self._plan.round_deadline_s
         request = RoundRequest(

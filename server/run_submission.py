@@ -21,6 +21,7 @@ from federation.runtime.flower.bundle import Bundle
 from federation.runtime.flower.control import Control, ControlError, RunState
 from server.checkpoint_store import EVENTS, MODEL, PLAN
 from server.home import CoordinatorHome
+from server.stopping import refuse_stopped
 from server.superlink import control, shipped_bundle
 
 T = TypeVar("T")
@@ -95,7 +96,11 @@ class Submission:
         raise RunFailed(f"run {self._folder.name}", got=got, expected="progress; see logs/round-driver.log")
 
     def _submit(self) -> int:
-        """A new Flower run. Earlier ones are stopped first, for two drivers would ask every node twice."""
+        """A new Flower run. Earlier ones are stopped first, for two drivers would ask every node twice.
+
+        Raises RunFailed for a run that the operator stopped meanwhile.
+        """
+        refuse_stopped(self._folder)
         while (number := self._ask(self._start)) is None:
             self._sleep(self._patience.poll)
         self._on_event({"event": "submitted", "flower_run": number})

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-RunState = Literal["prepared", "running", "done", "failed"]
+RunState = Literal["prepared", "running", "stopped", "done", "failed"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,8 @@ def read_run(folder: Path) -> RunView:
 def _state(folder: Path, last: dict[str, Any]) -> RunState:
     if (folder / "model.json").exists() and last.get("event") == "done":
         return "done"
+    if (folder / "stopped.json").exists():
+        return "stopped"
     if last.get("event") == "failed":
         return "failed"
     return "running" if last else "prepared"

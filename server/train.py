@@ -28,6 +28,7 @@ from server.membership import Membership
 from server.oversight.cards import say_card
 from server.plans import PlanOptions, build_plan, method_of, trust
 from server.run_submission import run_training
+from server.stopping import go_on
 
 OnEvent = Callable[[Mapping[str, Any]], None]
 
@@ -140,8 +141,12 @@ def carry(home: CoordinatorHome, plan: TrainingPlan, *, on_event: OnEvent) -> di
 
 
 def keep(home: CoordinatorHome, plan: TrainingPlan) -> None:
-    """Write `plan` to its run's folder, from where it is continued; the plan that is there already stays."""
+    """Write `plan` to its run's folder, from where it is continued; the plan that is there already stays.
+
+    A run that was stopped goes on: whoever trains it again wants that.
+    """
     folder = home.run(plan.run_id)
+    go_on(folder)
     if not (folder / PLAN).exists():
         CheckpointStore(folder).write(PLAN, plan)
 
