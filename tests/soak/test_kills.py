@@ -27,6 +27,7 @@ from clients.institution.oversight.log_client import LogClient
 from clients.regulator.mirror import MirrorStore
 from clients.regulator.watch.thorough import verify_copy
 from federation.ledger import Amount, Ledger, read_ledger
+from federation.runtime.processes import UNUSABLE
 from protocols.transparency import Promise
 from server.log import LogStore
 
@@ -203,11 +204,11 @@ def _last_amounts(survived: Survived) -> tuple[Amount, ...]:
 
 
 def _stops(survived: Survived, home: InstitutionHome) -> None:
-    """The node as it is ends at once, says why, and has written nothing."""
+    """The node as it is ends at once and for good, says why, and has written nothing."""
     before = read_ledger(home.database_url, institution=NAME, key=home.signing_key.public).book.head
     log = home.logs / "node.jsonl"
     said = log.stat().st_size if log.exists() else 0
     forks = survived.world.forks
-    assert forks.wait(forks.start("start_node", str(home.path))) == 1
+    assert forks.wait(forks.start("start_node", str(home.path))) == UNUSABLE
     assert '"event":"ledger is behind the log, see docs operations"' in log.read_text()[said:]
     assert read_ledger(home.database_url, institution=NAME, key=home.signing_key.public).book.head == before
