@@ -25,6 +25,7 @@ from protocols.signing import SigningKey
 VERSION = 3
 READABLE = (2, 3)  # 2: rounds of training plans only, no rule on delta, nothing said of carried deltas
 LABEL = "fedscore/v1/ledger-entry"
+EARLIEST, LATEST = 1970, 2199  # years that calendars, plots and JSON readers agree about
 
 
 class Kind(StrEnum):
@@ -134,6 +135,8 @@ class Entry:
             if fields[name] is not None:
                 check(f"entry.{name}", fields[name])
         fields["time"] = parse_time(fields["time"])
+        if not EARLIEST <= fields["time"].year <= LATEST:
+            raise LedgerError("entry.time", got=fields["time"].year, expected=f"a year from {EARLIEST} to {LATEST}")
         fields["kind"] = Kind(fields["kind"])
         fields["amounts"] = tuple(Amount.from_json(amount) for amount in fields["amounts"])
         for name, kind in _PARTS.items():

@@ -120,6 +120,7 @@ POISON: dict[str, Any] = {
     "a truth for the version": mutated(("version",), True),
     "another field": {**DOCUMENT, "more": 1},
     "a field less": {name: value for name, value in DOCUMENT.items() if name != "error"},
+    "a time at the end of all calendars": mutated(("time",), "9999-12-31T23:59:59.999999Z"),
     "no entry": [],
 }
 
