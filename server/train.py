@@ -20,6 +20,7 @@ from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
 from federation.rounds import Member, TrainingPlan
 from federation.rounds.plan import read_recipe
+from federation.runtime.wording import expected, got
 from server.card import CARD, write_card
 from server.checkpoint_store import PLAN, CheckpointStore
 from server.choices import Method, Noise
@@ -72,12 +73,14 @@ def read_plan_file(file: Path) -> PlanFile:
     """Raises ConfigurationError: file, key, got, expected."""
     try:
         return PlanFile.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigurationError(str(file), got=type(error).__name__, expected="a TOML file") from error
+    except OSError as error:
+        raise ConfigurationError(str(file), got=error.strerror, expected="a TOML file") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(str(file), got=str(error), expected="TOML") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{file}: {key}", got=repr(first["input"])[:80], expected=first["msg"]) from error
+        raise ConfigurationError(f"{file}: {key}", got=got(first), expected=expected(first)) from error
 
 
 def prepare(

@@ -33,7 +33,7 @@ app = typer.Typer(
 
 @app.callback()
 def audit(
-    home: Home = Path(),
+    home: Home,
     kind: Annotated[
         Literal["contract", "canary", "one-run"] | None, typer.Option(help="Which audit; a request names its own.")
     ] = None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,7 +31,7 @@ app = typer.Typer(
 
 @app.callback()
 def ledger(
-    home: Home = Path(),
+    home: Home,
     as_json: AsJson = False,
     verify: Annotated[bool, typer.Option("--verify", help="Repeat the accounting of every entry too.")] = False,
     scope: Annotated[Scope | None, typer.Option(help="Only the amounts of this scope.")] = None,

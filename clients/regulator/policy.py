@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from federation.errors import ConfigurationError
+from federation.runtime.wording import expected, got
 from protocols.errors import ProtocolError
 from protocols.signing import VerifyingKey
 from protocols.transparency import Quorum, VerifierKey, WitnessVerifier
@@ -111,8 +112,10 @@ class Policy(Part):
         """The policy in a TOML file."""
         try:
             values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigurationError(str(path), got=type(error).__name__, expected="a policy (TOML)") from error
+        except OSError as error:
+            raise ConfigurationError(str(path), got=error.strerror, expected="a policy (TOML)") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigurationError(str(path), got=str(error), expected="a policy (TOML)") from error
         return cls.of(values, str(path))
 
     @classmethod
@@ -124,7 +127,7 @@ class Policy(Part):
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
             at = ".".join(map(str, first["loc"]))
-            raise ConfigurationError(f"{where}: {at}", got=str(first["input"])[:100], expected=first["msg"]) from error
+            raise ConfigurationError(f"{where}: {at}", got=got(first), expected=expected(first)) from error
         except ProtocolError as error:
             raise ConfigurationError(f"{where}: {error.field}", got=error.got, expected=error.expected) from error
 

@@ -15,8 +15,9 @@ from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from federation.errors import ConfigurationError
+from federation.runtime.wording import NAME_PATTERN, expected, got
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A party's name: 1 to 40 lower-case letters, digits and inner hyphens; fits files, certificates and logs."""
 
 HexDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -54,8 +55,14 @@ def read_settings(settings: type[S], file: Path) -> S:
     """The settings in `file` and the environment. Raises ConfigurationError: file, key, got, expected."""
     try:
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(str(file), got=type(error).__name__, expected="a readable settings file") from error
+    except FileNotFoundError as error:
+        raise ConfigurationError(str(file), got="no such file", expected="a home, which has one: see --home") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            str(file), got="bytes that are not UTF-8", expected="a readable settings file"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(str(file), got=error.strerror, expected="a readable settings file") from error
     return parse_settings(settings, text, where=str(file))
 
 
@@ -68,4 +75,4 @@ def parse_settings(settings: type[S], text: str, *, where: str) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{where}: {key}", got=repr(first["input"])[:80], expected=first["msg"]) from error
+        raise ConfigurationError(f"{where}: {key}", got=got(first), expected=expected(first)) from error

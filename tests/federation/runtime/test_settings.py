@@ -38,23 +38,23 @@ def test_the_environment_wins_key_by_key(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "where"),
+    ("text", "where", "got", "expected"),
     [
-        ('name = "bank-a"\n[cap]\nrun = 1\n', "cap"),
-        ('name = "bank-a"\n[caps]\nrunn = 1\n', "caps.runn"),
-        ('name = "bank-a"\n[caps]\nrun = -1\n', "caps.run"),
-        ('name = "Bank A"\n', "name"),
-        ("", "name"),
+        ('name = "bank-a"\n[cap]\nrun = 1\n', "cap", "{'run': 1}", "no such key"),
+        ('name = "bank-a"\n[caps]\nrunn = 1\n', "caps.runn", "1", "no such key"),
+        ('name = "bank-a"\n[caps]\nrun = -1\n', "caps.run", "-1", "above 0"),
+        ('name = "Bank A"\n', "name", "'Bank A'", "1 to 40 of a-z, 0-9 and inner hyphens"),
+        ("", "name", "nothing", "this key"),
     ],
 )
-def test_what_is_wrong_is_named(text: str, where: str) -> None:
+def test_what_is_wrong_is_named_in_an_operator_s_words(text: str, where: str, got: str, expected: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_settings(Example, text, where="example.toml")
-    assert caught.value.where == f"example.toml: {where}"
+    assert (caught.value.where, caught.value.got, caught.value.expected) == (f"example.toml: {where}", got, expected)
 
 
 def test_broken_and_missing_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="expected TOML"):
         parse_settings(Example, "name = ", where="example.toml")
-    with pytest.raises(ConfigurationError, match="readable settings file"):
+    with pytest.raises(ConfigurationError, match="got no such file, expected a home"):
         read_settings(Example, tmp_path / "absent.toml")
