@@ -96,7 +96,7 @@ def serve(home: Home) -> None:
 def train(
     home: Home,
     epsilon: Annotated[float | None, typer.Option(help="Budget of the whole run per institution [1.0].")] = None,
-    delta: Annotated[float | None, typer.Option(help="At most 1/(10 x nominal records) [from the roster].")] = None,
+    delta: Annotated[float | None, typer.Option(help="At most 1/(10 x nominal records) \\[from the roster].")] = None,
     noise: Annotated[
         Noise | None, typer.Option(help="local | secagg: shares of the noise, under masks. Left open: local.")
     ] = None,
@@ -104,9 +104,9 @@ def train(
         Method | None, typer.Option(help="fedavg | a | g | gp, see docs/recipes.md. Left open: what fits the noise.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(help="Training rounds, of fedavg [20].")] = None,
-    quorum: Annotated[int | None, typer.Option(help="Answers a round needs [all but one, at least 2].")] = None,
+    quorum: Annotated[int | None, typer.Option(help="Answers a round needs \\[all but one, at least 2].")] = None,
     round_deadline: Annotated[float | None, typer.Option(help="Seconds a round may take [120].")] = None,
-    member: Annotated[list[str] | None, typer.Option(help="Only these members; repeat [all admitted].")] = None,
+    member: Annotated[list[str] | None, typer.Option(help="Only these members; repeat \\[all admitted].")] = None,
     plan: Annotated[Path | None, typer.Option(help="A TOML file with these and finer options.")] = None,
     run_id: Annotated[str | None, typer.Option(help="Name of the run; one that exists is continued.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Train although there are too few records.")] = False,

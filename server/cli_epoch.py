@@ -34,9 +34,9 @@ def open_(
     daily_tickets: Annotated[int, typer.Option(min=1, help="Tickets a querier may ask for in a day.")] = 1000,
     purpose: Annotated[list[str] | None, typer.Option(help="A purpose a query may state; repeat.")] = None,
     oversight: Annotated[str, typer.Option(help="The oversight body's public key, hexadecimal.")] = "",
-    auditor: Annotated[list[str] | None, typer.Option(help="Who audits; repeat [taking turns].")] = None,
+    auditor: Annotated[list[str] | None, typer.Option(help="Who audits; repeat \\[taking turns].")] = None,
     customers: Annotated[
-        list[str] | None, typer.Option(help="NAME=COUNT, attested [twice the nominal records].")
+        list[str] | None, typer.Option(help="NAME=COUNT, attested \\[twice the nominal records].")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is open, showing who is waited for.")] = False,
     as_json: AsJson = False,

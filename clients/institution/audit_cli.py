@@ -38,8 +38,10 @@ def audit(
         Literal["contract", "canary", "one-run"] | None, typer.Option(help="Which audit; a request names its own.")
     ] = None,
     request: Annotated[Path | None, typer.Option(help="The regulator's signed request, as the log has it.")] = None,
-    plan: Annotated[str | None, typer.Option(help="The plan's hash, or enough of it [the only plan].")] = None,
-    seed: Annotated[str | None, typer.Option(help="64 hexadecimal digits [drawn here: nobody else chose it].")] = None,
+    plan: Annotated[str | None, typer.Option(help="The plan's hash, or enough of it \\[the only plan].")] = None,
+    seed: Annotated[
+        str | None, typer.Option(help="64 hexadecimal digits \\[drawn here: nobody else chose it].")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one audit on records drawn from a seed. No record of yours is read and no budget is charged.

@@ -50,7 +50,7 @@ def init(
             "--nominal",
             "--nominal-records",
             min=1,
-            help="The size you publish [counted, two significant digits, never finer than 100].",
+            help="The size you publish \\[counted, two significant digits, never finer than 100].",
         ),
     ] = None,
     holdout: Annotated[float, typer.Option(min=0.0, max=0.9, help="Share kept out of training.")] = 0.2,
@@ -58,7 +58,7 @@ def init(
     cap_run: Annotated[float, typer.Option(help="Epsilon allowed per run.")] = 1.0,
     cap_year: Annotated[float, typer.Option(help="Epsilon allowed per year.")] = 3.0,
     cap_lifetime: Annotated[float, typer.Option(help="Epsilon allowed for ever.")] = 10.0,
-    delta: Annotated[float | None, typer.Option(help="Delta of the caps [1/(10 x size), at most 1e-5].")] = None,
+    delta: Annotated[float | None, typer.Option(help="Delta of the caps \\[1/(10 x size), at most 1e-5].")] = None,
     approve_plans: Annotated[
         Literal["within_policy", "manual"], typer.Option(help="Who signs plans that keep the caps.")
     ] = "within_policy",
