@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -62,26 +63,13 @@ def init(
         "home": str(opened.path),
         "name": opened.name,
         "catalogue": {"name": standard.name, "version": standard.version, "hash": standard.hash},
-        "enrolment_address": opened.enrolment_address,
-        "member_address": opened.member_address,
-        "fleet_address": opened.fleet_address,
-        "authority": str(opened.keys / "ca.crt"),
-        "authority_fingerprint": opened.authority_fingerprint,
-        "key_fingerprint": key_fingerprint(opened.signing_key.public),
-        "key": opened.signing_key.public.hex,
-        "log_address": opened.log_address,
-        "log_key": opened.log_key.public.key.hex,
+        **_identity(opened),
     }
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
         return
     typer.echo(f"{opened.name} is at home in {opened.path}; its authority has the fingerprint")
-    typer.echo(f"  {opened.authority_fingerprint}")
-    typer.echo("Give it to your members over a channel they trust; they enrol with")
-    typer.echo(f"  fedscore institution enrol --coordinator {opened.enrolment_address} --ca FINGERPRINT")
-    typer.echo("For a regulator, over such a channel too:")
-    typer.echo(f"  key {facts['key']}")
-    typer.echo(f"  log {facts['log_address']}, its key {facts['log_key']}")
+    _read_out(facts)
 
 
 @app.command()
@@ -161,9 +149,10 @@ def train(
     epsilons = summary["epsilon"]
     typer.echo(f"{summary['run_id']}: {summary['rounds']} rounds with {', '.join(summary['members'])}")
     typer.echo(
-        f"epsilon {epsilons['pld']:.3f} (PLD), {epsilons['prv']:.3f} (PRV), {epsilons['rdp']:.3f} (RDP) "
-        f"at delta {summary['delta']:g}, {summary['adjacency']}, per institution"
+        f"the plan's epsilon {epsilons['pld']:.3f} (PLD), {epsilons['prv']:.3f} (PRV), {epsilons['rdp']:.3f} (RDP) "
+        f"at delta {summary['delta']:g}, {summary['adjacency']}, per institution; it pays for spare rounds too, so what"
     )
+    typer.echo("  was spent is less: see `fedscore institution ledger`")
     typer.echo(summary["trust"])
     typer.echo(f"model {summary['model_hash'][:16]} in {summary['model']}, {summary['seconds']:.1f} s")
     typer.echo(f"its card: {summary['card']}, and beside it {Path(summary['card']).with_suffix('.html').name}")
@@ -201,12 +190,13 @@ def health(home: Home, as_json: AsJson = False, wait: Wait = 0.0) -> None:
 
 @app.command()
 def status(home: Home, as_json: AsJson = False) -> None:
-    """Show members, whose nodes are connected, and runs."""
+    """Show members, whose nodes are connected, runs, and the keys to be read out to members and a regulator."""
     opened = CoordinatorHome.open(home)
     known, runs, online = _roster(opened), read_runs(opened.runs), _online(opened)
     if as_json:
         document = {
             "name": opened.name,
+            **_identity(opened),
             "superlink": "away" if online is None else "serving",
             "members": [
                 member.to_json() | {"online": None if online is None else member.institution in online}
@@ -219,8 +209,35 @@ def status(home: Home, as_json: AsJson = False) -> None:
     console = Console()
     console.print(roster_table(known, online))
     console.print(_runs_table(runs))
+    typer.echo("The authority has the fingerprint")
+    _read_out(_identity(opened))
     if online is None:
         console.print("The SuperLink does not answer: `fedscore coordinator serve` is not running here.")
+
+
+def _identity(home: CoordinatorHome) -> dict[str, str]:
+    """What others are told of a coordinator; none of it is secret."""
+    return {
+        "enrolment_address": home.enrolment_address,
+        "member_address": home.member_address,
+        "fleet_address": home.fleet_address,
+        "authority": str(home.keys / "ca.crt"),
+        "authority_fingerprint": home.authority_fingerprint,
+        "key_fingerprint": key_fingerprint(home.signing_key.public),
+        "key": home.signing_key.public.hex,
+        "log_address": home.log_address,
+        "log_key": home.log_key.public.key.hex,
+    }
+
+
+def _read_out(identity: Mapping[str, object]) -> None:
+    typer.echo(f"  {identity['authority_fingerprint']}")
+    typer.echo("Give it to your members over a channel they trust; they enrol with")
+    typer.echo(f"  fedscore institution enrol --coordinator {identity['enrolment_address']} --ca FINGERPRINT")
+    typer.echo("For a regulator, over such a channel too (`fedscore regulator init`):")
+    typer.echo(f"  --coordinator-key {identity['key']}")
+    typer.echo(f"  --log {identity['log_address']} --log-key {identity['log_key']}")
+    typer.echo(f"  --authority: a copy of {identity['authority']}")
 
 
 def _stop(home: CoordinatorHome, run: str) -> None:

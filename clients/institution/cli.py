@@ -18,6 +18,7 @@ from clients.institution.home import CapSettings, InstitutionHome, settings_text
 from federation.catalogue import load_catalogue
 from federation.cli import mount
 from federation.delta import default_delta
+from federation.errors import ConfigurationError
 from federation.observability.cli import Wait, show_health
 
 app = typer.Typer(
@@ -35,6 +36,7 @@ app = typer.Typer(
         score="clients.institution.score_cli:app",
     ),
 )
+YEAR_ABOVE_RUN = 1.2  # the year is composed by another accountant (docs/ledger.md)
 FINEST = 100  # no public size is a smaller step than this
 
 
@@ -73,6 +75,7 @@ def init(
     lifetime of the new one, and nothing can be spent in the old one any more.
     """
     standard = load_catalogue(catalogue)
+    check_order(cap_run, cap_year, cap_lifetime)
     seen = look_at(data, standard, without=frozenset(without or ()))
     held, size = seen.features, nominal_records or public_size(seen.records * (1 - holdout))
     copied = "catalogue.toml" if catalogue.endswith(".toml") else catalogue
@@ -141,6 +144,17 @@ def _opening(carry: Path | None) -> dict[str, Callable[[InstitutionHome], None]]
     from clients.institution.carry import carrying  # the ledger's packages are not needed for a first home
 
     return {"opening": carrying(InstitutionHome.open(carry))}
+
+
+def check_order(run: float, year: float, lifetime: float) -> None:
+    """Raises ConfigurationError for caps of which one could never be reached. A home's settings may have such: what an
+    earlier home has spent is taken off by hand.
+    """
+    if not YEAR_ABOVE_RUN * run <= year:
+        expected = f"at least {YEAR_ABOVE_RUN * run:g}: a fifth above the run's, or no whole run fits"
+        raise ConfigurationError("--cap-year", got=f"{year:g}", expected=expected)
+    if not year <= lifetime:
+        raise ConfigurationError("--cap-lifetime", got=f"{lifetime:g}", expected=f"at least the year's, {year:g}")
 
 
 def public_size(records: float) -> int:

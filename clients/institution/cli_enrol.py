@@ -72,7 +72,7 @@ def status(home: Home, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts, indent=2))
         return
     for key, value in facts.items():
-        typer.echo(f"{key:<18}{json.dumps(value) if isinstance(value, dict | list) else value}")
+        typer.echo(f"{key:<18}{_shown(value)}")
 
 
 @app.command()
@@ -83,6 +83,14 @@ def accept_bundle(
     opened = InstitutionHome.open(home)
     opened.accept_bundle(bundle_hash)
     typer.echo(f"{opened.name} allows {len(opened.allowed_bundles)} bundle(s)")
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value)
 
 
 def apply_once(enrolment: Enrolment, home: InstitutionHome, catalogue: Catalogue, *, again: bool) -> Standing:
@@ -131,6 +139,7 @@ def facts_of(home: InstitutionHome) -> dict[str, object]:
     return {
         "name": home.name,
         "fingerprint": home.fingerprint,
+        "witness_key": home.witness_key.public.hex,
         "catalogue": home.settings.catalogue,
         "nominal_records": home.settings.nominal_records,
         "caps": home.settings.caps.model_dump(),

@@ -115,6 +115,8 @@ def test_an_institution_is_made(fedscore: Fedscore, tmp_path: Path, records: Pat
     [
         (("--without", "shoe_size"), "features of the catalogue"),
         (("--cap-run", "-1"), "cap"),
+        (("--cap-run", "5", "--cap-year", "3"), "--cap-year: got 3, expected at least 6"),
+        (("--cap-run", "1", "--cap-year", "3", "--cap-lifetime", "2"), "--cap-lifetime: got 2, expected at least"),
         (("--name", "Bank A"), "name"),
     ],
 )
@@ -213,6 +215,9 @@ def test_status_of_a_quiet_coordinator(fedscore: Fedscore, tmp_path: Path) -> No
     (folder / "plan.json").write_text(json.dumps(plan))
     code, facts = fedscore("coordinator", "status", "--home", home.path, "--json")
     assert (code, facts["superlink"], facts["members"]) == (0, "away", [])
+    shown = fedscore("coordinator", "status", "--home", home.path)[1]
+    for key in ("authority_fingerprint", "key", "log_key", "log_address"):  # to be read out, long after `init`
+        assert facts[key] in shown
     assert (facts["runs"][0]["state"], facts["runs"][0]["rounds"]) == ("prepared", 3)
     code, shown = fedscore("coordinator", "status", "--home", home.path)
     assert (code, "spring" in shown, "not running here" in shown) == (0, True, True)
