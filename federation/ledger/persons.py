@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from federation.errors import PrivacyError
 from federation.ledger.charges import merged
-from federation.privacy.event import Event
+from federation.privacy.event import Event, SharedGaussianEvent
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,26 @@ class WorstCase:
     institutions: tuple[str, ...]
     epsilon: float
     delta: float
+
+
+def for_person(history: Sequence[Event], members: int) -> tuple[Event, ...]:
+    """What one institution's part comes to for a person known to `members` that all took part.
+
+    Releases with noise of their own count as they are. Of a release with shared noise each member's part counts with a
+    multiplier smaller by sqrt(members): m parts then compose to one release of m times the sensitivity, exactly where
+    all records take part, as they do in recipes of sums.
+    """
+    return tuple(
+        replace(event, noise_multiplier=event.noise_multiplier / math.sqrt(members))
+        if isinstance(event, SharedGaussianEvent)
+        else event
+        for event in history
+    )
+
+
+def known_to(histories: Sequence[Sequence[Event]], delta: float) -> float:
+    """Epsilon of a person with a record in each of `histories`, whatever their noise."""
+    return local_noise([for_person(history, len(histories)) for history in histories], delta)
 
 
 def local_noise(histories: Sequence[Sequence[Event]], delta: float) -> float:
@@ -59,7 +79,7 @@ def shared_noise(history: Sequence[Event], members: int, delta: float) -> float:
 
 
 def worst_cases(histories: Mapping[str, Sequence[Event]], delta: float) -> tuple[WorstCase, ...]:
-    """Local noise: the worst case of a person known to 1, 2, ... of the institutions, up to all of them.
+    """The worst case of a person known to 1, 2, ... of the institutions, up to all of them.
 
     The m institutions are those that spent most by themselves. Where their mechanisms differ, another m could compose
     to slightly more; for all institutions together the figure is exact.
@@ -68,7 +88,7 @@ def worst_cases(histories: Mapping[str, Sequence[Event]], delta: float) -> tuple
     cases = []
     for count in range(1, len(ranked) + 1):
         chosen = tuple(ranked[:count])
-        cases.append(WorstCase(count, chosen, local_noise([histories[name] for name in chosen], delta), delta))
+        cases.append(WorstCase(count, chosen, known_to([histories[name] for name in chosen], delta), delta))
     return tuple(cases)
 
 

@@ -5,7 +5,7 @@ imported when a plan builds one.
 """
 
 from federation.privacy.accounting import Claims, epsilons
-from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent
+from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent, SharedGaussianEvent
 from federation.privacy.noise import NoiseSource, OsNoise, SeededNoise
 from federation.privacy.plan import PrivacyPlan
 from federation.privacy.records import check_delta, check_enough_records, noise_level
@@ -19,6 +19,7 @@ __all__ = [
     "OsNoise",
     "PrivacyPlan",
     "SeededNoise",
+    "SharedGaussianEvent",
     "SharedNoise",
     "StageBudget",
     "check_delta",

@@ -53,10 +53,22 @@ class DiscreteGaussianEvent(GaussianEvent):
     mechanism: ClassVar[str] = "discrete_gaussian"
 
 
+@dataclass(frozen=True, order=True)
+class SharedGaussianEvent(DiscreteGaussianEvent):
+    """The same of a sum over several institutions that added the noise in shares, under secure aggregation.
+
+    It costs this much if the coordinator saw the sum alone and no more institutions collude than the plan provides for:
+    the ledger's word for that trust (docs/secagg.md). A person known to m of them moves the one sum m times.
+    """
+
+    mechanism: ClassVar[str] = "shared_discrete_gaussian"
+
+
 Event: TypeAlias = GaussianEvent
 """What may be reserved in a ledger and composed by the accountants: frozen, with `steps` and `to_json`."""
 
-_MECHANISMS: dict[str, type[Event]] = {kind.mechanism: kind for kind in (GaussianEvent, DiscreteGaussianEvent)}
+_KINDS: tuple[type[Event], ...] = (GaussianEvent, DiscreteGaussianEvent, SharedGaussianEvent)
+_MECHANISMS = {kind.mechanism: kind for kind in _KINDS}
 
 
 def read_event(value: Mapping[str, Any]) -> Event:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from federation.errors import PrivacyError
 from federation.privacy.accounting import Claims, epsilons, spent
 from federation.privacy.calibration import calibrate_multiplier, evaluation_multiplier
-from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent
+from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent, SharedGaussianEvent
 from federation.privacy.stages import MAX_MULTIPLIER, SharedNoise, StageBudget, calibrate_stages, longest, share_of
 
 if TYPE_CHECKING:
@@ -238,6 +238,8 @@ class PrivacyPlan(BaseModel):
 
     def _event(self, sampling_rate: float, multiplier: float, steps: int) -> GaussianEvent:
         kind = DiscreteGaussianEvent if self.distribution == "discrete_gaussian" else GaussianEvent
+        if self.sharing is not None:
+            kind = SharedGaussianEvent
         return kind(sampling_rate, multiplier, steps)
 
     def claims(self) -> Claims:

@@ -1,9 +1,10 @@
 """Step 10: what a person pays who has a record at several institutions.
 
-Noise is local: every institution's releases are protected by its own noise, so the releases of m institutions compose
-over the person (`federation.ledger.persons`). Which institutions know a person nobody may ask; the figure is for those
-m that charged most, m from the policy (all, where it says nothing). Beside it stands what the same run would cost if
-the institutions shared the noise of one, as secure aggregation does: it is no figure of this federation.
+Where noise is local, every institution's releases are protected by its own, so the releases of m institutions compose
+over the person; where it is shared, under secure aggregation, the person moves one sum m times, which costs more
+(`federation.ledger.persons`). Which institutions know a person nobody may ask; the figure is for those m that charged
+most, m from the policy (all, where it says nothing). Beside a run with local noise stands what it would cost if the
+institutions shared the noise of one: it is no figure of this federation.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from clients.regulator.renyi_curve import Curve, best_epsilon, cost, epsilon_at
 from clients.regulator.steps.base import Step
 from federation.errors import PrivacyError
 from federation.ledger.budget import Scope
-from federation.ledger.charges import composition
-from federation.ledger.persons import local_noise, shared_noise
+from federation.ledger.charges import composition, unit
+from federation.ledger.persons import for_person, known_to, shared_noise
 from federation.ledger.renyi import filter_order
-from federation.privacy.event import Event, GaussianEvent
+from federation.privacy.event import Event, GaussianEvent, SharedGaussianEvent
 
 Steps: TypeAlias = Counter[Event]
 MAX_EPSILON = 100.0  # beyond it nothing is promised, and PLD's grid would not fit into memory
@@ -63,10 +64,15 @@ class PersonStep(Step):
 
     def _run(self, run: str, histories: Sequence[tuple[Event, ...]]) -> None:
         delta, members = self.case.policy.caps.delta, len(histories)
-        local = _figure(lambda: local_noise(histories, delta), [event for each in histories for event in each], delta)
+        together = [event for each in histories for event in for_person(each, members)]
+        shares = any(isinstance(event, SharedGaussianEvent) for each in histories for event in each)
+        figure = _figure(lambda: known_to(histories, delta), together, delta)
+        trust = ", noise shared under secure aggregation" if shares else ""
+        self.fact(f"one run ({run}{trust}), {members} institutions: epsilon {figure} (PLD), delta {delta:g}")
+        if shares:
+            return
         together = [_at_once(event, members) for event in histories[0]]
         shared = _figure(lambda: shared_noise(histories[0], members, delta), together, delta)
-        self.fact(f"one run ({run}), {members} institutions: epsilon {local} (PLD), delta {delta:g}")
         self.note(f"Had the {members} institutions of {run} shared the noise of one: epsilon {shared} (PLD)")
 
     def _lifetime(self, accounts: Sequence[Steps]) -> None:
@@ -75,7 +81,7 @@ class PersonStep(Step):
         curve = _curve(accounts)
         epsilon = epsilon_at(curve, caps.delta, filter_order(cap, caps.delta))
         histories = [composition(steps) for steps in accounts]
-        local = _figure(lambda: local_noise(histories, caps.delta), _together(accounts), caps.delta)
+        local = _figure(lambda: known_to(histories, caps.delta), _together(accounts), caps.delta)
         figures = f"epsilon {epsilon:.4f} (Renyi filter), {local} (PLD), delta {caps.delta:g}"
         self.fact(f"all time, {members} institutions: {figures}")
         if caps.person is None:
@@ -115,4 +121,8 @@ def _curve(accounts: Sequence[Steps]) -> Curve:
 
 
 def _together(accounts: Sequence[Steps]) -> tuple[Event, ...]:
-    return composition(sum(accounts, Counter()))
+    whole: Steps = Counter()
+    for steps in accounts:
+        for event in for_person(composition(steps), len(accounts)):
+            whole[unit(event)] += event.steps
+    return composition(whole)

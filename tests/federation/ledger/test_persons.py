@@ -8,10 +8,10 @@ import pytest
 
 import federation.ledger.persons
 from federation.errors import PrivacyError
-from federation.ledger.persons import local_noise, shared_noise, worst_cases
+from federation.ledger.persons import for_person, known_to, local_noise, shared_noise, worst_cases
 from federation.privacy import epsilons
 from federation.privacy.accounting import gaussian_epsilon
-from federation.privacy.event import GaussianEvent
+from federation.privacy.event import GaussianEvent, SharedGaussianEvent
 
 DELTA = 1e-5
 RUN = [GaussianEvent(0.2, 7.63, 100)]  # the schedule of the default plan: epsilon 1 by PLD
@@ -58,6 +58,21 @@ def test_sharing_noise_costs_a_person_more_than_local_noise_and_less_than_always
         assert (
             local_noise([RUN] * members, DELTA) < shared_noise(RUN, members, DELTA) < local_noise([correlated], DELTA)
         )
+
+
+@pytest.mark.parametrize("members", [1, 2, 5])
+def test_a_person_moves_a_shared_sum_once_for_every_institution(members: int) -> None:
+    run = [SharedGaussianEvent(1.0, 20.0, 4)]
+    known = known_to([run] * members, DELTA)
+    assert known == pytest.approx(gaussian_epsilon(members * 2 / 20, DELTA), abs=2e-3)
+    assert known == pytest.approx(shared_noise([GaussianEvent(1.0, 20.0, 4)], members, DELTA), abs=5e-3)
+    assert worst_cases({str(i): run for i in range(members)}, DELTA)[-1].epsilon == known
+
+
+def test_what_has_noise_of_its_own_counts_as_it_is_beside_what_shares() -> None:
+    own, shared = GaussianEvent(1.0, 20.0, 1), SharedGaussianEvent(1.0, 20.0, 1)
+    assert for_person([own, shared], 4) == (own, SharedGaussianEvent(1.0, 10.0, 1))
+    assert known_to([[own]] * 4, DELTA) < known_to([[own], [own], [own], [shared]], DELTA)
 
 
 def test_the_most_costly_institutions_come_first() -> None:
