@@ -10,16 +10,16 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from audit_world import audit_result
 from oversight_world import BANKS, DELTA, NOMINAL, NOW, RUN, World, key_of, member, witness_key
 
-from federation.audits.finding import Check, Finding
+from federation.audits.finding import Check
 from federation.catalogue import Catalogue, load_catalogue
 from federation.evaluation import EvaluationSpec
 from federation.evaluation.model_card import build_card
 from federation.ledger import Caps, Ledger, Release
 from federation.models import PublishedEvaluation, PublishedModel
 from federation.oversight import Averaged, Publication, RegulatorStatement, RoundStatement
-from federation.oversight.audits import AuditResult
 from federation.privacy import PrivacyPlan
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
 from federation.rounds.averaging import model_hash, model_to_bytes
@@ -180,23 +180,9 @@ class Federation:
 
 
 def audited(institution: str, *, passed: bool = True) -> bytes:
-    """The log entry of an audit that nobody asked for."""
-    finding = Finding.within(next(iter(Check)), 0.5, 0.5 if passed else 0.9, 0.1)
-    said = AuditResult(
-        request=None,
-        institution=institution,
-        kind="contract",
-        plan_hash=make_plan().hash,
-        code_version="0.1.0",
-        seed="ab" * 32,
-        delta=DELTA,
-        claimed=1.0,
-        measured=0.93,
-        confidence=None,
-        findings=(finding,),
-        passed=passed,
-    )
-    return said.sign(key_of(institution)).data
+    """The log entry of an audit of the contract that nobody asked for."""
+    fails = None if passed else Check.SENSITIVITY
+    return audit_result(make_plan(), institution, fails=fails).sign(key_of(institution)).data
 
 
 def release_of(plan: TrainingPlan, phase: Any, round: int, sent: str) -> Release:

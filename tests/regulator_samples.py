@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from audit_world import audit_result
 from oversight_federation import make_plan
 from oversight_replays import Replayed
-from oversight_world import DELTA, NOW, World, key_of
+from oversight_world import NOW, World, key_of
 
-from federation.audits.finding import Check, Finding
 from federation.oversight.audits import AuditRequest, AuditResult
 from protocols.lookup.leaf import KIND, Leaf
 from protocols.transparency import Entry
@@ -28,7 +28,9 @@ def told() -> World:
     federation.draw("bank-a", deadline=_DEADLINE)
     federation.replay("bank-a")
     federation.draw("bank-b", round=2, deadline=_DEADLINE)
-    asked = AuditRequest("bank-a", "contract", make_plan().hash, "ab" * 32, _DEADLINE).sign(key_of("regulator"))
+    asked = AuditRequest("bank-a", "contract", make_plan(replay=True).hash, "ab" * 32, _DEADLINE).sign(
+        key_of("regulator")
+    )
     said = [
         asked,
         _audit("bank-a", "contract", 0.93, asked).sign(key_of("bank-a")),
@@ -52,21 +54,9 @@ def tampered(position: int) -> bytes:
     return data[:at] + b"x" + data[at + 1 :]
 
 
-def _audit(name: str, kind: Any, measured: float, asked: Entry | None) -> AuditResult:
-    finding = Finding.within(next(iter(Check)), 0.5, 0.5, 0.1)
-    return AuditResult(
-        request=None if asked is None else asked.hash.hex(),
-        institution=name,
-        kind=kind,
-        plan_hash=make_plan().hash,
-        code_version="0.1.0",
-        seed="ab" * 32,
-        delta=DELTA,
-        claimed=1.0,
-        measured=measured,
-        confidence=0.95,
-        findings=(finding,),
-        passed=True,
+def _audit(name: str, kind: Any, share: float, asked: Entry | None) -> AuditResult:
+    return audit_result(
+        make_plan(replay=True), name, kind, share=share, request=None if asked is None else asked.hash.hex()
     )
 
 

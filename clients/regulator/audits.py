@@ -1,6 +1,8 @@
 """Audits: what the regulator asked for, and what institutions answered. Part of step 8.
 
-1. Every result passes by its own figures: no check failed, and no more was measured than is claimed.
+1. Every result passes by its own figures: no check failed, and no more was measured than is claimed. What is claimed is
+   the plan's, computed here and not believed; its delta, checks and tolerances are those of an audit of that kind. What
+   was measured is the institution's word.
 2. Every request was answered in time by the audit that was asked for: kind, plan and seed.
 3. A result that nobody asked for is the institution's own word; it may show a fault, and proves nothing.
 4. A request that no trainer answers (of no logged plan, of an institution that is not in it) is noted: it is a slip of
@@ -15,6 +17,7 @@ from clients.regulator.findings import day
 from clients.regulator.line import Line
 from clients.regulator.plans import Plans, without_trainer
 from clients.regulator.steps.base import Step
+from federation.audits.claimed import claims_of
 from federation.oversight.audits import AuditRequest, AuditResult
 from protocols.errors import ProtocolError
 
@@ -76,8 +79,31 @@ class Audits:
         if said.exceeded:
             got, expected = f"epsilon {said.measured:.4f} measured", f"at most {said.claimed:.4f}, as claimed"
             self._verdict(line, where, got, expected)
-        if not said.failed and not said.exceeded:
+        sound = self._is_as_planned(line, where, said)
+        if sound and not said.failed and not said.exceeded:
             self._passed += 1
+
+    def _is_as_planned(self, line: Line, where: str, said: AuditResult) -> bool:
+        """Whether the result claims what its plan does; one that cannot be judged is noted, and passes nothing."""
+        plan = self._plans.by_hash.get(said.plan_hash)
+        nothing = without_trainer(plan, said.institution)
+        if plan is None or nothing:
+            self._step.note(f"Log entry {line.index}: {where}, plan {said.plan_hash[:16]}: {nothing}")
+            return False
+        before = self._step.failures
+        if said.delta != plan.privacy.delta:
+            self._step.fail(f"{where}: delta", said.delta, f"{plan.privacy.delta:g}, the plan's", line)
+        if plan.privacy.stages:
+            self._step.note(f"Log entry {line.index}: {where}: claims of a recipe of sums are not computed again")
+            return self._step.failures == before
+        claims = claims_of(plan.privacy, said.kind)
+        for name, got, expected in claims.faults(said.findings):
+            self._step.fail(f"{where}: {name}", got, expected, line)
+        headlines = {(each.claimed, each.measured) for each in said.findings if each.check in claims.headline}
+        if (said.claimed, said.measured) not in headlines:
+            got = f"epsilon {said.claimed:.4f} claimed, {said.measured:.4f} measured"
+            self._step.fail(f"{where}: claimed", got, f"those of {' or '.join(claims.headline)}", line)
+        return self._step.failures == before
 
     def _answer(self, line: Line, where: str, said: AuditResult, asked: Asked | None) -> None:
         if asked is None:

@@ -185,7 +185,8 @@ def _findings(judge: Judge, material: Material) -> list[Problem]:
     for result in judge.results:
         for finding in result.findings:
             index = finding.index
-            kind = _LEDGER if finding.institution else "" if index is None else material.kinds.get(index, "unreadable")
+            of_ledger = finding.sequence is not None or (index is None and finding.institution)
+            kind = _LEDGER if of_ledger else "" if index is None else material.kinds.get(index, "unreadable")
             kinds = frozenset({kind} - {""}) if kind != "unreadable" else frozenset()
             text = f"{finding} (step {result.number}: {result.title.lower()})"
             found.append(Problem(f"step {result.number}", text, kinds, finding.institution or ""))

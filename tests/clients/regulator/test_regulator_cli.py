@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oversight_federation import audited, honest
+from oversight_federation import audited, honest, privacy
 from oversight_lies import rewritten
 from oversight_world import key_of, policy_values
 from regulator_content import card_of, disputed
@@ -21,10 +21,14 @@ from clients.regulator.cli import app
 from clients.regulator.policy import Policy
 from clients.regulator.policy_template import template
 from clients.regulator.report import LIMITS, paired
+from federation.audits.claimed import claims_of
+from federation.audits.finding import Check
 from federation.errors import ConfigurationError
 from protocols.transparency import Statement
 
 RUN = CliRunner()
+(RUN_CLAIMED,) = claims_of(privacy(), "canary").checks[Check.CANARY_GOOD].values
+*_, CLAIMED = claims_of(privacy(), "contract").checks[Check.COMPOSITION].values
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def test_the_report_says_who_what_and_what_it_does_not_show(tmp_path: Path, poli
         "All ten steps hold",
         "bank-a, bank-b, bank-c",
         "one record at one institution",
-        "0.93",
+        f"{CLAIMED:.4f}",
         *said,
     ):
         assert text in page
@@ -129,8 +133,8 @@ def test_the_report_of_a_full_trail_shows_quality_fairness_audits_and_replays(tm
         f"{card['metrics']['auc']['value']:.3f} ± {card['metrics']['auc']['se']:.3f}",
         "Four-fifths rule on approvals",
         "does not hold",
-        "2 of 10 steps do not hold: 8, 9. The first finding: step 8, log entry 62: audit canary of bank-b",
-        "canary 62 1 1.3100 failed",
+        "2 of 10 steps do not hold: 8, 9. The first finding: step 8, log entry 62, bank-b: audit canary of bank-b",
+        f"canary 62 {RUN_CLAIMED:.4f} {1.31 * RUN_CLAIMED:.4f} failed",
         "61 update_differs",
         "train round 2, attempt 1 – late",  # bank-c's
         "train round 2, attempt 1 – open",  # bank-b's
