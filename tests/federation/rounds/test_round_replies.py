@@ -78,7 +78,7 @@ def test_a_stranger_is_no_member() -> None:
 
 def test_a_question_without_an_answer_cannot_be_asked() -> None:
     with pytest.raises(Refused):
-        replace(EXPECTED, size=0)
+        replace(EXPECTED.form, size=0)
 
 
 def on_record(_expected: Expected, _update: Update) -> bool:
