@@ -95,7 +95,7 @@ def _tell(at: Desk, record: EpochRecord | None, as_json: bool) -> None:
         typer.echo(json.dumps(view, indent=2))
         return
     typer.echo("no epoch yet: `fedscore coordinator epoch open`" if record is None else line(view))
-    if "roster" in view:
+    if "roster" in view and view["phase"] != "closed":
         typer.echo(f"roster {view['roster']}: members compare this before they approve")
     if "epoch_id" in view:
         typer.echo(f"{view['epoch_id'][:16]}: {view['subjects']} subjects in {view['rows']} rows, {view['engine']}")
@@ -103,6 +103,8 @@ def _tell(at: Desk, record: EpochRecord | None, as_json: bool) -> None:
             view["phase"], "to be open"
         )
         typer.echo(f"{verb} from {view['opens_at']} to {view['closes_at']}")
+    if view["phase"] == "closed":
+        typer.echo("closed for good: no query is served, and every party has put on record that its part is erased")
     if view["next"]:
         typer.echo(f"the next may open at {view['next']}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from clients.institution.home import InstitutionHome
 from clients.institution.oversight.oversight import Oversight
@@ -22,21 +23,31 @@ from federation.runtime.pki import load_certificate
 
 LOG_SILENCE_S = 45.0  # a call to the log waits for 15 s
 RELAY_SILENCE_S = 60.0
+DUE_S = 3 * 86_400.0
 _LAST = 64  # entries that are searched for the last run
 
 
 def observe(monitor: Monitor, home: InstitutionHome, ledger: Ledger, oversight: Oversight) -> None:
     """Have `monitor` show this node."""
-    relay = silence("relay", RELAY_SILENCE_S, "the relay of private queries does not answer")
+    why, never = "the relay of private queries does not answer", "the relay of private queries was not heard yet"
+    relay = silence("relay", RELAY_SILENCE_S, why, never=never)
     monitor.part("ledger", lambda: None if oversight.failed is None else "the ledger is behind the log", vital=True)
-    monitor.part("log", silence("log", LOG_SILENCE_S, "the log does not answer"))
+    monitor.part("log", silence("log", LOG_SILENCE_S, "the log does not answer", never="the log was not heard yet"))
     monitor.part("witness", lambda: "this witness has stopped" if oversight.folder.alarm.exists() else None)
     monitor.part("certificate", lambda: None if expiry(home) > time.time() else "the certificate has ended")
     monitor.part("lookup", lambda: relay() if (home.path / "lookup").is_dir() else None)
-    monitor.part("replay", lambda: "drawn rounds wait for their replay" if open_draws(home.path) else None)
+    monitor.part("replay", lambda: due_replays(home.path, time.time()))
     monitor.read("ledger", LedgerFigures(ledger).read)
     monitor.read("oversight", lambda: _oversight(ledger, oversight))
     monitor.read("certificate", _certificate(home))
+
+
+def due_replays(home: Path, now: float) -> str | None:
+    """Why a person has to hurry; None while drawn rounds have their time: that is work, and no fault of the node."""
+    draws = open_draws(home)
+    if any(each.draw.deadline < now for each in draws):
+        return "a drawn round was not replayed in time"
+    return "a drawn round is due within three days" if any(each.draw.deadline < now + DUE_S for each in draws) else None
 
 
 class LedgerFigures:

@@ -70,11 +70,13 @@ def beat(name: str) -> None:
     _beats[name] = time.monotonic()
 
 
-def silence(name: str, seconds: float, why: str) -> Callable[[], str | None]:
-    """For a part: `why`, once `beat(name)` was last called more than `seconds` ago, or never."""
+def silence(name: str, seconds: float, why: str, *, never: str = "") -> Callable[[], str | None]:
+    """For a part: `why`, once the last `beat(name)` is more than `seconds` ago; before the first `never`, or `why`."""
 
     def silent() -> str | None:
         last = _beats.get(name)
-        return None if last is not None and time.monotonic() - last <= seconds else why
+        if last is None:
+            return never or why
+        return None if time.monotonic() - last <= seconds else why
 
     return silent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from rounds_world import COORDINATOR, Bank, Clock, catalogue, make_plan, records, sign
 
-from clients.institution.node_figures import LedgerFigures
+from clients.institution.node_figures import LedgerFigures, due_replays
+from clients.institution.replay.draws import keep_draw
 from federation.observability import metrics
 from federation.observability.monitor import Monitor
 from federation.observability.names import Process
+from federation.oversight.replay import Draw
 from federation.privacy import SeededNoise
 from federation.records.encoded import Encoded
 from federation.rounds.averaging import model_to_bytes
@@ -107,3 +110,14 @@ def test_a_count_of_records_would_tell() -> None:
         careless.computation.train = counting  # type: ignore[method-assign]
         told.append(life(careless))
     assert told[0] != told[1]
+
+
+def test_a_drawn_round_is_work_until_it_is_nearly_due(tmp_path: Path) -> None:
+    """Two weeks are given: a node that is asked for a replay is as ready as before."""
+    now = 1_900_000_000.0
+    assert due_replays(tmp_path, now) is None
+    said = Draw("bank-a", "spring", "train", 1, 1, int(now) + 14 * 86_400)
+    keep_draw(tmp_path, said.entry(COORDINATOR))
+    assert due_replays(tmp_path, now) is None
+    assert due_replays(tmp_path, now + 12 * 86_400) == "a drawn round is due within three days"
+    assert due_replays(tmp_path, now + 15 * 86_400) == "a drawn round was not replayed in time"

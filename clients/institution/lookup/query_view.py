@@ -21,7 +21,8 @@ def show(answer: Answer, console: Console) -> None:
             console.print(_members(outcome.members, own=outcome.own), highlight=False)
             _parts(outcome, console)
             if not outcome.calibrated:
-                console.print("not calibrated: without the federation's evaluation of the model", highlight=False)
+                why = "the federation did not evaluate the model, or its evaluation rests on too few records for that"
+                console.print(f"not calibrated: {why}", highlight=False, soft_wrap=True)
             _fresh(outcome.freshness, console)
         case ThinFile():
             console.print("[bold]thin_file[/bold]  members know the subject, none of them enough for a score")

@@ -144,8 +144,8 @@ def test_ready_and_live_are_two_things(node: Monitor, tmp_path: Path) -> None:
 def test_silence_is_told_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(health.time, "monotonic", lambda: now[0])
-    part = Part("log", health.silence("a log of tests", 30.0, "the log does not answer"))
-    assert not check([part]).ready
+    part = Part("log", health.silence("a log of tests", 30.0, "the log does not answer", never="not heard yet"))
+    assert check([part]).parts == {"log": "not heard yet"}
     health.beat("a log of tests")
     now[0] += 30.0
     assert check([part]).ready
