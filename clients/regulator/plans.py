@@ -10,7 +10,6 @@ from federation.oversight import PLAN
 from federation.privacy.event import Event
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.signed_plan import SignedPlan
-from federation.training.recipe import Recipe
 
 
 @dataclass
@@ -53,6 +52,4 @@ def without_trainer(plan: TrainingPlan | None, institution: str) -> str | None:
     """Why `institution` has no trainer under `plan` that could be audited; None where it has one."""
     if plan is None:
         return "no such plan is in the log"
-    if plan.member(institution) is None:
-        return f"the plan of {plan.run_id} does not name {institution}"
-    return None if isinstance(plan.recipe, Recipe) else f"the plan of {plan.run_id} trains by sums, without a trainer"
+    return f"the plan of {plan.run_id} does not name {institution}" if plan.member(institution) is None else None
