@@ -1,4 +1,4 @@
-"""`fedscore demo`: three institutions and a coordinator as real processes, one model, one report."""
+"""`fedscore demo`: three institutions, a coordinator and a regulator as real processes, one model, one report."""
 
 from __future__ import annotations
 

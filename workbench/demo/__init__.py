@@ -1,4 +1,4 @@
-"""The demonstration: three institutions and a coordinator as real processes on this machine.
+"""The demonstration: three institutions, a coordinator and a regulator as real processes on this machine.
 
    from workbench.demo import Request, demo
    summary = demo(Request(out=Path("out/demo")))
