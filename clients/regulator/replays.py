@@ -19,6 +19,7 @@ from clients.regulator.attempts import Attempt, Committed, Drawn, Reserved, Reve
 from clients.regulator.findings import day
 from clients.regulator.line import Line
 from clients.regulator.plans import Plans
+from clients.regulator.recent_trees import RecentTrees
 from clients.regulator.steps.base import Step
 from federation.ledger.entries import Entry, Kind
 from federation.ledger.release import ROUND_PHASES, Release
@@ -27,7 +28,7 @@ from federation.oversight.members import REGULATOR, RegulatorStatement
 from federation.oversight.replay import ABORTED, BeaconStatement, Draw, ReplayCommitment, ReplayResult
 from protocols.errors import ProofError, ProtocolError
 from protocols.replay import BeaconTrail
-from protocols.transparency import Frontier, Quorum
+from protocols.transparency import Quorum
 
 NOT_FIRST = "beacon_not_first"
 KINDS = frozenset({REGULATOR, ROUND, BeaconStatement.kind, ReplayCommitment.kind, Draw.kind, ReplayResult.kind})
@@ -47,7 +48,7 @@ class Replays:
         self._trail: BeaconTrail | None = None
         self._size = 0  # the largest that a beacon has named
         self._waiting: deque[int] = deque()  # commitments that no beacon covers
-        self._trees: dict[int, Frontier] = {}  # since then
+        self._trees = RecentTrees()  # since then
         self._beacons: list[Revealed] = []
         self._draws: dict[str, Drawn] = {}
         self._results: Counter[bool] = Counter()
@@ -71,7 +72,7 @@ class Replays:
             else:
                 self._result(line, ReplayResult.from_json(line.content))
         if self._waiting:
-            self._trees[self._step.case.tree.size] = self._step.case.tree
+            self._trees.take(self._step.case.tree, line.leaf)
 
     def finish(self) -> None:
         for drawn in self._draws.values():
@@ -170,15 +171,16 @@ class Replays:
         if said.size > line.index:
             self._step.fail("beacon.size", said.size, f"at most {line.index}, the entries before it", line)
         # c. The checkpoint is of this log. Where no commitment waits, nothing rests on it.
-        tree = self._trees.get(said.size)
-        if tree is not None and tree.root.hex() != said.root:
-            self._step.fail("beacon.root", said.root, f"{tree.root.hex()}, of the first {said.size} entries", line)
+        root = self._trees.advance(said.size)
+        if root is not None and root.hex() != said.root:
+            self._step.fail("beacon.root", said.root, f"{root.hex()}, of the first {said.size} entries", line)
         quorum = self._step.case.roster.quorum if self._step.case.roster.witnesses else None
         self._beacons.append(Revealed(line, said, self._waiting[0] if self._waiting else None, quorum))
         self._size = max(self._size, said.size)
         while self._waiting and self._waiting[0] < self._size:
             self._waiting.popleft()
-        self._trees = {size: tree for size, tree in self._trees.items() if size > self._size}
+        if not self._waiting:
+            self._trees.forget()
 
     def _spent(self, line: Line, attempt: Attempt, update_hash: str) -> None:
         committed = self._committed[attempt]
