@@ -81,7 +81,9 @@ def training_plan(epsilon: float) -> TrainingPlan:
 @cache
 def honest_subject(epsilon: float) -> Subject:
     """The institution's trainer and ledger, as they are."""
-    return subject_of(load_catalogue("synthetic"), training_plan(epsilon), _INSTITUTION, OsNoise(), STATED)
+    subject = subject_of(load_catalogue("synthetic"), training_plan(epsilon), _INSTITUTION, OsNoise(), STATED)
+    assert isinstance(subject, Subject)
+    return subject
 
 
 def run_case(case: Case) -> Outcome:

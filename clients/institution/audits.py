@@ -9,13 +9,14 @@ seed, noise and sampling from production's source; the institution's own records
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from clients.institution.home import InstitutionHome
 from clients.institution.training import make_trainer
-from federation.audits import Claim, Kind, Subject, audit
+from federation.audits import Build, Claim, Kind, Subject, SumSubject, audit
 from federation.catalogue import Catalogue, load_catalogue
 from federation.errors import ConfigurationError
 from federation.ledger import Caps, Ledger, Release
@@ -24,8 +25,10 @@ from federation.ledger.journal import code_version
 from federation.oversight.audits import AuditRequest, AuditResult
 from federation.privacy import NoiseSource, OsNoise
 from federation.rounds import TrainingPlan
+from federation.rounds.rule import summed_model
 from federation.runtime.private_files import private_directory, write_public
 from federation.training import Recipe, initial_parameters
+from federation.training.sums.trainer import SumTrainer
 from protocols.errors import ProtocolError
 from protocols.signing import SigningKey, VerifyingKey
 from protocols.transparency import Entry, Statement
@@ -98,24 +101,46 @@ def run_audit(
 
 def subject_of(
     catalogue: Catalogue, plan: TrainingPlan, institution: str, noise: NoiseSource, rounds: int = 3
-) -> Subject:
-    """What is audited of `institution` under `plan`: its trainer, and its ledger over the first `rounds` rounds."""
+) -> Subject | SumSubject:
+    """What is audited of `institution` under `plan`: its trainer, and its ledger over the first `rounds` rounds.
+
+    Of a recipe of sums: over a round of each stage.
+    """
     nominal = min(plan.by_name[institution].nominal_records, MOST_RECORDS)
     recipe = plan.recipe
     if not isinstance(recipe, Recipe):
-        raise ConfigurationError("plan.recipe", got=recipe.method, expected="federated averaging")
+        return sum_subject_of(catalogue, plan, institution, noise)
     return Subject(
-        lambda source: make_trainer(catalogue, plan, nominal, source),
+        cast(Build, lambda source: make_trainer(catalogue, plan, nominal, source)),
         Claim(plan.privacy, nominal, recipe.learning_rate, recipe.momentum),
         initial_parameters(catalogue, recipe),
         [feature.n_cells for feature in catalogue.features],
         noise,
-        rehearse(plan, institution, rounds),
+        rehearse(plan, institution, range(1, min(rounds, plan.privacy.rounds) + 1)),
     )
 
 
-def rehearse(plan: TrainingPlan, institution: str, rounds: int) -> Sequence[float]:
-    """What this institution's ledger states (PLD) after each of the run's first `rounds` rounds.
+def sum_subject_of(catalogue: Catalogue, plan: TrainingPlan, institution: str, noise: NoiseSource) -> SumSubject:
+    """The same of a recipe of sums; its ledger is asked about the first round of each stage, and the last of all.
+
+    The auditor's model and the trainer's are made apart.
+    """
+    nominal, served = plan.by_name[institution].nominal_records, summed_model(catalogue, plan)
+    model = summed_model(catalogue, plan)
+    asked = sorted({1 + model.rounds.index(stage) for stage in model.rounds} | {len(model.rounds)})
+    return SumSubject(
+        cast(
+            Callable[[NoiseSource], SumTrainer], lambda source: make_trainer(catalogue, plan, nominal, source, served)
+        ),
+        model,
+        plan.privacy,
+        noise,
+        dict(zip(asked, rehearse(plan, institution, asked), strict=True)),
+    )
+
+
+def rehearse(plan: TrainingPlan, institution: str, numbers: Iterable[int]) -> Sequence[float]:
+    """What this institution's ledger states (PLD) after each of the rounds `numbers` of a run.
 
     The ledger that serves production, on a database of its own: a rehearsal charges nobody.
     """
@@ -123,7 +148,7 @@ def rehearse(plan: TrainingPlan, institution: str, rounds: int) -> Sequence[floa
     caps = Caps(run=1e3, year=1e3, lifetime=1e3, delta=privacy.delta)
     ledger = Ledger.in_memory(institution=institution, key=SigningKey.generate(), caps=caps)
     stated = []
-    for number in range(1, min(rounds, privacy.rounds) + 1):
+    for number in numbers:
         ledger.reserve(
             Release(
                 run_id=plan.run_id,

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from federation.catalogue import Catalogue
-from federation.errors import ConfigurationError, RecordsError
+from federation.errors import RecordsError
 from federation.evaluation import EvaluationSpec
 from federation.privacy import NoiseSource
 from federation.privacy.lattice import POINTS
@@ -17,9 +17,9 @@ from federation.rounds.averaging import F32
 from federation.rounds.plan import AnyRecipe
 from federation.rounds.rule import logits_of, summed_model
 from federation.rounds.vectors import Vector
-from federation.training import Recipe, Trainer, dimension
+from federation.training import Trainer, dimension
 from federation.training.embedding import Embedding
-from federation.training.sums import SumRecipe
+from federation.training.sums import SumModel, SumRecipe
 from federation.training.sums.trainer import SumTrainer, noise_of
 
 
@@ -61,13 +61,11 @@ class Computation:
 
         It costs `plan.privacy.round_event(number)`. `noise`: the attempt's own source, where the round can be replayed.
         """
-        source = noise or self.noise
-        if isinstance(plan.recipe, SumRecipe):
-            return self._sum_trainer(plan, nominal_records, source).round(number, model, self._training)
-        return make_trainer(self.catalogue, plan, nominal_records, source).round(model, self._training)
-
-    def _sum_trainer(self, plan: TrainingPlan, nominal_records: int, noise: NoiseSource) -> SumTrainer:
-        return SumTrainer(self._model(plan), plan.privacy, nominal_records, noise)
+        summed = self._model(plan) if isinstance(plan.recipe, SumRecipe) else None
+        trainer = make_trainer(self.catalogue, plan, nominal_records, noise or self.noise, summed)
+        if isinstance(trainer, SumTrainer):
+            return trainer.round(number, model, self._training)
+        return trainer.round(model, self._training)
 
     def evaluate(self, plan: TrainingPlan, model: F32, noise: NoiseSource | None = None) -> Vector:
         """Noisy histograms of the holdout, float32 [m]; costs `plan.privacy.evaluation_event()`. `noise`: as above.
@@ -84,10 +82,19 @@ class Computation:
         return noisy.astype(np.float32)
 
 
-def make_trainer(catalogue: Catalogue, plan: TrainingPlan, nominal_records: int, noise: NoiseSource) -> Trainer:
-    """What trains here: rounds of the node and audits of it are served by the trainer that this makes."""
-    if not isinstance(plan.recipe, Recipe):
-        raise ConfigurationError("plan.recipe", got=plan.recipe.method, expected="federated averaging")
+def make_trainer(
+    catalogue: Catalogue,
+    plan: TrainingPlan,
+    nominal_records: int,
+    noise: NoiseSource,
+    model: SumModel | None = None,
+) -> Trainer | SumTrainer:
+    """What trains here: rounds of the node and audits of it are served by the trainer that this makes.
+
+    `model`: `summed_model(catalogue, plan)`, where it was made before; it takes longer than a round.
+    """
+    if isinstance(plan.recipe, SumRecipe):
+        return SumTrainer(model or summed_model(catalogue, plan), plan.privacy, nominal_records, noise)
     return Trainer(catalogue, plan.recipe, plan.privacy, nominal_records, noise)
 
 

@@ -10,6 +10,7 @@ from federation.audits.audit import KINDS, Kind, Report, audit
 from federation.audits.finding import Check, Finding
 from federation.audits.instrument import Bench, Build, Claim, RoundTrainer
 from federation.audits.subject import Subject, seeded_records
+from federation.audits.sums.subject import SumBench, SummingTrainer, SumSubject
 
 __all__ = [
     "KINDS",
@@ -22,6 +23,9 @@ __all__ = [
     "Report",
     "RoundTrainer",
     "Subject",
+    "SumBench",
+    "SumSubject",
+    "SummingTrainer",
     "audit",
     "seeded_records",
 ]

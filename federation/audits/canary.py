@@ -125,8 +125,12 @@ def _counted(stage: _Stage, absent: F64, claimed: float) -> Finding:
 
 def _epsilon(mu: float, rounds: int, delta: float) -> float:
     """Of `rounds` rounds that are mu-Gaussian DP each, at `delta`."""
-    together = mu * math.sqrt(rounds)
-    return _LARGEST if together > _APART else min(_LARGEST, gaussian_epsilon(together, delta) if mu > 0 else 0.0)
+    return epsilon_of(mu * math.sqrt(rounds), delta)
+
+
+def epsilon_of(mu: float, delta: float) -> float:
+    """Of what is mu-Gaussian DP, at `delta`; 100 stands for 100 or more."""
+    return _LARGEST if mu > _APART else min(_LARGEST, gaussian_epsilon(mu, delta) if mu > 0 else 0.0)
 
 
 def _unit(vector: F64) -> F64:

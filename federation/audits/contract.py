@@ -14,14 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise, product
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from federation.audits.finding import ALPHA, Check, Finding
 from federation.audits.instrument import F32, F64, Bench, Claim
+from federation.audits.measures import fit, largest_correlation, length, two_sided
 from federation.audits.subject import Subject, seeded_records
 from federation.errors import PrivacyError
 from federation.privacy.accounting import spent
@@ -89,7 +88,7 @@ def _neighbours(bench: Bench, start: F32, records: Encoded, at: int) -> tuple[fl
     alone = [np.arange(len(records)) == i for i in everyone]
     parts = [bench.clipped_sum(start, records.take(alone[i]), (at + i) % steps) for i in everyone]
     removed = [whole - bench.clipped_sum(start, records.take(~alone[i]), (at + i) % steps) for i in everyone]
-    return max(_length(move) for move in (*parts, *removed)), _length(whole - np.sum(parts, axis=0))
+    return max(length(move) for move in (*parts, *removed)), length(whole - np.sum(parts, axis=0))
 
 
 def _rounding(claim: Claim, start: F32) -> float:
@@ -104,10 +103,12 @@ def _rounding(claim: Claim, start: F32) -> float:
 def _noise(
     bench: Bench, initial: F32, records: Encoded, alone: Sequence[tuple[F64, list[F64]]]
 ) -> tuple[Finding, Finding, Finding, Finding]:
-    steps, fits = bench.claim.privacy.steps_per_round, [_fit(*observed) for observed in alone]
+    steps, fits = bench.claim.privacy.steps_per_round, [fit(*observed) for observed in alone]
     fresh = min(_fresh(coefficients, bench.claim.weights) for coefficients, _ in fits)
-    _, related = _correlation([draw for released, drawn in alone for draw in drawn if draw.shape == released.shape])
-    rounds, repeated = _correlation([released for released, _ in alone])
+    _, related = largest_correlation(
+        [draw for released, drawn in alone for draw in drawn if draw.shape == released.shape]
+    )
+    rounds, repeated = largest_correlation([released for released, _ in alone])
     own = abs(fresh - steps) <= _EXACT * steps and related >= ALPHA
     return (
         Finding.within(Check.NOISE_SOURCE, 0.0, max(residual for _, residual in fits), _EXACT),
@@ -115,16 +116,6 @@ def _noise(
         Finding(Check.STEPS, steps, fresh, bool(own), _EXACT * steps, related),
         Finding.likely(Check.ROUNDS, 0.0, rounds, repeated),
     )
-
-
-def _fit(released: F64, drawn: Sequence[F64]) -> tuple[F64, float]:
-    """How often each draw is in the release [draws], and the part of the release that is no draw's (relative L2)."""
-    usable = [draw for draw in drawn if draw.shape == released.shape]
-    if not usable:
-        return np.zeros(0), 1.0
-    matrix = np.stack(usable, axis=1)
-    coefficients: F64 = np.linalg.lstsq(matrix, released)[0].astype(np.float64)
-    return coefficients, _length(released - matrix @ coefficients) / max(_length(released), np.finfo(float).tiny)
 
 
 def _fresh(coefficients: F64, weights: F64) -> float:
@@ -140,18 +131,7 @@ def _scale(bench: Bench, initial: F32, records: Encoded) -> Finding:
     claimed = bench.claim.privacy.noise_multiplier * bench.claim.privacy.clip
     measured = math.sqrt(float((noise**2).mean() / (bench.claim.weights**2).sum()))
     tail = stats.chi2(len(noise))
-    return Finding.likely(Check.NOISE_SCALE, claimed, measured, _both(tail, len(noise) * (measured / claimed) ** 2))
-
-
-def _correlation(vectors: Sequence[F64]) -> tuple[float, float]:
-    """The largest cosine between two vectors and its exact p-value for Gaussians, times the number of pairs."""
-    if len(vectors) < 2 or not all(vector.any() for vector in vectors):
-        return math.nan, math.nan
-    stacked = np.stack(vectors)
-    unit = stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
-    pairs = np.abs(unit @ unit.T)[np.triu_indices(len(unit), 1)]
-    largest = min(float(pairs.max()), 1.0)
-    return largest, min(1.0, len(pairs) * float(stats.beta.sf(largest**2, 0.5, (stacked.shape[1] - 1) / 2)))
+    return Finding.likely(Check.NOISE_SCALE, claimed, measured, two_sided(tail, len(noise) * (measured / claimed) ** 2))
 
 
 def _rate(bench: Bench, starts: Sequence[F32], records: Encoded) -> Finding:
@@ -192,15 +172,13 @@ def _inclusions(bench: Bench, certain_of_good: F32, records: Encoded) -> Finding
     copies = int(np.clip(1 / (bench.claim.unit * clip * q * c.sum()), 4, _COPIES))
     crowd = records.take(np.ones(copies, dtype=np.int64))
     rounds = max(2 * _NOISE_ROUNDS, math.ceil(_INCLUSIONS / (3 * copies * q * len(c))))
-    part = _length(bench.clipped_sum(certain_of_good, crowd, 0)) / copies
-    counts = np.array([_length(bench.sampled_round(certain_of_good, crowd)) for _ in range(rounds)]) / (
-        part or math.nan
-    )
+    part = length(bench.clipped_sum(certain_of_good, crowd, 0)) / copies
+    counts = np.array([length(bench.sampled_round(certain_of_good, crowd)) for _ in range(rounds)]) / (part or math.nan)
     spread = copies * q * (1 - q)
     measured = float(counts.var(ddof=1)) / (spread * float((c**2).sum()))
     kurtosis = (1 - 6 * q * (1 - q)) / spread * float((c**4).sum() / (c**2).sum() ** 2)
     freedom = (rounds - 1) / (1 + kurtosis / 2)
-    return Finding.likely(Check.INCLUSIONS, 1.0, measured, _both(stats.chi2(freedom), freedom * measured))
+    return Finding.likely(Check.INCLUSIONS, 1.0, measured, two_sided(stats.chi2(freedom), freedom * measured))
 
 
 def _accounting(claim: Claim, releases: Sequence[int], stated: Sequence[float]) -> Iterable[Finding]:
@@ -217,12 +195,3 @@ def _accounting(claim: Claim, releases: Sequence[int], stated: Sequence[float]) 
     yield Finding.within(Check.COMPOSITION, stated[off], true[off], AGREEMENT * true[off])
     stuck = sum(after <= before for before, after in pairwise(stated))
     yield Finding.within(Check.GROWTH, 0, stuck, 0.0)
-
-
-def _both(tail: Any, value: float) -> float:
-    """Two-sided p-value; not a number for a value that is none."""
-    return float(np.minimum(1.0, 2 * np.minimum(tail.cdf(value), tail.sf(value))))
-
-
-def _length(vector: NDArray[np.float64]) -> float:
-    return float(np.linalg.norm(vector))

@@ -17,6 +17,7 @@ class Check(StrEnum):
     NOISE_SCALE = "noise scale"  # its standard deviation is sigma times clip, with records present
     STEPS = "independent steps"  # every step has its own draw, unrelated to the others
     ROUNDS = "independent rounds"  # no two rounds release related noise
+    COORDINATES = "independent coordinates"  # of a sum: no two of its numbers have related noise
     RATE = "inclusion rate"  # a record takes part in a step with probability q
     INCLUSIONS = "independent inclusions"  # who takes part says nothing of who else does, or when: no shuffling
     RELEASES = "releases"  # a round releases as often as its event says
@@ -34,7 +35,7 @@ class Finding:
     """What was `claimed` and `measured`. Judged by `tolerance`, by `p_value` under the claim, or by both.
 
     Where `measured` is a lower bound, `confidence` is the probability that it is one, and `estimate` the likeliest
-    value: such a finding fails where the bound is above the claim.
+    value: such a finding fails where the bound is above the claim. `stage` is that of a recipe of sums, None elsewhere.
     """
 
     check: Check
@@ -45,6 +46,12 @@ class Finding:
     p_value: float | None = None
     confidence: float | None = None
     estimate: float | None = None
+    stage: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The check, and the stage that it was made on."""
+        return self.check.value if self.stage is None else f"{self.check.value}, {self.stage}"
 
     @classmethod
     def within(cls, check: Check, claimed: float, measured: float, tolerance: float) -> Finding:
@@ -64,6 +71,8 @@ class Finding:
         return cls(check, claimed, least, bool(least <= claimed), confidence=1 - alpha, estimate=estimate)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-ready; a figure that is not finite becomes None."""
+        """JSON-ready; a figure that is not finite becomes None, and what has no stage says nothing of one."""
         figures = asdict(self) | {"check": self.check.value}
+        if self.stage is None:
+            del figures["stage"]
         return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in figures.items()}

@@ -22,16 +22,16 @@ from federation.privacy.accounting import spent
 from federation.records.encoded import Encoded
 
 ALPHA = 1e-2  # the bound is above the truth with at most this probability; an honest trainer shows far less than it has
-_SHARE = 0.4  # canaries for each parameter: beyond it regression has little left to tell them apart by
-_MOST = 60  # canaries
-_GUESSED = 0.5  # of the canaries: those whose scores are highest and lowest
+SHARE = 0.4  # canaries for each parameter: beyond it regression has little left to tell them apart by
+MOST = 60  # canaries
+GUESSED = 0.5  # of the canaries: those whose scores are highest and lowest
 _CERTAIN = 40.0  # how far the model is pushed to be wrong about all of them
 
 
 def check_one_run(subject: Subject, generator: np.random.Generator) -> tuple[Finding, ...]:
     """One finding: the epsilon of the run that right guesses show. Raises PrivacyError for updates that are none."""
     bench, privacy = Bench(subject.build, subject.claim, subject.noise), subject.claim.privacy
-    count = max(1, min(_MOST, int(_SHARE * len(subject.initial))))
+    count = max(1, min(MOST, int(SHARE * len(subject.initial))))
     drawn = seeded_records(subject.cells, count, generator)
     canaries = Encoded(drawn.codes, np.zeros(count, dtype=np.uint8))
     uphill = bench.clipped_sum(subject.initial, canaries, 0)
@@ -41,7 +41,7 @@ def check_one_run(subject: Subject, generator: np.random.Generator) -> tuple[Fin
     rounds = privacy.rounds + privacy.spare_rounds
     seen = np.sum([bench.produced(start, canaries.take(there)) for _ in range(rounds)], axis=0)
     scores = np.linalg.lstsq(gradients.T, seen)[0]
-    order, half = np.argsort(scores), max(1, round(count * _GUESSED / 2))
+    order, half = np.argsort(scores), max(1, round(count * GUESSED / 2))
     right = int(there[order[-half:]].sum() + (~there[order[:half]]).sum()) if count > 1 else 0
     least = guessed_epsilon(count, 2 * half, right, delta=privacy.delta, alpha=ALPHA)
     claimed = spent([privacy.round_event()] * rounds, privacy.delta)

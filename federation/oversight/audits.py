@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from federation.audits.audit import KINDS, Kind
 from federation.audits.finding import Check, Finding
 from federation.oversight.fields import require_count, require_hash, require_keys, require_name
+from federation.training.sums.recipe import Stage
 from protocols.errors import MessageError, ProtocolError
 from protocols.signing import SigningKey, VerifyingKey
 from protocols.transparency import Entry, Statement
@@ -106,7 +107,7 @@ class AuditResult:
     @property
     def failed(self) -> tuple[str, ...]:
         """The names of the checks that failed."""
-        return tuple(finding.check.value for finding in self.findings if not finding.passed)
+        return tuple(finding.name for finding in self.findings if not finding.passed)
 
     def answers(self, request: AuditRequest) -> bool:
         """Whether it is the audit that was asked for."""
@@ -203,7 +204,10 @@ def _said(
 
 
 def _finding(value: object) -> Finding:
-    found = require_keys("audit-result.findings", value, {each.name for each in fields(Finding)})
+    optional = {"stage"} if not isinstance(value, dict) or "stage" not in value else set()
+    found = require_keys("audit-result.findings", value, {each.name for each in fields(Finding)} - optional)
+    if "stage" in found and found["stage"] not in set(Stage):
+        raise MessageError("audit-result.findings.stage", got=str(found["stage"])[:20], expected=" or ".join(Stage))
     known = isinstance(found["check"], str) and found["check"] in set(Check)
     if not known or not isinstance(found["passed"], bool):
         raise MessageError("audit-result.findings", got=str(found["check"])[:50], expected="a check, passed or not")
