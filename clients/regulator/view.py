@@ -8,6 +8,7 @@ from rich.table import Table
 
 from clients.regulator.findings import Outcome, StepResult, Verdict
 
+SHOWN, LONGEST = 3, 240  # of a step at a terminal: findings, and characters of one
 _STYLE = {Outcome.HOLDS: "green", Outcome.FAILS: "bold red", Outcome.NOT_JUDGED: "yellow"}
 
 
@@ -42,8 +43,12 @@ def seen(verdict: Verdict) -> str:
     return f'[seen]\nsize = {verdict.checkpoint["size"]}\nroot = "{verdict.checkpoint["root"]}"'
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
 def _details(step: StepResult) -> str:
-    findings = [f"[red]{escape(str(finding))}[/]" for finding in step.findings]
+    findings = [f"[red]{escape(_cut(str(finding)))}[/]" for finding in step.findings[:SHOWN]]
     if step.failures > len(findings):
-        findings.append(f"[red]and {step.failures - len(findings)} more[/]")
+        findings.append(f"[red]and {step.failures - len(findings)} more: --json and --report list them[/]")
     return "\n".join([*findings, *map(escape, step.facts), *(f"[dim]{escape(note)}[/]" for note in step.notes)])
