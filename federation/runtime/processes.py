@@ -60,9 +60,7 @@ class BackOff:
 
     def pause(self, failures: int) -> float:
         """0 for the first start, then `first`, doubling, at most `longest`."""
-        if failures == 0:
-            return 0.0
-        return float(min(self.first * 2.0 ** min(failures - 1, 60), self.longest))
+        return float(min(self.first * 2.0 ** min(failures - 1, 60), self.longest)) if failures else 0.0
 
 
 @dataclass(frozen=True)
