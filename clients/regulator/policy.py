@@ -125,7 +125,7 @@ class Policy(Part):
         try:
             return cls.model_validate({**values, "witnesses": tuple(listed) if isinstance(listed, list) else listed})
         except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False)[0]
+            first = error.errors(include_url=False)[0]
             at = ".".join(map(str, first["loc"]))
             raise ConfigurationError(f"{where}: {at}", got=got(first), expected=expected(first)) from error
         except ProtocolError as error:

@@ -193,6 +193,7 @@ def test_a_policy_that_is_not_filled_in_names_the_key(tmp_path: Path) -> None:
         ({"surprise": 1}, "surprise"),
         ({"seen": {"size": 1, "root": "zz"}}, "seen.root"),
         ({"accounting": {"agreement": 0.0}}, "accounting.agreement"),
+        ({"accounting": {"seed": "no hexadecimal"}}, "accounting.seed"),
     ],
 )
 def test_a_policy_that_cannot_hold_is_refused(change: dict[str, Any], where: str) -> None:
