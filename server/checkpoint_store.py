@@ -2,7 +2,8 @@
 
 A document is written to a temporary file, synced, renamed over the old one, and the folder is synced: after a crash at
 any point the old or the new document is there, whole. Events are lines, only ever
-appended; a torn last line is skipped.
+appended; a torn last line is skipped. Updates that were averaged are in updates/, each named by its update_hash: only
+members and regulators ask for them, and an operator may remove them once they have.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ CHECKPOINT: Final = "checkpoint.json"
 MODEL: Final = "model.json"
 EVALUATION: Final = "evaluation.json"
 EVENTS: Final = "events.jsonl"
+UPDATES: Final = "updates"
 
 
 def _nothing(_step: str) -> None:
@@ -74,6 +76,20 @@ class CheckpointStore:
         self._after(f"{name}: renamed")
         self._sync_folder()
         self._after(f"{name}: folder synced")
+
+    def keep_update(self, update_hash: str, data: bytes) -> None:
+        """Atomically; of bytes named by their hash nothing is written twice. Raises OSError."""
+        folder = self.folder / UPDATES
+        folder.mkdir(exist_ok=True, mode=0o700)
+        target, temporary = folder / update_hash, folder / f".{update_hash}.tmp"
+        if target.exists():
+            return
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            self._sync(file.fileno())
+        self._after("update: written")
+        temporary.replace(target)
 
     def append_event(self, event: dict[str, Any]) -> None:
         """One line. A torn line left by a crash is closed first, so that it cannot swallow this one."""

@@ -34,6 +34,7 @@ app = typer.Typer(
         query="clients.institution.lookup.query_cli:app",
         replay="clients.institution.replay.cli:app",
         score="clients.institution.score_cli:app",
+        **{"verify-model": "clients.institution.model_cli:app"},
     ),
 )
 YEAR_ABOVE_RUN = 1.2  # the year is composed by another accountant (docs/ledger.md)

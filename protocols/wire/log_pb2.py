@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18protocols/wire/log.proto\x12\x0f\x66\x65\x64score.log.v1\"(\n\nSubmission\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\"=\n\rAppendRequest\x12,\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1b.fedscore.log.v1.Submission\"\x1f\n\x0b\x41ppendReply\x12\x10\n\x08promises\x18\x01 \x03(\x0c\"Z\n\x11\x43heckpointRequest\x12%\n\x05which\x18\x01 \x01(\x0e\x32\x16.fedscore.log.v1.Which\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x04\x12\x0f\n\x07wait_ms\x18\x03 \x01(\r\"\x1f\n\x0f\x43heckpointReply\x12\x0c\n\x04note\x18\x01 \x01(\x0c\"K\n\x0cProofRequest\x12\x13\n\tleaf_hash\x18\x01 \x01(\x0cH\x00\x12\x12\n\x08old_size\x18\x02 \x01(\x04H\x00\x12\x0c\n\x04size\x18\x03 \x01(\x04\x42\x04\n\x02of\"+\n\nProofReply\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\"\x1b\n\x0bTileRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"\x19\n\tTileReply\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"<\n\x0e\x45ntriesRequest\x12\r\n\x05start\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x0c\n\x04kind\x18\x03 \x01(\t\"$\n\x05\x45ntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"E\n\x0c\x45ntriesReply\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.fedscore.log.v1.Entry\x12\x0c\n\x04next\x18\x02 \x01(\x04\"\x1d\n\rCosignRequest\x12\x0c\n\x04note\x18\x01 \x01(\x0c\"\r\n\x0b\x43osignReply*E\n\x05Which\x12\x0b\n\x07\x43URRENT\x10\x00\x12\r\n\tCANDIDATE\x10\x01\x12\x0c\n\x08\x43OSIGNED\x10\x02\x12\x12\n\x0e\x46IRST_COSIGNED\x10\x03\x32\xbb\x03\n\x03Log\x12\x46\n\x06\x41ppend\x12\x1e.fedscore.log.v1.AppendRequest\x1a\x1c.fedscore.log.v1.AppendReply\x12R\n\nCheckpoint\x12\".fedscore.log.v1.CheckpointRequest\x1a .fedscore.log.v1.CheckpointReply\x12\x43\n\x05Proof\x12\x1d.fedscore.log.v1.ProofRequest\x1a\x1b.fedscore.log.v1.ProofReply\x12@\n\x04Tile\x12\x1c.fedscore.log.v1.TileRequest\x1a\x1a.fedscore.log.v1.TileReply\x12I\n\x07\x45ntries\x12\x1f.fedscore.log.v1.EntriesRequest\x1a\x1d.fedscore.log.v1.EntriesReply\x12\x46\n\x06\x43osign\x12\x1e.fedscore.log.v1.CosignRequest\x1a\x1c.fedscore.log.v1.CosignReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18protocols/wire/log.proto\x12\x0f\x66\x65\x64score.log.v1\"(\n\nSubmission\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04\x62ody\x18\x02 \x01(\x0c\"=\n\rAppendRequest\x12,\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1b.fedscore.log.v1.Submission\"\x1f\n\x0b\x41ppendReply\x12\x10\n\x08promises\x18\x01 \x03(\x0c\"Z\n\x11\x43heckpointRequest\x12%\n\x05which\x18\x01 \x01(\x0e\x32\x16.fedscore.log.v1.Which\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x04\x12\x0f\n\x07wait_ms\x18\x03 \x01(\r\"\x1f\n\x0f\x43heckpointReply\x12\x0c\n\x04note\x18\x01 \x01(\x0c\"K\n\x0cProofRequest\x12\x13\n\tleaf_hash\x18\x01 \x01(\x0cH\x00\x12\x12\n\x08old_size\x18\x02 \x01(\x04H\x00\x12\x0c\n\x04size\x18\x03 \x01(\x04\x42\x04\n\x02of\"+\n\nProofReply\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0e\n\x06hashes\x18\x02 \x03(\x0c\"\x1b\n\x0bTileRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"\x19\n\tTileReply\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"<\n\x0e\x45ntriesRequest\x12\r\n\x05start\x18\x01 \x01(\x04\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x0c\n\x04kind\x18\x03 \x01(\t\"$\n\x05\x45ntry\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"E\n\x0c\x45ntriesReply\x12\'\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x16.fedscore.log.v1.Entry\x12\x0c\n\x04next\x18\x02 \x01(\x04\">\n\x0f\x44ocumentRequest\x12\x0c\n\x04hash\x18\x01 \x01(\x0c\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\r\n\x05limit\x18\x03 \x01(\r\";\n\rDocumentReply\x12\x0c\n\x04size\x18\x01 \x01(\x04\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x1d\n\rCosignRequest\x12\x0c\n\x04note\x18\x01 \x01(\x0c\"\r\n\x0b\x43osignReply*E\n\x05Which\x12\x0b\n\x07\x43URRENT\x10\x00\x12\r\n\tCANDIDATE\x10\x01\x12\x0c\n\x08\x43OSIGNED\x10\x02\x12\x12\n\x0e\x46IRST_COSIGNED\x10\x03\x32\x89\x04\n\x03Log\x12\x46\n\x06\x41ppend\x12\x1e.fedscore.log.v1.AppendRequest\x1a\x1c.fedscore.log.v1.AppendReply\x12R\n\nCheckpoint\x12\".fedscore.log.v1.CheckpointRequest\x1a .fedscore.log.v1.CheckpointReply\x12\x43\n\x05Proof\x12\x1d.fedscore.log.v1.ProofRequest\x1a\x1b.fedscore.log.v1.ProofReply\x12@\n\x04Tile\x12\x1c.fedscore.log.v1.TileRequest\x1a\x1a.fedscore.log.v1.TileReply\x12I\n\x07\x45ntries\x12\x1f.fedscore.log.v1.EntriesRequest\x1a\x1d.fedscore.log.v1.EntriesReply\x12L\n\x08\x44ocument\x12 .fedscore.log.v1.DocumentRequest\x1a\x1e.fedscore.log.v1.DocumentReply\x12\x46\n\x06\x43osign\x12\x1e.fedscore.log.v1.CosignRequest\x1a\x1c.fedscore.log.v1.CosignReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'protocols.wire.log_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WHICH']._serialized_start=703
-  _globals['_WHICH']._serialized_end=772
+  _globals['_WHICH']._serialized_start=828
+  _globals['_WHICH']._serialized_end=897
   _globals['_SUBMISSION']._serialized_start=45
   _globals['_SUBMISSION']._serialized_end=85
   _globals['_APPENDREQUEST']._serialized_start=87
@@ -57,10 +57,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENTRY']._serialized_end=584
   _globals['_ENTRIESREPLY']._serialized_start=586
   _globals['_ENTRIESREPLY']._serialized_end=655
-  _globals['_COSIGNREQUEST']._serialized_start=657
-  _globals['_COSIGNREQUEST']._serialized_end=686
-  _globals['_COSIGNREPLY']._serialized_start=688
-  _globals['_COSIGNREPLY']._serialized_end=701
-  _globals['_LOG']._serialized_start=775
-  _globals['_LOG']._serialized_end=1218
+  _globals['_DOCUMENTREQUEST']._serialized_start=657
+  _globals['_DOCUMENTREQUEST']._serialized_end=719
+  _globals['_DOCUMENTREPLY']._serialized_start=721
+  _globals['_DOCUMENTREPLY']._serialized_end=780
+  _globals['_COSIGNREQUEST']._serialized_start=782
+  _globals['_COSIGNREQUEST']._serialized_end=811
+  _globals['_COSIGNREPLY']._serialized_start=813
+  _globals['_COSIGNREPLY']._serialized_end=826
+  _globals['_LOG']._serialized_start=900
+  _globals['_LOG']._serialized_end=1421
 # @@protoc_insertion_point(module_scope)

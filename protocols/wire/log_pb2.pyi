@@ -110,6 +110,26 @@ class EntriesReply(_message.Message):
     next: int
     def __init__(self, entries: _Optional[_Iterable[_Union[Entry, _Mapping]]] = ..., next: _Optional[int] = ...) -> None: ...
 
+class DocumentRequest(_message.Message):
+    __slots__ = ("hash", "offset", "limit")
+    HASH_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    hash: bytes
+    offset: int
+    limit: int
+    def __init__(self, hash: _Optional[bytes] = ..., offset: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class DocumentReply(_message.Message):
+    __slots__ = ("size", "offset", "data")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    offset: int
+    data: bytes
+    def __init__(self, size: _Optional[int] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
 class CosignRequest(_message.Message):
     __slots__ = ("note",)
     NOTE_FIELD_NUMBER: _ClassVar[int]

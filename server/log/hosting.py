@@ -23,8 +23,8 @@ from protocols.errors import ProtocolError
 from protocols.wire import log_pb2 as wire
 from server.callers import Callers
 from server.home import CoordinatorHome
-from server.log.documents import PublishedDocuments
-from server.log.http import Documents, application, no_documents
+from server.log.documents import Documents, PublishedDocuments, no_documents
+from server.log.http import application
 from server.log.log_host import TICK_S, LogHost
 from server.log.log_service import WORKERS, LogService
 from server.log.log_store import LogStore
@@ -58,8 +58,9 @@ def hosted_log(home: CoordinatorHome, members: MembershipStore) -> Iterator[Host
     try:
         host = LogHost(store, key.public, home.signing_key.public)
         callers = Callers(members, limit=RateLimit(**_LIMIT), fresh=FRESH_S)  # type: ignore[arg-type]
-        service = rpc.handlers(wire.DESCRIPTOR.services_by_name["Log"], LogService(host, callers))
         published = PublishedDocuments(store, home.signing_key.public, home.runs)
+        served = LogService(host, callers, published.read)
+        service = rpc.handlers(wire.DESCRIPTOR.services_by_name["Log"], served)
         web = serve_http(host, home.log_bind, home.settings.log, tls=home.tls_files, documents=published.read)
         with _ticking(host), web as port:
             yield HostedLog((service,), WORKERS, host, store, port)

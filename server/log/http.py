@@ -5,7 +5,8 @@ GET  /checkpoint                        the candidate, with its cosignatures; ?c
                                         where too many wait already
 GET  /tile/L/N[.p/W], /tile/entries/... hashes and entries, which never change
 GET  /entry/INDEX                       one entry as it is
-GET  /document/SHA256                   a published document or a model card that an entry of this log names
+GET  /document/HASH                     what an entry of this log names: a published document or a model card by its
+                                        SHA-256, an update that a round averaged by its update_hash
 POST /cosignature                       a checkpoint with cosignatures of this log's witnesses
 POST /statement                         an entry that the regulator signed; the answer is the log's promise
 
@@ -33,6 +34,7 @@ from federation.runtime.network import network_of
 from protocols.errors import MessageError, ProtocolError
 from protocols.transparency import Tile, read_entry, write_bundle
 from server.log.admission import MAX_BODY_BYTES
+from server.log.documents import Documents, no_documents
 from server.log.log_host import LogHost, Which
 from server.rate_limit import RateLimit
 from server.slots import Slots
@@ -46,14 +48,9 @@ _POLL_S = 0.05
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _NOT_KEPT = {"Cache-Control": "no-store"}
 _OCTETS = "application/octet-stream"
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _COSIGNED = {"": Which.CANDIDATE, "newest": Which.COSIGNED, "first": Which.FIRST_COSIGNED}
 Message = MutableMapping[str, Any]
-Documents = Callable[[str], bytes | None]  # by SHA-256 (hex)
-
-
-def no_documents(_sha256: str) -> None:
-    """For a log of which nothing is published."""
 
 
 def application(
@@ -65,7 +62,7 @@ def application(
         Route("/checkpoint", pages.checkpoint),
         Route("/tile/{rest:path}", pages.tile),
         Route("/entry/{index:int}", pages.entry),
-        Route("/document/{sha256}", pages.document),
+        Route("/document/{named}", pages.document),
         Route("/cosignature", pages.cosignature, methods=["POST"]),
         Route("/statement", pages.statement, methods=["POST"]),
     ]
@@ -121,11 +118,11 @@ class _Pages:
         return Response(page.entries[0][1], media_type=_OCTETS, headers=_FOR_EVER)
 
     def document(self, request: Request) -> Response:
-        named: str = request.path_params["sha256"]
-        data = self._documents(named) if _SHA256.fullmatch(named) else None
+        named: str = request.path_params["named"]
+        data = self._documents(named) if _HASH.fullmatch(named) else None
         if data is None:
             return _missing("no document of this hash is published")
-        return Response(data, media_type="application/json", headers=_FOR_EVER)
+        return Response(data, media_type=_OCTETS, headers=_FOR_EVER)
 
     async def cosignature(self, request: Request) -> Response:
         note = await _body(request, _MAX_NOTE_BYTES)

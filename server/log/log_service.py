@@ -16,21 +16,23 @@ from federation.errors import Refused
 from protocols.transparency import Entry, Tile
 from protocols.wire import log_pb2 as wire
 from server.callers import Callers
+from server.log.documents import Documents, no_documents
 from server.log.log_host import LogHost, Which
 from server.log.reading import read_page, read_proof
 from server.membership import Membership
 from server.slots import Slots
 
 MAX_WAIT_S = 20.0
+_PART_BYTES = 2**20
 _SLOTS = {"wait": (200, 2), "short": (24, 8)}
 WORKERS = sum(total for total, _ in _SLOTS.values())
 
 
 class LogService:
-    """`callers` says who calls."""
+    """`callers` says who calls, `documents` gives what entries name by a hash."""
 
-    def __init__(self, host: LogHost, callers: Callers) -> None:
-        self._host = host
+    def __init__(self, host: LogHost, callers: Callers, documents: Documents = no_documents) -> None:
+        self._host, self._documents = host, documents
         self._callers = callers
         self._slots = {kind: Slots(total, each) for kind, (total, each) in _SLOTS.items()}
 
@@ -69,6 +71,15 @@ class LogService:
             page = read_page(self._host.store, request.start, request.count, request.kind)
             found = [wire.Entry(index=index, data=data) for index, data in page.entries]
             return wire.EntriesReply(entries=found, next=page.next)
+
+    def Document(self, request: wire.DocumentRequest, context: grpc.ServicerContext) -> wire.DocumentReply:  # noqa: N802
+        """A part of what an entry names by its hash."""
+        with self._called(context, "short"):
+            data = self._documents(request.hash.hex()) if len(request.hash) == 32 else None
+            if data is None:
+                raise Refused("unknown", "document", got=request.hash[:32].hex(), expected="a hash that an entry names")
+            part = data[request.offset : request.offset + min(request.limit, _PART_BYTES)]
+            return wire.DocumentReply(size=len(data), offset=request.offset, data=part)
 
     def Cosign(self, request: wire.CosignRequest, context: grpc.ServicerContext) -> wire.CosignReply:  # noqa: N802
         """Store cosignatures; they are signed, so whose hands they come from does not matter."""

@@ -19,6 +19,7 @@ from federation.rounds.collection import Collection
 from federation.rounds.plan import Document, TrainingPlan
 from federation.rounds.progress import Checkpoint
 from federation.rounds.refusals import Code
+from federation.rounds.vectors import to_bytes
 from protocols.signing import SigningKey
 from protocols.transparency import Statement, read_entry
 from protocols.wire.training_pb2 import Phase
@@ -36,7 +37,13 @@ class RunAccount:
         self._trail, self._store, self._plan, self._key = trail, store, plan, key
 
     def finish(self, collection: Collection, result_hash: str, name: str, document: Document) -> None:
-        """Make a round final by writing `document` as `name`, and say it. Raises OSError."""
+        """Make a round final by writing `document` as `name`, and say it. Raises OSError.
+
+        Before that its updates are kept, unless they are masked: whoever asks by their hashes can compute it again.
+        """
+        if collection.expected.form.numbers != "masked":
+            for update in collection.accepted.values():
+                self._store.keep_update(update.update_hash, to_bytes(update.vector))
         entry = round_statement(collection, result_hash).entry(self._key)
         self._store.write_bytes(ROUND, entry.data)
         self._store.write(name, document)

@@ -82,6 +82,10 @@ class LogClient(MemberClient):
                 return
             start = reply.next
 
+    def document(self, named: bytes, most: int) -> bytes:
+        """What an entry names by its hash, at most `most` bytes. Raises Refused (unknown) where it is not there."""
+        return self._fetch("Document", wire.DocumentRequest(hash=named), most)
+
     def cosign(self, note: bytes) -> None:
         """Hand in a checkpoint with this witness's cosignature among its lines."""
         self._ask("Cosign", wire.CosignRequest(note=note), timeout=_TIMEOUT_S)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from federation.oversight.members import MEMBER, REGULATOR, Roster
+from clients.institution.oversight.proved import read_proved
 from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayCommitment
 from protocols.errors import MessageError, ProofError, ProtocolError, SignatureError, StageError
 from protocols.replay import Beacon, first_covering
@@ -23,14 +23,10 @@ from protocols.transparency import (
     Quorum,
     Tile,
     VerifierKey,
-    inclusion_path,
-    read_entry,
-    tile_nodes,
-    verify_inclusion,
 )
 
 NOT_FIRST = "beacon_not_first"  # a quorum had cosigned an earlier checkpoint with the commitment: a choice of beacons
-_KINDS = (MEMBER, REGULATOR, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind)
+_KINDS = (ReplayCommitment.kind, BeaconStatement.kind, Draw.kind)
 
 
 class Log(Protocol):
@@ -58,27 +54,11 @@ class LoggedReplays:
     def read(
         cls, log: Log, log_key: VerifierKey, coordinator: VerifyingKey, now: float, overseers: tuple[str, ...] = ()
     ) -> LoggedReplays:
-        """1. The roster; 2. a checkpoint that its quorum cosigned; 3. every entry is in that checkpoint's tree, where
-        the log says it is, as proofs made of its tiles show: one call for 256 entries, not one for each.
-
-        Raises MessageError or SignatureError (no quorum, a form), ProofError (an entry that is not in the tree),
-        StageError where no regulator has joined.
-        """
-        found = {kind: list(log.entries(kind, 0)) for kind in _KINDS}
-        roster = Roster(coordinator, overseers=overseers)
-        for _, data in sorted(found[MEMBER] + found[REGULATOR]):
-            roster = roster.after(read_entry(data))
+        """Raises what `read_proved` raises, and StageError where no regulator has joined."""
+        seen = read_proved(log, _KINDS, log_key, coordinator, now, overseers)
+        roster, proved = seen.roster, seen.entries
         if roster.regulator is None:
             raise StageError("regulator", got="none in the log", expected="one that draws and reveals")
-        checkpoint = roster.quorum.check(log.cosigned(), log_key, now).checkpoint
-        node = tile_nodes(log.tile, checkpoint.size)
-        proved: dict[str, list[tuple[int, Entry]]] = {}
-        for kind in _KINDS[2:]:
-            inside = [(at, read_entry(data)) for at, data in found[kind] if at < checkpoint.size]
-            for at, entry in inside:
-                path = inclusion_path(node, at, checkpoint.size)
-                verify_inclusion(path, entry.hash, at, checkpoint.size, checkpoint.root)
-            proved[kind] = sorted(inside, key=lambda each: each[0])
         regulator = VerifyingKey.from_hex(roster.regulator.key)
         beacons = [BeaconStatement.read(entry, regulator).beacon for _, entry in proved[BeaconStatement.kind]]
         return cls(

@@ -67,7 +67,7 @@ def test_what_an_entry_names_is_served_for_ever(shelf: Shelf) -> None:
     for named, data in ((model, b'{"model":1}'), (card, b'{"card": 1}\n'), (evaluation, b'{"evaluation":1}')):
         reply = shelf.web.get(f"/document/{named}")
         assert (reply.status_code, reply.content) == (200, data)
-        assert reply.headers["content-type"] == "application/json"
+        assert reply.headers["content-type"] == "application/octet-stream"
         assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
 
 

@@ -1,0 +1,69 @@
+"""Entries of the log that a quorum of its witnesses stands for, as a member reads them.
+
+with LogClient(home) as log:
+    seen = read_proved(log, ("round",), VerifierKey.of(home.log_key), home.coordinator_key, time.time())
+seen.entries["round"]              # (place, entry), in order
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from federation.oversight.members import MEMBER, REGULATOR, Roster
+from protocols.signing import VerifyingKey
+from protocols.transparency import (
+    Entry,
+    Tile,
+    VerifierKey,
+    inclusion_path,
+    read_entry,
+    tile_nodes,
+    verify_inclusion,
+)
+
+
+class Log(Protocol):
+    """What is asked of a log; `clients.institution.oversight.log_client.LogClient` is one."""
+
+    def cosigned(self) -> bytes: ...
+    def tile(self, tile: Tile) -> bytes: ...
+    def entries(self, kind: str, start: int) -> Iterator[tuple[int, bytes]]: ...
+
+
+@dataclass(frozen=True)
+class Proved:
+    """`entries` by kind: (place, entry) in the log's order, in the tree of one cosigned checkpoint."""
+
+    roster: Roster
+    entries: Mapping[str, Sequence[tuple[int, Entry]]]
+
+
+def read_proved(
+    log: Log,
+    kinds: Sequence[str],
+    log_key: VerifierKey,
+    coordinator: VerifyingKey,
+    now: float,
+    overseers: tuple[str, ...] = (),
+) -> Proved:
+    """1. The roster; 2. a checkpoint that its quorum cosigned; 3. every entry is in that checkpoint's tree, where the
+    log says it is, as proofs made of its tiles show: one call for 256 entries, not one for each.
+
+    Raises MessageError or SignatureError (no quorum, a form), ProofError (an entry that is not in the tree).
+    """
+    found = {kind: list(log.entries(kind, 0)) for kind in (MEMBER, REGULATOR, *kinds)}
+    roster = Roster(coordinator, overseers=overseers)
+    for _, data in sorted(found[MEMBER] + found[REGULATOR]):
+        roster = roster.after(read_entry(data))
+    checkpoint = roster.quorum.check(log.cosigned(), log_key, now).checkpoint
+    node = tile_nodes(log.tile, checkpoint.size)
+    proved: dict[str, list[tuple[int, Entry]]] = {}
+    for kind in kinds:
+        inside = [(at, read_entry(data)) for at, data in found[kind] if at < checkpoint.size]
+        for at, entry in inside:
+            path = inclusion_path(node, at, checkpoint.size)
+            verify_inclusion(path, entry.hash, at, checkpoint.size, checkpoint.root)
+        proved[kind] = sorted(inside, key=lambda each: each[0])
+    return Proved(roster, proved)
