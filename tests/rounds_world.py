@@ -231,12 +231,11 @@ class World:
             self.plan,
             store or self.store(),
             COORDINATOR,
-            rule=rule_of(catalogue(), self.plan),
             evaluation_size=evaluation_size(),
             clock=self.clock,
             sleep=self.clock.sleep,
             on_event=self.events.append,
-            **{"pace": self.pace, "trail": Unlogged(), **options},
+            **{"pace": self.pace, "trail": Unlogged(), "rule": rule_of(catalogue(), self.plan), **options},
         )
 
     def of(self, event: str) -> list[dict[str, Any]]:
