@@ -1,0 +1,78 @@
+"""A private linear model in fixed point: what a score is made of, and whether it fits the ring."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.blind.messages import FLOOD_BITS, LARGEST, UNITS, Terms
+from protocols.canonical import JSON, canonical, digest
+from protocols.errors import MessageError
+
+MODEL_LABEL = "fedscore/v1/blind/model"
+
+
+@dataclass(frozen=True)
+class BlindModel:
+    """evidence = intercept + sum of parts; part k = sum of weights[f] * x[f] over features with part_of[f] = k.
+
+    weights    log-odds for each unit of a feature; secret, and left out of the repr
+    part_of    the part, 0 and up, every one of which has a feature
+    intercept  log-odds; published with the terms, since an application of zeros tells it
+    bound      largest |x| of an encoded feature: 1 for indicators of bins
+    flood      bits of a value drowned in noise: an answer is off by at most 2^(flood - 21) and tells 28 - flood bits
+    salt       secret bytes that hide the weights behind the identity of the model
+
+    Raises MessageError naming the number that does not fit.
+    """
+
+    weights: tuple[float, ...] = field(repr=False)
+    part_of: tuple[int, ...]
+    intercept: float = 0.0
+    bound: int = 1
+    flood: int = FLOOD_BITS
+    salt: bytes = field(default=b"", repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.weights or len(self.part_of) != len(self.weights):
+            raise MessageError("part_of", got=len(self.part_of), expected=f"{len(self.weights)} features, at least 1")
+        if set(self.part_of) != set(range(max(self.part_of) + 1)):
+            raise MessageError("part_of", got=sorted(set(self.part_of)), expected="every part from 0 on")
+        if not all(math.isfinite(weight) for weight in self.weights):
+            raise MessageError("weights", got="a weight that is no number", expected="finite log-odds")
+        terms = self.terms()
+        sizes = np.zeros(terms.parts)
+        np.add.at(sizes, list(self.part_of), np.abs(self.units) * float(self.bound))
+        if sizes.max() + 2 ** (self.flood - 1) + 1 >= LARGEST:  # otherwise a part wraps around and reads as another
+            raise MessageError("weights", got="a part beyond 128 log-odds", expected="less, or a smaller bound")
+
+    @property
+    def units(self) -> NDArray[np.int64]:
+        """int64[features]: the weights in units of 2^-20 log-odds."""
+        scaled = np.rint(np.array(self.weights) * UNITS)
+        if np.abs(scaled).max() >= LARGEST:
+            raise MessageError("weights", got="a weight beyond 128 log-odds", expected="less")
+        return np.asarray(scaled, dtype=np.int64)
+
+    @property
+    def smallest_part(self) -> int:
+        """Features of the part that has the fewest: as many answers solve for its weights."""
+        return int(np.bincount(self.part_of).min())
+
+    def terms(self) -> Terms:
+        """What a requester needs to know."""
+        return Terms(
+            self.identity(), len(self.weights), max(self.part_of) + 1, float(self.intercept), self.bound, self.flood
+        )
+
+    def identity(self) -> bytes:
+        """32 bytes that name the model; with a random salt they are no oracle for guesses of the weights."""
+        fields: dict[str, JSON] = {
+            "weights": list(self.weights),
+            "part_of": list(self.part_of),
+            "intercept": float(self.intercept),
+        }
+        return digest(MODEL_LABEL, canonical({**fields, "bound": self.bound, "salt": self.salt.hex()}))
