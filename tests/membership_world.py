@@ -49,10 +49,10 @@ def make_coordinator(folder: Path, *, port: int | None = None) -> CoordinatorHom
     return CoordinatorHome.create(folder, text, datetime.now(UTC))
 
 
-def make_institution(folder: Path, name: str) -> InstitutionHome:
+def make_institution(folder: Path, name: str, catalogue: str = "synthetic") -> InstitutionHome:
     text = institution_home.settings_text(
         name=name,
-        catalogue="synthetic",
+        catalogue=catalogue,
         data=Path("records.csv"),
         nominal_records=8200,
         caps=CapSettings(),

@@ -19,6 +19,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.plan_store import PlanStore
 from federation.errors import ConfigurationError
 from federation.oversight.audits import AuditResult
+from federation.privacy.omission import omission
 from federation.rounds import TrainingPlan
 
 _SEED_BYTES = 32
@@ -60,13 +61,14 @@ def audit(
         raise ConfigurationError("--kind", got="none", expected="contract, canary or one-run, or a --request")
     chosen = secrets.token_bytes(_SEED_BYTES) if seed is None else _seed(seed)
     started = time.perf_counter()
-    result = run_audit(opened, _plan(opened, plan), kind, chosen, requested=asked)
+    audited = _plan(opened, plan)
+    result = run_audit(opened, audited, kind, chosen, requested=asked)
     seconds = time.perf_counter() - started
     path = keep(opened, result)
     if as_json:
         typer.echo(json.dumps({**result.to_json(), "seconds": round(seconds, 2), "file": str(path)}))
     else:
-        _show(result, Console(), seconds, path, asked)
+        _show(result, Console(), seconds, path, asked, audited)
     raise typer.Exit(0 if result.passed else 1)
 
 
@@ -89,7 +91,9 @@ def _plan(home: InstitutionHome, chosen: str | None) -> TrainingPlan:
     return found[0]
 
 
-def _show(result: AuditResult, console: Console, seconds: float, path: Path, asked: Requested | None) -> None:
+def _show(
+    result: AuditResult, console: Console, seconds: float, path: Path, asked: Requested | None, plan: TrainingPlan
+) -> None:
     table = Table(title=f"Audit of {result.institution}: {result.kind}", title_justify="left", title_style="bold")
     for heading in ("check", "claimed", "measured", "judged by", ""):
         table.add_column(heading)
@@ -101,7 +105,7 @@ def _show(result: AuditResult, console: Console, seconds: float, path: Path, ask
         }
         judged = ", ".join(f"{name} {value:.6g}" for name, value in rules.items() if value is not None)
         verdict = "passed" if finding.passed else "[red]FAILED[/red]"
-        table.add_row(finding.check.value, f"{finding.claimed:.4f}", f"{finding.measured:.4f}", judged, verdict)
+        table.add_row(finding.name, f"{finding.claimed:.4f}", f"{finding.measured:.4f}", judged, verdict)
     console.print(table)
     whose = "nobody asked for it" if asked is None else f"asked by key {asked.signer.key_id}"
     console.print(
@@ -109,4 +113,6 @@ def _show(result: AuditResult, console: Console, seconds: float, path: Path, ask
         f"{seconds:.1f} s; {whose}."
     )
     console.print("It tests the trainer that is presented; only a replayed round shows what production did.")
+    if plan.privacy.sharing is not None:
+        console.print(f"Shared noise: {omission(plan.privacy)}.", soft_wrap=True)
     console.print(f"Signed: {escape(str(path))}", soft_wrap=True)

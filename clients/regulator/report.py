@@ -23,9 +23,11 @@ from clients.regulator.findings import Outcome, day
 from clients.regulator.layout import document_path
 from clients.regulator.policy import Policy
 from clients.regulator.verify import Examined
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, PrivacyError
 from federation.ledger.budget import Scope
 from federation.ledger.release import ADJACENCY, UNIT
+from federation.privacy import PrivacyPlan
+from federation.privacy.omission import omission
 from protocols.canonical import canonical
 
 LIMITS = (
@@ -139,9 +141,21 @@ def _unproven(account: Account, policy: Policy) -> Iterator[str]:
     looked = f"{rounds} rounds are stated, {drawn} updates were drawn, {replays} replays match"
     yield f"What production did in rounds that were not replayed: {looked}."
     yield f"That the trainer audited is the one in use: {asked} audits were asked for, {passed} of these passed."
+    yield from _shares(account)
     yield f"That at most {policy.quorum.faults} of the {len(policy.witnesses)} witnesses lie together with the log."
     yield "When something was done: times in ledgers are the institutions' own, only their order is witnessed."
     yield "That an institution has no second name, and that records are what its plan says they are."
+
+
+def _shares(account: Account) -> Iterator[str]:
+    """What one member's silence would cost, for every run whose noise is shared."""
+    for run, plan in sorted(account.plans.items()):
+        try:
+            privacy = PrivacyPlan.from_json(plan.get("privacy") or {})
+        except (PrivacyError, TypeError, ValueError):
+            continue  # a plan that is none: step 4 has named it
+        if privacy.sharing is not None:
+            yield f"That in production every member of {run} adds its share of the noise: {omission(privacy)}."
 
 
 def _budgets(account: Account) -> Iterator[dict[str, Any]]:

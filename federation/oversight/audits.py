@@ -204,9 +204,10 @@ def _said(
 
 
 def _finding(value: object) -> Finding:
-    optional = {"stage"} if not isinstance(value, dict) or "stage" not in value else set()
-    found = require_keys("audit-result.findings", value, {each.name for each in fields(Finding)} - optional)
-    if "stage" in found and found["stage"] not in set(Stage):
+    keys = {each.name for each in fields(Finding)} - {"stage"}
+    staged = isinstance(value, Mapping) and "stage" in value
+    found = require_keys("audit-result.findings", value, keys | {"stage"} if staged else keys)
+    if staged and not (isinstance(found["stage"], str) and found["stage"] in set(Stage)):
         raise MessageError("audit-result.findings.stage", got=str(found["stage"])[:20], expected=" or ".join(Stage))
     known = isinstance(found["check"], str) and found["check"] in set(Check)
     if not known or not isinstance(found["passed"], bool):

@@ -36,6 +36,16 @@ class Omission:
     public: float
     colluding: float
     unprovided: float
+    colluders: int
+
+    def __str__(self) -> str:
+        """For people who read a report."""
+        leave = "leaves out its share" if self.omitting == 1 else "leave out their shares"
+        collude = "1 that colludes" if self.colluders == 1 else f"{self.colluders} that collude"
+        return (
+            f"epsilon of the run if {self.omitting} of {self.members} members {leave} of the noise: "
+            f"{self.public:.2f} to who sees sums alone, {self.colluding:.2f} to {collude}"
+        )
 
 
 def omission(privacy: PrivacyPlan, omitting: int = 1) -> Omission:
@@ -55,6 +65,7 @@ def omission(privacy: PrivacyPlan, omitting: int = 1) -> Omission:
         public=_epsilon(privacy, present - sharing.droppers, sharing.provision),
         colluding=_epsilon(privacy, present - sharing.droppers - sharing.colluders, sharing.provision),
         unprovided=_epsilon(privacy, present, sharing.members),
+        colluders=sharing.colluders,
     )
 
 

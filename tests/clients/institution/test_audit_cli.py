@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from membership_world import make_institution
+from sum_subjects import sum_plan
 from typer.testing import CliRunner, Result
 
 from benchmarks.audits import training_plan
@@ -22,6 +23,7 @@ from federation.audits import Check
 from federation.errors import ConfigurationError
 from federation.oversight.audits import AuditRequest, AuditResult, audit_rows
 from federation.privacy import NoiseSource, SeededNoise
+from federation.privacy.omission import omission
 from protocols.signing import SigningKey
 from protocols.transparency import Entry, Statement
 
@@ -76,6 +78,21 @@ def test_a_request_decides_everything_and_is_answered(home: InstitutionHome, tmp
     assert (row.asked, row.place, row.red) == (0, 1, False)
     assert row.result is not None
     assert row.result.confidence == 0.99
+
+
+@pytest.mark.parametrize("kind", ["contract", "canary", "one-run"])
+def test_a_plan_of_sums_is_audited_stage_by_stage(tmp_path: Path, kind: str) -> None:
+    """With what a missing share would cost, where noise is shared."""
+    made = make_institution(tmp_path / "bank-a", "bank-a", catalogue="taiwan")
+    PlanStore.open(made.database_url).propose(sum_plan(), Decision.APPROVED)
+    ran = run(made, "--kind", kind, "--seed", SEED)
+    assert ran.exit_code == 0, ran.output
+    assert f"Shared noise: {omission(sum_plan().privacy)}." in ran.stdout
+    (result,) = [AuditResult.from_json(Statement.read(entry).content) for entry in kept(made)]
+    assert result.passed
+    assert {finding.stage for finding in result.findings} == (
+        {None, "histogram", "mains", "pairs", "calibration"} if kind == "contract" else {None}
+    )
 
 
 def test_a_trainer_at_fault_fails_and_its_result_is_signed_all_the_same(

@@ -51,6 +51,14 @@ def test_contents_survive_json_and_the_log() -> None:
         assert type(said).from_json(Statement.read(said.sign(BANK)).content) == said
 
 
+def test_a_finding_says_its_stage_if_it_has_one() -> None:
+    staged = Finding(Check.SENSITIVITY, 0.5, 0.7, False, tolerance=0.0, stage="mains")
+    said = result(findings=(staged, GOOD), passed=False)
+    assert AuditResult.from_json(Statement.read(said.sign(BANK)).content) == said
+    assert said.failed == ("sensitivity, mains",)
+    assert "stage" not in GOOD.to_json()  # as before there were stages
+
+
 def test_a_figure_that_is_none_is_none_in_json() -> None:
     odd = replace(GOOD, measured=math.nan, passed=False)
     found = AuditResult.from_json(Statement.read(result(findings=(odd,), passed=False).sign(BANK)).content)
@@ -90,6 +98,9 @@ def test_results_that_cannot_be_are_refused(changes: dict[str, Any], named: str)
         GOOD.to_json() | {"check": ["x"]},
         GOOD.to_json() | {"passed": 1},
         GOOD.to_json() | {"measured": "low"},
+        GOOD.to_json() | {"stage": "gym"},
+        GOOD.to_json() | {"stage": None},
+        GOOD.to_json() | {"stage": ["mains"]},
     ],
 )
 def test_findings_of_another_form_are_refused(finding: object) -> None:

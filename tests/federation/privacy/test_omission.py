@@ -61,3 +61,12 @@ def test_plans_that_share_no_noise_and_members_that_there_are_not_are_refused() 
     for omitting in (-1, 4):
         with pytest.raises(PrivacyError, match="omitting"):
             omission(plan(3), omitting)
+
+
+def test_it_is_told_in_a_sentence() -> None:
+    assert str(omission(plan(5))) == (
+        "epsilon of the run if 1 of 5 members leaves out its share of the noise: "
+        "1.00 to who sees sums alone, 1.17 to 1 that colludes"
+    )
+    assert "2 of 3 members leave out their shares of the noise" in str(omission(plan(3), omitting=2))
+    assert str(omission(plan(3), omitting=2)).endswith("inf to 1 that colludes")
