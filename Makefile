@@ -52,7 +52,7 @@ bench: dev
 	$(BIN)/python -m benchmarks training --json out/bench/training.json
 	$(BIN)/python -m benchmarks records --json out/bench/records.json
 	$(BIN)/python -m benchmarks scoring --json out/bench/scoring.json
-	$(BIN)/python -m benchmarks deployment --json out/bench/deployment.json
+	$(BIN)/python -m benchmarks deployment --masks --json out/bench/deployment.json
 	$(BIN)/python -m benchmarks log --json out/bench/log.json
 	$(BIN)/python -m benchmarks secagg --json out/bench/secagg.json
 	$(BIN)/python -m benchmarks lookup --engine bfv --json out/bench/lookup-bfv.json
