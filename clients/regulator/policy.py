@@ -69,11 +69,16 @@ class Accounting(Part):
     """`agreement`: what two accountants may differ by. `sample`: entries whose history is recomputed, beside all ends.
 
     seed  the regulator's own (hex, kept to itself until the report): whoever writes the log cannot know what is drawn
+
+    compositions, mechanisms   so many histories of one institution are recomputed, of so many mechanisms each: an
+                               institution chooses what it charges, and must not choose how long verification takes
     """
 
     agreement: Real = Field(default=0.02, gt=0)
     sample: int = Field(default=16, ge=0, le=10_000)
     seed: str = Field(default="", pattern=r"^([0-9a-f]{2})*$")
+    compositions: int = Field(default=500, ge=1, le=100_000)
+    mechanisms: int = Field(default=100, ge=1, le=10_000)
 
 
 class Seen(Part):

@@ -42,6 +42,8 @@ noise_multiplier = 0.5             # least noise of any release
 [accounting]
 agreement = 0.02                   # what two accountants may differ by
 sample = 16                        # entries whose PLD and PRV are recomputed, beside every end of run, year, lifetime
+# compositions = 500               # histories of one institution that are recomputed; more are a fault of its
+# mechanisms = 100                 # different ones in a history
 seed = ""                          # hexadecimal digits nobody else knows: then nobody can tell which are drawn
 
 # [seen]                           # the last checkpoint that was verified: a later log may only add to it

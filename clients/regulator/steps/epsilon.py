@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,7 @@ class EpsilonStep(Step):
         self._last: dict[Name, tuple[Line, Amount]] = {}
         self._drawn: list[Stated] = []
         self._opinions: dict[tuple[tuple[Event, ...], float], Opinion] = {}
+        self._asked: Counter[str] = Counter()  # compositions by institution
         self._recomputed = 0
 
     def take(self, line: Line) -> None:
@@ -111,6 +113,8 @@ class EpsilonStep(Step):
                 f"amounts.{amount.scope}", f"{steps} steps", f"at most {MAX_STEPS}, to be recomputed", stated.line
             )
             return
+        if not self._is_affordable(stated):
+            return
         opinion = self._opinion(stated.events, amount.delta)
         tolerances = {"pld": agreement, "prv": opinion.tolerance(agreement)}
         for name, again in (("pld", opinion.pld), ("prv", opinion.prv)):
@@ -120,6 +124,23 @@ class EpsilonStep(Step):
                 self.fail(f"amounts.{amount.scope}.{name}", got, f"{expected:.4f} by {name.upper()}", stated.line)
         for text in opinion.disagreements(agreement):
             self.fail(f"accountants of {amount.scope} {amount.key}", text, f"agreement within {agreement}", stated.line)
+
+    def _is_affordable(self, stated: Stated) -> bool:
+        """What nobody needs takes time all the same: more than the policy allows is a fault of who charged it."""
+        limits, where = self.case.policy.accounting, f"amounts.{stated.amount.scope}"
+        if len(stated.events) > limits.mechanisms:
+            got, most = f"{len(stated.events)} different mechanisms", limits.mechanisms
+        elif (stated.events, stated.amount.delta) in self._opinions:
+            return True
+        else:
+            assert stated.line.signed is not None  # noqa: S101
+            institution = stated.line.signed.entry.institution
+            self._asked[institution] += 1
+            got, most = f"{self._asked[institution]} different compositions", limits.compositions
+            if self._asked[institution] <= most:
+                return True
+        self.fail(where, got, f"at most {most}, to be recomputed", stated.line)
+        return False
 
     def _opinion(self, events: tuple[Event, ...], delta: float) -> Opinion:
         found = self._opinions.get((events, delta))

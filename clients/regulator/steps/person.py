@@ -29,6 +29,7 @@ from federation.ledger.renyi import filter_order
 from federation.privacy.event import Event, GaussianEvent, SharedGaussianEvent
 
 Steps: TypeAlias = Counter[Event]
+MAX_MECHANISMS = 1000
 MAX_EPSILON = 100.0  # beyond it nothing is promised, and PLD's grid would not fit into memory
 
 
@@ -97,7 +98,9 @@ def _at_once(event: Event, members: int) -> Event:
 
 
 def _figure(ask: Callable[[], float], bound: Sequence[Event], delta: float) -> str:
-    """An accountant's answer, where mechanisms are such that it has one."""
+    """An accountant's answer, where mechanisms are such that it has one, and few enough to ask."""
+    if len(bound) > MAX_MECHANISMS:
+        return f"unknown, of {len(bound)} mechanisms"
     if best_epsilon(np.sum([cost(event) for event in bound], axis=0), delta) > MAX_EPSILON:
         return f"above {MAX_EPSILON:g}"
     try:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from oversight_federation import honest
+from oversight_federation import Federation, honest, make_plan, release_of
 from oversight_lies import rewritten
 from oversight_world import World, key_of
 
+from clients.regulator.findings import Outcome, StepResult
+from clients.regulator.steps.epsilon import EpsilonStep
 from clients.regulator.verify import verify
 from federation.ledger.entries import Entry as LedgerEntry
 from federation.privacy.event import GaussianEvent
@@ -68,6 +71,34 @@ def test_amounts_that_mean_nothing(tmp_path: Path, field: dict[str, Any], step: 
     assert verdict.first is not None
     assert verdict.first[0].number == step
     assert verdict.first[1].index == world.ledger("bank-a")[0][0] + 2  # bank-b's first entry
+
+
+def test_how_long_accounting_takes_is_not_the_institutions_choice(tmp_path: Path) -> None:
+    """Every run with another noise is another history to ask two accountants about."""
+
+    federation, plan = Federation(), make_plan()
+    federation.enrol()
+    for number in range(3):
+        event = GaussianEvent(1.0, 40.0 + number, 1)
+        release = replace(release_of(plan, "train", 1, "12" * 32), event=event, run_id=f"run-{number}")
+        federation.ledgers["bank-b"].reserve(release)
+    federation.log("bank-b")
+    world = World(tuple(federation.entries), {}, earlier=(), promised=())
+    path, accounting = world.export(tmp_path / "export.zip"), {"sample": 0}
+    asked = verify(path, world.policy(accounting=accounting), [EpsilonStep]).step(7)
+    assert asked.outcome is Outcome.HOLDS
+    for limits, got in (({"compositions": 1}, "2 different compositions"), ({"mechanisms": 1}, "different mechanisms")):
+        step = verify(path, world.policy(accounting=accounting | limits), [EpsilonStep]).step(7)
+        found = [finding for finding in step.findings if "to be recomputed" in finding.expected]
+        assert got in found[0].got
+        assert {finding.institution for finding in found} >= {"bank-b"}
+        assert compositions(step) < compositions(asked)
+
+
+def compositions(step: StepResult) -> int:
+    found = re.search(r"(\d+) different compositions", step.facts[-1])
+    assert found is not None
+    return int(found[1])
 
 
 CONTENTS: list[tuple[str, Any]] = [
