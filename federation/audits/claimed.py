@@ -17,7 +17,8 @@ from types import MappingProxyType
 
 from federation.audits.audit import Kind
 from federation.audits.finding import ALPHA, Check, Finding
-from federation.privacy import PrivacyPlan
+from federation.errors import PrivacyError
+from federation.privacy import GaussianEvent, PrivacyPlan
 from federation.privacy.accounting import spent
 
 AGREEMENT = 0.02  # relatively: what two versions of an accountant may differ by
@@ -90,7 +91,12 @@ def _may_pass(finding: Finding, known: Claimed) -> bool:
 
 @lru_cache(maxsize=64)
 def claims_of(privacy: PrivacyPlan, kind: Kind) -> Claims:
-    """Of an audit of `kind` under a plan with Poisson sampling; some accounting, about a second."""
+    """Of an audit of `kind`; some accounting, about a second.
+
+    Raises PrivacyError for the contract of a recipe of sums: its sensitivities are not the privacy plan's to say.
+    """
+    if privacy.stages:
+        return _sums(privacy, kind)
     if kind == "contract":
         return _contract(privacy)
     run = _epsilon(privacy, privacy.rounds + privacy.spare_rounds)
@@ -105,6 +111,34 @@ def claims_of(privacy: PrivacyPlan, kind: Kind) -> Claims:
     }
     bounds = {check: Claimed((value,), AGREEMENT, bound=True) for check, value in checks.items()}
     return Claims(bounds, (Check.CANARY_GOOD, Check.CANARY_BAD))
+
+
+def _sums(privacy: PrivacyPlan, kind: Kind) -> Claims:
+    """Of a recipe of sums: the run as planned, and what this member's own noise promises by itself."""
+    if kind == "contract":
+        raise PrivacyError("kind", got=kind, expected="canary or one-run, of a recipe of sums")
+    planned = range(1, privacy.rounds + 1)
+    run = [*planned, *[privacy.rounds + 1] * privacy.spare_rounds]
+    if kind == "one-run":
+        own = spent([_own(privacy, number) for number in run], privacy.delta)
+        return Claims({Check.ONE_RUN: Claimed((own,), AGREEMENT, bound=True)}, (Check.ONE_RUN,))
+    firsts = [1 + sum(stage.rounds for stage in privacy.stages[:at]) for at in range(len(privacy.stages))]
+    asked = sorted({*firsts, privacy.rounds})
+    largest = max(range(len(firsts)), key=lambda at: privacy.stages[at].rounds)
+    whole = spent([privacy.round_event(number) for number in run], privacy.delta)
+    checks = {
+        Check.CANARY_GOOD: whole,
+        Check.CANARY_BAD: whole,
+        Check.LEDGER: spent([privacy.round_event(number) for number in asked], privacy.delta),
+        Check.COUNTED: spent([_own(privacy, firsts[largest])], privacy.delta),
+    }
+    bounds = {check: Claimed((value,), AGREEMENT, bound=True) for check, value in checks.items()}
+    return Claims(bounds, (Check.CANARY_GOOD, Check.CANARY_BAD))
+
+
+def _own(privacy: PrivacyPlan, number: int) -> GaussianEvent:
+    """A release beside this member's noise alone."""
+    return GaussianEvent(1.0, float(privacy.noise_share(number)), 1)
 
 
 def _contract(privacy: PrivacyPlan) -> Claims:
