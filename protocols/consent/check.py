@@ -1,7 +1,7 @@
 """Whether an inquiry is covered by a receipt: the same steps at the querier's own node and in a spot check.
 
 check(signed, subject=subject, querier="bank-a", purpose="credit-application", scope=scope, now=now,
-      known_key=directory.key_of(identifier), revoked=revocations)               # ConsentRefused names the rule
+      known_key=directory.key_of(identifier, now), revoked=revocations)          # ConsentRefused names the rule
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ CLOCK_SKEW_S = 300
 class KeyDirectory(Protocol):
     """Whose key is whose: an institution's enrolled subjects, or an authority for electronic identities."""
 
-    def key_of(self, identifier: bytes) -> VerifyingKey | None:
-        """The key enrolled for the normalised identifier, or None."""
+    def key_of(self, identifier: bytes, at: int) -> VerifyingKey | None:
+        """The key that was enrolled for the normalised identifier at that moment (Unix seconds), or None.
+
+        As it was then: a person who changes her key later must not turn past inquiries into forged ones.
+        """
         ...
 
 

@@ -54,11 +54,12 @@ class Person:
 class Directory:
     """The keys enrolled for these persons."""
 
-    def __init__(self, *persons: Person) -> None:
+    def __init__(self, *persons: Person, since: int = 0) -> None:
+        self._since = since
         self._keys = {person.identifier: person.key.public for person in persons}
 
-    def key_of(self, identifier: bytes) -> VerifyingKey | None:
-        return self._keys.get(identifier)
+    def key_of(self, identifier: bytes, at: int) -> VerifyingKey | None:
+        return self._keys.get(identifier) if at >= self._since else None
 
 
 def ask(person: Person, signed: SignedReceipt, **changes: Any) -> Receipt:

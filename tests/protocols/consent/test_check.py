@@ -40,8 +40,8 @@ def test_what_the_person_permits_is_covered(inquiry: Inquiry) -> None:
 
 def test_a_receipt_the_querier_signed_itself_covers_nothing() -> None:
     forged = replace(MARY.receipt(), subject_key=BANK.public).sign(BANK)
-    refused(Rule.UNKNOWN_KEY, MARY, forged, known_key=Directory(MARY).key_of(MARY.identifier))
-    refused(Rule.UNKNOWN_KEY, MARY, forged, known_key=Directory().key_of(MARY.identifier))
+    refused(Rule.UNKNOWN_KEY, MARY, forged, known_key=Directory(MARY).key_of(MARY.identifier, NOW))
+    refused(Rule.UNKNOWN_KEY, MARY, forged, known_key=Directory().key_of(MARY.identifier, NOW))
     assert ask(MARY, forged, known_key=forged.receipt.subject_key)  # were the receipt asked whose key is hers
 
 
