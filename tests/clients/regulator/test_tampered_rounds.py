@@ -21,7 +21,8 @@ from oversight_world import RUN, World, key_of
 from clients.regulator.findings import Finding
 from clients.regulator.verify import verify
 from federation.models import EVALUATION_LABEL, PublishedEvaluation, PublishedModel
-from federation.rounds.averaging import model_to_bytes
+from federation.rounds.averaging import F32, F64, model_to_bytes
+from federation.rounds.rule import Averaging
 
 MODEL, EVALUATION, CARD = f"runs/{RUN}/model.json", f"runs/{RUN}/evaluation.json", f"runs/{RUN}/card.json"
 
@@ -206,6 +207,26 @@ def test_a_plan_that_is_not_the_one_logged(tmp_path: Path) -> None:
     assert changed != honest().documents[path]
     world = replace(honest(), documents={**honest().documents, path: changed})
     assert at_nine(world, tmp_path).where == path
+
+
+def test_a_shifted_average_passes_every_step_and_only_the_updates_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The coordinator adds 3.0 to every parameter after each average, under the true hashes of what it was sent."""
+    follow = Averaging.follow
+
+    def shifted(rule: Averaging, number: int, model: F32, combined: F64) -> F32:
+        return follow(rule, number, model, combined) + np.float32(3.0)
+
+    federation = Federation()
+    federation.enrol()
+    with monkeypatch.context() as lying:
+        lying.setattr(Averaging, "follow", shifted)
+        federation.run(make_plan())
+    world = World(tuple(federation.entries), federation.documents)
+    assert verify(world.export(tmp_path / "export.zip"), world.policy()).holds
+    averaged, published = (PublishedModel.read(each.documents[f"runs/{RUN}/model.json"]) for each in (honest(), world))
+    assert np.allclose(published.vector - averaged.vector, 6.0)  # of two rounds
 
 
 def evaluated(evaluation: PublishedEvaluation) -> bytes:
