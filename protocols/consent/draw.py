@@ -170,6 +170,8 @@ def rate_for(forged: int, chance: float) -> int:
     if forged < 1 or not 0 < chance < 1:
         raise MessageError("chance", got=f"{chance} of {forged}", expected="0 < chance < 1, of one or more")
     rate = min(MILLION, ceil(-MILLION * expm1(log1p(-chance) / forged)))
-    while detection(forged, rate) < chance:
+    while detection(forged, rate) < chance:  # the estimate may be a step off, either way
         rate += 1
+    while rate > 1 and detection(forged, rate - 1) >= chance:
+        rate -= 1
     return rate

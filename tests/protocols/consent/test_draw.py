@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from consent_world import drawn_bytes
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from protocols.consent.draw import (
@@ -103,6 +103,7 @@ def test_the_chance_to_find_ten_forgeries_among_500(of_500: int, chance: float) 
 
 
 @given(forged=st.integers(1, 1000), chance=st.floats(0.001, 0.9999))
+@example(forged=1, chance=0.0010000000000000002)
 @settings(max_examples=100, deadline=None)
 def test_the_rate_for_a_chance_is_the_smallest(forged: int, chance: float) -> None:
     rate = rate_for(forged, chance)
