@@ -43,6 +43,8 @@ class BlindModel:
             raise MessageError("part_of", got=sorted(set(self.part_of)), expected="every part from 0 on")
         if not all(math.isfinite(weight) for weight in self.weights):
             raise MessageError("weights", got="a weight that is no number", expected="finite log-odds")
+        if not math.isfinite(self.intercept):
+            raise MessageError("terms.intercept", got=self.intercept, expected="finite log-odds")
         terms = self.terms()
         sizes = np.zeros(terms.parts)
         np.add.at(sizes, list(self.part_of), np.abs(self.units) * float(self.bound))

@@ -14,8 +14,8 @@ requester knows; its other coefficients are other combinations of the weights):
    it holds: features out of bounds, several in one, or values hidden below the scale.
 
 With a b that is no encryption of zero a requester's values are wrong, and each tells as many bits about u instead: u
-has 6,492. Past some hundred applicants in one request (28 - flood bits each) that is no bound; there `Quota.may_extract`
-has said already that the weights are not protected.
+has 6,492. Past some hundred values in one request that is no bound; there `Quota.may_extract` has said already that
+the weights are not protected.
 """
 
 from __future__ import annotations

@@ -1,0 +1,189 @@
+"""A lender that wants the weights: each attack succeeds with its check off, and fails with it on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from blind_world import drawn_model, owner, scored, source
+from blind_world import plain_parts as plain
+from sympy.polys.domains import ZZ
+from sympy.polys.matrices import DomainMatrix
+
+from protocols.blind import Answer, BlindClient, BlindModel, BlindScorer, MemoryCount, Quota, QuotaError, Request
+from protocols.blind.messages import SCALE_BITS
+from protocols.blind.ring import Polynomial, noise, ternary, times, uniform
+
+FEATURES, PARTS = 20, 4
+MODEL = drawn_model(FEATURES, PARTS, flood=14)
+
+
+def granted(quota: Quota) -> tuple[np.ndarray, np.ndarray]:
+    """Units vectors asked until the quota ends: features int[answers, 20], parts float[answers, 4]."""
+    scorer, asked, found = owner(MODEL, quota), [], []
+    for row in np.eye(FEATURES, dtype=int):
+        pending, request = BlindClient(MODEL.terms(), source(len(asked))).ask([row])
+        try:
+            found.append(pending.open(scorer.answer(f"lender-{len(asked)}", request)).parts[0])
+        except QuotaError:
+            break
+        asked.append(row)
+    return np.array(asked), np.array(found)
+
+
+def solutions(part: int, asked: np.ndarray) -> np.ndarray:
+    """A basis of the changes to a part's weights that none of the answers shows."""
+    members = np.array(MODEL.part_of) == part
+    _, sizes, rows = np.linalg.svd(asked[:, members])
+    return rows[(sizes > 1e-9).sum() :]
+
+
+def test_with_the_quota_off_every_weight_is_recovered() -> None:
+    asked, found = granted(Quota.extractable(FEATURES))
+    weights = np.linalg.lstsq(asked.astype(float), found.sum(axis=1), rcond=None)[0]
+    assert np.abs(weights - np.array(MODEL.weights)).max() < PARTS * 2.0**-7  # flood 14 is off by at most 1/128 a part
+    assert all(solutions(part, asked).size == 0 for part in range(PARTS))
+
+
+def test_with_it_on_every_part_fits_other_weights_as_well() -> None:
+    asked, found = granted(Quota.below(MODEL))
+    assert len(asked) == 4
+    for part in range(PARTS):
+        hidden = solutions(part, asked)
+        assert len(hidden) >= 1
+        members = np.flatnonzero(np.array(MODEL.part_of) == part)
+        other = np.array(MODEL.weights)
+        other[members] += 3 * hidden[0]
+        again = plain(replace(MODEL, weights=tuple(other.tolist())), asked)
+        assert np.abs(again - found).max() < 2.0**-7 + 2.0**-16
+
+
+def test_one_packed_request_is_not_one_answer() -> None:
+    everything = np.eye(FEATURES, dtype=int)
+    taken = scored(MODEL, everything, owner(MODEL, Quota.extractable(FEATURES))).parts.sum(axis=1)
+    assert np.abs(taken - np.array(MODEL.weights)).max() < PARTS * 2.0**-7
+    with pytest.raises(QuotaError):
+        scored(MODEL, everything, owner(MODEL, Quota.below(MODEL)))
+
+
+class Undrowned(BlindScorer):
+    """An owner without step 2: its c1 is a sum of c1s that the requester knows, times the weights."""
+
+    def _drown(self, request: Request, c0: Polynomial, c1: Polynomial) -> tuple[Polynomial, Polynomial]:
+        return c0, c1
+
+
+def read_off(kind: type[BlindScorer], model: BlindModel) -> list[int]:
+    """The shortest vector that explains c1 of ONE answer: small weights times known numbers, 16 bits left out.
+
+    A hidden number problem (Boneh and Venkatesan, CRYPTO 1996), by LLL; in units of 2^-20 log-odds, up to sign.
+    """
+    _, data = BlindClient(model.terms(), source(8)).ask([[1] * len(model.weights)])
+    request = Request.decode(data, model.terms())
+    scorer = kind(model, Quota.extractable(1), MemoryCount(), source(9))
+    answer = Answer.decode(scorer.answer("lender-a", data), model.terms(), 1)
+    known, at, features = uniform(request.seed, 1), range(1000, 1006), len(model.weights)
+    rows = [[int(known[row + place]) for row in at] + [0] * place for place in range(features)]
+    rows = [row + [0] * (len(at) + features + 1 - len(row)) for row in rows]
+    for place in range(features):
+        rows[place][len(at) + place] = 1
+    rows.append([-int(answer.c1[row]) for row in at] + [0] * features + [2**20])
+    rows += [
+        [2**64 * (place == column) for column in range(len(at))] + [0] * (features + 1) for place in range(len(at))
+    ]
+    reduced = DomainMatrix([[ZZ(value) for value in row] for row in rows], (len(rows), len(rows[0])), ZZ).lll()
+    shortest = next((row for row in reduced.to_list() if abs(int(row[-1])) == 2**20), [ZZ(0)] * len(rows[0]))
+    sign = 1 if int(shortest[-1]) > 0 else -1
+    return [sign * int(value) for value in shortest[len(at) : -1]]
+
+
+def test_without_drowning_one_answer_gives_every_weight() -> None:
+    model = drawn_model(3, 1, seed=5)
+    assert read_off(Undrowned, model) == model.units.tolist()
+    assert read_off(BlindScorer, model) != model.units.tolist()
+
+
+def test_the_coefficients_that_are_not_sent_hold_every_weight() -> None:
+    """An indicator of the first feature; its shifts by the other features stand beside the released coefficient."""
+    model = drawn_model(FEATURES, 1)
+    client = BlindClient(model.terms(), source(10))
+    pending, data = client.ask([[1] + [0] * (FEATURES - 1)])
+    request, scorer = Request.decode(data, model.terms()), owner(model)
+    c0, c1 = scorer._drown(request, *scorer._combine(request))
+    phase = (c0 + times(c1, pending._secret)).astype(np.int64)  # type: ignore[arg-type]
+    all_of_it = np.rint(phase / 2.0**SCALE_BITS)
+    assert (-all_of_it[-np.arange(1, FEATURES)]).tolist() == model.units[1:].tolist()
+    answer = Answer.decode(scorer.answer("lender-a", data), model.terms(), 1)
+    assert answer.values.size == 1
+
+
+def forged(model: BlindModel, features: list[int]) -> float:
+    """The one value of an answer to a request that encrypts what no client would."""
+    client = BlindClient(model.terms(), source(11))
+    pending, data = client.ask([[0] * len(features)])
+    request = Request.decode(data, model.terms())
+    column = np.zeros(4096, dtype=np.int64)
+    column[: len(features)] = features
+    hostile = request.columns + (column.astype(np.uint64) << np.uint64(SCALE_BITS))
+    answer = owner(model).answer("lender-a", replace(request, columns=hostile).encode(model.terms()))
+    return float(pending.open(answer).parts[0, 0])
+
+
+@pytest.mark.parametrize(("flood", "told"), [(0, True), (20, False)])
+def test_two_weights_in_one_value_are_told_apart_only_as_far_as_its_bits_reach(flood: int, told: bool) -> None:
+    """Weights of 13 bits, one shifted by 14: 27 bits fit a value without noise; with 2^20 of it, 8 are left."""
+    weights = (5000 / 2**20, 3001 / 2**20)
+    model = BlindModel(weights, (0, 0), flood=flood)
+    value = forged(model, [1, 2**14]) * 2**20
+    high = round(value / 2**14)
+    found = (round(value - high * 2**14), high)
+    assert (found == (5000, 3001)) is told
+    assert model.terms().bits == (28 if told else 8)
+
+
+def test_what_a_request_hides_below_the_scale_is_drowned_too() -> None:
+    """A feature of 2^-9 of a unit moves a value by less than a unit: read with little noise, drowned with more."""
+
+    def moved(flood: int) -> float:
+        model = BlindModel((64.0,), (0,), flood=flood)
+        client, scorer, gaps = BlindClient(model.terms(), source(12)), owner(model), []
+        for _ in range(40):
+            pending, data = client.ask([[0]])
+            request = Request.decode(data, model.terms())
+            hostile = request.columns.copy()
+            hostile[0, 0] += np.uint64(1 << SCALE_BITS - 9)
+            answer = scorer.answer("lender-a", replace(request, columns=hostile).encode(model.terms()))
+            gaps.append(pending.open(answer).parts[0, 0])
+        return float(np.abs(np.array(gaps) - 2.0**-3).max())
+
+    assert moved(0) < 2.0**-20
+    assert 2.0**-5 < moved(17) <= 2.0**-4 + 2.0**-20
+
+
+def test_answers_to_one_request_share_nothing_that_cancels() -> None:
+    model = drawn_model(FEATURES, 1)
+    _, data = BlindClient(model.terms(), source(13)).ask([[1] * FEATURES])
+    scorer = owner(model)
+    first, second = (Answer.decode(scorer.answer("lender-a", data), model.terms(), 1).c1 for _ in range(2))
+    gap = (first - second).astype(np.int64).astype(float) / 2.0**63
+    assert abs(gap.mean()) < 0.05
+    assert gap.std() == pytest.approx(3**-0.5, rel=0.05)  # uniform, as ring-LWE says
+    undrowned = Undrowned(model, Quota.extractable(2), MemoryCount(), source(14))
+    once, again = (Answer.decode(undrowned.answer("lender-a", data), model.terms(), 1).c1 for _ in range(2))
+    assert np.array_equal(once, again)
+
+
+def test_the_drowning_sample_has_its_noise() -> None:
+    """c1 - a u is noise, not zero: without it, u would follow from linear algebra, and the weights from u."""
+    model = BlindModel((0.0,), (0,), flood=0)
+    _, data = BlindClient(model.terms(), source(15)).ask([[1]])
+    request = Request.decode(data, model.terms())
+    scorer = BlindScorer(model, Quota.extractable(1), MemoryCount(), source(16))
+    _, c1 = scorer._drown(request, *scorer._combine(request))
+    replay = source(16)
+    u = ternary(replay)
+    noise(replay)
+    left = (c1 - times(uniform(request.seed, 0), u)).astype(np.int64)
+    assert 0 < abs(left).max() <= 21
+    assert left.var() == pytest.approx(10.5, rel=0.15)

@@ -1,0 +1,85 @@
+"""What may be asked in a model's life."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from blind_world import drawn_model, source
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.blind import BlindClient, BlindModel, BlindScorer, MemoryCount, Quota, QuotaError, Spent
+from protocols.errors import MessageError
+
+MODEL = drawn_model(20, 4)  # five features a part
+
+
+def ask(scorer: BlindScorer, requester: str, applicants: int, model: BlindModel = MODEL) -> None:
+    _, request = BlindClient(model.terms(), source(0)).ask(np.ones((applicants, 20), dtype=int))
+    scorer.answer(requester, request)
+
+
+def test_the_smallest_part_sets_the_limit() -> None:
+    assert Quota.below(MODEL) == Quota(4, 4)
+    uneven = BlindModel((0.1,) * 6, (0, 0, 0, 0, 1, 1))
+    assert Quota.below(uneven).lifetime == 1
+    with pytest.raises(MessageError, match=r"quota\.lifetime"):
+        Quota.below(BlindModel((0.1, 0.1), (0, 1)))
+
+
+def test_an_owner_cannot_start_with_a_quota_that_gives_the_weights_away_unless_it_says_so() -> None:
+    with pytest.raises(MessageError, match=r"quota\.lifetime"):
+        BlindScorer(MODEL, Quota(5, 1), MemoryCount(), source(0))
+    BlindScorer(MODEL, Quota(4, 1), MemoryCount(), source(0))
+    BlindScorer(MODEL, Quota.extractable(5), MemoryCount(), source(0))
+
+
+def test_a_packed_request_is_charged_for_every_applicant() -> None:
+    scorer = BlindScorer(MODEL, Quota(4, 4), MemoryCount(), source(0))
+    ask(scorer, "lender-a", 3)
+    with pytest.raises(QuotaError, match=r"quota\.lifetime: got 5, expected at most 4"):
+        ask(scorer, "lender-a", 2)
+    ask(scorer, "lender-a", 1)  # a refusal costs nothing
+
+
+def test_requesters_that_pool_their_answers_share_the_lifetime() -> None:
+    scorer = BlindScorer(MODEL, Quota(4, 3), MemoryCount(), source(0))
+    ask(scorer, "lender-a", 3)
+    with pytest.raises(QuotaError, match=r"quota\.requester"):
+        ask(scorer, "lender-a", 1)
+    ask(scorer, "lender-b", 1)
+    with pytest.raises(QuotaError, match=r"quota\.lifetime"):
+        ask(scorer, "lender-c", 1)
+
+
+def test_the_count_belongs_to_the_model_and_survives_a_new_scorer() -> None:
+    count, other = MemoryCount(), drawn_model(20, 4, seed=1)
+    ask(BlindScorer(MODEL, Quota(4, 4), count, source(0)), "lender-a", 4)
+    with pytest.raises(QuotaError):
+        ask(BlindScorer(MODEL, Quota(4, 4), count, source(1)), "lender-a", 1)
+    ask(BlindScorer(other, Quota(4, 4), count, source(2)), "lender-a", 4, other)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 9))))
+def test_no_order_of_requests_passes_a_limit(lifetime: int, share: int, asked: list[tuple[str, int]]) -> None:
+    quota, count = Quota(lifetime, min(lifetime, share)), MemoryCount()
+    granted = dict.fromkeys("abc", 0)
+    for requester, applicants in asked:
+        fits = sum(granted.values()) + applicants <= quota.lifetime
+        fits = fits and granted[requester] + applicants <= quota.per_requester
+        if fits:
+            count.charge(b"m", requester, applicants, quota)
+            granted[requester] += applicants
+        else:
+            with pytest.raises(QuotaError):
+                count.charge(b"m", requester, applicants, quota)
+
+
+@pytest.mark.parametrize(("lifetime", "share"), [(0, 0), (4, 5), (4, 0), (True, True), (-1, -1)])
+def test_quotas_that_cannot_hold_are_refused(lifetime: int, share: int) -> None:
+    with pytest.raises(MessageError):
+        Quota(lifetime, share)
+
+
+def test_after_states_both_counts() -> None:
+    assert Quota(9, 5).after(Spent(3, 1), 4) == Spent(7, 5)
