@@ -54,7 +54,7 @@ def measure(features: int, parts: int, applicants: int, repeats: int) -> dict[st
     times: dict[str, list[float]] = {"ask": [], "server": [], "open": []}
     errors, moved = [], []
     for flood in (0, FLOOD_BITS):  # without noise, and with that of the default
-        model = BlindModel(tuple(weights.tolist()), part_of, intercept=-2.0, flood=flood)
+        model = BlindModel(tuple(weights.tolist()), part_of, secrets.token_bytes(16), intercept=-2.0, flood=flood)
         scorer = BlindScorer(model, quota, MemoryCount(), secrets.token_bytes)
         client = BlindClient(model.terms(), secrets.token_bytes)
         for _ in range(repeats):

@@ -1,7 +1,7 @@
 """Blind scoring: a lender that is no member sends encrypted features, and opens a score whose model stays its owner's.
 
 >>> import secrets
->>> model = BlindModel(weights=(0.5, -0.25, 1.0), part_of=(0, 0, 1), intercept=-2.0)
+>>> model = BlindModel(weights=(0.5, -0.25, 1.0), part_of=(0, 0, 1), salt=secrets.token_bytes(16), intercept=-2.0)
 >>> client = BlindClient(model.terms(), secrets.token_bytes)
 >>> pending, request = client.ask([[1, 1, 0]])
 >>> scorer = BlindScorer(model, Quota.extractable(3), MemoryCount(), secrets.token_bytes)

@@ -13,6 +13,7 @@ from protocols.canonical import JSON, canonical, digest
 from protocols.errors import MessageError
 
 MODEL_LABEL = "fedscore/v1/blind/model"
+SALT_BYTES = 16
 
 
 @dataclass(frozen=True)
@@ -21,22 +22,24 @@ class BlindModel:
 
     weights    log-odds for each unit of a feature; secret, and left out of the repr
     part_of    the part, 0 and up, every one of which has a feature
+    salt       16 secret random bytes or more, kept with the weights: without them the model's name confirms guesses
     intercept  log-odds; published with the terms, since an application of zeros tells it
     bound      largest |x| of an encoded feature: 1 for indicators of bins
     flood      bits of a value drowned in noise: an answer is off by at most 2^(flood - 21) and tells 28 - flood bits
-    salt       secret bytes that hide the weights behind the identity of the model
 
     Raises MessageError naming the number that does not fit.
     """
 
     weights: tuple[float, ...] = field(repr=False)
     part_of: tuple[int, ...]
+    salt: bytes = field(repr=False)
     intercept: float = 0.0
     bound: int = 1
     flood: int = FLOOD_BITS
-    salt: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
+        if len(self.salt) < SALT_BYTES:
+            raise MessageError("salt", got=f"{len(self.salt)} bytes", expected=f"at least {SALT_BYTES}")
         if not self.weights or len(self.part_of) != len(self.weights):
             raise MessageError("part_of", got=len(self.part_of), expected=f"{len(self.weights)} features, at least 1")
         if set(self.part_of) != set(range(max(self.part_of) + 1)):
@@ -71,7 +74,7 @@ class BlindModel:
         )
 
     def identity(self) -> bytes:
-        """32 bytes that name the model; with a random salt they are no oracle for guesses of the weights."""
+        """32 bytes that name the model; whoever lacks the salt cannot hold guesses of the weights against them."""
         fields: dict[str, JSON] = {
             "weights": list(self.weights),
             "part_of": list(self.part_of),

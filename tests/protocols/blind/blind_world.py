@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 from protocols.blind import BlindClient, BlindModel, BlindScorer, MemoryCount, Quota, Scores
 from protocols.blind.ring import Random
 
+SALT = bytes(range(16))
+
 
 def source(seed: int) -> Random:
     return np.random.default_rng(seed).bytes
@@ -16,7 +18,7 @@ def source(seed: int) -> Random:
 def drawn_model(features: int, parts: int, *, seed: int = 0, flood: int = 0, bound: int = 1) -> BlindModel:
     weights = np.random.default_rng(seed).normal(size=features) * min(0.3, 60 / features)
     part_of = tuple(index % parts for index in range(features))
-    return BlindModel(tuple(weights.tolist()), part_of, intercept=-1.5, flood=flood, bound=bound)
+    return BlindModel(tuple(weights.tolist()), part_of, SALT, intercept=-1.5, flood=flood, bound=bound)
 
 
 def owner(model: BlindModel, quota: Quota | None = None, seed: int = 1) -> BlindScorer:

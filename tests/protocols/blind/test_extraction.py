@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from blind_world import drawn_model, owner, scored, source
+from blind_world import SALT, drawn_model, owner, scored, source
 from blind_world import plain_parts as plain
 from sympy.polys.domains import ZZ
 from sympy.polys.matrices import DomainMatrix
@@ -134,7 +134,7 @@ def forged(model: BlindModel, features: list[int]) -> float:
 def test_two_weights_in_one_value_are_told_apart_only_as_far_as_its_bits_reach(flood: int, told: bool) -> None:
     """Weights of 13 bits, one shifted by 14: 27 bits fit a value without noise; with 2^20 of it, 8 are left."""
     weights = (5000 / 2**20, 3001 / 2**20)
-    model = BlindModel(weights, (0, 0), flood=flood)
+    model = BlindModel(weights, (0, 0), SALT, flood=flood)
     value = forged(model, [1, 2**14]) * 2**20
     high = round(value / 2**14)
     found = (round(value - high * 2**14), high)
@@ -146,7 +146,7 @@ def test_what_a_request_hides_below_the_scale_is_drowned_too() -> None:
     """A feature of 2^-9 of a unit moves a value by less than a unit: read with little noise, drowned with more."""
 
     def moved(flood: int) -> float:
-        model = BlindModel((64.0,), (0,), flood=flood)
+        model = BlindModel((64.0,), (0,), SALT, flood=flood)
         client, scorer, gaps = BlindClient(model.terms(), source(12)), owner(model), []
         for _ in range(40):
             pending, data = client.ask([[0]])
@@ -176,7 +176,7 @@ def test_answers_to_one_request_share_nothing_that_cancels() -> None:
 
 def test_the_drowning_sample_has_its_noise() -> None:
     """c1 - a u is noise, not zero: without it, u would follow from linear algebra, and the weights from u."""
-    model = BlindModel((0.0,), (0,), flood=0)
+    model = BlindModel((0.0,), (0,), SALT, flood=0)
     _, data = BlindClient(model.terms(), source(15)).ask([[1]])
     request = Request.decode(data, model.terms())
     scorer = BlindScorer(model, Quota.extractable(1), MemoryCount(), source(16))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from blind_world import drawn_model, source
+from blind_world import SALT, drawn_model, source
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,10 +21,10 @@ def ask(scorer: BlindScorer, requester: str, applicants: int, model: BlindModel 
 
 def test_the_smallest_part_sets_the_limit() -> None:
     assert Quota.below(MODEL) == Quota(4, 4)
-    uneven = BlindModel((0.1,) * 6, (0, 0, 0, 0, 1, 1))
+    uneven = BlindModel((0.1,) * 6, (0, 0, 0, 0, 1, 1), SALT)
     assert Quota.below(uneven).lifetime == 1
     with pytest.raises(MessageError, match=r"quota\.lifetime"):
-        Quota.below(BlindModel((0.1, 0.1), (0, 1)))
+        Quota.below(BlindModel((0.1, 0.1), (0, 1), SALT))
 
 
 def test_an_owner_cannot_start_with_a_quota_that_gives_the_weights_away_unless_it_says_so() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from blind_world import drawn_model, owner, plain_parts, scored, source
+from blind_world import SALT, drawn_model, owner, plain_parts, scored, source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +37,7 @@ def test_the_limits_of_a_request(features: int, parts: int, applicants: int) -> 
 
 
 def test_a_model_at_the_edge_of_its_range_does_not_wrap() -> None:
-    model = BlindModel((127.9, -127.9), (0, 1), flood=0)
+    model = BlindModel((127.9, -127.9), (0, 1), SALT, flood=0)
     assert scored(model, [[1, 1], [-1, -1]]).parts == pytest.approx(np.array([[127.9, -127.9], [-127.9, 127.9]]))
 
 
@@ -118,13 +118,16 @@ def test_features_that_are_no_encoding_are_refused(values: object, field: str) -
         ({"bound": 0}, "terms.bound"),
         ({"flood": 25}, "terms.flood"),
         ({"intercept": float("inf")}, "terms.intercept"),
-        ({"salt": b""}, None),
+        ({"salt": SALT[:15]}, "salt"),
+        ({}, None),
     ],
 )
 def test_models_that_do_not_fit_are_refused(fields: dict[str, object], named: str | None) -> None:
-    given_fields = {"weights": (0.5, 0.25), "part_of": (0, 1), **fields}
+    given_fields = {"weights": (0.5, 0.25), "part_of": (0, 1), "salt": SALT, **fields}
     if named is None:
-        assert "0.25" not in repr(BlindModel(**given_fields))  # type: ignore[arg-type]
+        shown = repr(BlindModel(**given_fields))  # type: ignore[arg-type]
+        assert "0.25" not in shown
+        assert "salt" not in shown
         return
     with pytest.raises(MessageError) as refused:
         BlindModel(**given_fields)  # type: ignore[arg-type]
