@@ -12,7 +12,7 @@ both, so that joint decryption gives the identity for her leaves and, for all ot
 nothing of whom they are about. Chaum-Pedersen proofs (`protocols.oprf.dleq`) tie each z to both halves, and each
 decryption to the holder's public key: a holder that hides or invents a match is named.
 
-Whether the person may ask is for each holder to find out before it takes part: she proves who she is.
+Whether it is the person who asks, each holder finds out before it takes part (`protocols.consent.tag_request`).
 """
 
 from __future__ import annotations
