@@ -180,10 +180,20 @@ def test_the_drowning_sample_has_its_noise() -> None:
     _, data = BlindClient(model.terms(), source(15)).ask([[1]])
     request = Request.decode(data, model.terms())
     scorer = BlindScorer(model, Quota.extractable(1), MemoryCount(), source(16))
-    _, c1 = scorer._drown(request, *scorer._combine(request))
+    c0, c1 = scorer._drown(request, *scorer._combine(request))
     replay = source(16)
     u = ternary(replay)
     noise(replay)
-    left = (c1 - times(uniform(request.seed, 0), u)).astype(np.int64)
-    assert 0 < abs(left).max() <= 21
-    assert left.var() == pytest.approx(10.5, rel=0.15)
+    for drowned, key in ((c0, request.mask), (c1, uniform(request.seed, 0))):
+        left = (drowned - times(key, u)).astype(np.int64)
+        assert 0 < abs(left).max() <= 21
+        assert left.var() == pytest.approx(10.5, rel=0.15)
+
+
+def test_every_ciphertext_of_a_request_has_its_noise() -> None:
+    """Without it the owner divides by a and has the secret, and with it the features."""
+    pending, data = BlindClient(MODEL.terms(), source(17)).ask([[0] * FEATURES])
+    request = Request.decode(data, MODEL.terms())
+    for index, c0 in enumerate((request.mask, *request.columns)):
+        phase = c0 + times(uniform(request.seed, index), pending._secret)  # type: ignore[arg-type]
+        assert phase.astype(np.int64).var() == pytest.approx(10.5, rel=0.15)

@@ -85,6 +85,8 @@ def test_messages_survive_a_round_trip_and_have_the_size_they_say(applicants: in
     assert len(answer) == answer_bytes(TERMS, applicants)
     opened = Answer.decode(answer, TERMS, applicants)
     assert replace(opened, applicants=applicants).encode(TERMS) == answer
+    assert set((opened.c1 % 2**16).tolist()) == {2**15}  # the middle of what was left out, so that no value is biased
+    assert set((opened.values % 2**32).ravel().tolist()) == {2**31}
 
 
 def test_terms_survive_a_round_trip() -> None:
