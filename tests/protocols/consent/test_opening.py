@@ -169,6 +169,15 @@ def test_whatever_a_querier_signs_as_its_opening_is_its_own_fault(data: bytes) -
     assert judge(logged.leaf, BANK.public, SignedOpening(logged.leaf.hash, data, key), TERMS).rule is Rule.MALFORMED
 
 
+def test_an_opening_that_names_two_leaves_is_malformed() -> None:
+    logged = log(MARY, MARY.signed())
+    payload = replace(logged.opening, leaf_hash=bytes(32)).encode()
+    signature = BANK.sign("fedscore/v1/consent/opening", logged.leaf.hash + payload)
+    assert judge(logged.leaf, BANK.public, SignedOpening(logged.leaf.hash, payload, signature), TERMS).rule is (
+        Rule.MALFORMED
+    )
+
+
 @pytest.mark.parametrize(
     "change",
     [{"version": 2}, {"salt": "00"}, {"blind": "00" * 32}, {"identifier": ""}, {"identifier": "0g"}, {"extra": 1}],

@@ -160,11 +160,46 @@ def of_the_other_holder(run: Run) -> Step:
     return run.steps[0]
 
 
+def proved(run: Run, context: bytes) -> Step:
+    """True, but for the context the proof is bound to."""
+    (left, right), z = run.steps[0].pairs[0], random_scalar(RANDOM)
+    first, second = multiply(z, left), multiply(z, right)
+    return Step(((first, second),), (prove(z, left, first, [right], [second], RANDOM, context=context),))
+
+
+def proved_by_another(run: Run) -> Step:
+    return proved(run, run.test.context("blind", "ombudsman"))
+
+
+def proved_for_another_session(run: Run) -> Step:
+    return proved(run, replace(run.test, session=bytes(32)).context("blind", "regulator"))
+
+
+def proved_as_another_step(run: Run) -> Step:
+    return proved(run, run.test.context("decrypt", "regulator"))
+
+
+CHEATS: list[Altered] = [
+    other_half,
+    unequal_z,
+    of_another_session,
+    of_the_other_holder,
+    proved_by_another,
+    proved_for_another_session,
+    proved_as_another_step,
+]
+
+
 def identity(run: Run) -> Step:
     return replace(run.steps[1], pairs=((bytes(32), bytes(32)),))
 
 
-@pytest.mark.parametrize("cheat", [other_half, unequal_z, of_another_session, of_the_other_holder, identity])
+def test_a_step_proved_in_its_own_context_is_followed() -> None:
+    run = Run(question([MARY]))
+    assert follow(run.test, [run.steps[0], proved(run, run.test.context("blind", "regulator"))])
+
+
+@pytest.mark.parametrize("cheat", [*CHEATS, identity])
 def test_a_blinding_that_hides_a_match_names_its_holder(cheat: Altered) -> None:
     run = Run(question([MARY]))
     assert run.found == (True,)
