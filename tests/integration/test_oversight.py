@@ -26,6 +26,7 @@ from federation.ledger import read_ledger
 from federation.oversight.members import Roster
 from federation.oversight.reservations import read_logged
 from federation.oversight.rounds import RoundStatement
+from federation.runtime.processes import UNUSABLE
 from federation.synthetic.population import PopulationSpec
 from federation.synthetic.tables import Population, write_population
 from protocols.transparency import Statement, leaf_hash, read_entry, verify_inclusion
@@ -197,7 +198,7 @@ def test_a_node_with_an_old_ledger_does_not_start(watched: Watched, tmp_path: Pa
     """The log is away: what is kept beside the ledger is enough. Nothing is written into the old copy."""
     home = restored(watched, tmp_path / "alpha", whole=False)
     size = ledger_size(home)
-    assert start_node(home).wait(150) == 1
+    assert start_node(home).wait(150) == UNUSABLE
     assert '"event":"ledger is behind the log, see docs operations"' in (home.logs / "node.jsonl").read_text()
     assert ledger_size(home) == size
 
@@ -207,9 +208,9 @@ def test_a_home_restored_whole_is_stopped_by_the_log(watched: Watched, tmp_path:
     command = [sys.executable, "-m", "server.membership_process", str(watched.coordinator.path)]
     log = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        assert start_node(home).wait(200) == 1
+        assert start_node(home).wait(200) == UNUSABLE
     finally:
         log.terminate()
         log.wait(20)
     assert OversightFolder(home.path).included() is not None
-    assert start_node(home).wait(150) == 1  # and from now on without the log
+    assert start_node(home).wait(150) == UNUSABLE  # and from now on without the log
