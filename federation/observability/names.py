@@ -142,7 +142,8 @@ CODES = _words(
     # federation.rounds.Code
     "unreadable unsigned wrongly_signed not_a_member wrong_plan wrong_round late not_finite wrong_shape oversized",
     "unknown_kind unsigned_plan not_approved approval_pending outside_policy wrong_catalogue wrong_bundle plan_expired",
-    "another_model attempts_spent budget_exceeded log_unavailable no_beacon internal duplicate wrong_model unlogged",
+    "another_model attempts_spent budget_exceeded log_unavailable no_beacon no_masks internal duplicate wrong_model",
+    "unlogged",
     "wrong_reservation transport refused bundle_not_allowed",
     # federation.enrolment.Code
     "wrong_proof other_authority other_catalogue stale name_taken key_taken replayed wrong_fingerprint wrong_state",

@@ -38,6 +38,7 @@ from federation.training import Recipe, initial_parameters
 from protocols.envelope import read_envelope, seal
 from protocols.wire import training_pb2
 from protocols.wire.training_pb2 import Envelope, HelloRequest, Phase, PlanApproval, PlanProposal, Refusal, RoundRequest
+from server.oversight.recorder import Recorder
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -161,9 +162,10 @@ def victim(tmp_path: Path) -> Iterator[Victim]:
         caps=CapSettings(),
         written=datetime(2030, 1, 1, tzinfo=UTC),
     )
-    with served_log(tmp_path, COORDINATOR) as (world, _):
+    with served_log(tmp_path, COORDINATOR) as (world, log):
         home = InstitutionHome.create(tmp_path / "home", text)
         world.enrol(home)
+        Recorder(log.host.store, log.host.roster, world.store.admitted, COORDINATOR).tick()
         home.accept_bundle(BUNDLE)
         table().write_csv(home.data)
         made = Victim(home, tmp_path)

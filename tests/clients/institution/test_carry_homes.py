@@ -6,6 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -15,6 +16,7 @@ from clients.institution.home import InstitutionHome
 from federation.errors import BudgetExceeded, ConfigurationError, LedgerError
 from federation.ledger import Ledger, Release
 from federation.privacy.event import GaussianEvent
+from federation.synthetic import Population, PopulationSpec
 
 RUNNER = CliRunner(env={"COLUMNS": "200", "FEDSCORE_HOME": ""})
 RUN = GaussianEvent(sampling_rate=1.0, noise_multiplier=5.0, steps=1)  # about .78 at delta 1e-5
@@ -23,13 +25,13 @@ RUN = GaussianEvent(sampling_rate=1.0, noise_multiplier=5.0, steps=1)  # about .
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     file = tmp_path / "records.csv"
-    file.write_text("LIMIT_BAL,SEX,default.payment.next.month\n" + "20000,1,0\n" * 123)
+    Population.draw(PopulationSpec(persons=123, institutions=1), np.random.default_rng(1)).table(0).write_csv(file)
     return file
 
 
 def init(home: Path, data: Path, *options: str) -> object:
-    arguments = ["init", "--home", str(home), "--name", "bank-a", "--catalogue", "taiwan", "--data", str(data)]
-    return RUNNER.invoke(app, [*arguments, "--cap-lifetime", "1.5", *options])
+    arguments = ["init", "--home", str(home), "--name", "bank-a", "--catalogue", "synthetic", "--data", str(data)]
+    return RUNNER.invoke(app, [*arguments, "--cap-year", "1.5", "--cap-lifetime", "1.5", *options])
 
 
 def ledger_of(home: Path) -> Ledger:

@@ -36,7 +36,8 @@ def nothing(_counter: int, _said: Said) -> None:
 
 
 def opened(store: RecordStore, names: tuple[str, ...] = NAMES) -> int:
-    members = [Candidate(name, bytes([number]).hex() * 32, 10) for number, name in enumerate(names, 1)]
+    keys = [SigningKey.from_seed(bytes([number]) * 32).public.hex for number in range(1, len(names) + 1)]
+    members = [Candidate(name, key, 10) for name, key in zip(names, keys, strict=True)]
     return open_epoch(store, KEY, members, TERMS, 1000.0, nothing).counter
 
 
@@ -88,7 +89,7 @@ def test_an_epoch_begins_when_the_last_is_closed_and_members_are_enough(store: R
 
 
 def test_nothing_is_proposed_that_no_member_could_compare(store: RecordStore) -> None:
-    members = [Candidate(name, bytes([number]).hex() * 32, 10) for number, name in enumerate(NAMES, 1)]
+    members = [Candidate(name, SigningKey.from_seed(name.encode() * 32).public.hex, 10) for name in NAMES]
     with pytest.raises(MessageError, match=r"proposal\.oversight"):
         open_epoch(store, KEY, members, replace(TERMS, oversight="00" * 32), 1000.0, nothing)
     assert store.current() is None
