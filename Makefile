@@ -11,9 +11,10 @@ export OMP_NUM_THREADS ?= 1
 # Containers set it; hundreds of processes start below, and each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# One more than there are cores: tests that start a federation wait more than they compute.
-WORKERS ?= $(shell expr $$(nproc) + 1)
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Two more than there are cores: tests that start a federation wait more than they compute.
+WORKERS ?= $(shell expr $$(nproc) + 2)
+SOAK_WORKERS ?= $(shell expr $$(nproc) + 1)
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: dev packages demo test soak lint bench protos clean
 dev: $(STAMP)
@@ -32,14 +33,14 @@ demo: dev
 
 test: dev
 	$(BIN)/coverage erase
-	$(PYTEST) -m "not soak" --cov --cov-report=term --durations=25
+	$(PYTEST) -n $(WORKERS) -m "not soak" --cov --cov-report=term --durations=25
 	$(BIN)/coverage report --include='federation/*' --fail-under=95
 	$(BIN)/coverage report --include='protocols/*' --fail-under=95
 
 # What takes minutes: the demonstration and what it left, twenty kills in one run, floods of hostile messages, timings of
 # present against absent.
 soak: demo
-	$(PYTEST) -m soak --durations=10 $$(grep -rl --include='test_*.py' 'mark\.soak' tests)
+	$(PYTEST) -n $(SOAK_WORKERS) -m soak --durations=10 $$(grep -rl --include='test_*.py' 'mark\.soak' tests)
 
 lint: dev
 	$(BIN)/ruff check .

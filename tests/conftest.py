@@ -20,9 +20,18 @@ pytest_plugins = ("postgres",)  # `database_url`: once on SQLite, once on Postgr
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start real processes come first: what takes long is not left for one worker at the end."""
-    long = {item.path for item in items if item.get_closest_marker("integration")}
-    items.sort(key=lambda item: item.path not in long)
+    """Files that start real processes wait more than they compute: spread them among the others, none at the end."""
+    files = dict.fromkeys(item.path for item in items)
+    long = list(dict.fromkeys(item.path for item in items if item.get_closest_marker("integration")))
+    short = [path for path in files if path not in long]
+    gap = max(1, 3 * len(short) // (4 * max(1, len(long))))
+    order: list[Path] = []
+    for place, path in enumerate(short):
+        if place % gap == 0 and long:
+            order.append(long.pop(0))
+        order.append(path)
+    places = {path: place for place, path in enumerate([*order, *long])}
+    items.sort(key=lambda item: places[item.path])
 
 
 @pytest.fixture(autouse=True)
