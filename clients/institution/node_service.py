@@ -209,11 +209,11 @@ def run(
     home: InstitutionHome, node: Node, ledger: Ledger, oversight: Oversight, replays: LiveReplays, monitor: Monitor
 ) -> int:
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError for a socket that cannot be bound."""
-    server = serve(node, home.socket, monitor)
     stop = threading.Event()
-    oversight.start(ledger, stop, {"replays": replays.follow})
-    for name in (signal.SIGTERM, signal.SIGINT):
+    for name in (signal.SIGTERM, signal.SIGINT):  # before anybody can know that it is up, and end it
         signal.signal(name, lambda *_: stop.set())
+    server = serve(node, home.socket, monitor)
+    oversight.start(ledger, stop, {"replays": replays.follow})
     _log.info("node ready", institution=home.name, pid=os.getpid())
     warm_behind(stop)
     attend_behind(home, stop)
