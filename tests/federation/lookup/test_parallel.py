@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -71,8 +72,13 @@ def large(number: int) -> bytes:
 
 
 def workers() -> set[psutil.Process]:
-    children = psutil.Process().children(recursive=True)
-    return {c for c in children if "resource_tracker" not in " ".join(c.cmdline())}
+    """The processes under this one that still do something: what ended, and was not waited for, is no process."""
+    alive = set()
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.ZombieProcess, psutil.NoSuchProcess):
+            if "resource_tracker" not in " ".join(child.cmdline()):
+                alive.add(child)
+    return alive
 
 
 @pytest.fixture(autouse=True)
