@@ -11,9 +11,9 @@ export OMP_NUM_THREADS ?= 1
 # Containers set it; hundreds of processes start below, and each would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Two more than there are cores: tests that start a federation wait more than they compute.
-WORKERS ?= $(shell expr $$(nproc) + 2)
-SOAK_WORKERS ?= $(shell expr $$(nproc) + 1)
+# Two more than there are cores (`nproc` alone heeds OMP_NUM_THREADS): tests that start a federation wait more than they compute.
+WORKERS ?= $(shell expr $$(nproc --all) + 2)
+SOAK_WORKERS ?= $(shell expr $$(nproc --all) + 1)
 PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 .PHONY: dev packages demo test soak lint bench protos clean
