@@ -17,6 +17,7 @@ What it quotes may come from anywhere, so it is made printable here, once.
 
 from __future__ import annotations
 
+from protocols.errors import Reduced, reduced
 from protocols.printable import printable
 
 _LIMIT = 1000  # an error may list names; what is stored or sent is cut shorter there
@@ -30,6 +31,10 @@ class FederationError(Exception):
         self.got = printable(str(got), _LIMIT)
         self.expected = printable(str(expected), _LIMIT)
         super().__init__(f"{self.where}: got {self.got}, expected {self.expected}")
+
+    def __reduce__(self) -> Reduced:
+        """Errors cross from worker processes."""
+        return reduced(self)
 
 
 class ConfigurationError(FederationError):

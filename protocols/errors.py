@@ -11,8 +11,11 @@ ProtocolError
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from protocols.printable import printable
+
+Reduced: TypeAlias = tuple[Callable[..., Exception], tuple[type[Exception], tuple[Any, ...], dict[str, Any]]]
 
 
 class ProtocolError(Exception):
@@ -24,13 +27,22 @@ class ProtocolError(Exception):
         self.expected = printable(str(expected))
         super().__init__(f"{self.field}: got {self.got}, expected {self.expected}")
 
-    def __reduce__(self) -> tuple[Callable[..., ProtocolError], tuple[type[ProtocolError], str, str, str]]:
+    def __reduce__(self) -> Reduced:
         """Errors cross from worker processes."""
-        return _again, (type(self), self.field, self.got, self.expected)
+        return reduced(self)
 
 
-def _again(kind: type[ProtocolError], field: str, got: str, expected: str) -> ProtocolError:
-    return kind(field, got=got, expected=expected)
+def reduced(error: Exception) -> Reduced:
+    """How an error is pickled whose constructor does not take its `args`: unpickled by them it would raise, and the
+    pool that waits for it would wait for ever."""
+    return _again, (type(error), error.args, dict(error.__dict__))
+
+
+def _again(kind: type[Exception], args: tuple[Any, ...], fields: dict[str, Any]) -> Exception:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 class EncodingError(ProtocolError):

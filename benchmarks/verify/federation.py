@@ -100,7 +100,10 @@ class Federation:
     def policy_values(self) -> dict[str, Any]:
         return {
             "keys": {name: key(name).public.hex for name in ("log", "coordinator", "regulator")},
-            "witnesses": [{"name": name, "key": witness(name).public.key.hex} for name in self.witnesses],
+            "witnesses": [
+                {"name": name, "key": witness(name).public.key.hex, "required": name == "regulator"}
+                for name in self.witnesses
+            ],
             "caps": {"run": CAPS.run, "year": CAPS.year, "lifetime": CAPS.lifetime, "delta": CAPS.delta},
         }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from protocols.errors import ProtocolError
 
@@ -34,11 +33,3 @@ class ConsentRefused(ProtocolError):  # noqa: N818 (the name is what the user re
     def __init__(self, rule: Rule, *, got: object, expected: object) -> None:
         self.rule = rule
         super().__init__(f"receipt, {rule}", got=got, expected=expected)
-
-    def __reduce__(self) -> Any:
-        """Errors cross from worker processes."""
-        return _again, (self.rule, self.got, self.expected)
-
-
-def _again(rule: Rule, got: str, expected: str) -> ConsentRefused:
-    return ConsentRefused(rule, got=got, expected=expected)
