@@ -14,10 +14,10 @@ from federation.enrolment import Code
 from federation.errors import Refused
 from federation.runtime import rpc
 from federation.runtime.pki import load_certificate, member_of
+from federation.runtime.rate_limit import RateLimit, origin
 from protocols.errors import SignatureError
 from server.membership import Membership
 from server.membership_store import MembershipStore
-from server.rate_limit import RateLimit, origin
 
 _REMEMBERED = 1024
 

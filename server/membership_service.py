@@ -29,6 +29,7 @@ from federation.runtime import rpc
 from federation.runtime.logging import get_logger
 from federation.runtime.pki import MEMBER_LIFETIME, load_certificate
 from federation.runtime.private_files import read_private
+from federation.runtime.rate_limit import RateLimit, origin
 from protocols.envelope import seal
 from protocols.wire import membership_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
@@ -36,7 +37,6 @@ from server.callers import Callers, count_call
 from server.home import CoordinatorHome
 from server.membership import Membership, State
 from server.membership_store import MembershipStore
-from server.rate_limit import RateLimit, origin
 
 Clock = Callable[[], datetime]
 MAX_ROSTER_BYTES = 4 * 2**20

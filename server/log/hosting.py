@@ -19,6 +19,7 @@ from federation.observability import metrics
 from federation.observability.health import beat
 from federation.runtime import http, rpc
 from federation.runtime.logging import get_logger
+from federation.runtime.rate_limit import RateLimit
 from protocols.errors import ProtocolError
 from protocols.wire import log_pb2 as wire
 from server.callers import Callers
@@ -29,7 +30,6 @@ from server.log.log_host import TICK_S, LogHost
 from server.log.log_service import WORKERS, LogService
 from server.log.log_store import LogStore
 from server.membership_store import MembershipStore
-from server.rate_limit import RateLimit
 
 FRESH_S = 1.0  # a revoked member's calls end within a second
 _LIMIT = {"burst": 2000, "per_second": 500.0}  # a proof for each leaf of an epoch, when it closes

@@ -31,13 +31,13 @@ from starlette.routing import Route
 
 from federation.errors import FederationError, LedgerError, Refused
 from federation.runtime.network import network_of
+from federation.runtime.rate_limit import RateLimit
+from federation.runtime.slots import Slots
 from protocols.errors import MessageError, ProtocolError
 from protocols.transparency import Tile, read_entry, write_bundle
 from server.log.admission import MAX_BODY_BYTES
 from server.log.documents import Documents, no_documents
 from server.log.log_host import LogHost, Which
-from server.rate_limit import RateLimit
-from server.slots import Slots
 
 MAX_WAIT_S = 60.0
 MAX_WAITING, MAX_WAITING_EACH = 64, 4  # in all, and from one address (IPv6: /64 network)

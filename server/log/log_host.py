@@ -21,13 +21,13 @@ from enum import IntEnum
 from federation.errors import Refused
 from federation.oversight.members import MEMBER, REGULATOR, Roster
 from federation.runtime.logging import get_logger
+from federation.runtime.rate_limit import RateLimit
 from protocols.errors import ProtocolError
 from protocols.signing import VerifyingKey
 from protocols.transparency import Entry, Promise, Quorum, VerifierKey, open_checkpoint, read_entry
 from server.log.admission import MAX_ENTRIES, check_member_entry, check_regulator_entry
 from server.log.chains import Chains
 from server.log.log_store import MAX_PAGE, LogStore
-from server.rate_limit import RateLimit
 
 TICK_S = 0.1
 PATIENCE_S = 5.0

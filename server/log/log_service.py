@@ -13,6 +13,7 @@ from time import monotonic
 import grpc
 
 from federation.errors import Refused
+from federation.runtime.slots import Slots
 from protocols.transparency import Entry, Tile
 from protocols.wire import log_pb2 as wire
 from server.callers import Callers
@@ -20,7 +21,6 @@ from server.log.documents import Documents, no_documents
 from server.log.log_host import LogHost, Which
 from server.log.reading import read_page, read_proof
 from server.membership import Membership
-from server.slots import Slots
 
 MAX_WAIT_S = 20.0
 _PART_BYTES = 2**20

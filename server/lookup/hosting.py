@@ -19,6 +19,7 @@ from federation.errors import FederationError
 from federation.observability import metrics
 from federation.runtime import rpc
 from federation.runtime.logging import get_logger
+from federation.runtime.rate_limit import RateLimit
 from protocols.errors import ProtocolError
 from protocols.wire import lookup_pb2 as wire
 from server.callers import Callers
@@ -35,7 +36,6 @@ from server.lookup.record_store import RecordStore
 from server.lookup.relay import Relay
 from server.lookup.relay_service import WORKERS, RelayService
 from server.membership_store import MembershipStore
-from server.rate_limit import RateLimit
 
 FRESH_S = 1.0  # a revoked member's calls end within a second
 TICK_S = 0.2

@@ -18,6 +18,7 @@ from federation.runtime import rpc
 from federation.runtime.logging import configure_process
 from federation.runtime.private_files import read_private
 from federation.runtime.processes import protect_memory
+from federation.runtime.rate_limit import RateLimit
 from protocols.wire import lookup_pb2 as wire
 from server.callers import Callers
 from server.figures import observe_pool
@@ -32,7 +33,6 @@ from server.lookup.pool_service import MAX_MESSAGE_BYTES, WORKERS, PoolService
 from server.lookup.progress import Trouble
 from server.lookup.record_store import RecordStore
 from server.membership_store import MembershipStore
-from server.rate_limit import RateLimit
 
 
 def serve(home: CoordinatorHome, stop: threading.Event) -> None:

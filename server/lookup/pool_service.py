@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 
 from federation.errors import Refused
+from federation.runtime.slots import Slots
 from protocols.lookup.context import EpochContext
 from protocols.lookup.evidence import keys_hash, sign_answer
 from protocols.wire import lookup_pb2 as wire
@@ -16,7 +17,6 @@ from server.lookup.epochs import Code
 from server.lookup.pool import Pool
 from server.lookup.pool_files import PoolFiles
 from server.lookup.record_store import EpochRecord
-from server.slots import Slots
 
 MAX_QUERIES = 64
 MAX_KEYED_QUERIES = 8

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import grpc
 
 from federation.errors import Refused
+from federation.runtime.slots import Slots
 from protocols.envelope import open_envelope
 from protocols.lookup.bound import ENROL_KIND, ENROL_POINTS, enrol_body
 from protocols.lookup.leaf import KIND as LEAF_KIND
@@ -28,7 +29,6 @@ from server.lookup.epochs import Code
 from server.lookup.progress import progress_of
 from server.lookup.record_store import EpochRecord, Said
 from server.lookup.relay import Relay, claimed_in, member_key, roster_of
-from server.slots import Slots
 
 MAX_WAIT_S = 20.0
 MAX_TICKET_S = 60.0

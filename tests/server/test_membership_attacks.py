@@ -18,6 +18,7 @@ from federation.runtime import rpc
 from federation.runtime.node_keys import new_flower_key
 from federation.runtime.pki import Authority, certificate_fingerprint, new_tls_key, signing_request
 from federation.runtime.private_files import read_private
+from federation.runtime.rate_limit import RateLimit
 from federation.runtime.rpc import Unreachable, ask, client_tls, dial
 from protocols.envelope import seal
 from protocols.errors import SignatureError
@@ -26,7 +27,6 @@ from protocols.wire import membership_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
 from server.membership import PENDING_MS, PENDING_PER_ORIGIN
 from server.membership_service import EnrolmentService
-from server.rate_limit import RateLimit
 
 SERVICES = wire.DESCRIPTOR.services_by_name
 

@@ -19,10 +19,10 @@ from federation.enrolment import Application
 from federation.errors import LedgerError, Refused
 from federation.runtime.database import open_engine, writing
 from federation.runtime.node_keys import flower_public_pem, new_flower_key
+from federation.runtime.rate_limit import MAX_CALLERS, RateLimit, origin
 from protocols.signing import SigningKey
 from server.membership import ALIVE, Membership, MembershipError, State
 from server.membership_store import MembershipStore
-from server.rate_limit import MAX_CALLERS, RateLimit, origin
 from server.registrar import FULL_CHECK_S, Registrar
 from server.runs import read_run
 from server.train_progress import notable, watching

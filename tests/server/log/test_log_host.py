@@ -31,6 +31,7 @@ from federation.errors import Refused
 from federation.ledger import Caps, Ledger
 from federation.oversight.members import MemberStatement, RegulatorStatement
 from federation.oversight.reservations import logged
+from federation.runtime.rate_limit import RateLimit
 from protocols.canonical import canonical
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.signing import SigningKey
@@ -38,7 +39,6 @@ from protocols.transparency import Entry, open_checkpoint
 from server.log import LogHost, Which
 from server.log.admission import MAX_BODY_BYTES, MEMBER_KINDS, REGULATOR_KINDS
 from server.log.log_host import PATIENCE_S, SPACING_S
-from server.rate_limit import RateLimit
 
 A = BANKS["bank-a"]
 

@@ -16,6 +16,7 @@ from log_samples import KIND, body, url_of
 from log_world import KEY, NOW, REGULATOR, WITNESSES, Witness, have_cosigned, said, world
 
 from federation.errors import ConfigurationError
+from federation.runtime.rate_limit import RateLimit
 from protocols.canonical import canonical
 from protocols.transparency import (
     Entry,
@@ -34,7 +35,6 @@ from protocols.transparency import (
 from server.log import LogHost, Which
 from server.log.hosting import serve_http
 from server.log.http import MAX_WAITING, MAX_WAITING_EACH, application
-from server.rate_limit import RateLimit
 
 SIZE = 600
 FOR_EVER = "public, max-age=31536000, immutable"
