@@ -11,7 +11,6 @@ from it, and nodes answer a repeated question with the bytes they stored.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,10 +20,10 @@ import numpy as np
 
 from federation.errors import ConfigurationError, Refused
 from federation.models import PublishedEvaluation, PublishedModel
-from federation.privacy.lattice import POINTS
 from federation.rounds.approvals import Approvals
 from federation.rounds.averaging import model_hash, model_to_bytes
 from federation.rounds.collection import Collection
+from federation.rounds.evaluation_forms import EvaluationForms
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.progress import Checkpoint
 from federation.rounds.refusals import Code, RunFailed
@@ -80,11 +79,10 @@ class RoundDriver:
     ) -> None:
         if plan.coordinator != key.public.hex:
             raise ConfigurationError("plan.coordinator", got=plan.coordinator, expected=key.public.hex)
-        if plan.privacy.evaluation_multiplier is not None and not evaluation_size:
-            raise ConfigurationError("evaluation_size", got=evaluation_size, expected="the evaluation's length")
         self._plan, self._store, self._key = plan, store, key
         self._trail, self._account = trail, RunAccount(trail, store, plan, key)
-        self._rule, self._evaluation_size = rule, evaluation_size or 0
+        evaluated = plan.privacy.evaluation_multiplier is not None
+        self._rule, self._forms = rule, EvaluationForms(plan, evaluation_size or 0) if evaluated else None
         self._clock, self._on_event = clock, on_event
         self._attempts, self._approval_s = attempts, approval_s
         self._sleep = sleep
@@ -185,7 +183,10 @@ class RoundDriver:
     def _round(self, signed: SignedPlan, checkpoint: Checkpoint) -> Checkpoint:
         number, start = checkpoint.round + 1, self._clock()
         answers = self._ask(signed, Phase.TRAIN, number, checkpoint.model_bytes, self._rule.form(number))
-        model = self._rule.follow(number, checkpoint.parameters, self._combined(signed, number, answers))
+        try:
+            model = self._rule.follow(number, checkpoint.parameters, self._combined(signed, number, answers))
+        except (Refused, ConfigurationError) as error:  # answers that each have their form, and a sum that has not
+            raise RunFailed(f"round {number}: {error.where}", got=error.got, expected=error.expected) from error
         advanced = checkpoint.advance(self._plan, answers.accepted, model)
         if not np.isfinite(advanced.parameters).all():
             raise RunFailed(f"round {number}", got="an average beyond float32", expected="finite parameters")
@@ -199,21 +200,18 @@ class RoundDriver:
         return self._rule.combine({name: update.vector for name, update in answers.accepted.items()})
 
     def _evaluate(self, signed: SignedPlan, model: PublishedModel) -> None:
-        if self._plan.privacy.evaluation_multiplier is None:
+        if self._forms is None:
             return
-        evaluation = self._store.evaluation() or self._evaluated(signed, model)
+        evaluation = self._store.evaluation() or self._evaluated(signed, model, self._forms)
         self._account.publish("evaluation", model.hash, evaluation)
 
-    def _evaluated(self, signed: SignedPlan, model: PublishedModel) -> PublishedEvaluation:
+    def _evaluated(self, signed: SignedPlan, model: PublishedModel, forms: EvaluationForms) -> PublishedEvaluation:
         data = model_to_bytes(model.vector)
-        size, bound = self._evaluation_size, evaluation_norm(self._plan, self._evaluation_size)
+        answers = self._ask(signed, Phase.EVALUATE, 0, data, forms.form)
         if self._masks is None:
-            answers = self._ask(signed, Phase.EVALUATE, 0, data, Form("float32", size, bound))
             evaluation = PublishedEvaluation.publish(self._plan, data, answers.accepted, self._key)
         else:
-            answers = self._ask(signed, Phase.EVALUATE, 0, data, Form("masked", size))
-            form = Form("int64", size, bound * POINTS * len(self._plan.members))
-            total = self._masks.total(signed, self._plan.rounds + 1, form, answers)
+            total = self._masks.total(signed, self._plan.rounds + 1, forms.total_form, answers)
             evaluation = PublishedEvaluation.of_sum(self._plan, data, answers.accepted, total, self._key)
         self._account.finish(answers, "", EVALUATION, evaluation)
         self._event({"event": "evaluated", "institutions": sorted(answers.accepted)})
@@ -275,12 +273,6 @@ def plan_refused(institution: str, refusal: Refused) -> RunFailed:
     """The end of a plan that `institution` refused for good: its code and place, what it got and expected."""
     told = refusal.where if refusal.code == Code.REFUSED else f"{refusal.code}: {refusal.where}"
     return RunFailed(f"plan refused by {institution}: {told}", got=refusal.got, expected=refusal.expected)
-
-
-def evaluation_norm(plan: TrainingPlan, size: int) -> float:
-    """The L2 norm above which no honest evaluation vector lies: every record moves it by 1, plus the noise's norm."""
-    largest = max(member.nominal_records for member in plan.members)
-    return 4.0 * largest + (plan.privacy.evaluation_multiplier or 0.0) * (math.sqrt(size) + 10.0)
 
 
 def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:

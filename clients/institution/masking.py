@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from federation.rounds.masking import masks_of
 from federation.rounds.plan import TrainingPlan
+from federation.rounds.vectors import I64
 from federation.runtime.private_files import erase_private, private_directory, read_private, write_public
 from protocols.errors import ProtocolError, StageError
 from protocols.secagg import Member, Unmasking
@@ -31,8 +31,6 @@ from protocols.signing import SigningKey
 
 if TYPE_CHECKING:
     from clients.institution.home import InstitutionHome
-
-I64 = NDArray[np.int64]
 
 
 class MasksMissing(Exception):  # noqa: N818 (the finding's name)

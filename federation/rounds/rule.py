@@ -21,7 +21,7 @@ import numpy as np
 from federation.errors import ConfigurationError
 from federation.rounds.averaging import F32, F64, average
 from federation.rounds.plan import TrainingPlan
-from federation.rounds.vectors import I64, Form, Vector
+from federation.rounds.vectors import I64, Form, Vector, exact_sum
 from federation.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -47,11 +47,14 @@ class Rule(Protocol):
         ...
 
     def combine(self, vectors: Mapping[str, Vector]) -> Any:
-        """The mean or sum of answers by institution; masked answers are summed where their masks come off."""
+        """The mean or sum of answers by institution; masked answers are summed where their masks come off.
+
+        Raises Refused for answers that each have their form, and no sum that could be followed.
+        """
         ...
 
     def follow(self, number: int, model: F32, combined: Any) -> F32:
-        """The model after round `number`."""
+        """The model after round `number`. Raises ConfigurationError for a sum that no round can have."""
         ...
 
 
@@ -85,10 +88,18 @@ class Averaging:
 
 @dataclass(frozen=True)
 class Summing:
-    """A recipe of sums: one integer sum, then public arithmetic (docs/recipes.md)."""
+    """A recipe of sums: one integer sum, then public arithmetic (docs/recipes.md).
+
+    Raises ConfigurationError for a federation so large that a masked sum could wrap around unseen.
+    """
 
     plan: TrainingPlan
     model: SumModel
+
+    def __post_init__(self) -> None:
+        if self.plan.privacy.sharing is not None:
+            for number in range(1, self.plan.rounds + 1):
+                self.total_form(number)
 
     @property
     def size(self) -> int:
@@ -104,11 +115,11 @@ class Summing:
 
     def total_form(self, number: int) -> Form:
         """Of the sum of all members, once its masks are off."""
-        return Form("int64", self.model.width(number), self.model.bound(number))
+        return Form.of_total(self.model.width(number), self.model.bound(number))
 
     def combine(self, vectors: Mapping[str, Vector]) -> I64:
-        """int64 [width], exact: no answer is beyond 2^61, and a plan has at most a thousand members' sums below it."""
-        return np.sum([vectors[name] for name in sorted(vectors)], axis=0, dtype=np.int64)  # type: ignore[no-any-return]
+        """int64 [width], exact. Raises Refused (oversized) for a sum beyond 2^61."""
+        return exact_sum(vectors[name] for name in sorted(vectors))
 
     def follow(self, number: int, model: F32, combined: I64) -> F32:
         return self.model.advance(number, model, combined)
