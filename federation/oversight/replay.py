@@ -15,42 +15,13 @@ from typing import Any, ClassVar, Self, get_args
 
 from federation.ledger.release import PHASES, Phase
 from federation.oversight.fields import require_code, require_count, require_hash, require_keys, require_name
+from federation.oversight.said import Said
 from protocols.errors import MessageError
 from protocols.replay import Beacon
-from protocols.signing import SigningKey, VerifyingKey
-from protocols.transparency import Entry, Statement
 
 ABORTED = (
     "attempt_aborted"  # the finding of a drawn attempt of which nothing was released: there is no update to compare
 )
-
-
-class _Said:
-    """What the statements of this file share."""
-
-    kind: ClassVar[str]
-
-    def entry(self, key: SigningKey) -> Entry:
-        """The log entry in which `key` says this."""
-        return Statement.sign(self.kind, self.to_json(), key).entry
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload,no-any-return]
-
-    @classmethod
-    def from_json(cls, value: object) -> Self:
-        names = {each.name for each in fields(cls)}  # type: ignore[arg-type]
-        return cls(**require_keys(cls.kind, value, names))
-
-    @classmethod
-    def read(cls, entry: Entry, signer: VerifyingKey) -> Self:
-        """What `signer` said in `entry`. Raises MessageError (kind, form, signer) or SignatureError."""
-        if entry.kind != cls.kind:
-            raise MessageError("entry.kind", got=entry.kind, expected=cls.kind)
-        statement = Statement.read(entry)
-        if statement.signer != signer:
-            raise MessageError(f"{cls.kind}.signer", got=statement.signer.key_id, expected=signer.key_id)
-        return cls.from_json(statement.content)
 
 
 @dataclass(frozen=True)
@@ -71,7 +42,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class _OfAttempt(_Said):
+class _OfAttempt(Said):
     institution: str
     run_id: str
     phase: Phase
@@ -109,7 +80,7 @@ class ReplayCommitment(_OfAttempt):
 
 
 @dataclass(frozen=True)
-class BeaconStatement(_Said):
+class BeaconStatement(Said):
     """The regulator reveals element `index` of its chain for the cosigned checkpoint of `size` entries and `root`."""
 
     kind: ClassVar[str] = "beacon"

@@ -97,9 +97,14 @@ class SignedDraw:
         for what, names in (("seeds", self.draw.seeds.keys()), ("signatures", self.signatures.keys())):
             if names != keys.keys():
                 raise SignatureError(f"draw, {what}", got=", ".join(sorted(names)), expected=", ".join(sorted(keys)))
-        payload = canonical(self.draw.to_json())
         for holder, key in keys.items():
-            key.verify(_DRAW, payload, self.signatures[holder])
+            self.verify_holder(holder, key)
+
+    def verify_holder(self, holder: str, key: VerifyingKey) -> None:
+        """Raises SignatureError unless `holder` committed to a seed and `key` signed in its name."""
+        if holder not in self.draw.seeds or holder not in self.signatures:
+            raise SignatureError("draw", got=", ".join(sorted(self.signatures))[:200], expected=f"one of {holder}")
+        key.verify(_DRAW, canonical(self.draw.to_json()), self.signatures[holder])
 
     def encode(self) -> bytes:
         return canonical({"draw": self.draw.to_json(), "signatures": to_hex_map(self.signatures)})

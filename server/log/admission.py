@@ -7,13 +7,15 @@ logged, and each costs everybody who reads the log; so nobody may fill it with w
 from __future__ import annotations
 
 from federation.errors import Refused
+from federation.oversight.inquiries import DRAW, REGULATOR, ConsentVerdict, SeedsStatement
 from federation.oversight.reservations import LEDGER_ENTRY, read_logged, verify_logged
+from protocols.consent.draw import SignedDraw
 from protocols.errors import SignatureError
 from protocols.signing import VerifyingKey
 from protocols.transparency import MAX_ENTRY_BYTES, Entry, Statement
 
 MEMBER_KINDS = frozenset({LEDGER_ENTRY, "replay-commitment", "replay-result", "audit-result"})
-REGULATOR_KINDS = frozenset({"beacon", "draw", "audit-request"})
+REGULATOR_KINDS = frozenset({"beacon", "draw", "audit-request", DRAW, SeedsStatement.kind, ConsentVerdict.kind})
 MAX_ENTRIES = 64
 MAX_BODY_BYTES = 60 * 2**10  # so that it fits in a bundle of entries
 
@@ -36,6 +38,9 @@ def check_regulator_entry(entry: Entry, key: VerifyingKey | None) -> None:
     _check_form(entry, REGULATOR_KINDS)
     if key is None:
         raise Refused("unknown", "regulator", got="none named in the log", expected="a statement of the coordinator")
+    if entry.kind == DRAW:  # in a form of its own, which other holders of a seed sign as well
+        SignedDraw.decode(entry.body).verify_holder(REGULATOR, key)
+        return
     _check_signer(Statement.read(entry), key)
 
 
