@@ -5,7 +5,8 @@
 ['checkpoint', 'format', 'institutions', 'parameters', 'signature', 'signed_plan']
 
 Whoever holds the members' updates can recompute the parameters to the bit: the hash of every update, the weights (the
-plan's nominal sizes) and the rule (`federation.rounds.rule`, mean of the last models) are all in the document.
+plan's nominal sizes) and the rule (`federation.rounds.rule`, mean of the last models) are all in the document;
+`federation.oversight.recompute` does it.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from federation.errors import ConfigurationError, Refused
+from federation.errors import ConfigurationError
 from federation.privacy.lattice import POINTS
 from federation.rounds.averaging import F32, model_hash, model_to_bytes
 from federation.rounds.plan import Document, TrainingPlan
 from federation.rounds.progress import Checkpoint, RoundRecord
 from federation.rounds.reply import Update
-from federation.rounds.rule import Rule, summed_model
+from federation.rounds.rule import summed_model
 from federation.rounds.signed_plan import SignedPlan
-from federation.rounds.vectors import I64, Vector
+from federation.rounds.vectors import I64
 from federation.training import Recipe, cell_effects
 from protocols.canonical import canonical
 from protocols.errors import SignatureError
@@ -109,25 +110,6 @@ class PublishedModel(Published):
     def hash(self) -> str:
         """64 hexadecimal digits: the model hash of the parameters, as evaluation requests name it."""
         return model_hash(model_to_bytes(self.vector)).hex()
-
-    def recompute(self, rule: Rule, updates: Mapping[int, Mapping[str, Vector]]) -> F32:
-        """float32 [d]: the parameters as they follow by the plan's rule from `updates` {round: {institution: vector}}.
-
-        Equal to `vector` to the bit if the coordinator published what it averaged. Raises Refused if an update is not
-        the one whose hash is published.
-        """
-        checkpoint = Checkpoint.start(self.plan, rule.initial())
-        for record in self.checkpoint:
-            taken = {name: Update.of(name, updates[record.round][name]) for name in record.updates}
-            for name, update in taken.items():
-                if update.update_hash != record.updates[name]:
-                    raise Refused(
-                        "wrong_update", f"round {record.round}: {name}", got="another", expected="the one averaged"
-                    )
-            combined = rule.combine({name: update.vector for name, update in taken.items()})
-            model = rule.follow(record.round, checkpoint.parameters, combined)
-            checkpoint = checkpoint.advance(self.plan, taken, model)
-        return checkpoint.published
 
 
 @dataclass(frozen=True)

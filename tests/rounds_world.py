@@ -23,9 +23,10 @@ from clients.institution.training import Computation
 from federation.catalogue import Catalogue, load_catalogue
 from federation.evaluation import EvaluationSpec
 from federation.ledger import Caps, Ledger
+from federation.oversight.rounds import Averaged, RoundStatement
 from federation.privacy import PrivacyPlan, SeededNoise
 from federation.records.encoded import Encoded
-from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
+from federation.rounds import CatalogueRef, Checkpoint, Member, SignedPlan, TrainingPlan, approve, model_hash
 from federation.rounds.rule import rule_of
 from federation.runtime.flower.in_process import InProcessGrid
 from federation.training import Recipe, initial_parameters
@@ -249,3 +250,17 @@ def new_world(**options: Any) -> World:
 def accepted(world: World) -> Mapping[int, list[str]]:
     """{round: who was averaged}, from the round events."""
     return {event["round"]: event["accepted"] for event in world.of("round") if event["phase"] == "train"}
+
+
+def statements(checkpoint: Checkpoint) -> dict[int, RoundStatement]:
+    """What an honest coordinator says of each round; an update of nobody's ledger is paid for by any entry."""
+    models = [*(record.model_hash for record in checkpoint.rounds), model_hash(checkpoint.model_bytes).hex()]
+    said = {}
+    for record, result in zip(checkpoint.rounds, models[1:], strict=True):
+        averaged = {
+            name: Averaged(update, record.reservations[name] or "cd" * 32) for name, update in record.updates.items()
+        }
+        said[record.round] = RoundStatement(
+            "spring", checkpoint.plan_hash, "train", record.round, record.model_hash, averaged, result
+        )
+    return said

@@ -8,11 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rounds_world import COORDINATOR, Bank, Handler, World, accepted, catalogue, key_of, make_plan, model_size, sign
+from rounds_world import (
+    COORDINATOR,
+    Bank,
+    Handler,
+    World,
+    accepted,
+    catalogue,
+    key_of,
+    make_plan,
+    model_size,
+    sign,
+    statements,
+)
 
 from federation.errors import ConfigurationError, FederationError
 from federation.ledger import Caps
-from federation.rounds import RunFailed, vectors
+from federation.oversight.recompute import Recomputed, recompute
+from federation.rounds import RunFailed, update_hash, vectors
 from federation.rounds.averaging import model_to_bytes
 from federation.rounds.request import request_hash
 from federation.rounds.rule import rule_of
@@ -118,20 +131,16 @@ def test_an_honest_run_ends_with_a_model_that_can_be_recomputed(world: World) ->
     model.verify()
     assert model.institutions == ("bank-a", "bank-b", "bank-c")
     assert [record.round for record in model.checkpoint] == [1, 2, 3]
-    updates = {
-        record.round: {
-            name: np.frombuffer(
-                reply_of(
-                    bank.ledger.stored_reply("spring", "train", record.round, record.model_hash)  # type: ignore[arg-type]
-                ).update,
-                dtype="<f4",
-            )
-            for name, bank in world.banks.items()
-        }
+    sent = [
+        reply_of(bank.ledger.stored_reply("spring", "train", record.round, record.model_hash)).update  # type: ignore[arg-type]
+        for bank in world.banks.values()
         for record in model.checkpoint
-    }
-    again = model.recompute(rule_of(catalogue(), world.plan), updates)
-    assert np.array_equal(again, model.vector)
+    ]
+    updates, checkpoint = {update_hash(data).hex(): data for data in sent}, world.store().checkpoint()
+    assert checkpoint is not None
+    rule = rule_of(catalogue(), world.plan)
+    again = recompute(world.plan, rule, statements(checkpoint), updates.__getitem__, model.hash)
+    assert again == Recomputed(3, published=True)
     evaluation = world.store().evaluation()
     assert evaluation is not None
     evaluation.verify(world.plan)

@@ -9,14 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from rounds_world import COORDINATOR, NAMES, key_of, make_plan, sign
+from rounds_world import COORDINATOR, NAMES, key_of, make_plan, sign, statements
 
 from federation.errors import ConfigurationError, Refused
 from federation.models import PublishedEvaluation, PublishedModel
+from federation.oversight.recompute import Recomputed, recompute
 from federation.rounds import Checkpoint, average, model_from_bytes, model_hash, model_to_bytes, update_hash
 from federation.rounds.averaging import F32
 from federation.rounds.reply import Update
 from federation.rounds.rule import Averaging
+from federation.rounds.vectors import to_bytes
 from protocols.errors import SignatureError
 
 FLOATS = st.floats(-1e6, 1e6, width=32)
@@ -116,10 +118,13 @@ def test_a_published_model_can_be_verified_and_recomputed() -> None:
     again = PublishedModel.read(model.canonical())
     again.verify()
     assert again == model
-    assert np.array_equal(again.recompute(Averaging(make_plan(), np.zeros(D, np.float32)), history), model.vector)
-    history[2]["bank-b"] += 1
+    rule, said = Averaging(make_plan(), np.zeros(D, np.float32)), statements(checkpoint)
+    sent = {update_hash(data).hex(): data for each in history.values() for data in map(to_bytes, each.values())}
+    found = recompute(make_plan(), rule, said, sent.__getitem__, again.hash)
+    assert found == Recomputed(3, published=True)
+    sent[said[2].updates["bank-b"].update_hash] = to_bytes(history[2]["bank-b"] + 1)
     with pytest.raises(Refused, match="round 2: bank-b"):
-        again.recompute(Averaging(make_plan(), np.zeros(D, np.float32)), history)
+        recompute(make_plan(), rule, said, sent.__getitem__, again.hash)
 
 
 def test_a_coordinator_cannot_publish_what_it_did_not_sign() -> None:
