@@ -6,6 +6,9 @@
 Regulators are remembered in HOME/oversight/regulators.json: once the log has named one here, no checkpoint counts
 without it, whatever a log says or hides later.
 
+Who witnesses, the coordinator says in the log, and for everybody: what it said of that to this node alone, beside the
+tree, is a finding, and no checkpoint counts here as long as it is said.
+
 A promise that a checkpoint shows to be broken is a finding; promise and note are the evidence. What is proved moves the
 mark in HOME/oversight/included.json, against which a restored ledger is held.
 """
@@ -17,6 +20,7 @@ from collections.abc import Callable
 from clients.institution.oversight.folder import OversightFolder
 from clients.institution.oversight.kept_store import Kept, KeptStore, Proof
 from clients.institution.oversight.log_client import LogClient
+from clients.institution.oversight.proved import prove
 from federation.errors import Refused
 from federation.oversight.members import MEMBER, REGULATOR, Roster
 from protocols.errors import MessageError, ProofError
@@ -38,18 +42,30 @@ class Receipts:
         self._kept, self._folder, self._log_key, self._clock = kept, folder, log_key, clock
         self._roster = Roster(coordinator, overseers=folder.overseers())
         self._next = {MEMBER: 0, REGULATOR: 0}
+        self._unproved: list[tuple[int, bytes]] = []
 
     def collect(self, log: LogClient, note: bytes) -> int:
         """The size of the tree of `note`, whose promises are checked. Raises SignatureError without a quorum of
-        witnesses, and what the log's calls raise: it is tried again.
+        witnesses, ProofError where the tree has not what was said of them, and what the log's calls raise: it is
+        tried again.
         """
         self._follow(log)
         checkpoint = self._roster.quorum.check(note, self._log_key, self._clock()).checkpoint
+        self._prove_roster(log, checkpoint, note)
         for owed in self._kept.owed(checkpoint.size):
             self._hold(log, owed, checkpoint, note)
         for late in self._kept.overdue(self._clock()):
             self._find("promise_overdue", late, note)
         return checkpoint.size
+
+    def _prove_roster(self, log: LogClient, checkpoint: Checkpoint, note: bytes) -> None:
+        try:
+            prove(log, checkpoint, self._unproved)
+        except ProofError:
+            said = [[at, data.decode()] for at, data in self._unproved]
+            self._folder.find("roster_not_logged", said=said, note=note.decode())
+            raise
+        self._unproved = [(at, data) for at, data in self._unproved if at >= checkpoint.size]
 
     def _hold(self, log: LogClient, owed: Kept, checkpoint: Checkpoint, note: bytes) -> None:
         try:
@@ -74,4 +90,5 @@ class Receipts:
         for index, kind, data in sorted(said):
             self._roster = self._roster.after(read_entry(data))
             self._next[kind] = index + 1
+            self._unproved.append((index, data))
         self._folder.oversee(self._roster.overseers)
