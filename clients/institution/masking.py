@@ -98,7 +98,7 @@ class Masking:
 
     def __init__(self, institution: str, key: SigningKey, files: Files, random: Callable[[int], bytes]) -> None:
         self._name, self._key, self._files, self._random = institution, key, files, random
-        self._opened: tuple[str, Member] | None = None  # of the run in hand: its file is parsed once
+        self._opened: tuple[TrainingPlan, Member] | None = None  # of the run in hand: its file is parsed once
 
     def advert(self, plan: TrainingPlan) -> bytes:
         """This institution's signed advert; the same whenever it is asked for."""
@@ -135,6 +135,8 @@ class Masking:
         """Destroy the secrets of all runs but these."""
         for run_id in sorted(self._files.runs() - runs):
             self._files.erase(run_id)
+        if self._opened is not None and self._opened[0].run_id not in runs:
+            self._opened = None
 
     def sent(self, plan: TrainingPlan, number: int, masked: I64) -> None:
         """The masked vector leaves, and is the one of its number. Raises StageError for a second one."""
@@ -150,13 +152,13 @@ class Masking:
         return revealed
 
     def _member(self, plan: TrainingPlan) -> Member:
-        if self._opened is None or self._opened[0] != plan.hash:
+        if self._opened is None or self._opened[0].hash != plan.hash:
             state = self._files.read(plan.run_id)
             if state is None:
                 raise StageError("secagg", got="no advert of this run", expected="the set-up first")
-            self._opened = (plan.hash, Member.from_bytes(masks_of(plan), self._key, state))
+            self._opened = (plan, Member.from_bytes(masks_of(plan), self._key, state))
         return self._opened[1]
 
     def _keep(self, plan: TrainingPlan, state: Member) -> None:
         self._files.write(plan.run_id, state.to_bytes())
-        self._opened = (plan.hash, state)
+        self._opened = (plan, state)

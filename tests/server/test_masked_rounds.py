@@ -190,7 +190,10 @@ def test_a_replay_masks_again_and_finds_a_share_of_noise_that_was_left_out() -> 
     assert update_hash(to_bytes(masking.mask_again(plan, 2, computed))).hex() == sent
     assert update_hash(to_bytes(masking.mask_again(plan, 2, computed + 1))).hex() != sent
     masking.forget({plan.run_id})
+    assert update_hash(to_bytes(masking.mask_again(plan, 2, computed))).hex() == sent
     masking.forget(set())
+    with pytest.raises(MasksMissing):
+        masking.mask_again(plan, 2, computed)
     with pytest.raises(MasksMissing):
         Masking("bank-a", key_of("bank-a"), bank.masks, os.urandom).mask_again(plan, 2, computed)
 
