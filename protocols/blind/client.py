@@ -51,8 +51,8 @@ class BlindClient:
 
     def _checked(self, features: ArrayLike) -> NDArray[np.int64]:
         given, terms = np.asarray(features), self._terms
-        if given.ndim != 2 or given.shape[1] != terms.features or not 1 <= len(given) <= terms.most_applicants:
-            expected = f"(1 to {terms.most_applicants}, {terms.features})"
+        if given.ndim != 2 or given.shape[1] != terms.features or not 1 <= len(given) <= DEGREE:
+            expected = f"(1 to {DEGREE}, {terms.features})"
             raise MessageError("features.shape", got=given.shape, expected=expected)
         if not np.issubdtype(given.dtype, np.integer):
             raise MessageError("features", got=given.dtype, expected="integers, as the catalogue encodes them")
@@ -92,6 +92,7 @@ class BlindPending:
             raise StageError("blind.answer", got="a second answer", expected="one answer a request")
         answer = Answer.decode(data, self._terms, self._applicants)
         secret, self._secret = self._secret, None
-        phase = times(answer.c1, secret)[self._terms.released(self._applicants)] + answer.values
+        masks = np.array([times(c1, secret)[: self._applicants] for c1 in answer.c1])
+        phase = masks + answer.values
         values = phase.astype(np.int64).astype(np.float64) / float(UNITS << SCALE_BITS)
         return Scores(np.ascontiguousarray(values.T), self._terms.intercept)

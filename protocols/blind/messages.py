@@ -1,7 +1,7 @@
 """What lender and owner exchange: terms, requests, answers, each of one size for its terms and applicants.
 
     request = label (24) || model (32) || applicants (4) || seed (32) || c0 of the mask key || c0 of each column group
-    answer  = label (24) || model (32) || applicants (4) || c1, upper 48 bits || released c0, upper 32 bits
+    answer  = label (24) || model (32) || applicants (4) || of each part: c1, upper 48 bits || values, upper 32 bits
 
 c1 of a request comes from the seed, so a sender cannot choose it. A value v, in units of 2^-20 log-odds, is v * 2^36
 modulo 2^64: from -128 to 128 log-odds.
@@ -55,28 +55,18 @@ class Terms:
             raise MessageError("terms.intercept", got=self.intercept, expected="finite log-odds")
 
     @property
-    def most_applicants(self) -> int:
-        """Applicants that one request can hold."""
-        return DEGREE // self.parts
-
-    @property
     def bits(self) -> int:
         """What one value can tell, however the request is made: log2(q) - log2(width of the noise)."""
         return VALUE_BITS - self.flood
 
     def group(self, applicants: int) -> int:
         """Columns that one ciphertext holds. Raises MessageError for more applicants than fit."""
-        integer(applicants, "request.applicants", 1, self.most_applicants)
-        return min(DEGREE // (applicants * self.parts), self.features)
+        integer(applicants, "request.applicants", 1, DEGREE)
+        return min(DEGREE // applicants, self.features)
 
     def groups(self, applicants: int) -> int:
         """Ciphertexts of a request."""
         return -(-self.features // self.group(applicants))
-
-    def released(self, applicants: int) -> NDArray[np.int64]:
-        """int64[parts, applicants]: the coefficients of an answer that hold values."""
-        blocks = np.arange(self.parts) * self.group(applicants) * applicants
-        return np.asarray(blocks[:, None] + np.arange(applicants), dtype=np.int64)
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -123,15 +113,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """`c1`: a whole polynomial; `values`: uint64[parts, applicants], the released coefficients of c0, and no other."""
+    """A ciphertext for each part. `c1`: uint64[parts, N]; `values`: uint64[parts, applicants], what is sent of c0."""
 
     applicants: int
-    c1: Polynomial
+    c1: NDArray[np.uint64]
     values: NDArray[np.uint64]
 
     def encode(self, terms: Terms) -> bytes:
-        upper = _bytes_of(self.c1)[:, 8 - _C1_BYTES :].tobytes() + _bytes_of(self.values)[:, 8 - _C0_BYTES :].tobytes()
-        return _head(_ANSWER, terms, self.applicants) + upper
+        parts = (
+            _upper(c1, _C1_BYTES) + _upper(values, _C0_BYTES) for c1, values in zip(self.c1, self.values, strict=True)
+        )
+        return _head(_ANSWER, terms, self.applicants) + b"".join(parts)
 
     @classmethod
     def decode(cls, data: bytes, terms: Terms, applicants: int) -> Answer:
@@ -139,9 +131,9 @@ class Answer:
         if _applicants(_ANSWER, data, terms) != applicants:
             raise MessageError("blind.answer", got="another number of applicants", expected=applicants)
         sized(data, "blind.answer", answer_bytes(terms, applicants))
-        c1 = _widened(data[_HEAD_BYTES : _HEAD_BYTES + DEGREE * _C1_BYTES], _C1_BYTES)
-        values = _widened(data[_HEAD_BYTES + DEGREE * _C1_BYTES :], _C0_BYTES)
-        return cls(applicants, c1, values.reshape(terms.parts, applicants))
+        parts = np.frombuffer(data, dtype=np.uint8, offset=_HEAD_BYTES).reshape(terms.parts, -1)
+        c1, values = parts[:, : DEGREE * _C1_BYTES], parts[:, DEGREE * _C1_BYTES :]
+        return cls(applicants, _widened(c1, _C1_BYTES), _widened(values, _C0_BYTES))
 
 
 def request_bytes(terms: Terms, applicants: int) -> int:
@@ -151,7 +143,7 @@ def request_bytes(terms: Terms, applicants: int) -> int:
 
 def answer_bytes(terms: Terms, applicants: int) -> int:
     """Size of an answer."""
-    return _HEAD_BYTES + DEGREE * _C1_BYTES + _C0_BYTES * terms.parts * applicants
+    return _HEAD_BYTES + terms.parts * (DEGREE * _C1_BYTES + _C0_BYTES * applicants)
 
 
 def _head(label: str, terms: Terms, applicants: int) -> bytes:
@@ -163,18 +155,18 @@ def _applicants(label: str, data: bytes, terms: Terms) -> int:
     if len(data) < _HEAD_BYTES:
         raise MessageError(name, got=f"{len(data)} bytes", expected=f"at least {_HEAD_BYTES}")
     applicants = int.from_bytes(data[_HEAD_BYTES - 4 : _HEAD_BYTES], "little")
-    integer(applicants, f"{name}.applicants", 1, terms.most_applicants)
+    integer(applicants, f"{name}.applicants", 1, DEGREE)
     if data[:_HEAD_BYTES] != _head(label, terms, applicants):
         raise MessageError(name, got="another label or model", expected=label)
     return applicants
 
 
-def _bytes_of(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(values, dtype="<u8").view(np.uint8).reshape(-1, 8)
+def _upper(values: NDArray[np.uint64], kept: int) -> bytes:
+    return np.ascontiguousarray(values, dtype="<u8").view(np.uint8).reshape(-1, 8)[:, 8 - kept :].tobytes()
 
 
-def _widened(data: bytes, kept: int) -> NDArray[np.uint64]:
-    """The middle of what the dropped bits may have been."""
-    words = np.zeros((len(data) // kept, 8), dtype=np.uint8)
-    words[:, 8 - kept :] = np.frombuffer(data, dtype=np.uint8).reshape(-1, kept)
-    return words.view("<u8").astype(np.uint64, copy=False).reshape(-1) + np.uint64(1 << 63 - 8 * kept)
+def _widened(data: NDArray[np.uint8], kept: int) -> NDArray[np.uint64]:
+    """Of each row; the middle of what the dropped bits may have been."""
+    words = np.zeros((len(data), data.shape[1] // kept, 8), dtype=np.uint8)
+    words[:, :, 8 - kept :] = data.reshape(len(data), -1, kept)
+    return words.view("<u8").astype(np.uint64, copy=False)[:, :, 0] + np.uint64(1 << 63 - 8 * kept)

@@ -13,6 +13,7 @@ from protocols.canonical import JSON, canonical, digest
 from protocols.errors import MessageError
 
 MODEL_LABEL = "fedscore/v1/blind/model"
+COUNT_LABEL = "fedscore/v1/blind/weights"
 SALT_BYTES = 16
 
 
@@ -72,6 +73,12 @@ class BlindModel:
         return Terms(
             self.identity(), len(self.weights), max(self.part_of) + 1, float(self.intercept), self.bound, self.flood
         )
+
+    def counted_as(self) -> bytes:
+        """32 bytes under which answers are counted: the weights alone, so that a model made anew of the same weights,
+        with another salt, intercept or other parts, has no new quota. Kept by the owner: it confirms guesses.
+        """
+        return digest(COUNT_LABEL, canonical(self.units.tolist()))
 
     def identity(self) -> bytes:
         """32 bytes that name the model; whoever lacks the salt cannot hold guesses of the weights against them."""

@@ -10,9 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from protocols.blind.messages import Terms
 from protocols.blind.model import BlindModel
+from protocols.blind.ring import DEGREE
 from protocols.errors import StageError
 from protocols.lookup.fields import integer
+
+MASK_BITS = 2640
+"""What a request may be told of one u (`scorer`): at log2(3) bits a coefficient that leaves 2,430 of them unknown, in
+which 64 bits of modulus still have 128-bit security (the standard's table: 54 bits in degree 2,048, 109 in 4,096)."""
 
 
 class QuotaError(StageError):
@@ -21,10 +27,11 @@ class QuotaError(StageError):
 
 @dataclass(frozen=True)
 class Spent:
-    """Applicants answered: by the model in all, and to one requester."""
+    """Applicants answered: by the model in all, to one requester in all, and to that requester today."""
 
     model: int
     requester: int
+    today: int = 0
 
 
 @dataclass(frozen=True)
@@ -34,15 +41,19 @@ class Quota:
     lifetime       applicants over all requesters and for ever
     per_requester  applicants to one requester, at most `lifetime`
     may_extract    the owner accepts that requesters can solve for the weights (a packed batch of thousands)
+    per_day        applicants to one requester on one day (UTC); None: as many as are left
     """
 
     lifetime: int
     per_requester: int
     may_extract: bool = False
+    per_day: int | None = None
 
     def __post_init__(self) -> None:
         integer(self.lifetime, "quota.lifetime", 1)
         integer(self.per_requester, "quota.per_requester", 1, self.lifetime)
+        if self.per_day is not None:
+            integer(self.per_day, "quota.per_day", 1, self.per_requester)
 
     @classmethod
     def below(cls, model: BlindModel) -> Quota:
@@ -60,15 +71,26 @@ class Quota:
         if not self.may_extract:
             integer(self.lifetime, "quota.lifetime", 1, model.smallest_part - 1)
 
+    def most_in_request(self, terms: Terms) -> int:
+        """Applicants that one request may hold: each is a value under the same u."""
+        return DEGREE if self.may_extract else min(DEGREE, MASK_BITS // terms.bits)
+
+    def check_request(self, applicants: int, terms: Terms) -> None:
+        """Raises QuotaError for a request of more applicants than that."""
+        if applicants > self.most_in_request(terms):
+            raise QuotaError("quota.request", got=applicants, expected=f"at most {self.most_in_request(terms)}")
+
     def after(self, spent: Spent, applicants: int) -> Spent:
         """What is spent after `applicants` more. Raises QuotaError if that passes a limit."""
-        later = Spent(spent.model + applicants, spent.requester + applicants)
-        if later.model > self.lifetime:
-            raise QuotaError("quota.lifetime", got=later.model, expected=f"at most {self.lifetime} applicants")
-        if later.requester > self.per_requester:
-            raise QuotaError(
-                "quota.requester", got=later.requester, expected=f"at most {self.per_requester} applicants"
-            )
+        later = Spent(spent.model + applicants, spent.requester + applicants, spent.today + applicants)
+        limits = (
+            ("quota.lifetime", later.model, self.lifetime),
+            ("quota.requester", later.requester, self.per_requester),
+            ("quota.day", later.today, self.per_day),
+        )
+        for name, count, limit in limits:
+            if limit is not None and count > limit:
+                raise QuotaError(name, got=count, expected=f"at most {limit} applicants")
         return later
 
 
@@ -76,11 +98,14 @@ class AnswerCount(Protocol):
     """Where the owner counts; must outlive the process."""
 
     def charge(self, model: bytes, requester: str, applicants: int, quota: Quota) -> None:
-        """In one transaction: read what is spent, apply `quota.after`, write it durably. Raises QuotaError."""
+        """In one transaction: read what is spent, apply `quota.after`, write it durably. Raises QuotaError.
+
+        `model` is `BlindModel.counted_as`; the day is the count's own.
+        """
 
 
 class MemoryCount:
-    """Counts that end with the process: for tests and trials."""
+    """Counts that end with the process, on one endless day: for tests and trials."""
 
     def __init__(self) -> None:
         self._spent: dict[tuple[bytes, str], int] = {}
@@ -88,5 +113,5 @@ class MemoryCount:
     def charge(self, model: bytes, requester: str, applicants: int, quota: Quota) -> None:
         """As `AnswerCount.charge`; for one thread."""
         total = sum(count for (of, _), count in self._spent.items() if of == model)
-        after = quota.after(Spent(total, self._spent.get((model, requester), 0)), applicants)
-        self._spent[model, requester] = after.requester
+        mine = self._spent.get((model, requester), 0)
+        self._spent[model, requester] = quota.after(Spent(total, mine, mine), applicants).requester

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from blind_world import SALT, drawn_model, owner, scored, source
 from blind_world import plain_parts as plain
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sympy.polys.domains import ZZ
 from sympy.polys.matrices import DomainMatrix
 
-from protocols.blind import Answer, BlindClient, BlindModel, BlindScorer, MemoryCount, Quota, QuotaError, Request
+from protocols.blind import Answer, BlindClient, BlindModel, BlindScorer, MemoryCount, Quota, QuotaError, Request, Terms
 from protocols.blind.messages import SCALE_BITS
-from protocols.blind.ring import Polynomial, noise, ternary, times, uniform
+from protocols.blind.ring import Polynomial, both_signs, noise, shifted, ternary, times, uniform
 
 FEATURES, PARTS = 20, 4
 MODEL = drawn_model(FEATURES, PARTS, flood=14)
@@ -88,7 +90,7 @@ def read_off(kind: type[BlindScorer], model: BlindModel) -> list[int]:
     rows = [row + [0] * (len(at) + features + 1 - len(row)) for row in rows]
     for place in range(features):
         rows[place][len(at) + place] = 1
-    rows.append([-int(answer.c1[row]) for row in at] + [0] * features + [2**20])
+    rows.append([-int(answer.c1[0, row]) for row in at] + [0] * features + [2**20])
     rows += [
         [2**64 * (place == column) for column in range(len(at))] + [0] * (features + 1) for place in range(len(at))
     ]
@@ -110,7 +112,7 @@ def test_the_coefficients_that_are_not_sent_hold_every_weight() -> None:
     client = BlindClient(model.terms(), source(10))
     pending, data = client.ask([[1] + [0] * (FEATURES - 1)])
     request, scorer = Request.decode(data, model.terms()), owner(model)
-    c0, c1 = scorer._drown(request, *scorer._combine(request))
+    c0, c1 = scorer._drown(request, *scorer._combine(request)[0])
     phase = (c0 + times(c1, pending._secret)).astype(np.int64)  # type: ignore[arg-type]
     all_of_it = np.rint(phase / 2.0**SCALE_BITS)
     assert (-all_of_it[-np.arange(1, FEATURES)]).tolist() == model.units[1:].tolist()
@@ -118,16 +120,76 @@ def test_the_coefficients_that_are_not_sent_hold_every_weight() -> None:
     assert answer.values.size == 1
 
 
-def forged(model: BlindModel, features: list[int]) -> float:
-    """The one value of an answer to a request that encrypts what no client would."""
+def forged(model: BlindModel, column: dict[int, int]) -> np.ndarray:
+    """The parts of an answer about one applicant, to a request that encrypts what no client would."""
     client = BlindClient(model.terms(), source(11))
-    pending, data = client.ask([[0] * len(features)])
+    pending, data = client.ask([[0] * len(model.weights)])
     request = Request.decode(data, model.terms())
-    column = np.zeros(4096, dtype=np.int64)
-    column[: len(features)] = features
-    hostile = request.columns + (column.astype(np.uint64) << np.uint64(SCALE_BITS))
-    answer = owner(model).answer("lender-a", replace(request, columns=hostile).encode(model.terms()))
-    return float(pending.open(answer).parts[0, 0])
+    answer = owner(model).answer("lender-a", replace(request, columns=hostile(request, column)).encode(model.terms()))
+    return pending.open(answer).parts[0]
+
+
+def hostile(request: Request, column: dict[int, int]) -> np.ndarray:
+    """The columns of `request` with numbers added at coefficients of the first."""
+    added = np.zeros(request.columns.shape, dtype=np.int64)
+    added[0, list(column)] = list(column.values())
+    return request.columns + (added.astype(np.uint64) << np.uint64(SCALE_BITS))
+
+
+OUT_OF_PLACE = {20 * block + place: 1 for block, place in enumerate((0, 4, 8, 12))}
+"""Features 0, 4, 8 and 12, all of part 0, each where another part's block of 20 features would begin."""
+
+
+def test_parts_side_by_side_in_one_ciphertext_are_four_equations_in_one_part() -> None:
+    """Why each part has a ciphertext of its own: part k at coefficient 20 k would need shifts by X^(20 k - j)."""
+    pending, data = BlindClient(MODEL.terms(), source(18)).ask([[0] * FEATURES])
+    request = Request.decode(data, MODEL.terms())
+    c0, c1 = np.zeros(4096, dtype=np.uint64), np.zeros(4096, dtype=np.uint64)
+    column = hostile(request, OUT_OF_PLACE)[0]
+    for place, weight in enumerate(MODEL.units.astype(np.uint64)):
+        exponent = 20 * MODEL.part_of[place] - place
+        c0 += weight * shifted(both_signs(column), exponent)
+        c1 += weight * shifted(both_signs(uniform(request.seed, 1)), exponent)
+    phase = (c0 + times(c1, pending._secret)).astype(np.int64)  # type: ignore[arg-type]
+    assert np.rint(phase[[0, 20, 40, 60]] / 2.0**SCALE_BITS).tolist() == MODEL.units[[0, 4, 8, 12]].tolist()
+    ours = drawn_model(FEATURES, PARTS)
+    assert forged(ours, OUT_OF_PLACE)[0] == pytest.approx(ours.weights[0], abs=2.0**-19)
+    assert forged(ours, OUT_OF_PLACE)[1:] == pytest.approx(np.zeros(3), abs=2.0**-19)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.dictionaries(st.integers(0, 4095), st.integers(-3, 3), max_size=40))
+def test_whatever_is_encrypted_a_part_is_one_equation_in_its_own_weights(column: dict[int, int]) -> None:
+    model = drawn_model(FEATURES, PARTS)
+    seen = np.array([column.get(place, 0) for place in range(FEATURES)])
+    assert forged(model, column) == pytest.approx(plain(model, [seen])[0], abs=2.0**-17)
+
+
+class Unbounded(Quota):
+    """A quota without a limit on one request."""
+
+    def most_in_request(self, terms: Terms) -> int:
+        return 4096
+
+
+def test_a_large_request_under_a_false_mask_key_would_read_all_of_u() -> None:
+    """b = sum of 3^k X^(-512 k), above the noise: each value shows eight coefficients of u, 512 values all of it.
+    With u, c1 is as good as not drowned, and `Quota.below` alone would allow it for a part of 513 features.
+    """
+    model = drawn_model(513, 1, flood=14)
+    _, data = BlindClient(model.terms(), source(19)).ask(np.zeros((512, 513), dtype=int))
+    request, signed = Request.decode(data, model.terms()), np.zeros(4096, dtype=np.int64)
+    signed[0] = 1
+    signed[4096 - 512 * np.arange(1, 8)] = -(3 ** np.arange(1, 8))  # X^-m = -X^(N - m)
+    key = signed.astype(np.uint64) << np.uint64(SCALE_BITS + 14)
+    spoilt = replace(request, mask=key, columns=np.zeros_like(request.columns)).encode(model.terms())
+    scorer = BlindScorer(model, Unbounded(512, 512), MemoryCount(), source(20))
+    values = Answer.decode(scorer.answer("lender-a", spoilt), model.terms(), 512).values[0]
+    digits = np.rint(values.astype(np.int64) / 2.0 ** (SCALE_BITS + 14)).astype(int) + 3280
+    read = np.concatenate([digits // 3**k % 3 - 1 for k in range(8)])
+    assert (read == ternary(source(20))).all()
+    with pytest.raises(QuotaError, match=r"quota\.request: got 512, expected at most 188"):
+        BlindScorer(model, Quota.below(model), MemoryCount(), source(20)).answer("lender-a", spoilt)
 
 
 @pytest.mark.parametrize(("flood", "told"), [(0, True), (20, False)])
@@ -135,7 +197,7 @@ def test_two_weights_in_one_value_are_told_apart_only_as_far_as_its_bits_reach(f
     """Weights of 13 bits, one shifted by 14: 27 bits fit a value without noise; with 2^20 of it, 8 are left."""
     weights = (5000 / 2**20, 3001 / 2**20)
     model = BlindModel(weights, (0, 0), SALT, flood=flood)
-    value = forged(model, [1, 2**14]) * 2**20
+    value = float(forged(model, {0: 1, 1: 2**14})[0]) * 2**20
     high = round(value / 2**14)
     found = (round(value - high * 2**14), high)
     assert (found == (5000, 3001)) is told
@@ -180,7 +242,7 @@ def test_the_drowning_sample_has_its_noise() -> None:
     _, data = BlindClient(model.terms(), source(15)).ask([[1]])
     request = Request.decode(data, model.terms())
     scorer = BlindScorer(model, Quota.extractable(1), MemoryCount(), source(16))
-    c0, c1 = scorer._drown(request, *scorer._combine(request))
+    c0, c1 = scorer._drown(request, *scorer._combine(request)[0])
     replay = source(16)
     u = ternary(replay)
     noise(replay)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from blind_world import SALT, drawn_model, source
@@ -81,5 +83,24 @@ def test_quotas_that_cannot_hold_are_refused(lifetime: int, share: int) -> None:
         Quota(lifetime, share)
 
 
-def test_after_states_both_counts() -> None:
-    assert Quota(9, 5).after(Spent(3, 1), 4) == Spent(7, 5)
+def test_after_states_all_counts() -> None:
+    assert Quota(9, 5, per_day=4).after(Spent(3, 1), 4) == Spent(7, 5, 4)
+    with pytest.raises(QuotaError, match=r"quota\.day: got 5, expected at most 4 applicants"):
+        Quota(9, 5, per_day=4).after(Spent(3, 1, 1), 4)
+
+
+def test_a_model_made_anew_of_the_same_weights_has_no_new_quota() -> None:
+    count = MemoryCount()
+    ask(BlindScorer(MODEL, Quota(4, 4), count, source(0)), "lender-a", 4)
+    for change in ({"salt": bytes(16)}, {"intercept": 0.0}, {"part_of": (0,) * 20}, {"bound": 2}, {"flood": 3}):
+        again = replace(MODEL, **change)
+        assert again.counted_as() == MODEL.counted_as()
+        with pytest.raises(QuotaError):
+            ask(BlindScorer(again, Quota(4, 4), count, source(0)), "lender-a", 1, again)
+
+
+def test_a_request_holds_as_many_values_as_leave_the_fresh_secret_hidden() -> None:
+    flooded = replace(MODEL, flood=14).terms()
+    assert Quota(4, 4).most_in_request(flooded) == 188
+    assert Quota(4, 4).most_in_request(MODEL.terms()) == 94  # 28 bits a value where there is no noise
+    assert Quota.extractable(9).most_in_request(flooded) == 4096
