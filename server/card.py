@@ -18,6 +18,7 @@ import numpy as np
 from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError
 from federation.evaluation import EvaluationSpec, Findings, ModelCard, build_card
+from federation.evaluation.page import render
 from federation.models import PublishedModel
 from federation.scorecard.scaling import Scaling
 from server.checkpoint_store import EVALUATION, MODEL, CheckpointStore
@@ -48,7 +49,7 @@ def write_card(folder: Path, catalogue: Catalogue) -> ModelCard:
     store = CheckpointStore(folder)
     card = make_card(store, catalogue)
     store.write_bytes(CARD, (json.dumps(card.to_json(), indent=1, allow_nan=False) + "\n").encode())
-    store.write_bytes(CARD_PAGE, card.to_html().encode())
+    store.write_bytes(CARD_PAGE, render(card).encode())
     return card
 
 

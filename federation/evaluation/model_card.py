@@ -6,7 +6,7 @@ epsilon stands with its delta, its unit and its adjacency.
     findings = Findings.of_release(spec.read(np.array(evaluation.counts), evaluation.sd), Scaling())
     card = build_card(model, catalogue, findings, vintages={"north": "2025Q3"})
     Path("card.json").write_text(json.dumps(card.to_json(), indent=1))
-    Path("card.html").write_text(card.to_html())
+    Path("card.html").write_text(render(card))
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from federation.errors import ConfigurationError
 from federation.evaluation.findings import Findings
 from federation.evaluation.influence import Influence, feature_shares, influence_index
 from federation.evaluation.limits import limitations
-from federation.evaluation.page import render
 from federation.models import PublishedModel, effects_of
 from federation.privacy.accounting import Claims
 from federation.rounds.plan import TrainingPlan
@@ -33,7 +32,7 @@ UNIT = "one record of one institution"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Everything about one published model, for people (`to_html`) and machines (`to_json`).
+    """Everything about one published model, for people (`page.render`) and machines (`to_json`).
 
     claims     epsilons of EVERYTHING the plan may release to the coordinator, evaluation and spare rounds included
     vintages   data vintage per institution, as its ledger states it
@@ -79,10 +78,6 @@ class ModelCard:
             "influence": None if self.influence is None else self.influence.to_json(self.catalogue.feature_names),
             "limitations": list(self.limitations),
         }
-
-    def to_html(self) -> str:
-        """One self-contained page: no script, no font, no picture from anywhere else."""
-        return render(self)
 
     def _model(self) -> dict[str, Any]:
         return {

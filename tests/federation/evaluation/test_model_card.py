@@ -12,6 +12,7 @@ from scores_world import CATALOGUE, published_model, world
 
 from federation.errors import ConfigurationError, RecordsError
 from federation.evaluation import EvaluationSpec, Findings, build_card, evaluate
+from federation.evaluation.page import render
 from federation.scorecard import Scaling
 from federation.training import Recipe, logits
 
@@ -133,7 +134,7 @@ def test_a_network_has_no_influence_and_says_so() -> None:
     assert card.to_json()["influence"] is None
     assert "no exact parts" in " ".join(card.limitations)
     assert "floating-point" in " ".join(card.limitations)
-    assert "What moves a score" not in card.to_html()
+    assert "What moves a score" not in render(card)
 
 
 @pytest.mark.parametrize("kind", ["release", "own", "none", "withheld"])
@@ -144,7 +145,7 @@ def test_the_page_is_self_contained_and_well_formed(kind: str) -> None:
         "none": lambda: None,
         "withheld": lambda: release(sd=200.0, n=100),
     }[kind]()
-    html = build_card(MODEL, CATALOGUE, findings, version="<3>").to_html()
+    html = render(build_card(MODEL, CATALOGUE, findings, version="<3>"))
     page = _Page()
     page.feed(html)
     assert page.loads == []
@@ -158,8 +159,8 @@ def test_the_page_is_self_contained_and_well_formed(kind: str) -> None:
     assert len(identifiers) == len(set(identifiers))
 
 
-def test_the_same_figures_give_the_same_page() -> None:
-    assert build_card(MODEL, CATALOGUE, release()).to_html() == build_card(MODEL, CATALOGUE, release()).to_html()
+def test_the_same_figures_give_the_same_render() -> None:
+    assert render(build_card(MODEL, CATALOGUE, release())) == render(build_card(MODEL, CATALOGUE, release()))
 
 
 def test_a_card_for_another_catalogue_is_refused() -> None:
