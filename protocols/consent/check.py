@@ -1,7 +1,9 @@
 """Whether an inquiry is covered by a receipt: the same steps at the querier's own node and in a spot check.
 
 check(signed, subject=subject, querier="bank-a", purpose="credit-application", scope=scope, now=now,
-      known_key=directory.key_of(identifier, now), revoked=revocations)          # ConsentRefused names the rule
+      known_key=statement.key, revoked=revocations)                              # ConsentRefused names the rule
+
+`protocols.consent.consent.check_consent` is the same for the document that a wallet hands over.
 """
 
 from __future__ import annotations
@@ -9,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
 
 from protocols.consent.receipt import Receipt, Scope, SignedReceipt, SignedRevocation, Subject
 from protocols.consent.refusal import ConsentRefused, Rule
@@ -17,17 +18,6 @@ from protocols.errors import SignatureError
 from protocols.signing import VerifyingKey
 
 CLOCK_SKEW_S = 300
-
-
-class KeyDirectory(Protocol):
-    """Whose key is whose: an institution's enrolled subjects, or an authority for electronic identities."""
-
-    def key_of(self, identifier: bytes, at: int) -> VerifyingKey | None:
-        """The key that was enrolled for the normalised identifier at that moment (Unix seconds), or None.
-
-        As it was then: a person who changes her key later must not turn past inquiries into forged ones.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -64,13 +54,14 @@ def check(
 ) -> Receipt:
     """The receipt, if it covers this inquiry at `now`; else ConsentRefused with the first rule it breaks.
 
-    known_key  the key enrolled for `subject.identifier`, NEVER the one the receipt names: a querier can sign as well
+    known_key  the key an authority states for this person, NEVER the one the receipt names: a querier can sign as well;
+               as stated then: a person who changes her key later must not turn past inquiries into forged ones
     now        Unix seconds; in a spot check the moment at which the leaf was issued
     """
     receipt = signed.receipt
-    # 1. The key is the one enrolled for this person.
+    # 1. The key is the one that is stated for this person.
     if known_key is None:
-        raise ConsentRefused(Rule.UNKNOWN_KEY, got="no enrolled key", expected="one for this person")
+        raise ConsentRefused(Rule.UNKNOWN_KEY, got="no key stated for her", expected="one for this person")
     if receipt.subject_key != known_key:
         raise ConsentRefused(Rule.UNKNOWN_KEY, got=receipt.subject_key.key_id, expected=known_key.key_id)
     # 2. That key signed it.

@@ -1,7 +1,7 @@
 """What a querier shows for one logged leaf, and the verdict that anybody reaches who sees it.
 
-    answer = Opening(leaf.hash, subject, ticket.opening).sign(key)           # the querier, to the regulator only
-    verdict = judge(leaf, querier_key, answer, Terms(scope, oversight, directory, revocations))
+    answer = Opening(leaf.hash, identifier, ticket.opening).sign(key)        # the querier, to the regulator only
+    verdict = judge(leaf, querier_key, answer, Terms(scope, oversight, roster.authorities, revocations))
     verdict.rule                                                             # None, or what the querier broke
 
 An opening shows the person and, with recorded traffic, her record: it goes to the regulator and is never logged. It is
@@ -10,18 +10,21 @@ signed, and names its leaf: nobody can be blamed by an opening it did not make, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from protocols.canonical import canonical, parse_canonical
-from protocols.consent.check import KeyDirectory, Revocations, check
+from protocols.consent.check import Revocations
+from protocols.consent.consent import Consent, check_consent, read_consent
 from protocols.consent.receipt import MAX_BYTES as MAX_RECEIPT
-from protocols.consent.receipt import MAX_IDENTIFIER, Inquiry, Scope, SignedReceipt, Subject
+from protocols.consent.receipt import MAX_IDENTIFIER, Inquiry, Scope
 from protocols.consent.refusal import ConsentRefused, Rule
 from protocols.errors import MessageError, ProofError, ProtocolError, SignatureError
 from protocols.lookup.fields import from_hex, sized, take, text, version_one
 from protocols.lookup.leaf import LABEL as LEAF
 from protocols.lookup.leaf import SignedLeaf
+from protocols.lookup.roster import Authority
 from protocols.lookup.ticket_querier import LeafOpening
 from protocols.oprf.group import Element, check_scalar
 from protocols.signing import SigningKey, VerifyingKey
@@ -37,14 +40,17 @@ _BROKEN = {
 
 @dataclass(frozen=True)
 class Opening:
-    """(id, salt; r, nonce, receipt) of the leaf with this hash. Raises MessageError. Never printed."""
+    """(id; r, nonce, consent document) of the leaf with this hash. Raises MessageError. Never printed."""
 
     leaf_hash: bytes
-    subject: Subject = field(repr=False)
+    identifier: bytes = field(repr=False)
     secrets: LeafOpening = field(repr=False)
 
     def __post_init__(self) -> None:
         sized(self.leaf_hash, "opening.leaf_hash", 32)
+        if not 0 < len(self.identifier) <= MAX_IDENTIFIER:
+            got = f"{len(self.identifier)} bytes"
+            raise MessageError("opening.identifier", got=got, expected=f"1 to {MAX_IDENTIFIER}")
         check_scalar(self.secrets.blind, "opening.blind")
         sized(self.secrets.nonce, "opening.nonce", 32)
         if len(self.secrets.receipt) > MAX_RECEIPT:
@@ -56,8 +62,7 @@ class Opening:
             {
                 "version": 1,
                 "leaf_hash": self.leaf_hash.hex(),
-                "identifier": self.subject.identifier.hex(),
-                "salt": self.subject.salt.hex(),
+                "identifier": self.identifier.hex(),
                 "blind": self.secrets.blind.hex(),
                 "nonce": self.secrets.nonce.hex(),
                 "receipt": self.secrets.receipt.hex(),
@@ -69,14 +74,14 @@ class Opening:
         """Raises MessageError or EncodingError."""
         if len(data) > MAX_BYTES:
             raise MessageError("opening", got=f"{len(data)} bytes", expected=f"at most {MAX_BYTES}")
-        names = ("leaf_hash", "identifier", "salt", "blind", "nonce", "receipt")
+        names = ("leaf_hash", "identifier", "blind", "nonce", "receipt")
         fields = take(parse_canonical(data), "opening", ("version", *names))
         version_one(fields["version"], "opening")
-        leaf_hash, salt, blind, nonce = (
-            from_hex(fields[name], f"opening.{name}", 32) for name in ("leaf_hash", "salt", "blind", "nonce")
+        leaf_hash, blind, nonce = (
+            from_hex(fields[name], f"opening.{name}", 32) for name in ("leaf_hash", "blind", "nonce")
         )
-        subject = Subject(_any_hex(fields["identifier"], "opening.identifier"), salt)
-        return cls(leaf_hash, subject, LeafOpening(blind, nonce, _any_hex(fields["receipt"], "opening.receipt")))
+        identifier = _any_hex(fields["identifier"], "opening.identifier")
+        return cls(leaf_hash, identifier, LeafOpening(blind, nonce, _any_hex(fields["receipt"], "opening.receipt")))
 
     def sign(self, key: SigningKey) -> SignedOpening:
         payload = self.encode()
@@ -113,11 +118,11 @@ class SignedOpening:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a leaf is judged by: the epoch's scope and oversight key, whose key is whose, what was revoked when."""
+    """What a leaf is judged by: the epoch's scope, its roster's oversight key and authorities, revocations."""
 
     scope: Scope
     oversight: Element | None
-    keys: KeyDirectory
+    authorities: Sequence[Authority]
     revoked: Revocations
 
 
@@ -149,15 +154,14 @@ def judge(leaf: SignedLeaf, querier_key: VerifyingKey, answer: SignedOpening | N
         # 2. The leaf is about this person, on this receipt, and she can find it.
         _check_leaf(leaf, opening, terms.oversight)
         # 3. The receipt covered the inquiry when it was made.
-        signed = _receipt(leaf, opening)
-        receipt = check(
-            signed,
-            subject=opening.subject,
+        receipt = check_consent(
+            _consent(leaf, opening),
+            identifier=opening.identifier,
             querier=querier,
             purpose=leaf.leaf.purpose,
             scope=terms.scope,
             now=leaf.leaf.issued_at,
-            known_key=terms.keys.key_of(opening.subject.identifier, leaf.leaf.issued_at),
+            authorities=terms.authorities,
             revoked=terms.revoked,
         )
     except ConsentRefused as refused:
@@ -177,19 +181,16 @@ def _read(answer: SignedOpening) -> Opening:
 
 def _check_leaf(leaf: SignedLeaf, opening: Opening, oversight: Element | None) -> None:
     try:
-        opening.secrets.check(leaf.leaf, opening.subject.identifier, oversight)
+        opening.secrets.check(leaf.leaf, opening.identifier, oversight)
     except ProofError as error:
         raise ConsentRefused(_BROKEN[error.field], got=error.got, expected=error.expected) from error
 
 
-def _receipt(leaf: SignedLeaf, opening: Opening) -> SignedReceipt:
-    try:
-        signed = SignedReceipt.decode(opening.secrets.receipt)
-    except ProtocolError as error:
-        raise ConsentRefused(Rule.MALFORMED, got=error.field, expected="a receipt") from error
-    if signed.receipt.serial != leaf.leaf.receipt_serial:
+def _consent(leaf: SignedLeaf, opening: Opening) -> Consent:
+    consent = read_consent(opening.secrets.receipt)
+    if consent.serial != leaf.leaf.receipt_serial:
         raise ConsentRefused(Rule.WRONG_RECEIPT, got="another serial", expected="the one that was logged")
-    return signed
+    return consent
 
 
 def _any_hex(value: Any, name: str) -> bytes:

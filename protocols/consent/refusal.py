@@ -10,7 +10,8 @@ from protocols.errors import ProtocolError
 class Rule(StrEnum):
     """What an inquiry can break. A node refuses by it before anything leaves; a spot check finds by it afterwards."""
 
-    MALFORMED = "malformed"  # no receipt (or no opening) of this version
+    MISSING = "missing"  # none was given
+    MALFORMED = "malformed"  # no consent document (or no opening) of this version
     UNKNOWN_KEY = "unknown_key"  # not signed under the key that is enrolled for this person
     FORGED = "forged"  # the signature is not that key's
     WRONG_SUBJECT = "wrong_subject"  # somebody else's receipt
@@ -20,6 +21,7 @@ class Rule(StrEnum):
     NOT_YET_VALID = "not_yet_valid"
     EXPIRED = "expired"
     REVOKED = "revoked"
+    USED = "used"  # it has served a question; refused by the node, and by every member that would answer
     # Found by spot checks only.
     WRONG_PERSON = "wrong_person"  # B of the leaf is not r H(id)
     WRONG_RECEIPT = "wrong_receipt"  # the receipt is not the one, or has not the serial, that was logged

@@ -6,6 +6,7 @@ pseudonyms of two rosters must not be comparable.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from protocols.signing import VerifyingKey
 
 LABEL = "fedscore/v1/lookup/roster"
 MAX_CUSTOMERS = 10**10
+MAX_AUTHORITIES = 32
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,20 @@ class RosterMember:
 
 
 @dataclass(frozen=True)
+class Authority:
+    """An identity authority: who may state whose key is whose (`protocols.consent.identity`). Raises MessageError."""
+
+    name: str
+    key: VerifyingKey
+
+    def __post_init__(self) -> None:
+        authority_name(self.name, "authority")
+
+
+@dataclass(frozen=True)
 class Roster:
-    """The members in the order of their names, the coordinator's and the log's key, the oversight key if one is named.
+    """The members in the order of their names, the coordinator's and the log's key, the oversight key if one is named,
+    the identity authorities: where there is one, every question needs consent; where there is none, no question does.
 
     Raises MessageError for fewer members than the parameters need, for a name or key that appears twice, and for
     shares that cancel each other.
@@ -69,6 +83,7 @@ class Roster:
     log_key: VerifyingKey
     parameters: Parameters
     oversight: bytes | None = None
+    authorities: tuple[Authority, ...] = ()
 
     def __post_init__(self) -> None:
         least = self.parameters.minimum_members
@@ -84,6 +99,14 @@ class Roster:
         joint_public(shares)
         if self.oversight is not None:
             check_element(self.oversight, "oversight key")
+        named = authorities_json(self.authorities)
+        if list(named) != sorted(named) or not len(set(named.values())) == len(named) == len(self.authorities):
+            raise MessageError("roster.authorities", got="another order", expected="names in order, each key once")
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether every question under this roster needs the person's consent."""
+        return bool(self.authorities)
 
     @property
     def institutions(self) -> tuple[str, ...]:
@@ -115,6 +138,7 @@ class Roster:
                 "log_key": self.log_key.hex,
                 "parameters": self.parameters.to_json(),
                 "oversight": "" if self.oversight is None else self.oversight.hex(),
+                "authorities": authorities_json(self.authorities),
             }
         )
 
@@ -132,4 +156,24 @@ class Roster:
             log_key=VerifyingKey.from_hex(text(fields["log_key"], "roster.log_key")),
             parameters=Parameters.from_json(fields["parameters"]),
             oversight=from_hex(oversight, "roster.oversight", 32) if oversight else None,
+            authorities=read_authorities(fields["authorities"], "roster.authorities"),
         )
+
+
+def authority_name(name: str, field: str) -> None:
+    """Raises MessageError for what cannot be a name of an authority."""
+    if not 0 < len(name) <= 64 or not name.isprintable():
+        raise MessageError(field, got=f"{len(name)} characters", expected="1 to 64, printable")
+
+
+def authorities_json(authorities: Iterable[Authority]) -> dict[str, str]:
+    """Keys by name, as rosters and proposals write them."""
+    return {authority.name: authority.key.hex for authority in authorities}
+
+
+def read_authorities(value: Any, field: str) -> tuple[Authority, ...]:
+    """The reverse, in the order of the names. Raises MessageError or SignatureError."""
+    if not isinstance(value, dict) or len(value) > MAX_AUTHORITIES:
+        raise MessageError(field, got=type(value).__name__, expected=f"an object with {MAX_AUTHORITIES} at most")
+    named = {name: VerifyingKey.from_hex(text(value[name], f"{field}.{name}")) for name in sorted(value)}
+    return tuple(Authority(name, key) for name, key in named.items())

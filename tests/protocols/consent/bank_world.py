@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from consent_world import NOW, PURPOSE, SCOPE, Directory, Person, drawn_bytes
+from consent_world import AUTHORITIES, NOW, PURPOSE, SCOPE, Person, consent, drawn_bytes
 
 from protocols.consent.check import Revocations
+from protocols.consent.consent import Consent
 from protocols.consent.opening import Opening, SignedOpening, Terms
-from protocols.consent.receipt import SignedReceipt, Subject
+from protocols.consent.receipt import SignedReceipt
 from protocols.lookup.elgamal import make_tag
 from protocols.lookup.leaf import Leaf, SignedLeaf, blinded_hash, receipt_hash
 from protocols.lookup.ticket_querier import LeafOpening
@@ -34,16 +35,16 @@ class Logged:
 
 def log(
     person: Person,
-    receipt: SignedReceipt | bytes,
+    receipt: SignedReceipt | Consent | bytes,
     number: int = 0,
     *,
-    subject: Subject | None = None,
     key: SigningKey = BANK,
     **changes: Any,
 ) -> Logged:
     """An inquiry about `person` that states `receipt`: whether that covers it or not. `changes` are of the leaf."""
-    data = receipt if isinstance(receipt, bytes) else receipt.encode()
-    serial = "00" * 16 if isinstance(receipt, bytes) else receipt.receipt.serial
+    given = consent(person, receipt, number) if isinstance(receipt, SignedReceipt) else receipt
+    data = given if isinstance(given, bytes) else given.encode()
+    serial = "00" * 16 if isinstance(given, bytes) else given.serial
     secrets = LeafOpening(hash_to_scalar(b"blind %d" % number), drawn_bytes(f"nonce {number}"), data)
     element = hash_to_group(person.identifier)
     leaf = Leaf(
@@ -59,8 +60,7 @@ def log(
         issued_at=NOW,
     )
     signed = replace(leaf, **changes).sign(key)
-    return Logged(signed, Opening(signed.hash, subject or person.subject(number), secrets))
+    return Logged(signed, Opening(signed.hash, person.identifier, secrets))
 
 
-def terms(*persons: Person, **changes: Any) -> Terms:
-    return replace(Terms(SCOPE, OVERSIGHT, Directory(*persons), Revocations()), **changes)
+TERMS = Terms(SCOPE, OVERSIGHT, AUTHORITIES, Revocations())

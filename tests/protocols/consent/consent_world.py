@@ -7,13 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from protocols.consent.check import Revocations, check
+from protocols.consent.consent import Consent
+from protocols.consent.identity import IdentityStatement
 from protocols.consent.receipt import Inquiry, Receipt, Scope, SignedReceipt, Subject
-from protocols.signing import SigningKey, VerifyingKey
+from protocols.lookup.roster import Authority
+from protocols.signing import SigningKey
 
 NOW = 1_790_000_000
 DAY = 86_400
 PURPOSE = "credit-application"
 SCOPE = Scope("taiwan", bytes(range(32)))
+AUTHORITY = SigningKey.from_seed(hashlib.sha256(b"e-id").digest())
+AUTHORITIES = (Authority("e-id", AUTHORITY.public),)
 
 
 def drawn_bytes(name: str, size: int = 32) -> bytes:
@@ -51,15 +56,13 @@ class Person:
         return self.receipt(number, **changes).sign(self.key)
 
 
-class Directory:
-    """The keys enrolled for these persons."""
-
-    def __init__(self, *persons: Person, since: int = 0) -> None:
-        self._since = since
-        self._keys = {person.identifier: person.key.public for person in persons}
-
-    def key_of(self, identifier: bytes, at: int) -> VerifyingKey | None:
-        return self._keys.get(identifier) if at >= self._since else None
+def consent(
+    person: Person, receipt: SignedReceipt, number: int = 0, *, signer: SigningKey = AUTHORITY, **changes: Any
+) -> Consent:
+    """What her wallet hands over; `changes` are of the authority's statement."""
+    subject = person.subject(number)
+    statement = IdentityStatement("e-id", subject.commitment, person.key.public, NOW - 9 * DAY, NOW + 300 * DAY)
+    return Consent(receipt, subject.salt, replace(statement, **changes).sign(signer))
 
 
 def ask(person: Person, signed: SignedReceipt, **changes: Any) -> Receipt:

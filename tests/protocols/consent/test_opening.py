@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bank_world import BANK, OVERSIGHT, Logged, log, terms
-from consent_world import DAY, NOW, PURPOSE, SCOPE, Directory, Person, drawn_bytes
+from bank_world import BANK, OVERSIGHT, TERMS, Logged, log
+from consent_world import AUTHORITIES, DAY, NOW, PURPOSE, SCOPE, Person, consent, drawn_bytes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tickets_world import NOW as WORLD_NOW
@@ -21,12 +21,12 @@ from protocols.consent.receipt import Inquiry, Revocation
 from protocols.consent.refusal import Rule
 from protocols.errors import MessageError
 from protocols.lookup.elgamal import make_tag
+from protocols.lookup.roster import Authority
 from protocols.lookup.ticket_querier import QuerierTicket
 from protocols.oprf.group import hash_to_group, hash_to_scalar, multiply
 from protocols.transparency import root as tree_root
 
 MARY, JOHN = Person(b"DE|4711"), Person(b"DE|4712")
-TERMS = terms(MARY, JOHN)
 
 
 def rule_of(logged: Logged, by: Terms = TERMS) -> Rule | None:
@@ -36,8 +36,8 @@ def rule_of(logged: Logged, by: Terms = TERMS) -> Rule | None:
 
 
 def own(person: Person, number: int = 0) -> Any:
-    """A receipt about `person` that the bank signed itself."""
-    return replace(person.receipt(number), subject_key=BANK.public).sign(BANK)
+    """A receipt about `person` that the bank signed itself, beside the statement of whose key is hers."""
+    return consent(person, replace(person.receipt(number), subject_key=BANK.public).sign(BANK), number)
 
 
 @pytest.mark.parametrize("inquiry", list(Inquiry))
@@ -50,28 +50,29 @@ def test_an_honest_inquiry_is_in_order_and_hard_or_soft(inquiry: Inquiry) -> Non
 def test_a_ticket_of_the_real_protocol_opens() -> None:
     world = World()
     receipt = MARY.signed(querier="bank-00", issued=int(WORLD_NOW) - 9, expires=int(WORLD_NOW) + 9)
+    given = consent(MARY, receipt, until=int(WORLD_NOW) + 9)
     state, leaf, _ = QuerierTicket.start(
         MARY.identifier,
         world.context,
         world.parties["bank-00"].key,
         "bank-00",
         purpose=PURPOSE,
-        receipt=receipt.encode(),
-        receipt_serial=receipt.receipt.serial,
+        receipt=given.encode(),
+        receipt_serial=given.serial,
         random=world.random,
         now=WORLD_NOW,
     )
     key = world.parties["bank-00"].key
-    answer = Opening(leaf.hash, MARY.subject(), state.opening).sign(key)
-    by = terms(MARY, oversight=world.context.oversight)
+    answer = Opening(leaf.hash, MARY.identifier, state.opening).sign(key)
+    by = replace(TERMS, oversight=world.context.oversight)
     assert judge(leaf, key.public, SignedOpening.decode(answer.encode()), by).rule is None
     assert judge(leaf, key.public, answer, replace(by, oversight=OVERSIGHT)).rule is Rule.WRONG_TAG
 
 
 FORGERIES: dict[Rule, Any] = {
     Rule.UNKNOWN_KEY: lambda: log(MARY, own(MARY)),
-    Rule.FORGED: lambda: log(MARY, replace(MARY.signed(), signature=own(MARY).signature)),
-    Rule.WRONG_SUBJECT: lambda: log(MARY, MARY.signed(), subject=MARY.subject(1)),
+    Rule.FORGED: lambda: log(MARY, replace(MARY.signed(), signature=own(MARY).receipt.signature)),
+    Rule.WRONG_SUBJECT: lambda: log(MARY, replace(consent(MARY, MARY.signed()), salt=bytes(32))),
     Rule.WRONG_QUERIER: lambda: log(MARY, MARY.signed(querier="bank-b")),
     Rule.WRONG_PURPOSE: lambda: log(MARY, MARY.signed(purpose="credit-review")),
     Rule.WRONG_SCOPE: lambda: log(MARY, MARY.signed(scope=replace(SCOPE, hash=bytes(32)))),
@@ -82,6 +83,7 @@ FORGERIES: dict[Rule, Any] = {
         MARY, MARY.signed(), tag=make_tag(hash_to_group(JOHN.identifier), drawn_bytes("nonce 0"), OVERSIGHT)
     ),
     Rule.MALFORMED: lambda: log(MARY, b"she said yes"),
+    Rule.MISSING: lambda: log(MARY, b""),
 }
 
 
@@ -90,12 +92,12 @@ def test_a_forgery_is_named_with_its_rule(rule: Rule) -> None:
     assert rule_of(FORGERIES[rule]()) is rule
 
 
-def test_without_enrolled_keys_a_bank_signs_for_everybody() -> None:
-    class Trusting(Directory):
-        def key_of(self, identifier: bytes, at: int) -> Any:
-            return BANK.public
-
-    assert rule_of(log(MARY, own(MARY)), replace(TERMS, keys=Trusting())) is None
+def test_were_the_banks_word_taken_for_whose_key_is_hers_it_would_sign_for_everybody() -> None:
+    """The same forgery, and the bank's own statement beside it: it passes where the bank is named as an authority."""
+    signed = own(MARY).receipt
+    logged = log(MARY, consent(MARY, signed, signer=BANK, authority="bank", key=BANK.public))
+    assert rule_of(logged) is Rule.UNKNOWN_KEY
+    assert rule_of(logged, replace(TERMS, authorities=(*AUTHORITIES, Authority("bank", BANK.public)))) is None
 
 
 def test_without_the_oversight_key_a_false_tag_goes_unseen() -> None:
@@ -105,11 +107,11 @@ def test_without_the_oversight_key_a_false_tag_goes_unseen() -> None:
 
 def test_another_persons_receipt_does_not_open_the_leaf() -> None:
     """The bank asked about John on Mary's receipt: it can show neither of the two."""
-    logged = log(JOHN, MARY.signed())
-    assert rule_of(logged) is Rule.UNKNOWN_KEY
-    claims_mary = replace(logged, opening=replace(logged.opening, subject=MARY.subject()))
+    logged = log(JOHN, consent(MARY, MARY.signed()))
+    assert rule_of(logged) is Rule.WRONG_SUBJECT
+    claims_mary = replace(logged, opening=replace(logged.opening, identifier=MARY.identifier))
     assert rule_of(claims_mary) is Rule.WRONG_PERSON
-    later = replace(logged.opening.secrets, receipt=JOHN.signed().encode())  # obtained after the fact
+    later = replace(logged.opening.secrets, receipt=consent(JOHN, JOHN.signed()).encode())  # obtained after the fact
     assert rule_of(replace(logged, opening=replace(logged.opening, secrets=later))) is Rule.WRONG_RECEIPT
     other_r = replace(logged.opening.secrets, blind=hash_to_scalar(b"another"))
     assert rule_of(replace(logged, opening=replace(logged.opening, secrets=other_r))) is Rule.WRONG_PERSON
@@ -154,11 +156,10 @@ def test_of_500_inquiries_with_ten_forged_every_sampled_forgery_is_named_and_nob
     log_root = tree_root([each.leaf.hash for each in inquiries])
     drawn = sample(draw, seeds, log_root, range(500))
     assert drawn == sample(draw, dict(seeds), log_root, reversed(range(500)))
-    everybody = terms(*persons)
-    found = {number: rule_of(inquiries[number], everybody) for number in drawn}
+    found = {number: rule_of(inquiries[number]) for number in drawn}
     assert found == {number: forged.get(number) for number in drawn}
     assert len(set(drawn) & set(forged)) >= 2
-    assert {rule_of(inquiries[number], everybody) for number in forged} == set(kinds)
+    assert {rule_of(inquiries[number]) for number in forged} == set(kinds)
 
 
 @given(data=st.binary(max_size=200))
@@ -180,7 +181,7 @@ def test_an_opening_that_names_two_leaves_is_malformed() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"version": 2}, {"salt": "00"}, {"blind": "00" * 32}, {"identifier": ""}, {"identifier": "0g"}, {"extra": 1}],
+    [{"version": 2}, {"nonce": "00"}, {"blind": "00" * 32}, {"identifier": ""}, {"identifier": "0g"}, {"extra": 1}],
 )
 def test_an_opening_of_another_form_is_malformed(change: dict[str, Any]) -> None:
     logged = log(MARY, MARY.signed())
@@ -214,6 +215,6 @@ def test_an_opening_survives_encoding_and_shows_nothing_in_print() -> None:
 def test_a_leaf_shows_neither_the_person_nor_its_secrets() -> None:
     logged = log(MARY, MARY.signed())
     secrets, person = logged.opening.secrets, hash_to_group(MARY.identifier)
-    for secret in (MARY.identifier, person, multiply(secrets.blind, person), secrets.nonce, MARY.receipt().subject):
+    for secret in (MARY.identifier, person, multiply(secrets.blind, person), secrets.nonce, MARY.subject().salt):
         assert secret not in logged.leaf.encode()
         assert secret.hex().encode() not in logged.leaf.encode()
