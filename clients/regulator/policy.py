@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from federation.errors import ConfigurationError
-from federation.runtime.wording import expected, got
+from federation.runtime.wording import complaint
 from protocols.errors import ProtocolError
 from protocols.signing import VerifyingKey
 from protocols.transparency import Quorum, VerifierKey, WitnessVerifier
@@ -31,11 +31,15 @@ class Part(BaseModel):
 
 
 class Keys(Part):
-    """Ed25519 public keys (hex), learnt over another channel than the export."""
+    """Ed25519 public keys (hex), learnt over another channel than the export.
+
+    ombudsman   of the second holder of the seeds of spot checks; empty: the regulator draws alone
+    """
 
     log: Hex
     coordinator: Hex
     regulator: Hex
+    ombudsman: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
 
 
 class Witness(Part):
@@ -130,9 +134,7 @@ class Policy(Part):
         try:
             return cls.model_validate({**values, "witnesses": tuple(listed) if isinstance(listed, list) else listed})
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            at = ".".join(map(str, first["loc"]))
-            raise ConfigurationError(f"{where}: {at}", got=got(first), expected=expected(first)) from error
+            raise complaint(ConfigurationError, f"{where}: ", error) from error
         except ProtocolError as error:
             raise ConfigurationError(f"{where}: {error.field}", got=error.got, expected=error.expected) from error
 
@@ -147,6 +149,10 @@ class Policy(Part):
     @cached_property
     def regulator(self) -> VerifyingKey:
         return VerifyingKey.from_hex(self.keys.regulator)
+
+    @cached_property
+    def ombudsman(self) -> VerifyingKey | None:
+        return VerifyingKey.from_hex(self.keys.ombudsman) if self.keys.ombudsman else None
 
     @cached_property
     def quorum(self) -> Quorum:

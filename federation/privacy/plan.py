@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from federation.errors import PrivacyError
 from federation.privacy.accounting import Claims, epsilons, spent
 from federation.privacy.calibration import calibrate_multiplier, evaluation_multiplier
 from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent, SharedGaussianEvent
 from federation.privacy.stages import MAX_MULTIPLIER, SharedNoise, StageBudget, calibrate_stages, longest, share_of
+from federation.runtime.wording import read_model
 
 if TYPE_CHECKING:
     from federation.privacy.mechanism import GaussianMechanism
@@ -128,8 +129,7 @@ class PrivacyPlan(BaseModel):
         """
         evaluation = evaluation_multiplier(epsilon, delta, evaluation_share)
         steps = (rounds + spare_rounds) * steps_per_round
-        return _build(
-            cls,
+        return cls.from_json(
             {
                 "epsilon": epsilon,
                 "delta": delta,
@@ -164,8 +164,7 @@ class PrivacyPlan(BaseModel):
         """
         evaluation = evaluation_multiplier(epsilon, delta, evaluation_share)
         stages = calibrate_stages(epsilon, delta, rounds, shares, spare_rounds, evaluation)
-        return _build(
-            cls,
+        return cls.from_json(
             {
                 "epsilon": epsilon,
                 "delta": delta,
@@ -281,13 +280,4 @@ class PrivacyPlan(BaseModel):
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> PrivacyPlan:
         """The plan in `value`. Raises PrivacyError for an unknown, missing or impossible field."""
-        return _build(cls, value)
-
-
-def _build(cls: type[PrivacyPlan], value: Mapping[str, Any]) -> PrivacyPlan:
-    try:
-        return cls.model_validate(dict(value))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(("privacy", *map(str, first["loc"])))
-        raise PrivacyError(where, got=first["input"], expected=first["msg"]) from None
+        return read_model(cls, value, PrivacyError, "privacy")

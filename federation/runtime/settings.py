@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from federation.errors import ConfigurationError
-from federation.runtime.wording import NAME_PATTERN, expected, got
+from federation.runtime.wording import NAME_PATTERN, complaint
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 """A party's name: 1 to 40 lower-case letters, digits and inner hyphens; fits files, certificates and logs."""
@@ -73,6 +73,4 @@ def parse_settings(settings: type[S], text: str, *, where: str) -> S:
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(where, got=str(error), expected="TOML") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"{where}: {key}", got=got(first), expected=expected(first)) from error
+        raise complaint(ConfigurationError, f"{where}: ", error) from error

@@ -14,7 +14,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from federation.errors import FederationError
+
+E = TypeVar("E", bound=FederationError)
+M = TypeVar("M", bound=BaseModel)
 
 NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 _PATTERNS = {
@@ -55,3 +64,17 @@ def expected(detail: ErrorDetails) -> str:
 def got(detail: ErrorDetails) -> str:
     """What was there, 80 characters of it."""
     return "nothing" if detail["type"] == "missing" else repr(detail["input"])[:80]
+
+
+def complaint(kind: type[E], where: str, error: ValidationError) -> E:
+    """The first thing that is wrong, as an error of `kind` at `where` followed by its key."""
+    first = error.errors(include_url=False)[0]
+    return kind(where + ".".join(map(str, first["loc"])), got=got(first), expected=expected(first))
+
+
+def read_model(model: type[M], value: Mapping[str, Any], kind: type[FederationError], where: str) -> M:
+    """The `model` in `value`. Raises an error of `kind` at `where`.KEY for an unknown, missing or impossible field."""
+    try:
+        return model.model_validate(dict(value))
+    except ValidationError as error:
+        raise complaint(kind, f"{where}.", error) from None

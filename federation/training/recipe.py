@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from federation.errors import ConfigurationError
 from federation.privacy import PrivacyPlan, noise_level
 from federation.privacy.plan import Distribution
+from federation.runtime.wording import read_model
 
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
@@ -86,9 +87,4 @@ class Recipe(BaseModel):
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Recipe:
         """The recipe in `value`. Raises ConfigurationError for an unknown, missing or impossible field."""
-        try:
-            return cls.model_validate(dict(value))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(("recipe", *map(str, first["loc"])))
-            raise ConfigurationError(where, got=first["input"], expected=first["msg"]) from None
+        return read_model(cls, value, ConfigurationError, "recipe")

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from federation.errors import ConfigurationError
 from federation.privacy.plan import PrivacyPlan
 from federation.privacy.records import noise_level
 from federation.privacy.stages import SharedNoise
+from federation.runtime.wording import read_model
 
 if TYPE_CHECKING:
     from federation.catalogue import Catalogue
@@ -136,9 +137,4 @@ class SumRecipe(BaseModel):
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> SumRecipe:
         """The recipe in `value`. Raises ConfigurationError for an unknown, missing or impossible field."""
-        try:
-            return cls.model_validate(dict(value))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(("recipe", *map(str, first["loc"])))
-            raise ConfigurationError(where, got=first["input"], expected=first["msg"]) from None
+        return read_model(cls, value, ConfigurationError, "recipe")
