@@ -13,7 +13,7 @@ from typing import Any
 from protocols.canonical import canonical, digest, parse_canonical
 from protocols.errors import MessageError, SignatureError
 from protocols.lookup.context import EpochContext
-from protocols.lookup.elgamal import TAG_BYTES
+from protocols.lookup.elgamal import TAG_BYTES, check_tag_proof
 from protocols.lookup.fault import TicketRefused
 from protocols.lookup.fields import from_hex, integer, sized, take, text, version_one
 from protocols.oprf.group import Element, check_element
@@ -25,14 +25,17 @@ LABEL = "fedscore/v1/lookup/leaf"
 MAX_BYTES = 4096
 MAX_AGE_S = 86_400
 CLOCK_SKEW_S = 300
+TAG_PROOF_BYTES = 64
 _BLINDED = "fedscore/v1/lookup/blinded"
 _RECEIPT = "fedscore/v1/lookup/receipt"
+_BOND = "fedscore/v1/lookup/tag-bond"
 
 
 @dataclass(frozen=True)
 class Leaf:
     """Raises MessageError for a field of another form. `tag` is b"" where the roster names no oversight key.
 
+    tag_proof: that its maker knows what is in the tag (`protocols.lookup.elgamal`), checked by `SignedLeaf.check`;
     qid: 16 random bytes; receipt_hash: H(nonce, receipt); blinded_hash: H(B); ephemeral: the X25519 key to which pads
     are sealed; issued_at: Unix seconds.
     """
@@ -47,6 +50,7 @@ class Leaf:
     tag: bytes
     ephemeral: bytes
     issued_at: int
+    tag_proof: bytes = b""
 
     def __post_init__(self) -> None:
         for name, value in (("querier", self.querier), ("purpose", self.purpose), ("serial", self.receipt_serial)):
@@ -59,6 +63,8 @@ class Leaf:
             sized(self.tag, "leaf.tag", TAG_BYTES)
             check_element(self.tag[:32], "leaf.tag")
             check_element(self.tag[32:], "leaf.tag")
+        if len(self.tag_proof) not in (0, TAG_PROOF_BYTES):
+            raise MessageError("leaf.tag_proof", got=f"{len(self.tag_proof)} bytes", expected=TAG_PROOF_BYTES)
         integer(self.issued_at, "leaf.issued_at")
 
     def to_json(self) -> dict[str, Any]:
@@ -72,6 +78,7 @@ class Leaf:
             "receipt_hash": self.receipt_hash.hex(),
             "blinded_hash": self.blinded_hash.hex(),
             "tag": self.tag.hex(),
+            "tag_proof": self.tag_proof.hex(),
             "ephemeral": self.ephemeral.hex(),
             "issued_at": self.issued_at,
         }
@@ -80,7 +87,7 @@ class Leaf:
     def from_json(cls, value: Any) -> Leaf:
         fields = take(value, "leaf", ("version", *cls.__dataclass_fields__))
         version_one(fields["version"], "leaf")
-        tag = text(fields["tag"], "leaf.tag")
+        tag, proof = text(fields["tag"], "leaf.tag"), text(fields["tag_proof"], "leaf.tag_proof")
         return cls(
             querier=text(fields["querier"], "leaf.querier"),
             epoch_id=from_hex(fields["epoch_id"], "leaf.epoch_id", 32),
@@ -92,7 +99,13 @@ class Leaf:
             tag=from_hex(tag, "leaf.tag", TAG_BYTES) if tag else b"",
             ephemeral=from_hex(fields["ephemeral"], "leaf.ephemeral", 32),
             issued_at=integer(fields["issued_at"], "leaf.issued_at"),
+            tag_proof=from_hex(proof, "leaf.tag_proof", TAG_PROOF_BYTES) if proof else b"",
         )
+
+    @property
+    def tag_bond(self) -> bytes:
+        """What the proof of the tag is bound to: this request of this querier, and none that copies its tag."""
+        return tag_bond(self.querier, self.epoch_id, self.qid)
 
     @cached_property
     def signed_bytes(self) -> bytes:
@@ -131,7 +144,7 @@ class SignedLeaf:
         """Everything that can be said of a request without knowing others.
 
         Raises SignatureError (not the querier's), MessageError (another epoch, unknown querier or purpose, tag),
-        StageError (the epoch is not open), TicketRefused (a date too far off).
+        ProofError (a tag made of another one), StageError (the epoch is not open), TicketRefused (a date too far off).
         """
         leaf = self.leaf
         self.check_epoch(context)
@@ -141,6 +154,8 @@ class SignedLeaf:
             raise MessageError("leaf.purpose", got=leaf.purpose, expected=", ".join(context.purposes))
         if bool(leaf.tag) != (context.oversight is not None):
             raise MessageError("leaf.tag", got="one" if leaf.tag else "none", expected="as the roster's oversight says")
+        if leaf.tag:
+            check_tag_proof(leaf.tag, leaf.tag_bond, leaf.tag_proof, "leaf.tag")
         if not now - MAX_AGE_S <= leaf.issued_at <= now + CLOCK_SKEW_S:
             raise TicketRefused("conflict", "leaf.issued_at", got=leaf.issued_at, expected=f"about {int(now)}")
 
@@ -157,6 +172,11 @@ class SignedLeaf:
             key.verify(LABEL, self.leaf.signed_bytes, self.signature)
         except SignatureError as error:
             raise SignatureError("leaf", got="a signature of somebody else", expected=self.leaf.querier) from error
+
+
+def tag_bond(querier: str, epoch_id: bytes, qid: bytes) -> bytes:
+    """32 bytes that name one request: `qid` is 16 random bytes of its querier's."""
+    return digest(_BOND, canonical({"querier": querier, "epoch_id": epoch_id.hex(), "qid": qid.hex()}))
 
 
 def check_blinded(leaf: Leaf, blinded: Element) -> None:

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from protocols.errors import MessageError, ProofError, StageError
 from protocols.lookup.context import EpochContext
-from protocols.lookup.elgamal import check_tag, make_tag
+from protocols.lookup.elgamal import check_tag, make_tag, prove_tag
 from protocols.lookup.fault import RELAY, Fault
-from protocols.lookup.leaf import Leaf, SignedLeaf, blinded_hash, receipt_hash
+from protocols.lookup.leaf import Leaf, SignedLeaf, blinded_hash, receipt_hash, tag_bond
 from protocols.lookup.pads import pad
 from protocols.lookup.parameters import COEFFICIENTS, MODULUS
 from protocols.lookup.seal import open_sealed
@@ -97,18 +97,21 @@ class QuerierTicket:
         opening = LeafOpening(random_scalar(random), random(32), receipt)
         ephemeral = X25519PrivateKey.from_private_bytes(random(32))
         blinded = multiply(opening.blind, person)
-        oversight = context.oversight
+        oversight, qid = context.oversight, random(16)
+        tag = b"" if oversight is None else make_tag(person, opening.nonce, oversight)
+        bond = tag_bond(institution, context.epoch_id, qid)
         leaf = Leaf(
             querier=institution,
             epoch_id=context.epoch_id,
-            qid=random(16),
+            qid=qid,
             purpose=purpose,
             receipt_serial=receipt_serial,
             receipt_hash=receipt_hash(opening.nonce, receipt),
             blinded_hash=blinded_hash(blinded),
-            tag=b"" if oversight is None else make_tag(person, opening.nonce, oversight),
+            tag=tag,
             ephemeral=ephemeral.public_key().public_bytes_raw(),
             issued_at=int(now),
+            tag_proof=prove_tag(tag, bond, opening.nonce, random) if tag else b"",
         ).sign(key)
         leaf.check(context, now)
         return cls(context, leaf, blinded, _Secrets(opening, ephemeral)), leaf, blinded

@@ -24,21 +24,17 @@ from protocols.oprf.group import (
     Element,
     Random,
     Scalar,
-    add,
     base,
     check_element,
     check_scalar,
-    hash_to_scalar,
-    multiply,
     random_scalar,
-    respond,
     sum_of,
 )
+from protocols.oprf.possession import holds, prove_possession
 
 _COMMITMENT = "fedscore/v1/oprf/key-commitment"
 _POSSESSION = "fedscore/v1/oprf/key-possession"
-_CHALLENGE = b"fedscore/v1/oprf/key-possession/challenge"
-_NONCE = b"fedscore/v1/oprf/key-possession/nonce"
+_KEY = b"fedscore/v1/oprf/key-possession"
 
 
 @dataclass(frozen=True)
@@ -74,9 +70,8 @@ class Opening:
 
 def commit(share: KeyShare, institution: str, context: bytes, random: Random) -> tuple[bytes, Opening]:
     """The commitment (32 bytes, to publish first) and its opening (to publish when all commitments are there)."""
-    nonce = hash_to_scalar(share.secret + random(32) + _statement(institution, context, share.public), _NONCE)
-    challenge = _challenge(institution, context, share.public, base(nonce))
-    opening = Opening(share.public, challenge + respond(nonce, challenge, share.secret), random(32))
+    proof = prove_possession(share.secret, _statement(institution, context, share.public), random, _KEY)
+    opening = Opening(share.public, proof, random(32))
     return _commitment(opening, institution, context), opening
 
 
@@ -84,16 +79,18 @@ def check_opening(opening: Opening, commitment: bytes, institution: str, context
     """K_j of `institution`. Raises ProofError, naming it, unless the opening matches its commitment and proves k_j."""
     if not hmac.compare_digest(_commitment(opening, institution, context), commitment):
         raise ProofError(f"key of {institution}", got="another opening", expected="the one that was committed to")
+    check_possession(opening.public, opening.proof, institution, context)
+    return opening.public
+
+
+def check_possession(public: Element, proof: bytes, institution: str, context: bytes) -> None:
+    """Raises ProofError, naming it, unless `institution` knows the secret of `public`."""
     try:
-        check_element(opening.public, "public key")
-        challenge = check_scalar(opening.proof[:SIZE], "challenge")
-        response = check_scalar(opening.proof[SIZE:], "response")
-        nonce = add(base(response), multiply(challenge, opening.public))
+        known = holds(proof, public, _statement(institution, context, public), _KEY)
     except MessageError as error:
         raise ProofError(f"{error.field} of {institution}", got=error.got, expected=error.expected) from error
-    if _challenge(institution, context, opening.public, nonce) != challenge:
+    if not known:
         raise ProofError(f"key of {institution}", got="no proof of possession", expected="knowledge of the secret key")
-    return opening.public
 
 
 def open_all(commitments: Mapping[str, bytes], openings: Mapping[str, Opening], context: bytes) -> Element:
@@ -115,10 +112,6 @@ def joint_public(publics: Iterable[Element]) -> Element:
 def _statement(institution: str, context: bytes, public: Element) -> bytes:
     document = {"context": context.hex(), "institution": institution, "public": public.hex()}
     return digest(_POSSESSION, canonical(document))
-
-
-def _challenge(institution: str, context: bytes, public: Element, nonce: Element) -> Scalar:
-    return hash_to_scalar(_statement(institution, context, public) + nonce, _CHALLENGE)
 
 
 def _commitment(opening: Opening, institution: str, context: bytes) -> bytes:

@@ -10,6 +10,7 @@ from tickets_world import NOW, Asked, World, passes
 
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.lookup import ticket_member
+from protocols.lookup.elgamal import prove_tag
 from protocols.lookup.leaf import SignedLeaf
 from protocols.lookup.seal import open_sealed
 from protocols.lookup.statement import Bond, Role
@@ -26,9 +27,11 @@ def world() -> World:
 
 
 def framed(world: World) -> Asked:
-    """The relay writes a leaf in the name of bank-02 and signs it itself."""
+    """The relay writes a leaf in the name of bank-02, with a tag that it made, and signs it itself."""
     asked = world.start(ASKED)
-    asked.leaf = replace(asked.leaf.leaf, querier="bank-02").sign(world.relay_key)
+    leaf = replace(asked.leaf.leaf, querier="bank-02")
+    proof = prove_tag(leaf.tag, leaf.tag_bond, asked.state.opening.nonce, world.random)
+    asked.leaf = replace(leaf, tag_proof=proof).sign(world.relay_key)
     asked.promise = world.promise(asked.leaf.encode())
     return asked
 
