@@ -154,10 +154,7 @@ class Scorecard:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         if self._recalibration is None:
             return parts, losses
-        calibrated, slope = self._recalibration(self.scaling.to_logits(parts.sum(axis=1)))
-        explained = (parts - self.base) * slope[:, None]
-        rest = self.scaling.from_logits(calibrated) - explained.sum(axis=1)
-        return explained + rest[:, None] * self._weights, losses * slope[:, None]
+        return self._recalibration.of_parts(parts, losses, self.base, self._weights, self.scaling)
 
     @cached_property
     def _weights(self) -> NDArray[np.float64]:

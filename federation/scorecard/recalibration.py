@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from federation.errors import ConfigurationError
+from federation.scorecard.scaling import Scaling
 
 F64 = NDArray[np.float64]
 
@@ -40,3 +41,13 @@ class Recalibration:
         segment = np.clip(np.searchsorted(x, raw, side="right") - 1, 0, len(x) - 2)
         slope = (np.diff(y) / np.diff(x))[segment]
         return y[segment] + slope * (raw - x[segment]), slope
+
+    def of_parts(self, parts: F64, losses: F64, base: F64, weights: F64, scaling: Scaling) -> tuple[F64, F64]:
+        """Points by part [n, parts] and losses [n, families], recalibrated: parts still sum to the score.
+
+        base     [parts] the neutral subject's points;  weights  [parts] how what no feature explains is divided
+        """
+        calibrated, slope = self(scaling.to_logits(parts.sum(axis=1)))
+        explained = (parts - base) * slope[:, None]
+        rest = scaling.from_logits(calibrated) - explained.sum(axis=1)
+        return explained + rest[:, None] * weights, losses * slope[:, None]
