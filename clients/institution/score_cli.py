@@ -29,6 +29,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.scoring import open_scorer, score_file, score_subject
 from clients.institution.scoring_view import show_file, show_subject
 from federation.errors import ConfigurationError, FederationError
+from federation.runtime.outputs import refuse_existing
 from federation.scorecard import Scaling, Scorer
 from protocols.errors import ProtocolError
 
@@ -45,6 +46,7 @@ def score(
     home: Annotated[Path, typer.Option(help="The institution's home.")] = Path(),
     data: Annotated[Path | None, typer.Option(help="Records: CSV, CSV.gz, Parquet. Default: the home's file.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the scored file goes: .parquet or .csv.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="With --out: replace a file that is there.")] = False,
     subject: Annotated[
         str | None,
         typer.Option(help="Score this one subject; - reads the identifier from standard input, unseen by others."),
@@ -67,6 +69,8 @@ def score(
     errors = Console(stderr=True)
     try:
         with errors.status("scoring", spinner="dots"):
+            if out is not None:
+                refuse_existing(out, overwrite=overwrite)
             opened = InstitutionHome.open(home)
             scorer = open_scorer(opened, model, evaluation, read_scaling(scaling))
             records = data or opened.data

@@ -14,6 +14,7 @@ from clients.regulator.policy import Policy
 from clients.regulator.policy_template import template
 from clients.regulator.view import show
 from federation.errors import ConfigurationError
+from federation.runtime.outputs import refuse_existing
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
 app.registered_commands += service_cli.app.registered_commands
@@ -27,6 +28,7 @@ PolicyFile = Annotated[Path, typer.Option("--policy", help="The regulator's poli
 @app.command()
 def export(
     out: Annotated[Path, typer.Option(help="The export to write (zip).")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
     home: Annotated[Path | None, typer.Option("--home", help="The regulator's home, with its own copy.")] = None,
     folder: Annotated[Path | None, typer.Option("--folder", help="A copy of the log, laid out like an export.")] = None,
     log: Annotated[str | None, typer.Option("--log", help="The log's address (HTTP, C2SP tlog-tiles).")] = None,
@@ -39,6 +41,7 @@ def export(
     """Pack the trail into one zip: the same bytes for the same trail."""
     from clients.regulator.export import write_export
 
+    refuse_existing(out, overwrite=overwrite)
     trail = _trail_at_home(home) if home is not None else _trail(folder, log, policy, authority, documents)
     manifest = write_export(out, trail)
     typer.echo(f"{out}: {manifest.size} entries, {len(manifest.files)} files, of {manifest.origin}")

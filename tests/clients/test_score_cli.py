@@ -210,7 +210,7 @@ def test_features_not_held_contribute_nothing_and_are_named(tmp_path: Path, reco
     out = tmp_path / "scored.parquet"
     summary = json.loads(small.score("--out", str(out), "--json").stdout)
     assert summary["coverage"]["not_held"] == list(CATALOGUE.feature_names[:2])
-    assert CATALOGUE.feature_names[0] in small.score("--out", str(out)).stdout
+    assert CATALOGUE.feature_names[0] in small.score("--out", str(out), "--overwrite").stdout
     nobody = json.loads(small.score("--subject", "nobody", "--json").stdout)
     assert nobody["coverage"]["held"] == len(held)
 
@@ -261,6 +261,17 @@ def test_a_scaling_of_ones_own(bank: Bank, tmp_path: Path) -> None:
     assert ours["unclamped"] == pytest.approx(default["unclamped"] - 100)
     path.write_text("{")
     assert bank.score("--subject", name, "--scaling", str(path)).exit_code == 1
+
+
+def test_scores_replace_nothing_that_they_were_not_told_to(bank: Bank, tmp_path: Path) -> None:
+    out = tmp_path / "scored.csv"
+    out.write_text("the scores of last year")
+    refused = bank.score("--out", str(out))
+    assert refused.exit_code == 1
+    assert "--overwrite" in refused.stderr
+    assert out.read_text() == "the scores of last year"
+    assert bank.score("--out", str(out), "--overwrite").exit_code == 0
+    assert out.read_text().startswith("subject,")
 
 
 @pytest.mark.parametrize(

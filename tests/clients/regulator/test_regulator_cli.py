@@ -176,6 +176,20 @@ def test_export_of_a_folder(tmp_path: Path) -> None:
     assert out.read_bytes() == path.read_bytes()
 
 
+def test_an_export_replaces_nothing_that_it_was_not_told_to(tmp_path: Path) -> None:
+    import zipfile
+
+    path = honest().export(tmp_path / "export.zip")
+    zipfile.ZipFile(path).extractall(tmp_path / "folder")
+    out = tmp_path / "again.zip"
+    out.write_bytes(b"evidence")
+    words = ["export", "--folder", str(tmp_path / "folder"), "--out", str(out)]
+    assert "--overwrite" in str(RUN.invoke(app, words).exception)
+    assert out.read_bytes() == b"evidence"
+    assert RUN.invoke(app, [*words, "--overwrite"]).exit_code == 0
+    assert out.read_bytes() == path.read_bytes()
+
+
 def test_a_policy_that_is_not_filled_in_names_the_key(tmp_path: Path) -> None:
     out = tmp_path / "policy.toml"
     assert RUN.invoke(app, ["policy", "--out", str(out)]).exit_code == 0

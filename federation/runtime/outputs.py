@@ -1,0 +1,16 @@
+"""Files that a command writes for a person: what is there already is theirs.
+
+>>> refuse_existing(Path("no-such-file.zip"), overwrite=False)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from federation.errors import ConfigurationError
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raises ConfigurationError where something is at `path` and was not said to be in the way."""
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise ConfigurationError(str(path), got="something that exists", expected="a new file, or --overwrite")
