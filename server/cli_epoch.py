@@ -21,6 +21,7 @@ app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help="Epochs of private score queries."
 )
 _WEEK_S = 7 * 86_400
+NO_CONSENT = "no identity authority is named: this federation asks WITHOUT the persons' consent"
 
 
 @app.command("open")
@@ -97,6 +98,9 @@ def _tell(at: Desk, record: EpochRecord | None, as_json: bool) -> None:
     typer.echo("no epoch yet: `fedscore coordinator epoch open`" if record is None else line(view))
     if "roster" in view and view["phase"] != "closed":
         typer.echo(f"roster {view['roster']}: members compare this before they approve")
+    if "consent" in view:
+        by = ", ".join(view["consent"])
+        typer.echo(f"every question needs consent; persons' keys are stated by {by}" if by else NO_CONSENT)
     if "epoch_id" in view:
         typer.echo(f"{view['epoch_id'][:16]}: {view['subjects']} subjects in {view['rows']} rows, {view['engine']}")
         verb = {"open": "open", "closing": "was to be open", "closed": "was to be open"}.get(

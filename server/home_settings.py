@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from federation.oversight.members import RegulatorStatement
 from federation.runtime.settings import HexDigest, HomeSettings, MetricsSetting, Name
 
+AuthorityName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
 _PORT = Field(ge=1, le=65535)
 
 
@@ -53,6 +55,7 @@ class CoordinatorSettings(HomeSettings):
     database_url: str | None = None
     metrics: MetricsSetting = "auto"
     regulator: RegulatorSettings | None = None
+    authorities: dict[AuthorityName, HexDigest] = Field(default_factory=dict, max_length=32)
 
     @model_validator(mode="after")
     def _ports_differ(self) -> CoordinatorSettings:
@@ -115,6 +118,11 @@ pending_limit = 64
 # Processes that answer private queries, each with the whole table; and those that compute an epoch's layout.
 pool_workers = 1
 lookup_processes = 1
+
+# Who states whose key is whose: names and keys, as `fedscore identity init` prints them. Where one is named, every
+# question under the next roster needs the person's consent; where none is, no question does.
+# [authorities]
+# e-id = "..."               # Ed25519, 64 hexadecimal digits
 
 # Who oversees, once there is somebody, as it read out its keys: no checkpoint counts without its cosignature then.
 # [regulator]

@@ -15,7 +15,7 @@ from protocols.canonical import canonical, digest
 from protocols.errors import MessageError
 from protocols.lookup.fields import integer, take, text
 from protocols.lookup.parameters import Parameters
-from protocols.lookup.roster import MAX_CUSTOMERS
+from protocols.lookup.roster import MAX_CUSTOMERS, authorities_json, read_authorities
 from protocols.oprf.group import check_element
 from protocols.signing import VerifyingKey
 
@@ -28,9 +28,9 @@ def roster_fingerprint(proposal: Mapping[str, Any]) -> str:
     """SHA-256, 64 hexadecimal digits in groups of four: whoever makes the proposal could search for two that agree in
     half of them.
 
-    It covers every member's name, key and attested customers, the parameters, and the keys of coordinator, log, pool
-    and oversight; not what changes with every epoch (auditors, catalogue, model). Raises MessageError naming the field,
-    or SignatureError for a key that is none.
+    It covers every member's name, key and attested customers, the parameters, the keys of coordinator, log, pool and
+    oversight, and the identity authorities; not what changes with every epoch (auditors, catalogue, model). Raises
+    MessageError naming the field, or SignatureError for a key that is none.
     """
     members = proposal.get("members")
     if not isinstance(members, dict) or not members:
@@ -40,6 +40,7 @@ def roster_fingerprint(proposal: Mapping[str, Any]) -> str:
         "members": {name: _member(name, members[name]) for name in sorted(members)},
         "parameters": Parameters.from_json(proposal.get("parameters")).to_json(),
         "oversight": _oversight(proposal.get("oversight")),
+        "authorities": authorities_json(read_authorities(proposal.get("authorities"), "proposal.authorities")),
         **{name: _key(proposal.get(name), f"proposal.{name}") for name in _KEYS},
     }
     digits = digest(FINGERPRINT_LABEL, canonical(content)).hex()

@@ -99,9 +99,8 @@ class Roster:
         joint_public(shares)
         if self.oversight is not None:
             check_element(self.oversight, "oversight key")
-        named = authorities_json(self.authorities)
-        if list(named) != sorted(named) or not len(set(named.values())) == len(named) == len(self.authorities):
-            raise MessageError("roster.authorities", got="another order", expected="names in order, each key once")
+        if self.authorities != read_authorities(authorities_json(self.authorities), "roster.authorities"):
+            raise MessageError("roster.authorities", got="another order", expected="names in order, each once")
 
     @property
     def needs_consent(self) -> bool:
@@ -174,6 +173,8 @@ def authorities_json(authorities: Iterable[Authority]) -> dict[str, str]:
 def read_authorities(value: Any, field: str) -> tuple[Authority, ...]:
     """The reverse, in the order of the names. Raises MessageError or SignatureError."""
     if not isinstance(value, dict) or len(value) > MAX_AUTHORITIES:
-        raise MessageError(field, got=type(value).__name__, expected=f"an object with {MAX_AUTHORITIES} at most")
+        raise MessageError(field, got=type(value).__name__, expected=f"keys by name, {MAX_AUTHORITIES} at most")
     named = {name: VerifyingKey.from_hex(text(value[name], f"{field}.{name}")) for name in sorted(value)}
+    if len({key.raw for key in named.values()}) != len(named):
+        raise MessageError(field, got="a key under two names", expected="a key for each name")
     return tuple(Authority(name, key) for name, key in named.items())

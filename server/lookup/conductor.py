@@ -23,7 +23,7 @@ from protocols.lookup.layout import arrange, union
 from protocols.lookup.manifest import EpochHeader, LayoutHeader, SignedEpoch
 from protocols.lookup.parameters import Parameters
 from protocols.lookup.placement import proof_chunks, prove_places
-from protocols.lookup.roster import Roster, RosterMember
+from protocols.lookup.roster import Roster, RosterMember, read_authorities
 from protocols.oprf.group import SIZE, base
 from protocols.signing import VerifyingKey
 from server.lookup.checks import read_key_opening
@@ -230,4 +230,5 @@ def _new_roster(record: EpochRecord) -> Roster:
         log_key=VerifyingKey.from_hex(proposal["log_key"]),
         parameters=Parameters.from_json(proposal["parameters"]),
         oversight=bytes.fromhex(proposal["oversight"]) or None,
+        authorities=read_authorities(proposal["authorities"], "proposal.authorities"),
     )

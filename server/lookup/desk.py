@@ -57,6 +57,7 @@ class Desk:
             pool_key=self.folders.pool_key().public.hex,
             oversight=oversight,
             auditors=auditors,
+            authorities=self.home.settings.authorities,
         )
 
     def candidates(self, attested: dict[str, int]) -> list[Candidate]:
@@ -94,6 +95,7 @@ class Desk:
             "members": list(parties.members),
             "auditors": list(parties.auditors),
             "roster": roster_fingerprint(record.proposal),
+            "consent": sorted(record.proposal["authorities"]),
             "waiting": [{"party": wait.party, "step": wait.kind} for wait in record.state.waiting],
             "next": _time(earliest(self.record)),
         }

@@ -11,8 +11,9 @@ the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from federation.errors import Refused
@@ -24,7 +25,7 @@ from server.lookup.epochs import RELAY, Code
 from server.lookup.record_store import EpochRecord, RecordStore, Said
 from server.lookup.relay import context_of, own_step
 
-_ROSTER = ("members", "parameters", "log_key", "coordinator_key", "oversight")
+_ROSTER = ("members", "parameters", "log_key", "coordinator_key", "oversight", "authorities")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Terms:
-    """What an epoch is to be: parameters, hashes of catalogue and model (hexadecimal), keys, auditors."""
+    """What an epoch is to be: parameters, hashes of catalogue and model (hexadecimal), keys, auditors.
+
+    `authorities`: keys of identity authorities by name; where there is one, every question needs consent.
+    """
 
     parameters: Parameters
     catalogue: str
@@ -47,6 +51,7 @@ class Terms:
     pool_key: str
     oversight: str = ""
     auditors: tuple[str, ...] = ()
+    authorities: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 Logged = Callable[[int, Said], None]
@@ -132,6 +137,7 @@ def _body(key: SigningKey, members: Sequence[Candidate], terms: Terms, counter: 
         "pool_key": terms.pool_key,
         "coordinator_key": key.public.hex,
         "oversight": terms.oversight,
+        "authorities": dict(terms.authorities),
     }
 
 

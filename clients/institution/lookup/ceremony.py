@@ -17,7 +17,7 @@ from protocols.canonical import canonical, parse_canonical
 from protocols.errors import MessageError
 from protocols.lookup.bound import ceremony_context
 from protocols.lookup.fields import from_hex, take
-from protocols.lookup.roster import Roster
+from protocols.lookup.roster import Roster, authorities_json
 from protocols.oprf.joint_key import KeyShare, Opening, commit, open_all
 
 Random = Callable[[int], bytes]
@@ -81,7 +81,8 @@ def accept_roster(folders: LookupFolders, record: EpochRecord) -> Roster:
     """The roster of the epoch, checked, and kept from then on.
 
     1. Somebody here approved what `propose` says.
-    2. It says what `propose` said: members, keys, numbers of customers, parameters, log, coordinator, oversight.
+    2. It says what `propose` said: members, keys, numbers of customers, parameters, log, coordinator, oversight,
+       identity authorities.
     3. Its coordinator is the pinned one; this institution stands in it with its own signing key.
     4. New key: every K_j was committed to before any was revealed, and is possessed.
     5. Known key: this institution has accepted this very roster before.
@@ -132,6 +133,7 @@ def _check_proposal(roster: Roster, proposal: Mapping[str, Any], record: EpochRe
         "coordinator_key": roster.coordinator_key.hex,
         "log_key": roster.log_key.hex,
         "oversight": "" if roster.oversight is None else roster.oversight.hex(),
+        "authorities": authorities_json(roster.authorities),
     }
     for name, value in said.items():
         if proposal.get(name) != value:

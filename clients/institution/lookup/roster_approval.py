@@ -24,7 +24,7 @@ from protocols.lookup.proposal import roster_fingerprint
 from protocols.signing import VerifyingKey
 
 _KEYS = ("coordinator_key", "log_key", "pool_key", "oversight")
-_TERMS = ("members", "parameters", *_KEYS)
+_TERMS = ("members", "parameters", "authorities", *_KEYS)
 _COMPARED = "that of the roster that waits, as you compared it with the other members"  # typed here, never copied
 _log = get_logger("lookup")
 
@@ -113,6 +113,13 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         was, is_now = (side["parameters"].get(name) for side in (old, new))
         if was != is_now:
             yield f"{name}: {is_now} for {was}"
+    for name in sorted(old["authorities"].keys() | new["authorities"].keys()):
+        before, now = old["authorities"].get(name), new["authorities"].get(name)
+        if before != now:
+            told = "none" if now is None else key_id(now)
+            yield f"identity authority {name}: {told} for {'none' if before is None else key_id(before)}"
+    if bool(old["authorities"]) != bool(new["authorities"]):
+        yield "questions need consent from now on" if new["authorities"] else "questions need NO consent any more"
     for name in _KEYS:
         if old[name] != new[name]:
             yield f"{name}: another one"

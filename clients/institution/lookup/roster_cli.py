@@ -92,6 +92,7 @@ def describe(folders: LookupFolders, proposal: dict[str, Any]) -> dict[str, Any]
         "members": members,
         **keys,
         "oversight": proposal["oversight"],
+        "authorities": {name: key_id(key) for name, key in sorted(proposal["authorities"].items())},
         "parameters": proposal["parameters"],
     }
 
@@ -137,6 +138,10 @@ def _show(facts: dict[str, Any], console: Console) -> None:
     for name in ("coordinator_key", "log_key", "pool_key"):
         console.print(f"{name.replace('_', ' ')} id: {facts[name]}", markup=False)
     console.print(f"oversight: {facts['oversight'] or 'nobody'}", markup=False)
+    for name, key in facts["authorities"].items():
+        console.print(f"identity authority {printable(name, _NAME)}: key id {key}", markup=False)
+    needed = "every question needs consent" if facts["authorities"] else "none: questions need NO consent"
+    console.print(f"consent: {needed}", markup=False)
     for name, value in sorted(facts["parameters"].items()):
         console.print(f"{name}: {value}", markup=False)
     console.print("Approved here." if facts["approved"] else "NOT approved here:", style="bold")

@@ -19,9 +19,10 @@ from clients.institution.lookup.roster_cli import describe
 from federation.errors import ConfigurationError
 from protocols.canonical import canonical
 from protocols.envelope import seal
+from protocols.errors import MessageError
 from protocols.lookup.parameters import Parameters
 from protocols.lookup.proposal import roster_fingerprint
-from protocols.lookup.roster import Roster, RosterMember
+from protocols.lookup.roster import Authority, Roster, RosterMember
 from protocols.oprf.group import base, random_scalar
 from protocols.signing import SigningKey
 from protocols.wire import lookup_pb2 as wire
@@ -38,7 +39,7 @@ class Coordinator:
         self.played = {name: SigningKey.generate() for name in OTHERS}
         self.parameters = Parameters(engine="mirror", dummies=1, quorum=1, **parameters)
         self.oversight = base(random_scalar(os.urandom))
-        self.log = SigningKey.generate()
+        self.log, self.authority = SigningKey.generate(), SigningKey.generate()
         members = {"bank-a": self.victim, **self.played}
         self.proposal: dict[str, Any] = {
             "version": 1,
@@ -52,6 +53,7 @@ class Coordinator:
             "pool_key": self.key.public.hex,
             "coordinator_key": self.key.public.hex,
             "oversight": self.oversight.hex(),
+            "authorities": {"e-id": self.authority.public.hex},
         }
         (folder / "keys").mkdir(mode=0o700)
         home: Any = SimpleNamespace(
@@ -82,7 +84,14 @@ class Coordinator:
         for name, each in said.items():
             self.say("reveal", name, {"opening": encode_opening(each.opening)}, keys[name])
         members = tuple(RosterMember(name, keys[name].public, said[name].share.public, 10**10) for name in sorted(keys))
-        roster = Roster(members, self.key.public, self.log.public, self.parameters, self.oversight)
+        roster = Roster(
+            members,
+            self.key.public,
+            self.log.public,
+            self.parameters,
+            self.oversight,
+            (Authority("e-id", self.authority.public),),
+        )
         self.say("roster", "relay", roster.encode(), self.key)
         return roster
 
@@ -172,6 +181,10 @@ def test_whatever_changes_is_named_and_waits_again(coordinator: Coordinator) -> 
         "log_key": {"log_key": SigningKey.generate().public.hex},
         "pool_key": {"pool_key": SigningKey.generate().public.hex},
         "oversight": {"oversight": ""},
+        "identity authority e-id: ": {"authorities": {"e-id": SigningKey.generate().public.hex}},
+        "identity authority police: ": {
+            "authorities": proposal["authorities"] | {"police": coordinator.key.public.hex}
+        },
     }
     for told, change in cases.items():
         with pytest.raises(RosterNotApproved) as reason:
@@ -182,6 +195,28 @@ def test_whatever_changes_is_named_and_waits_again(coordinator: Coordinator) -> 
     approval.check(proposal)
 
 
+def test_that_consent_is_no_longer_needed_is_told_in_words(coordinator: Coordinator) -> None:
+    without = coordinator.proposal | {"authorities": {}}
+    for approved, proposed, told in (
+        (coordinator.proposal, without, "questions need NO consent any more"),
+        (without, coordinator.proposal, "questions need consent from now on"),
+    ):
+        coordinator.folders.approval.approve(approved, roster_fingerprint(approved), 0.0)
+        with pytest.raises(RosterNotApproved) as reason:
+            coordinator.folders.approval.check(proposed)
+        assert told in reason.value.changes
+
+
+def test_a_roster_with_another_authority_than_was_approved_is_not_accepted(coordinator: Coordinator) -> None:
+    """The relay names its own key in the roster, to state whose key is whose; the proposal names the true one."""
+    proposal = coordinator.proposal
+    coordinator.folders.approval.approve(proposal, roster_fingerprint(proposal), 0.0)
+    coordinator.authority = SigningKey.generate()
+    coordinator.ceremony(own_ceremony(coordinator.folders, coordinator.record, os.urandom))
+    with pytest.raises(MessageError, match=r"roster\.authorities"):
+        accept_roster(coordinator.folders, coordinator.record)
+
+
 def test_a_person_sees_whom_and_what_the_fingerprint_stands_for(coordinator: Coordinator) -> None:
     shown = describe(coordinator.folders, coordinator.proposal)
     assert shown["fingerprint"] == roster_fingerprint(coordinator.proposal)
@@ -189,6 +224,7 @@ def test_a_person_sees_whom_and_what_the_fingerprint_stands_for(coordinator: Coo
     assert shown["members"]["bank-b"] == {"key": coordinator.played["bank-b"].public.key_id, "customers": 10**10}
     assert shown["parameters"]["cadence_s"] == 1
     assert shown["oversight"] == coordinator.oversight.hex()
+    assert shown["authorities"] == {"e-id": coordinator.authority.public.key_id}
     assert {shown[name] for name in ("log_key", "pool_key")} == {
         coordinator.log.public.key_id,
         coordinator.key.public.key_id,

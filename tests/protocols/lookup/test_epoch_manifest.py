@@ -17,7 +17,7 @@ from protocols.lookup.cadence import PastEpoch, check_turn
 from protocols.lookup.context import EpochContext
 from protocols.lookup.manifest import EpochHeader, LayoutHeader, Opening, SignedEpoch
 from protocols.lookup.parameters import Parameters
-from protocols.lookup.roster import Roster
+from protocols.lookup.roster import Authority, Roster
 from protocols.lookup.secrets import EpochSecrets
 from protocols.oprf.group import IDENTITY, subtract
 from protocols.signing import SigningKey
@@ -80,6 +80,18 @@ def test_a_roster_refuses_shares_that_cancel(world: World) -> None:
     cancelling = subtract(total, second.pseudonym_key)
     with pytest.raises(MessageError, match="joint public key"):
         replace(world.roster, members=(first, second, replace(third, pseudonym_key=cancelling)))
+
+
+def test_a_roster_names_its_authorities_in_order_each_key_once(world: World) -> None:
+    first, second = (Authority(name, SigningKey.from_seed(name.encode() * 32).public) for name in "ab")
+    named = replace(world.roster, authorities=(first, second))
+    assert Roster.decode(named.encode()) == named
+    assert named.id != world.roster.id
+    assert named.needs_consent
+    assert not world.roster.needs_consent
+    for wrong in ((second, first), (first, first), (first, Authority("b", first.key))):
+        with pytest.raises(MessageError, match="authorities"):
+            replace(world.roster, authorities=wrong)
 
 
 def test_documents_survive_the_wire_and_nothing_else_does(world: World, epoch: Epoch) -> None:

@@ -31,6 +31,7 @@ def proposal() -> dict[str, Any]:
         "log_key": key(11),
         "pool_key": key(12),
         "oversight": base(b"\x05" + bytes(31)).hex(),
+        "authorities": {"e-id": key(13)},
         "new_keys": True,
     }
 
@@ -49,6 +50,9 @@ Change = Callable[[dict[str, Any]], object]
         lambda said: said["parameters"].update(daily_tickets=10**9),
         lambda said: said.update(oversight=base(b"\x06" + bytes(31)).hex()),
         lambda said: said.update(oversight=""),
+        lambda said: said.update(authorities={}),
+        lambda said: said["authorities"].update({"e-id": key(99)}),
+        lambda said: said["authorities"].update({"other": key(99)}),
         *[lambda said, name=name: said.update({name: key(99)}) for name in ("coordinator_key", "log_key", "pool_key")],
     ],
 )
@@ -78,6 +82,12 @@ def test_the_next_epoch_of_the_same_roster_has_the_same_fingerprint() -> None:
         lambda said: said["parameters"].update(more=1),
         lambda said: said.update(oversight="00" * 32),
         lambda said: said.update(oversight="no hex"),
+        lambda said: said.pop("authorities"),
+        lambda said: said.update(authorities=["e-id"]),
+        lambda said: said.update(authorities={"": key(13)}),
+        lambda said: said.update(authorities={"e-id": "00" * 32}),
+        lambda said: said["authorities"].update({"the same": key(13)}),
+        lambda said: said.update(authorities={f"e-id-{number}": key(number) for number in range(1, 34)}),
     ],
 )
 def test_what_is_no_roster_has_none(change: Change) -> None:
