@@ -86,7 +86,7 @@ class Masks:
         settled = self.survivors(number)
         if settled is not None:
             answers.keep(settled)
-        opened = self._collector.round(number, form.size)
+        opened = self._collector.round(number, form.size, answers.expected.model_hash)
         for name, update in sorted(answers.accepted.items()):
             opened.offer(name, update.vector.view(np.uint64))
         try:

@@ -61,7 +61,8 @@ class MaskDesk:
         """`vector` as it may leave: under masks where the noise is shared."""
         if checked.plan.privacy.sharing is None:
             return vector
-        return self._masking.mask(checked.plan, _number(checked), vector.astype(np.int64, copy=False))
+        words = vector.astype(np.int64, copy=False)
+        return self._masking.mask(checked.plan, _number(checked), words, checked.model_hash)
 
     def sent(self, checked: CheckedRequest, reply: bytes) -> None:
         """`reply`, kept in the ledger, leaves: for the first time or again."""

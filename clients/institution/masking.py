@@ -3,7 +3,7 @@
     masking = masking_of(home)
     advert = masking.advert(plan)                  # set-up: public keys, signed
     shares = masking.share(plan, adverts)          # set-up: everybody's adverts, verified; shares of this one's secrets
-    masked = masking.mask(plan, number, vector)    # in memory: nothing has been said yet
+    masked = masking.mask(plan, number, vector, model_hash)      # in memory: nothing has been said yet
     masking.sent(plan, number, masked)             # once the ledger keeps the reply that holds it, before it leaves
     reveal = masking.reveal(plan, unmasking)       # where members may drop
 
@@ -119,15 +119,15 @@ class Masking:
         if self._member(plan).setup is None:
             raise StageError("secagg", got="a round", expected="the adverts of all members first")
 
-    def mask(self, plan: TrainingPlan, number: int, vector: I64) -> I64:
-        """`vector` under the masks of `number`. Raises StageError before the set-up."""
-        _, masked = self._member(plan).mask(number, vector.view(np.uint64))
+    def mask(self, plan: TrainingPlan, number: int, vector: I64, model_hash: bytes) -> I64:
+        """`vector` under masks that only vectors of the same model take off. Raises StageError before the set-up."""
+        _, masked = self._member(plan).mask(number, vector.view(np.uint64), model_hash)
         return masked.view(np.int64)
 
-    def mask_again(self, plan: TrainingPlan, number: int, vector: I64) -> I64:
+    def mask_again(self, plan: TrainingPlan, number: int, vector: I64, model_hash: bytes) -> I64:
         """What `vector` is under the masks of `number`, whatever was sent under them. Raises MasksMissing."""
         try:
-            return self._member(plan).masked(number, vector.view(np.uint64)).view(np.int64)
+            return self._member(plan).masked(number, vector.view(np.uint64), model_hash).view(np.int64)
         except ProtocolError as error:
             raise MasksMissing from error
 

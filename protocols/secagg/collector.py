@@ -3,7 +3,7 @@
 collector = Collector(plan)
 collector.advert(name, data)          # for every member; then `collector.adverts` goes to all of them
 collector.shares(name, data)          # for every member; then rounds can start
-total = collector.round(number, width)                        # a `RoundSum`
+total = collector.round(number, width, basis)                 # a `RoundSum`
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class Collector:
         """Whose shares have not come: no round can start without them."""
         return tuple(name for name in self.plan.names if name not in self._dealt)
 
-    def round(self, number: int, width: int) -> RoundSum:
-        """The sum of round `number`. Raises StageError while anybody's shares are missing."""
+    def round(self, number: int, width: int, basis: bytes = b"") -> RoundSum:
+        """The sum of round `number`, of vectors computed from `basis`. StageError while shares are missing."""
         if self.missing:
             raise StageError("secagg.shares", got=f"none of {', '.join(self.missing)}", expected="every member's")
-        return RoundSum(self._opened(), self._dealt, number, width)
+        return RoundSum(self._opened(), self._dealt, number, width, basis)
 
     def to_bytes(self) -> bytes:
         """For the coordinator's store; nothing in it is secret."""

@@ -1,6 +1,7 @@
 """Keys: X25519 (RFC 7748) between two members, HKDF-SHA256 (RFC 5869) for everything made of a secret.
 
-    pair key      of two members and a round: their pairwise mask. Either makes it; so does who knows one mask key
+    pair key      of two members, a round and what its vectors are computed from: their pairwise mask. Either makes it;
+                  so does who knows one mask key
     self key      of one member and a round: its own mask, from its seed
     channel key   from one member to another: their shares. One for each direction
     coins         of one member and a round: the polynomials its secrets are shared by
@@ -33,10 +34,15 @@ def public_of(secret: bytes) -> bytes:
     return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
 
 
-def pair_key(secret: bytes, public: bytes, setup_id: bytes, number: int, one: str, other: str) -> bytes:
-    """32 bytes, the same for (secret of one, public of other) and the other way round, and in either order of names."""
+def pair_key(
+    secret: bytes, public: bytes, setup_id: bytes, number: int, one: str, other: str, basis: bytes = b""
+) -> bytes:
+    """32 bytes, the same for (secret of one, public of other) and the other way round, and in either order of names.
+
+    Another for another `basis`: masks of two members that were told different things do not cancel.
+    """
     first, second = sorted((one, other))
-    return _derive(_agree(secret, public), setup_id, PAIR, [number, first, second])
+    return _derive(_agree(secret, public), setup_id, PAIR, [number, first, second, basis.hex()])
 
 
 def self_key(seed: bytes, setup_id: bytes, number: int, name: str) -> bytes:

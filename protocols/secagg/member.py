@@ -2,13 +2,18 @@
 
     state, advert = Member.start(plan, name, key, os.urandom)     # set-up, first exchange
     state, shares = state.share(adverts)                          # set-up, second exchange: {name: signed advert}
-    state, masked = state.mask(number, vector)                    # every round, first exchange
+    state, masked = state.mask(number, vector, basis)             # every round, first exchange
     state, reveal = state.reveal(unmasking)                       # second exchange, where members may drop
     state = state.finish(number)                                  # the round's secrets are forgotten
 
 The new state is to be stored, durably, BEFORE what came with it is sent: a member that forgets what it said can be
 made to say something else, and two vectors under one mask, or shares for two lists, open what nobody may see. Asked
 again for the same, it answers with the same bytes. An old copy of a state is such a forgetting: give up the run.
+
+`basis` is what the vector was computed from, such as the hash of a model: the coordinator tells it each member, and may
+tell them differently. It is in the keys of the pairwise masks, so vectors of members that were told different things
+stay masked. Pasquini, Francati and Ateniese, "Eluding Secure Aggregation in Federated Learning via Model
+Inconsistency" (CCS 2022), is the attack without it.
 
 A plan is started once, and a vector, with its noise, goes under the masks of one number: the same vector in two sums of
 different members shows who is missing in one of them. A round that is tried again has another number and fresh noise.
@@ -92,21 +97,21 @@ class Member:
         shares = Shares.deal(setup, self.name, self.channel, self.secrets)
         return replace(self, setup=setup), shares.sign(self.key)
 
-    def mask(self, number: int, vector: Words) -> tuple[Member, Words]:
-        """The state, and uint64[m]: `vector` under the masks of round `number`, modulo 2^64.
+    def mask(self, number: int, vector: Words, basis: bytes = b"") -> tuple[Member, Words]:
+        """The state, and uint64[m]: `vector`, computed from `basis`, under the masks of round `number`, modulo 2^64.
 
         Every number masks one vector: the same again gives the same. Raises StageError for another, before the set-up
         or after `finish`; MessageError for what is no uint64[m].
         """
-        total = self.masked(number, vector)
+        total = self.masked(number, vector, basis)
         return self.sent(number, total), total
 
-    def masked(self, number: int, vector: Words) -> Words:
+    def masked(self, number: int, vector: Words, basis: bytes = b"") -> Words:
         """uint64[m]: `vector` under the masks of round `number`, for whoever computes again what was sent."""
         setup, secrets = self._ready(number)
         check_words(vector)
         peers = [name for name in self.plan.names if name != self.name]
-        plus, minus = setup.pair_keys(number, self.name, secrets.mask, peers)
+        plus, minus = setup.pair_keys(number, self.name, secrets.mask, peers, basis)
         if self.plan.recoverable:
             plus.append(self_key(secrets.seed, setup.id, number, self.name))
         return with_masks(vector, plus, minus)

@@ -27,13 +27,16 @@ from protocols.secagg.unmasking import Reveal, Unmasking, kind_of
 
 
 class RoundSum:
-    """Round `number` of a set-up: who has sent, who has revealed, and the sum. Made by `Collector.round`."""
+    """Round `number` of a set-up: who has sent, who has revealed, and the sum. Made by `Collector.round`.
 
-    def __init__(self, setup: Setup, dealt: Mapping[str, Shares], number: int, width: int) -> None:
+    `basis`: what every member was told to compute its vector from, as `Member.mask` has it.
+    """
+
+    def __init__(self, setup: Setup, dealt: Mapping[str, Shares], number: int, width: int, basis: bytes = b"") -> None:
         setup.plan.check_round(number)
         if not 0 < width <= MAX_WIDTH:
             raise MessageError("secagg.width", got=width, expected=f"1 to {MAX_WIDTH}")
-        self.number, self.width = number, width
+        self.number, self.width, self._basis = number, width, basis
         self._setup, self._dealt, self._plan = setup, dealt, setup.plan
         self._sum: Words = np.zeros(width, np.uint64)
         self._sent: set[str] = set()
@@ -123,7 +126,7 @@ class RoundSum:
             if name in survivors:
                 minus.append(self_key(secret, self._setup.id, self.number, name))
             else:
-                more, less = self._setup.pair_keys(self.number, name, secret, survivors)
+                more, less = self._setup.pair_keys(self.number, name, secret, survivors, self._basis)
                 plus += more
                 minus += less
         return with_masks(self._sum, plus, minus)

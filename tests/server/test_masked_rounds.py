@@ -185,17 +185,17 @@ def test_a_replay_masks_again_and_finds_a_share_of_noise_that_was_left_out() -> 
     masking = Masking("bank-a", key_of("bank-a"), bank.masks, os.urandom)
     record = watched.world.store().model()
     assert record is not None
-    sent = record.checkpoint[1].updates["bank-a"]
+    sent, told = record.checkpoint[1].updates["bank-a"], bytes.fromhex(record.checkpoint[1].model_hash)
     computed = watched.computed["bank-a", 2]
-    assert update_hash(to_bytes(masking.mask_again(plan, 2, computed))).hex() == sent
-    assert update_hash(to_bytes(masking.mask_again(plan, 2, computed + 1))).hex() != sent
+    assert update_hash(to_bytes(masking.mask_again(plan, 2, computed, told))).hex() == sent
+    assert update_hash(to_bytes(masking.mask_again(plan, 2, computed + 1, told))).hex() != sent
     masking.forget({plan.run_id})
-    assert update_hash(to_bytes(masking.mask_again(plan, 2, computed))).hex() == sent
+    assert update_hash(to_bytes(masking.mask_again(plan, 2, computed, told))).hex() == sent
     masking.forget(set())
     with pytest.raises(MasksMissing):
-        masking.mask_again(plan, 2, computed)
+        masking.mask_again(plan, 2, computed, told)
     with pytest.raises(MasksMissing):
-        Masking("bank-a", key_of("bank-a"), bank.masks, os.urandom).mask_again(plan, 2, computed)
+        Masking("bank-a", key_of("bank-a"), bank.masks, os.urandom).mask_again(plan, 2, computed, told)
 
 
 def test_two_lists_of_survivors_are_refused() -> None:

@@ -142,12 +142,13 @@ class Replayer:
             update: Vector = self.computation.train(plan, nominal, place.round, model, noise)
         else:
             update = self.computation.evaluate(plan, model, noise)
-        return update_hash(to_bytes(self._masked(plan, place, update)))
+        return update_hash(to_bytes(self._masked(plan, place, update, model_hash(sealed.model))))
 
-    def _masked(self, plan: TrainingPlan, place: Place, update: Vector) -> Vector:
+    def _masked(self, plan: TrainingPlan, place: Place, update: Vector, told: bytes) -> Vector:
         """As it left: under the round's masks where the noise is shared. Raises MasksMissing."""
         if plan.privacy.sharing is None:
             return update
         if self.masking is None:
             raise MasksMissing
-        return self.masking.mask_again(plan, mask_number(plan, place.phase, place.round), update.astype(np.int64))
+        number = mask_number(plan, place.phase, place.round)
+        return self.masking.mask_again(plan, number, update.astype(np.int64), told)

@@ -23,7 +23,7 @@ from federation.audits import KINDS, Check, SumSubject, audit
 from federation.oversight.replay import Place
 from federation.privacy import OsNoise
 from federation.privacy.drbg import DrbgNoise
-from federation.rounds import TrainingPlan, model_to_bytes, update_hash
+from federation.rounds import TrainingPlan, model_hash, model_to_bytes, update_hash
 from federation.rounds.averaging import F32
 from federation.rounds.masking import mask_number
 from federation.rounds.rule import rule_of
@@ -59,7 +59,8 @@ class MaskedReplayWorld(ReplayWorld):
         model = self.start()
         noise = cheat(self.begin(place, model))
         update = self.computation.train(self.plan, 500, place.round, model, noise)
-        masked = self.masking.mask(self.plan, mask_number(self.plan, place.phase, place.round), update.astype(np.int64))
+        number, told = mask_number(self.plan, place.phase, place.round), model_hash(model_to_bytes(model))
+        masked = self.masking.mask(self.plan, number, update.astype(np.int64), told)
         sent = update_hash(to_bytes(masked)).hex()
         self.ledger.spend(self.reservation, sent, model_to_bytes(model))
         self.randomness.seal(place, sent)

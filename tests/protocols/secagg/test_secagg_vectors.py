@@ -67,7 +67,8 @@ def test_set_up_keys_and_shares() -> None:
     for at, key in KNOWN["pair_keys"].items():
         number, one, other = at.split("/")
         secret, public = states[one].secrets[int(number)].mask, setup.adverts[other].masks[int(number) - 1]
-        assert pair_key(secret, public, setup.id, int(number), one, other).hex() == key
+        basis = bytes.fromhex(KNOWN["bases"][number])
+        assert pair_key(secret, public, setup.id, int(number), one, other, basis).hex() == key
     for at, key in KNOWN["self_keys"].items():
         number, name = at.split("/")
         assert self_key(states[name].secrets[int(number)].seed, setup.id, int(number), name).hex() == key
@@ -82,11 +83,12 @@ def test_masked_vectors_and_their_sum() -> None:
     """Round 1 with all members, round 2 without the second."""
     collector, states = run()
     for number, gone in ((1, []), (2, ["beta"])):
-        total = collector.round(number, 4)
+        basis = bytes.fromhex(KNOWN["bases"][str(number)])
+        total = collector.round(number, 4, basis)
         for name in NAMES:
             if name not in gone:
                 vector = np.array([int(value) for value in KNOWN["vectors"][name]], np.uint64)
-                states[name], masked = states[name].mask(number, vector)
+                states[name], masked = states[name].mask(number, vector, basis)
                 assert to_wire(masked).hex() == KNOWN["masked"][f"{number}/{name}"]
                 total.offer(name, from_wire(bytes.fromhex(KNOWN["masked"][f"{number}/{name}"]), 4))
         for name in total.close():

@@ -24,6 +24,7 @@ FILE = Path(__file__).with_name("secagg_v1.json")
 NAMES = ["alpha", "beta", "delta", "gamma"]
 ROUNDS, TAU, FEWEST, WIDTH = 2, 3, 3, 4
 CONTEXT = sha256(b"a training plan").digest()
+BASES = {1: b"", 2: sha256(b"a model").digest()}
 PRIME = 2**256 + 297
 V1 = b"fedscore/v1/secagg/"
 
@@ -102,7 +103,7 @@ def make() -> dict[str, object]:
         for one, other in combinations(NAMES, 2):
             secret, theirs = own[one]["mask"][number - 1], public(own[other]["mask"][number - 1])
             pair_keys[f"{number}/{one}/{other}"] = derive(
-                agree(secret, theirs), setup, b"pair-mask", [number, one, other]
+                agree(secret, theirs), setup, b"pair-mask", [number, one, other, BASES[number].hex()]
             )
         for name in NAMES:
             self_keys[f"{number}/{name}"] = derive(own[name]["seed"][number - 1], setup, b"self-mask", [number, name])
@@ -158,6 +159,7 @@ def make() -> dict[str, object]:
         "plan_id": plan_id.hex(),
         "adverts": hexadecimal(adverts),
         "setup_id": setup.hex(),
+        "bases": {str(number): basis.hex() for number, basis in BASES.items()},
         "pair_keys": hexadecimal(pair_keys),
         "self_keys": hexadecimal(self_keys),
         "shares": hexadecimal(shares),
