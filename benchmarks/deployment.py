@@ -93,7 +93,7 @@ def start(homes: Homes, inputs: Inputs, terms: Terms, run_id: str) -> dict[str, 
         for given in inputs.institutions:
             processes.serve(given.name, command("institution", "serve", home=homes.institution(given.name)))
         words = command("coordinator", "train", home=homes.coordinator, run_id=run_id, epsilon=terms.epsilon)
-        words += ["--rounds", str(terms.rounds), "--force", "--json"]
+        words += ["--noise", "local", "--rounds", str(terms.rounds), "--force", "--json"]
         folder = homes.coordinator / "runs" / run_id
         processes.run(words, tick=lambda: watch(sent=bool(events(folder, "approved"))))
     [approved], rounds = events(folder, "approved"), events(folder, "averaged")

@@ -86,13 +86,13 @@ def train(
     epsilon: Annotated[float | None, typer.Option(help="Budget of the whole run per institution [1.0].")] = None,
     delta: Annotated[float | None, typer.Option(help="At most 1/(10 x nominal records) \\[from the roster].")] = None,
     noise: Annotated[
-        Noise | None, typer.Option(help="local | secagg: shares of the noise, under masks. Left open: local.")
+        Noise | None, typer.Option(help="local | secagg: shares of it, under masks \\[secagg from 3 members on].")
     ] = None,
     recipe: Annotated[
-        Method | None, typer.Option(help="fedavg | a | g | gp, see docs/recipes.md. Left open: what fits the noise.")
+        Method | None, typer.Option(help="fedavg | a | g | gp: docs/recipes.md \\[gp or g under secagg, else fedavg].")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(help="Training rounds, of fedavg [20].")] = None,
-    quorum: Annotated[int | None, typer.Option(help="Answers a round needs \\[all but one, at least 2].")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Training rounds, of fedavg alone \\[20].")] = None,
+    quorum: Annotated[int | None, typer.Option(help="Answers a round needs, of local noise \\[all but one].")] = None,
     round_deadline: Annotated[float | None, typer.Option(help="Seconds a round may take [120].")] = None,
     member: Annotated[list[str] | None, typer.Option(help="Only these members; repeat \\[all admitted].")] = None,
     plan: Annotated[Path | None, typer.Option(help="A TOML file with these and finer options.")] = None,
@@ -137,11 +137,12 @@ def train(
         raise ConfigurationError(
             "train", got="serve is not running here", expected="`fedscore coordinator serve`, in another terminal"
         )
+    console.print(prepared.noise, highlight=False, markup=False, soft_wrap=True)
     try:
-        with watching(prepared.rounds, console) as watch:
-            summary = carry(opened, prepared, on_event=watch)
+        with watching(prepared.plan.rounds, console) as watch:
+            summary = carry(opened, prepared.plan, on_event=watch)
     except KeyboardInterrupt:
-        _stop(opened, prepared.run_id)
+        _stop(opened, prepared.plan.run_id)
         raise typer.Exit(INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
@@ -153,7 +154,7 @@ def train(
         f"at delta {summary['delta']:g}, {summary['adjacency']}, per institution; it pays for spare rounds too, so what"
     )
     typer.echo("  was spent is less: see `fedscore institution ledger`")
-    typer.echo(summary["trust"])
+    typer.echo(f"{summary['noise']} noise, recipe {summary['recipe']}: {summary['trust']}")
     typer.echo(f"model {summary['model_hash'][:16]} in {summary['model']}, {summary['seconds']:.1f} s")
     typer.echo(f"its card: {summary['card']}, and beside it {Path(summary['card']).with_suffix('.html').name}")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from federation.catalogue import Catalogue
 from federation.delta import default_delta
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, PrivacyError
 from federation.privacy import PrivacyPlan, check_delta, check_enough_records
 from federation.privacy.stages import SharedNoise
 from federation.rounds import CatalogueRef, Member, TrainingPlan
@@ -21,11 +21,10 @@ from federation.training import Recipe
 from federation.training import dimension as dimension_of
 from federation.training.recipe import noise_of
 from federation.training.sums import SumRecipe, sum_model
-from server.choices import Method, Noise
+from server.choices import LEAST_SHARING, Method, Noise, NoiseChoice, choose_noise
 
 WEEK_S = 7 * 86_400
 MIN_BATCH = 1.0
-LEAST_SHARING = 3  # members: with two, each would know the other's part of a sum
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,13 @@ class PlanOptions:
     delta             None: 1 / (10 x the largest nominal size), at most 1e-5
     evaluation_share  of the budget's mu^2 that the evaluation release takes; 0 for none
     spare_rounds      paid for on top, so that a node killed in a round can do it again
-    quorum            None: all members but one, at least 2 where there are 2
+    quorum            of local noise; None: all members but one, at least 2 where there are 2. Under shared noise it is
+                      all members but `droppers`
     recipe            None: that of `method`, or the default one for this budget and these sizes
     method            "fedavg": federated averaging; "a", "g", "gp": a recipe of sums (docs/recipes.md); None: federated
                       averaging under local noise, under secure aggregation pairs where the noise is low enough
     noise             "local": every member adds all its noise; "secagg": shares of it, under masks; None: "secagg" for
-                      three members or more, unless something is asked for that only federated averaging has
+                      three members or more, unless federated averaging or a quorum is asked for
     rounds, steps_per_round, sampling_rate, clip   of federated averaging; None: 20, 5, .2, .5
     droppers          members whose answer a masked round may do without; every one costs accuracy (docs/secagg.md)
     colluders         members that may put together what they know; 1 is the member itself
@@ -67,7 +67,7 @@ class PlanOptions:
     lifetime_s: float = WEEK_S
     recipe: AnyRecipe | None = None
     method: Method | None = None
-    noise: Noise | None = "local"
+    noise: Noise | None = None
     droppers: int = 0
     colluders: int = 1
     force: bool = False
@@ -79,25 +79,40 @@ class PlanOptions:
         said = {name: getattr(self, name) for name in ("rounds", "steps_per_round", "sampling_rate", "clip")}
         return {name: value for name, value in said.items() if value is not None}
 
-    def noise_for(self, members: int) -> Noise:
-        """As asked, or chosen for so many members."""
-        if self.noise is not None:
-            return self.noise
-        averages = self.method == "fedavg" or isinstance(self.recipe, Recipe) or self.averaging
-        return "secagg" if members >= LEAST_SHARING and not averages and self.recipe is None else "local"
+    def choice(self, members: int) -> NoiseChoice:
+        """Whose noise, for so many members, and why."""
+        return choose_noise(self.noise, members, self._contradiction(members))
 
     def sharing_for(self, members: int) -> SharedNoise | None:
         """Who shares the noise; None under local noise. Raises PrivacyError for members too few to."""
-        if self.noise_for(members) == "local":
+        if self.choice(members).noise == "local":
             return None
-        return SharedNoise(members=members, colluders=self.colluders, droppers=self.droppers)
+        return shared_by(members, self.colluders, self.droppers)
+
+    def _contradiction(self, members: int) -> str | None:
+        """What is asked for that shared noise has not."""
+        if self.method == "fedavg" or isinstance(self.recipe, Recipe):
+            return "federated averaging was asked for"
+        if self.averaging:
+            return f"what only federated averaging has was asked for ({', '.join(self.averaging)})"
+        if self.quorum not in (None, members - self.droppers):
+            return f"a quorum of {self.quorum} was asked for"
+        return None
+
+
+def shared_by(members: int, colluders: int = 1, droppers: int = 0) -> SharedNoise:
+    """Noise in shares among so many. Raises PrivacyError for too few of them."""
+    if members < LEAST_SHARING:
+        expected = f"at least {LEAST_SHARING}: of two, each would know the other's part of a sum"
+        raise PrivacyError("plan.noise", got=f"secagg among {members} institutions", expected=expected)
+    return SharedNoise(members=members, colluders=colluders, droppers=droppers)
 
 
 def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOptions) -> TrainingPlan:
     """The plan, unsigned.
 
-    Raises PrivacyError (delta too large for a member's nominal size), TooFewRecords (the figures in it) unless forced,
-    ConfigurationError (names, keys, quorum).
+    Raises PrivacyError (delta too large for a member's nominal size, members too few to share noise), TooFewRecords
+    (the figures in it) unless forced, ConfigurationError (names, keys, quorum, a recipe that does not fit the noise).
     """
     members = tuple(sorted(roster, key=lambda member: member.institution))
     sizes = [member.nominal_records for member in members]
@@ -106,7 +121,6 @@ def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOpti
     sharing = options.sharing_for(len(sizes))
     check_enough_records(options.epsilon, delta, sizes, sharing=sharing, force=options.force)
     recipe, privacy = _by_sums(catalogue, options, delta, sizes) or _by_averaging(catalogue, options, delta, sizes)
-    quorum = options.quorum if options.quorum is not None else default_quorum(len(members))
     return TrainingPlan(
         run_id=options.run_id,
         catalogue=CatalogueRef(name=catalogue.name, version=catalogue.version, hash=catalogue.hash),
@@ -114,7 +128,7 @@ def build_plan(roster: Sequence[Member], catalogue: Catalogue, options: PlanOpti
         privacy=privacy,
         members=members,
         coordinator=options.coordinator,
-        quorum=quorum if privacy.sharing is None else privacy.sharing.fewest,
+        quorum=_quorum(options, len(members), sharing),
         round_deadline_s=options.round_deadline_s,
         bundle_hash=options.bundle_hash,
         max_update_norm=_norm_bound(catalogue, recipe, privacy, sizes),
@@ -171,16 +185,35 @@ def _norm_bound(catalogue: Catalogue, recipe: AnyRecipe, privacy: PrivacyPlan, s
     return update_norm_bound(recipe, privacy, min(sizes), dimension_of(catalogue, recipe))
 
 
+def _quorum(options: PlanOptions, members: int, sharing: SharedNoise | None) -> int:
+    if sharing is None:
+        return options.quorum if options.quorum is not None else default_quorum(members)
+    if options.quorum not in (None, sharing.fewest):
+        expected = f"{sharing.fewest}, all members but {sharing.droppers} droppers: shared noise counts on them"
+        raise ConfigurationError("plan.quorum", got=options.quorum, expected=expected)
+    return sharing.fewest
+
+
 def trust(plan: TrainingPlan) -> str:
     """Under which assumption the plan's epsilon holds, in a sentence for people."""
     sharing = plan.privacy.sharing
     if sharing is None:
-        return "local noise: every institution adds all the noise its own guarantee needs, and need trust nobody"
-    drop = f", and {sharing.droppers} may drop out of a round" if sharing.droppers else ""
+        return (
+            "every institution adds all the noise its own guarantee needs, and need trust nobody; the coordinator sees "
+            "every institution's noisy update"
+        )
+    drop = f"; {sharing.droppers} may drop out of a round" if sharing.droppers else ""
     return (
-        f"shared noise under secure aggregation: the coordinator sees sums and no institution's update; epsilon holds "
-        f"against the coordinator and any {sharing.colluders} of the {sharing.members} institutions together{drop}"
+        f"the coordinator sees sums, and no institution's update; an epsilon holds against the coordinator and any "
+        f"{sharing.colluders} of the {sharing.members} institutions together, if the others add their shares of the "
+        f"noise{drop}"
     )
+
+
+def explain(plan: TrainingPlan, because: str) -> str:
+    """Whose noise a plan has, why, and what its epsilon rests on: one line for people."""
+    noise = "local" if plan.privacy.sharing is None else "shared under secure aggregation"
+    return f"noise: {noise}, because {because}; {trust(plan)}"
 
 
 def method_of(recipe: AnyRecipe) -> Method:

@@ -1,8 +1,9 @@
 """From the operator's choices to a finished run: plan file, plan, run, summary.
 
 options = read_plan_file(Path("plan.toml")).with_overrides(epsilon=0.5)
-plan = prepare(home, store.admitted(), options, run_id="2030-spring", bundle_hash=..., now=time.time())
-summary = carry(home, plan, on_event=print)
+prepared = prepare(home, store.admitted(), options, run_id="2030-spring", bundle_hash=..., now=time.time())
+print(prepared.noise)
+summary = carry(home, prepared.plan, on_event=print)
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
@@ -27,7 +28,7 @@ from server.choices import Method, Noise
 from server.home import CoordinatorHome
 from server.membership import Membership
 from server.oversight.cards import say_card
-from server.plans import PlanOptions, build_plan, method_of, trust
+from server.plans import PlanOptions, build_plan, explain, method_of, trust
 from server.run_submission import run_training
 from server.stopping import go_on
 
@@ -55,8 +56,8 @@ class PlanFile(BaseModel):
     recipe: dict[str, Any] | None = None
     method: Method | None = None
     noise: Noise | None = None
-    droppers: int | None = None
-    colluders: int | None = None
+    droppers: int | None = Field(default=None, ge=0)
+    colluders: int | None = Field(default=None, ge=1)
 
     def with_overrides(self, **values: object) -> Self:
         """The same with every value that is not None put in its place."""
@@ -83,6 +84,14 @@ def read_plan_file(file: Path) -> PlanFile:
         raise ConfigurationError(f"{file}: {key}", got=got(first), expected=expected(first)) from error
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A plan, and a line for people: whose noise it has, why, and what its epsilon rests on."""
+
+    plan: TrainingPlan
+    noise: str
+
+
 def prepare(
     home: CoordinatorHome,
     admitted: Sequence[Membership],
@@ -91,14 +100,14 @@ def prepare(
     run_id: str,
     bundle_hash: str,
     now: float,
-) -> TrainingPlan:
+) -> Prepared:
     """The plan of `run_id`: the one in its folder where there is one, else a new one. Nothing is written.
 
     Raises ConfigurationError without members, and whatever `build_plan` refuses.
     """
     folder = home.run(run_id)
     if (folder / PLAN).exists() and (kept := CheckpointStore(folder).plan()) is not None:
-        return kept
+        return Prepared(kept, explain(kept, f"the plan of {run_id} has it so"))
     catalogue = load_catalogue(home.catalogue)
     base = PlanOptions(
         run_id=run_id,
@@ -107,7 +116,9 @@ def prepare(
         now=now,
         overseen=home.settings.regulator is not None,
     )
-    return build_plan(roster(admitted, file.members), catalogue, file.options(base))
+    options, members = file.options(base), roster(admitted, file.members)
+    plan = build_plan(members, catalogue, options)
+    return Prepared(plan, explain(plan, options.choice(len(members)).because))
 
 
 def roster(admitted: Sequence[Membership], names: Sequence[str] | None = None) -> tuple[Member, ...]:

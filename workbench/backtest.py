@@ -24,11 +24,10 @@ from federation.catalogue import Catalogue, load_catalogue
 from federation.errors import ConfigurationError
 from federation.evaluation.metrics import Metrics, evaluate
 from federation.privacy import Claims, check_delta, check_enough_records
-from federation.privacy.stages import SharedNoise
 from federation.records import load_records
 from federation.records.encoded import Encoded
-from server.choices import Method, Noise
-from server.plans import method_of
+from server.choices import Method, Noise, NoiseChoice, choose_noise
+from server.plans import method_of, shared_by
 from workbench.baselines import additive_logits, boosting_logits, federated_logits, outcomes
 from workbench.in_process import train_in_process
 from workbench.partition import Split, holdout, nominal_sizes, partition
@@ -59,7 +58,10 @@ class Spread:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked of a back-test. `epsilon` and `delta` are the budget of one institution for the whole run."""
+    """What is asked of a back-test. `epsilon` and `delta` are the budget of one institution for the whole run.
+
+    `noise` and `recipe` left open are chosen as in a deployment's plan.
+    """
 
     institutions: int = 5
     split: Split = "even"
@@ -68,8 +70,14 @@ class Settings:
     seeds: int = 5
     split_seed: int = SPLIT_SEED
     force: bool = False
-    noise: Noise = "local"
+    noise: Noise | None = None
     recipe: Method | None = None
+
+    @property
+    def choice(self) -> NoiseChoice:
+        """Whose noise, and why."""
+        averages = "federated averaging was asked for" if self.recipe == "fedavg" else None
+        return choose_noise(self.noise, self.institutions, averages)
 
     def __post_init__(self) -> None:
         if not 1 <= self.seeds <= 100:
@@ -105,6 +113,8 @@ class BacktestResult:
         return {
             "catalogue": {"name": self.catalogue, "hash": self.catalogue_hash},
             **asdict(self.settings),
+            "noise": self.settings.choice.noise,
+            "noise_because": self.settings.choice.because,
             "epsilon_asked": self.settings.epsilon,
             **figures,
             "epsilon": {"pld": self.epsilon.pld, "prv": self.epsilon.prv, "rdp": self.epsilon.rdp},
@@ -135,7 +145,7 @@ def backtest(
     seeds: int = 5,
     split_seed: int = SPLIT_SEED,
     force: bool = False,
-    noise: Noise = "local",
+    noise: Noise | None = None,
     recipe: Method | None = None,
     progress: Progress = lambda step, done, total: None,
 ) -> BacktestResult:
@@ -164,7 +174,7 @@ def backtest_records(
     train, test = records.take(train_rows), records.take(test_rows)
     nominal = nominal_sizes(len(train), settings.institutions, settings.split)
     check_delta(settings.delta, nominal)
-    sharing = SharedNoise(members=settings.institutions) if settings.noise == "secagg" else None
+    sharing = shared_by(settings.institutions) if settings.choice.noise == "secagg" else None
     check_enough_records(settings.epsilon, settings.delta, nominal, sharing=sharing, force=settings.force)
     counter = _Counter(progress, total=2 + settings.seeds * (settings.institutions + 2))
     central = _central(catalogue, train, test, counter)
@@ -239,7 +249,7 @@ def _trial(
         delta=settings.delta,
         force=settings.force,
         seed=seed,
-        noise=settings.noise,
+        noise=settings.choice.noise,
         method=settings.recipe,
     )
     federated = evaluate(target, run.logits(test))

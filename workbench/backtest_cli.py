@@ -41,8 +41,12 @@ def backtest(
     delta: Annotated[float, typer.Option(help="At most 1 / (10 x the largest institution's nominal records).")] = 1e-5,
     seeds: Annotated[int, typer.Option(help="How many partitions and noises; figures are mean and sd.")] = 5,
     split_seed: Annotated[int, typer.Option(help="Which fifth of the records is the test set.")] = 2026,
-    noise: Annotated[str, typer.Option(help="local | secagg (in shares, under masks).")] = "local",
-    recipe: Annotated[str | None, typer.Option(help="fedavg | a | g | gp; what fits the noise, if not given.")] = None,
+    noise: Annotated[
+        str | None, typer.Option(help="local | secagg: shares of it, under masks \\[secagg from 3 institutions on].")
+    ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="fedavg | a | g | gp \\[gp or g under secagg, else fedavg].")
+    ] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures to this file.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Go on although there are too few records.")] = False,
 ) -> None:
@@ -51,7 +55,7 @@ def backtest(
     from workbench.backtest import backtest as run  # torch and scikit-learn take seconds to import
 
     kind: Split = _one_of("--split", split, get_args(Split))
-    noise_kind: Noise = _one_of("--noise", noise, get_args(Noise))
+    noise_kind: Noise | None = None if noise is None else _one_of("--noise", noise, get_args(Noise))
     method: Method | None = None if recipe is None else _one_of("--recipe", recipe, get_args(Method))
     console = Console(stderr=True)
     try:
@@ -132,7 +136,8 @@ def _footer(document: dict[str, Any]) -> str:
     epsilon = document["epsilon"]
     return (
         f"{document['institutions']} institutions, {document['split']} split, {document['seeds']} seeds, "
-        f"{document['recipe']}, {document['noise']} noise, {document['rounds']} rounds. "
+        f"{document['recipe']}, {document['rounds']} rounds, {document['noise']} noise, because "
+        f"{document['noise_because']}. "
         f"Each institution spends epsilon {epsilon['pld']:.3f} by PLD, "
         f"{epsilon['prv']:.3f} by PRV, {epsilon['rdp']:.3f} by RDP at delta {document['delta']:g}, "
         f"add or remove one record; {document['epsilon_replace_one']:.2f} for replacing one. "

@@ -68,7 +68,7 @@ def train_in_process(
     delta: float,
     seed: int,
     force: bool = False,
-    noise: Noise = "local",
+    noise: Noise | None = None,
     method: Method | None = None,
 ) -> Trained:
     """Train one model over `members`, whose public sizes are `nominal`. Repeatable in `seed`.

@@ -33,12 +33,12 @@ def plans(home: Home, as_json: AsJson = False) -> None:
         typer.echo(json.dumps([_facts(stored) for stored in known], indent=2))
         return
     table = Table(title="Plans")
-    for heading in ("plan", "run", "decision", "epsilon", "delta", "rounds", "members", "until"):
+    for heading in ("plan", "run", "decision", "epsilon", "delta", "noise", "rounds", "members", "until"):
         table.add_column(heading)
     for stored in known:
         facts = _facts(stored)
         members = ", ".join(member.institution for member in stored.plan.members)
-        figures = (f"{facts['epsilon']:g}", f"{facts['delta']:g}", str(facts["rounds"]))
+        figures = (f"{facts['epsilon']:g}", f"{facts['delta']:g}", str(facts["noise"]), str(facts["rounds"]))
         table.add_row(
             stored.plan.hash[:16],
             escape(stored.plan.run_id),
@@ -92,6 +92,7 @@ def _facts(stored: StoredPlan) -> dict[str, object]:
         "decision": stored.decision.value,
         "epsilon": plan.privacy.epsilon,
         "delta": plan.privacy.delta,
+        "noise": plan.privacy.noise,
         "rounds": plan.rounds,
         "bundle_hash": plan.bundle_hash,
         "members": [member.institution for member in plan.members],

@@ -27,13 +27,15 @@ def test_a_person_decides_on_plans(
     home = make_institution(tmp_path / "a", "bank-a")
     members = [admitted(f"bank-{letter}", seed) for seed, letter in enumerate("ab")]
     coordinator = make_coordinator(tmp_path / "c")
-    plan = prepare(coordinator, members, PlanFile(rounds=2), run_id="spring", bundle_hash=BUNDLE, now=NOW.timestamp())
+    file = PlanFile(rounds=2, noise="local")
+    plan = prepare(coordinator, members, file, run_id="spring", bundle_hash=BUNDLE, now=NOW.timestamp()).plan
     store = PlanStore.open(home.database_url)
     store.propose(plan, Decision.PENDING)
 
     assert fedscore(monkeypatch, "plans", "--home", home.path, "--json") == 0
     (listed,) = json.loads(capsys.readouterr().out)
     assert (listed["plan"], listed["decision"], listed["rounds"]) == (plan.hash, "pending", 2)
+    assert listed["noise"] == "local"
     assert fedscore(monkeypatch, "approve", plan.hash[:12], "--home", home.path) == 0
     assert store.decision(plan.hash) is Decision.APPROVED
     assert fedscore(monkeypatch, "refuse", plan.hash, "--home", home.path) == 0

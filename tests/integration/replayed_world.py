@@ -69,7 +69,14 @@ class ReplayedWorld:
 
     def prepare(self, run_id: str, rounds: int, **options: Any) -> TrainingPlan:
         store = MembershipStore.open(self.coordinator.database_url)
-        values = {"epsilon": 8.0, "spare_rounds": 20, "round_deadline_s": 60.0, "force": True, **options}
+        values = {
+            "noise": "local",
+            "epsilon": 8.0,
+            "spare_rounds": 20,
+            "round_deadline_s": 60.0,
+            "force": True,
+            **options,
+        }
         plan = prepare(
             self.coordinator,
             store.admitted(),
@@ -77,7 +84,7 @@ class ReplayedWorld:
             run_id=run_id,
             bundle_hash=shipped_bundle().hash,
             now=time.time(),
-        )
+        ).plan
         store.close()
         CheckpointStore(self.coordinator.run(run_id)).write(PLAN, plan)
         return plan

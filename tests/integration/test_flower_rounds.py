@@ -126,6 +126,7 @@ def prepare(
         now=time.time(),
         epsilon=8.0,
         rounds=rounds,
+        noise="local",
         spare_rounds=20,
         round_deadline_s=deadline_s,
         force=True,

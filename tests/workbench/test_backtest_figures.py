@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def owner(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(owner: Path) -> BacktestResult:
-    return backtest("synthetic", owner, institutions=3, seeds=2)
+    return backtest("synthetic", owner, institutions=3, seeds=2, noise="local")
 
 
 def test_federation_learns_within_its_budget(result: BacktestResult) -> None:
@@ -68,6 +69,28 @@ def test_a_backtest_can_be_repeated(owner: Path) -> None:
     assert first.auc == second.auc
     assert first.held_records == second.held_records
     assert len(set(first.nominal_records)) == 3
+    assert (first.settings.choice.noise, first.to_json()["noise"], first.recipe) == ("secagg", "secagg", "gp")
+    assert first.to_json()["noise_because"] == "3 institutions joined"
+
+
+@pytest.mark.parametrize(
+    ("asked", "noise"),
+    [
+        ({"institutions": 2}, "local"),
+        ({"institutions": 3}, "secagg"),
+        ({"institutions": 3, "noise": "local"}, "local"),
+        ({"institutions": 3, "recipe": "fedavg"}, "local"),
+        ({"institutions": 3, "recipe": "a"}, "secagg"),
+    ],
+)
+def test_noise_that_is_left_open_is_chosen_as_a_plan_chooses(asked: dict[str, Any], noise: str) -> None:
+    assert Asked(**asked).choice.noise == noise
+
+
+def test_two_institutions_cannot_share_their_noise() -> None:
+    few = Encoded(codes=np.zeros((500, 21), dtype=np.uint8), target=np.tile([0, 1], 250).astype(np.uint8))
+    with pytest.raises(PrivacyError, match="secagg among 2 institutions"):
+        backtest_records(load_catalogue("synthetic"), few, Asked(institutions=2, noise="secagg"))
 
 
 def test_progress_reaches_its_end(owner: Path) -> None:
@@ -126,7 +149,8 @@ def test_small_public_sets_are_refused_with_figures(catalogue: str, file: str, t
     if not (SHARED / file).is_file():
         pytest.skip(f"no {file}: the public data sets are not beside the project")
     out = tmp_path / "out.json"
-    result = CliRunner().invoke(app, ["--catalogue", catalogue, "--data", str(SHARED / file), "--json", str(out)])
+    options = ["--catalogue", catalogue, "--data", str(SHARED / file), "--noise", "local", "--json", str(out)]
+    result = CliRunner().invoke(app, options)
     assert result.exit_code == 1, result.output
     assert json.loads(out.read_text())["refused"]["reason"] == "too_few_records"
 
@@ -136,7 +160,7 @@ def test_taiwan_keeps_its_bar() -> None:
     file = SHARED / "taiwan.csv.gz"
     if not file.is_file():
         pytest.skip("no taiwan.csv.gz: the public data sets are not beside the project")
-    result = backtest("taiwan", file, seeds=2)
+    result = backtest("taiwan", file, seeds=2, noise="local")
     assert result.auc["federated"].mean >= 0.782
     assert result.epsilon.pld <= 1.0
 
