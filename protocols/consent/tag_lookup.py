@@ -44,6 +44,8 @@ from protocols.oprf.joint_key import KeyShare, joint_public
 MAX_TAGS = 4096
 _TEST = "fedscore/v1/consent/tag-test"
 _ROUND = "fedscore/v1/consent/tag-test/"
+_STEP, _STEPS = "fedscore/v1/consent/tag-step", "fedscore/v1/consent/tag-steps"
+_PAIR = 2 * SIZE + PROOF_SIZE
 
 Pair: TypeAlias = tuple[Element, Element]
 
@@ -116,6 +118,19 @@ class Step:
                 "step", got="proofs of another form", expected=f"one of {PROOF_SIZE} bytes for each pair"
             )
 
+    def encode(self) -> bytes:
+        """128 bytes for each pair: both halves and the proof."""
+        return b"".join(left + right + proof for (left, right), proof in zip(self.pairs, self.proofs, strict=True))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Step:
+        """NOT yet verified. Raises MessageError."""
+        if len(data) % _PAIR or len(data) > _PAIR * MAX_TAGS:
+            raise MessageError("step", got=f"{len(data)} bytes", expected=f"{_PAIR} for each of {MAX_TAGS} at most")
+        rows = [data[place : place + _PAIR] for place in range(0, len(data), _PAIR)]
+        pairs = tuple((row[:SIZE], row[SIZE : 2 * SIZE]) for row in rows)
+        return cls(pairs, tuple(row[2 * SIZE :] for row in rows))
+
 
 @dataclass(frozen=True)
 class Decryption:
@@ -127,13 +142,28 @@ class Decryption:
     def __post_init__(self) -> None:
         sized(self.proof, "decryption", PROOF_SIZE)
 
+    def encode(self) -> bytes:
+        """The proof and the elements."""
+        return self.proof + b"".join(self.elements)
 
-def follow(test: TagTest, steps: Sequence[Step]) -> tuple[Pair, ...]:
-    """The pairs after these steps, of the first holders in the order of their names. Raises ProofError naming one."""
+    @classmethod
+    def decode(cls, data: bytes) -> Decryption:
+        """NOT yet verified. Raises MessageError."""
+        if len(data) < PROOF_SIZE or len(data) % SIZE or len(data) > PROOF_SIZE + SIZE * MAX_TAGS:
+            raise MessageError("decryption", got=f"{len(data)} bytes", expected="a proof, and 32 for each pair")
+        places = range(PROOF_SIZE, len(data), SIZE)
+        return cls(tuple(data[place : place + SIZE] for place in places), data[:PROOF_SIZE])
+
+
+def follow(test: TagTest, steps: Sequence[Step], *, after: int = 0) -> tuple[Pair, ...]:
+    """The pairs after these steps, of the first holders in the order of their names. Raises ProofError naming one.
+
+    `after`: so many of them are not verified again: whoever asks has verified them, and made the last one of them.
+    """
     if len(steps) > len(test.holders):
         raise MessageError("steps", got=len(steps), expected=f"at most {len(test.holders)}")
-    before = test.start
-    for holder, step in zip(test.holders, steps, strict=False):
+    before = steps[after - 1].pairs if after else test.start
+    for holder, step in list(zip(test.holders, steps, strict=False))[after:]:
         if len(step.pairs) != len(before):
             raise ProofError(f"step of {holder}", got=f"{len(step.pairs)} pairs", expected=len(before))
         context = test.context("blind", holder)
@@ -144,24 +174,39 @@ def follow(test: TagTest, steps: Sequence[Step]) -> tuple[Pair, ...]:
     return before
 
 
+def steps_hash(test: TagTest, steps: Sequence[Step]) -> bytes:
+    """32 bytes that name these steps of this test: what a holder keeps between its step and its decryption."""
+    return digest(_STEPS, test.context("kept", "") + b"".join(digest(_STEP, step.encode()) for step in steps))
+
+
 class Holder:
     """One holder's part in one question: blinds once, then decrypts once what went through its own blinding.
 
     Were it to decrypt what it did not blind, the other would have it decrypt a tag itself and learn whose it is.
     """
 
-    def __init__(self, test: TagTest, name: str, share: KeyShare) -> None:
-        """Raises MessageError unless `share` is that of holder `name`."""
+    def __init__(self, test: TagTest, name: str, share: KeyShare, *, kept: bytes | None = None) -> None:
+        """`kept`: what a holder that made its step already has remembered of it, in another process perhaps.
+
+        Raises MessageError unless `share` is that of holder `name`.
+        """
         if test.holders.get(name) != share.public:
             raise MessageError("holder", got=f"{name}, with another key", expected="a holder and its share of the key")
         self._test, self._name, self._share = test, name, share
         self._place = list(test.holders).index(name)
-        self._step: Step | None = None
+        self._kept = kept
         self._done = False
+
+    @property
+    def kept(self) -> bytes:
+        """Names its own step and those before it, 32 bytes. Raises StageError before its step."""
+        if self._kept is None:
+            raise StageError("step", got="none yet", expected="the holder's own")
+        return self._kept
 
     def blind(self, steps: Sequence[Step], random: Random) -> Step:
         """After the steps of those before. Raises StageError out of turn, ProofError naming who went wrong."""
-        if self._step is not None or len(steps) != self._place:
+        if self._kept is not None or len(steps) != self._place:
             raise StageError("step", got=f"{len(steps)} steps, or a second time", expected=f"{self._place}, and once")
         context = self._test.context("blind", self._name)
         pairs, proofs = [], []
@@ -170,16 +215,18 @@ class Holder:
             first, second = multiply(z, left), multiply(z, right)
             pairs.append((first, second))
             proofs.append(prove(z, left, first, [right], [second], random, context=context))
-        self._step = Step(tuple(pairs), tuple(proofs))
-        return self._step
+        step = Step(tuple(pairs), tuple(proofs))
+        self._kept = steps_hash(self._test, [*steps, step])
+        return step
 
     def decrypt(self, steps: Sequence[Step], random: Random) -> Decryption:
         """For the person's eyes. Raises StageError without its own step or a second time, ProofError naming a liar."""
-        if self._done or self._step is None:
+        if self._done or self._kept is None:
             raise StageError("decryption", got="no step of its own, or a second time", expected="one, after its step")
-        if len(steps) != len(self._test.holders) or steps[self._place] != self._step:
+        own = self._place + 1
+        if len(steps) != len(self._test.holders) or steps_hash(self._test, steps[:own]) != self._kept:
             raise StageError("decryption", got="other steps", expected=f"all, with the one of {self._name}")
-        inputs = [left for left, _ in follow(self._test, steps)]
+        inputs = [left for left, _ in follow(self._test, steps, after=own)]
         self._done = True
         return _decrypt(self._test, self._name, self._share, inputs, random)
 

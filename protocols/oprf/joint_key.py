@@ -70,8 +70,7 @@ class Opening:
 
 def commit(share: KeyShare, institution: str, context: bytes, random: Random) -> tuple[bytes, Opening]:
     """The commitment (32 bytes, to publish first) and its opening (to publish when all commitments are there)."""
-    proof = prove_possession(share.secret, _statement(institution, context, share.public), random, _KEY)
-    opening = Opening(share.public, proof, random(32))
+    opening = Opening(share.public, prove_key(share, institution, context, random), random(32))
     return _commitment(opening, institution, context), opening
 
 
@@ -81,6 +80,11 @@ def check_opening(opening: Opening, commitment: bytes, institution: str, context
         raise ProofError(f"key of {institution}", got="another opening", expected="the one that was committed to")
     check_possession(opening.public, opening.proof, institution, context)
     return opening.public
+
+
+def prove_key(share: KeyShare, institution: str, context: bytes, random: Random) -> bytes:
+    """64 bytes: `institution` knows its share."""
+    return prove_possession(share.secret, _statement(institution, context, share.public), random, _KEY)
 
 
 def check_possession(public: Element, proof: bytes, institution: str, context: bytes) -> None:
