@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, T
 from pydantic_settings import SettingsConfigDict
 
 from clients.institution.lookup.settings import LOOKUP_TEXT, LookupSettings
+from clients.institution.person.settings import PERSON_TEXT, PersonSettings
 from federation.delta import MAX_DELTA
 from federation.errors import ConfigurationError, PrivacyError
 from federation.runtime.node_keys import new_flower_key
@@ -75,6 +76,7 @@ class InstitutionSettings(HomeSettings):
     approve_plans: Literal["within_policy", "manual"] = "within_policy"
     database_url: str | None = None
     lookup: LookupSettings = LookupSettings()
+    person: PersonSettings = PersonSettings()
     metrics: MetricsSetting = "auto"
 
 
@@ -316,4 +318,4 @@ run = {caps.run}
 year = {caps.year}
 lifetime = {caps.lifetime}
 delta = {caps.delta!r}
-{LOOKUP_TEXT}"""
+{LOOKUP_TEXT}{PERSON_TEXT}"""

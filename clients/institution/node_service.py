@@ -30,6 +30,7 @@ from clients.institution.node import Node
 from clients.institution.node_figures import observe
 from clients.institution.oversight.oversight import Oversight
 from clients.institution.oversight.trail import Trail
+from clients.institution.person.records import amendments
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
 from clients.institution.replay.evidence import record_tree
@@ -98,7 +99,11 @@ def open_computation(home: InstitutionHome) -> Computation:
     """The records of a home, split. Raises FederationError: settings, records."""
     catalogue = load_catalogue(home.catalogue)
     records, report = load_records(
-        home.data, catalogue, coverage=home.settings.features, quarantine=home.quarantine / "training.csv"
+        home.data,
+        catalogue,
+        coverage=home.settings.features,
+        quarantine=home.quarantine / "training.csv",
+        amend=amendments(home, catalogue),
     )
     refuse_empty(report, str(home.data))
     _log.info("records read", institution=home.name, records=len(records), quarantined=report.rows_quarantined)

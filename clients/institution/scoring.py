@@ -15,11 +15,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clients.institution.home import InstitutionHome
+from clients.institution.person.records import counting_table
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError, RecordsError
 from federation.evaluation import EvaluationSpec
 from federation.models import PublishedEvaluation, PublishedModel
-from federation.records import Encoded, encode, read_table, validate, write_quarantine
+from federation.records import Encoded, encode, validate, write_quarantine
 from federation.records.report import Validated
 from federation.scorecard import Coverage, Scaling, Scorer, Scores, SubjectScore
 
@@ -92,7 +93,7 @@ def score_file(home: InstitutionHome, scorer: Scorer, data: Path, out: Path) -> 
     """
     if not out.name.endswith(SUFFIXES):
         raise ConfigurationError("out", got=out.name, expected=f"a file ending in {' or '.join(SUFFIXES)}")
-    checked, records = _read(home, scorer, read_table(data))
+    checked, records = _read(home, scorer, counting_table(home, data))
     scores = scorer.score(records)
     _write(_frame(scores, records, checked), out)
     kept = None
@@ -113,7 +114,7 @@ def score_subject(home: InstitutionHome, scorer: Scorer, data: Path, subject: st
         raise ConfigurationError(
             "--subject", got=scorer.catalogue.name, expected="a catalogue with a subject identifier"
         )
-    table = read_table(data)
+    table = counting_table(home, data)
     if column not in table.columns:
         raise RecordsError(f"column {column}", got="no such column in the file", expected="the subject identifier")
     rows = table.filter(pl.col(column).cast(pl.String).str.strip_chars() == subject.strip())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,15 +25,17 @@ def load_records(
     coverage: Collection[str] | None = None,
     require_target: bool = True,
     quarantine: str | Path | None = None,
+    amend: Callable[[pl.DataFrame], pl.DataFrame] = lambda table: table,
 ) -> tuple[Encoded, ValidationReport]:
     """Reads, validates and encodes `path`; bad rows go to the CSV file `quarantine` (written only if there are any).
 
+    `amend` changes the table as it was read, before anything is checked: corrections that the file does not have.
     An earlier `quarantine` is replaced: it is this caller's own. Raises RecordsError where it is `path` itself, and as
     `read_table`, `validate` and `encode` do.
     """
     if quarantine is not None:
         refuse_same_file(Path(quarantine), Path(path))
-    checked = validate(read_table(path), catalogue, require_target=require_target, coverage=coverage)
+    checked = validate(amend(read_table(path)), catalogue, require_target=require_target, coverage=coverage)
     report = checked.report
     if quarantine is not None and checked.quarantine.height:
         write_quarantine(checked.quarantine, Path(quarantine), replace=True)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.snapshot import Snapshot
+from clients.institution.person.records import amendments
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
 from federation.lookup.identifiers import IdentifierError, Scheme, scheme
@@ -67,6 +68,7 @@ def read_customers(home: InstitutionHome, model: PublishedModel, scaling: Scalin
         coverage=home.settings.features,
         require_target=False,
         quarantine=home.quarantine / "lookup.csv",
+        amend=amendments(home, catalogue),
     )
     identifiers, rows = _identified(records, scheme_of(home))
     if not identifiers:

@@ -17,6 +17,7 @@ from clients.institution.masking import masking_of
 from clients.institution.node_service import holdout_salt, split
 from clients.institution.oversight.folder import OversightFolder
 from clients.institution.oversight.log_client import LogClient
+from clients.institution.person.records import amendments
 from clients.institution.plan_store import PlanStore
 from clients.institution.replay.draws import OpenDraw, open_draws
 from clients.institution.replay.evidence import logged_attempt, record_tree, running_code
@@ -76,7 +77,7 @@ def replay(
 def _replay(home: InstitutionHome, log: LogClient, seen: LoggedReplays, draw: Draw, leaf: bytes) -> ReplayResult | None:
     """None where there is no such attempt: in the log no commitment, or in the ledger no reservation."""
     catalogue = load_catalogue(home.catalogue)
-    records, _ = load_records(home.data, catalogue, coverage=home.settings.features)
+    records, _ = load_records(home.data, catalogue, coverage=home.settings.features, amend=amendments(home, catalogue))
     training, holdout = split(records, home.settings.holdout, holdout_salt(home.keys))
     plans = {stored.plan.hash: stored.plan for stored in PlanStore.open(home.database_url).plans()}
     key = home.signing_key.public

@@ -1,0 +1,1 @@
+"""The schema of the steps of people's cases, by Alembic."""

@@ -1,0 +1,47 @@
+"""The institution's records as they count: its file, with the corrections and without the people that were erased.
+
+    load_records(home.data, catalogue, ..., amend=amendments(home))
+    table = counting_table(home)
+
+Whoever trains, scores, publishes or replays reads records through here. A change that is made while an epoch is open is
+not in that epoch: its snapshot was taken when it began, and its secrets are bound to it (docs/person.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from clients.institution.home import InstitutionHome
+from clients.institution.person.journal_store import Journal
+from clients.institution.person.overlay import Overlay
+from clients.institution.person.pseudonym import SubjectTags
+from federation.catalogue import Catalogue, load_catalogue
+from federation.records import read_table
+
+
+def current_overlay(home: InstitutionHome) -> Overlay:
+    """What is corrected and erased here. Raises ConfigurationError for a journal that was tampered with."""
+    if not Journal.there(home):
+        return Overlay()
+    journal = Journal.open(home)
+    try:
+        return Overlay.of(journal.steps())
+    finally:
+        journal.close()
+
+
+def amendments(home: InstitutionHome, catalogue: Catalogue | None = None) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """What `load_records` does to the table of `home` before it is checked."""
+    overlay = current_overlay(home)
+    if not overlay:
+        return lambda table: table
+    column, tags = (catalogue or load_catalogue(home.catalogue)).subject, SubjectTags.of(home)
+    return lambda table: overlay.apply(table, column, tags.tags)
+
+
+def counting_table(home: InstitutionHome, path: Path | None = None) -> pl.DataFrame:
+    """The table in `path` (the home's own file), as it counts."""
+    return amendments(home)(read_table(path or home.data))

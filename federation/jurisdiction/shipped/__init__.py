@@ -1,0 +1,1 @@
+"""Profiles that come with fedscore, one TOML file each."""
