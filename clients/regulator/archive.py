@@ -72,6 +72,10 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self._files
 
+    def size(self, name: str) -> int:
+        """Bytes of a file, as the export says; 0 where it has none of that name."""
+        return self._zip.getinfo(name).file_size if name in self._files else 0
+
     def digest(self, name: str) -> str:
         """SHA-256 (hex) of a file."""
         sha256 = hashlib.sha256()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,14 +11,16 @@ import typer
 from rich.console import Console
 
 from clients.regulator import service_cli
+from clients.regulator.inquiries import cli as inquiries_cli
 from clients.regulator.policy import Policy
 from clients.regulator.policy_template import template
 from clients.regulator.view import show
 from federation.errors import ConfigurationError
 from federation.runtime.outputs import refuse_existing
+from federation.runtime.progress import showing, unheard
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
-app.registered_commands += service_cli.app.registered_commands
+app.registered_commands += service_cli.app.registered_commands + inquiries_cli.app.registered_commands
 
 if TYPE_CHECKING:
     from clients.regulator.trail import Trail
@@ -61,7 +64,9 @@ def verify(
     for file in report or ():
         if file.suffix not in (".html", ".pdf"):
             raise ConfigurationError("--report", got=file.suffix or "no suffix", expected=".html or .pdf")
-    examined = examine(path, demanded)
+    errors = Console(stderr=True)
+    with showing(errors) if errors.is_terminal else nullcontext(unheard) as heard:
+        examined = examine(path, demanded, report=heard)
     if report:
         from clients.regulator.report import write_report
 

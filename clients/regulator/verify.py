@@ -22,8 +22,10 @@ from clients.regulator.layout import ENTRIES
 from clients.regulator.line import read_line
 from clients.regulator.policy import Policy
 from clients.regulator.steps import STEPS, Step
+from federation.runtime.progress import Report, unheard
 
 _ALLOCATIONS = 50_000  # between two looks of the garbage collector
+_WORD = 256  # entries between two words about how far it is
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,11 @@ def verify(path: Path, policy: Policy, steps: Sequence[type[Step]] = STEPS) -> V
     return examine(path, policy, steps).verdict
 
 
-def examine(path: Path, policy: Policy, steps: Sequence[type[Step]] = STEPS) -> Examined:
-    """As `verify`, with the account. `steps`: fewer than all show what each is for (tests)."""
+def examine(path: Path, policy: Policy, steps: Sequence[type[Step]] = STEPS, *, report: Report = unheard) -> Examined:
+    """As `verify`, with the account. `steps`: fewer than all show what each is for (tests).
+
+    `report` hears how many bytes of entries were read, and of a step whose end takes long, how much of it is done.
+    """
     try:
         archive = Archive.open(path)
     except ArchiveError as error:
@@ -49,14 +54,16 @@ def examine(path: Path, policy: Policy, steps: Sequence[type[Step]] = STEPS) -> 
         case = Case.open(archive, policy)
         judges = [step(case) for step in steps]
         with _few_collections():
-            _read(case, judges)
+            _read(case, judges, report)
         for judge in judges:
+            judge.report = report
             judge.conclude()
         results = tuple(judge.result for judge in judges)
     return Examined(Verdict(results, _checkpoint(case)), case.account)
 
 
-def _read(case: Case, judges: Sequence[Step]) -> None:
+def _read(case: Case, judges: Sequence[Step], report: Report) -> None:
+    done, total = 0, case.archive.size(ENTRIES)
     listeners = [judge for judge in judges if type(judge).take is not Step.take]
     try:
         for index, data in enumerate(case.archive.lines(ENTRIES)):
@@ -66,6 +73,9 @@ def _read(case: Case, judges: Sequence[Step]) -> None:
             for judge in listeners:
                 judge.see(line)
             case.follow(line)
+            done += len(data) + 1
+            if index % _WORD == 0 or done == total:
+                report("entries", done, total)
     except ArchiveError as error:
         case.broken = error
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.ceremony import accept_roster
@@ -17,6 +16,7 @@ from clients.institution.lookup.folders import EpochFolder, LookupFolders
 from clients.institution.lookup.snapshot import Snapshot
 from clients.institution.member_client import PATIENCE_S
 from federation.errors import ConfigurationError
+from federation.runtime.progress import Report, unheard
 from protocols.lookup.context import EpochContext
 from protocols.lookup.manifest import LayoutHeader, SignedEpoch
 from protocols.lookup.roster import Roster
@@ -25,19 +25,9 @@ from protocols.lookup.secrets import EpochSecrets
 SECRETS_FILE = "secrets.key"
 
 
-class Report(Protocol):
-    """Hears how far one kind of work is."""
-
-    def __call__(self, what: str, done: int, total: int, /) -> None: ...
-
-
 def no_snapshot(part: Part) -> Snapshot:
     """For processes that never read the data file: the snapshot is there, or `publish` has not run."""
     raise ConfigurationError("snapshot", got="none", expected="`fedscore institution publish` to have read it")
-
-
-def unheard(what: str, done: int, total: int, /) -> None:
-    """A report that nobody reads."""
 
 
 @dataclass

@@ -26,12 +26,12 @@ from clients.institution.lookup.concluding import keep_model
 from clients.institution.lookup.customers import model_file, read_customers, read_model
 from clients.institution.lookup.epoch_record import RELAY, EpochRecord
 from clients.institution.lookup.part import Part
-from clients.institution.lookup.progress import showing
 from clients.institution.lookup.publishing import Published, wait_for_epoch
 from clients.institution.lookup.publishing import publish as take_part
 from clients.institution.lookup.roster_approval import RosterNotApproved
 from clients.institution.lookup.snapshot import Snapshot
 from federation.lookup.settings import ScoringSettings
+from federation.runtime.progress import showing
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Taking part in an epoch.")
 NOT_OPEN = 3

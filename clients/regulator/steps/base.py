@@ -9,6 +9,7 @@ from typing import ClassVar
 from clients.regulator.case import Case, Error
 from clients.regulator.findings import Finding, Outcome, StepResult
 from clients.regulator.line import Line, Where
+from federation.runtime.progress import Report, unheard
 from protocols.errors import ProtocolError
 
 MAX_FINDINGS = 20  # of each institution, and of the log: nobody's failures keep another's from being listed
@@ -18,6 +19,7 @@ class Step:
     """Findings come in the order in which they are met: the first is the first entry that fails.
 
     `hear` is told every one of them, also those that are not listed, and who is answerable ("": no institution alone).
+    `report` hears how much of a long end is done.
     """
 
     number: ClassVar[int]
@@ -29,6 +31,7 @@ class Step:
         self.failures = 0
         self.blamed: Counter[str] = Counter()  # failures by the institution that is answerable, "" for none
         self.hear: Callable[[Finding, str], None] = lambda finding, answerable: None
+        self.report: Report = unheard
         self._findings: list[Finding] = []
         self._facts: list[str] = []
         self._notes: list[str] = []

@@ -78,8 +78,10 @@ class EpsilonStep(Step):
 
     def finish(self) -> None:
         ends = [Stated(line, amount, self._charges.events(name)) for name, (line, amount) in self._last.items()]
-        for stated in sorted([*ends, *self._drawn], key=lambda each: each.line.index):
-            self._check_opinions(stated)
+        stated = sorted([*ends, *self._drawn], key=lambda each: each.line.index)
+        for done, each in enumerate(stated, 1):
+            self._check_opinions(each)
+            self.report("compositions", done, len(stated))
         self.fact(f"{self._recomputed} Renyi figures recomputed exactly")
         drawn = f"{len(ends)} ends of runs, years and lifetimes and {len(self._drawn)} entries drawn"
         self.fact(f"{drawn}: {len(self._opinions)} different compositions by PLD, PRV and, at q = 1, in closed form")

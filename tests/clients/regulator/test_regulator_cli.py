@@ -49,9 +49,14 @@ def test_an_honest_export_exits_with_0(tmp_path: Path, policy: Path) -> None:
     result = RUN.invoke(app, ["verify", str(path), "--policy", str(policy)])
     assert result.exit_code == 0, result.output
     assert "All steps hold" in result.output
+    assert result.stderr == ""
     seen = result.output[result.output.index("[seen]") :]
     policy.write_text(policy.read_text() + seen)  # as a person would
-    assert RUN.invoke(app, ["verify", str(path), "--policy", str(policy)]).exit_code == 0
+    watched = RUN.invoke(app, ["verify", str(path), "--policy", str(policy), "--json"], env={"FORCE_COLOR": "1"})
+    assert watched.exit_code == 0
+    assert json.loads(watched.stdout)["holds"]
+    for work in ("entries", "compositions"):  # a bar on the terminal that standard error is
+        assert re.search(rf"{work}.*100%.*0:00:0", watched.stderr)
 
 
 def test_a_lie_exits_with_1_and_names_step_and_entry(tmp_path: Path, policy: Path) -> None:

@@ -1,28 +1,43 @@
-"""Progress of an institution's work for an epoch: one bar for each kind of work, with the time left."""
+"""How far long work is: one bar for each kind of work, with the time left.
+
+with showing(console) as report:
+    report("entries", 2_000, 100_000)
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskID,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from rich.console import Console
 
-from clients.institution.lookup.part import Report
+
+class Report(Protocol):
+    """Hears how far one kind of work is."""
+
+    def __call__(self, what: str, done: int, total: int, /) -> None: ...
+
+
+def unheard(what: str, done: int, total: int, /) -> None:
+    """A report that nobody reads."""
 
 
 @contextmanager
 def showing(console: Console) -> Iterator[Report]:
     """Bars on a terminal, removed when the block ends; elsewhere one line when a kind of work is done."""
+    from rich.markup import escape  # processes that report to nobody need none of this
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskID,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
