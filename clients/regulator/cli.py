@@ -15,11 +15,18 @@ from clients.regulator.inquiries import cli as inquiries_cli
 from clients.regulator.policy import Policy
 from clients.regulator.policy_template import template
 from clients.regulator.view import show
+from federation.cli import mount
 from federation.errors import ConfigurationError
 from federation.runtime.outputs import refuse_existing
 from federation.runtime.progress import showing, unheard
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    help=__doc__,
+    cls=mount(holder="clients.regulator.holder.cli:app"),
+)
 app.registered_commands += service_cli.app.registered_commands + inquiries_cli.app.registered_commands
 
 if TYPE_CHECKING:

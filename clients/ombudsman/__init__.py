@@ -1,0 +1,1 @@
+"""The ombudsman: the second holder of the oversight key, on whom the regulator depends to learn anything."""
