@@ -6,7 +6,7 @@ home.policy, home.database_url, home.registration
 regulator.toml   settings                          documents/runs/RUN/NAME.json   what the coordinator published
 policy.toml      keys, witnesses, caps             witness.note                   the last checkpoint cosigned
 regulator.db     the copy, alerts, own statements  alarm.json                     why nothing is cosigned any more
-keys/  signing.pem witness.pem beacon.seed draw.key access.token
+keys/  signing.pem witness.pem beacon.seed draw.key inquiry.key access.token      inquiries/   openings, sealed
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from clients.regulator.settings import RegulatorSettings
 from federation.errors import ConfigurationError
 from federation.runtime.private_files import (
     check_private_home,
+    keep_private,
     private_directory,
     read_private,
     write_private,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 SETTINGS_FILE = "regulator.toml"
 POLICY_FILE = "policy.toml"
 _FOLDERS = ("keys", "documents", "logs")
+INQUIRY_KEY = "inquiry.key"
 _SECRET_BYTES = 32
 
 
@@ -69,6 +71,7 @@ class RegulatorHome:
             "witness.pem": WitnessKey.generate().to_pem(),
             "beacon.seed": secrets.token_hex(_SECRET_BYTES).encode(),
             "draw.key": secrets.token_hex(_SECRET_BYTES).encode(),
+            INQUIRY_KEY: secrets.token_hex(_SECRET_BYTES).encode(),
             "access.token": secrets.token_urlsafe(_SECRET_BYTES).encode(),
         }
         for name, data in made.items():
@@ -140,6 +143,20 @@ class RegulatorHome:
     @property
     def draw_key(self) -> bytes:
         return self._secret("draw.key")
+
+    @property
+    def inquiry_key(self) -> bytes:
+        """What seeds of spot checks, and the keys that openings are sealed to, are derived from: never revealed.
+
+        A home that was made before there were any draws it now.
+        """
+        keep_private(self.path / "keys" / INQUIRY_KEY, lambda: secrets.token_hex(_SECRET_BYTES).encode())
+        return self._secret(INQUIRY_KEY)
+
+    @property
+    def inquiries(self) -> Path:
+        """Openings that were handed in, sealed as they came, and draws that wait for another holder's signature."""
+        return private_directory(self.path / "inquiries")
 
     @property
     def access_token(self) -> str:

@@ -20,6 +20,7 @@ from protocols.canonical import canonical, parse_canonical
 from protocols.envelope import open_envelope, read_envelope
 from protocols.errors import MessageError, SignatureError
 from protocols.lookup.bound import ENROL_KIND, enrol_body
+from protocols.lookup.context import EpochContext
 from protocols.lookup.fields import from_hex_map, integer, take, text
 from protocols.lookup.leaf import KIND as LEAF_KIND
 from protocols.lookup.leaf import LABEL, SignedLeaf
@@ -44,17 +45,31 @@ class Lookups:
         self._pools: dict[int, VerifyingKey] = {}
         self._rosters: dict[int, Roster] = {}
         self._epochs: dict[int, EpochHeader] = {}
+        self.contexts: dict[bytes, EpochContext] = {}  # by epoch id: what its inquiries are judged by
 
-    def check(self, line: Line) -> None:
-        """Raises SignatureError or MessageError (EncodingError too) for an entry that is not what it says."""
+    def check(self, line: Line) -> SignedLeaf | None:
+        """The inquiry in an entry that holds, where the epoch's roster needs consent for it: a spot check may open it.
+
+        Raises SignatureError or MessageError (EncodingError too) for an entry that is not what it says.
+        """
         body = read_entry(line.data).body
         if line.kind == LEAF_KIND:
             signed = SignedLeaf.decode(body)
-            self._member(signed.leaf.querier).verify(LABEL, signed.leaf.signed_bytes, signed.signature)
-        elif line.kind == ENROL_KIND:
+            key = self._member(signed.leaf.querier)
+            key.verify(LABEL, signed.leaf.signed_bytes, signed.signature)
+            return signed if self._needs_consent(signed, key) else None
+        if line.kind == ENROL_KIND:
             self._enrol(body)
         else:
             self._step(body)
+        return None
+
+    def _needs_consent(self, signed: SignedLeaf, key: VerifyingKey) -> bool:
+        """Whether members of the epoch could answer it, and only with the person's consent."""
+        context = self.contexts.get(signed.leaf.epoch_id)
+        if context is None or not context.roster.needs_consent:
+            return False
+        return any((each.institution, each.key) == (signed.leaf.querier, key) for each in context.roster.members)
 
     def _enrol(self, body: bytes) -> None:
         value = take(parse_canonical(body), ENROL_KIND, ("institution", "count", "envelope"))
@@ -90,8 +105,9 @@ class Lookups:
             self._rosters[counter] = self._checked(Roster.decode(body))
         elif kind == "epoch":
             epoch = SignedEpoch.decode(body)
-            epoch.verify(_known(self._rosters, counter, "roster"))
+            context = EpochContext.of(_known(self._rosters, counter, "roster"), epoch)
             self._epochs[counter] = epoch.epoch
+            self.contexts[epoch.epoch.id] = context
         elif kind == "open":
             value = take(parse_canonical(body), "open", ("opening", "signatures"))
             opening = Opening.decode(canonical(value["opening"]))

@@ -21,7 +21,7 @@ from clients.regulator.view import show
 from federation.observability.cli import Wait, show_health
 from federation.runtime.logging import configure_process
 from protocols.signing import VerifyingKey
-from protocols.transparency import Entry, verify_promise
+from protocols.transparency import Entry
 
 if TYPE_CHECKING:
     from clients.regulator.asking import Askable
@@ -108,8 +108,29 @@ def serve(home: Home) -> None:
 
 
 @app.command()
-def check(home: Home, as_json: AsJson = False) -> None:
-    """Verify the own copy completely, now, in ten steps. Exit code 0 only if all of them hold."""
+def check(
+    home: Home,
+    openings: Annotated[
+        list[Path] | None, typer.Argument(help="Openings that institutions handed in, of a draw.")
+    ] = None,
+    draw: Annotated[str, typer.Option(help="The draw to judge \\[the openings' own].")] = "",
+    catalogue: Annotated[
+        list[Path] | None, typer.Option(help="Of a draw: a catalogue that does not come with fedscore; repeat.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Of a draw: do not log the verdicts.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Verify the own copy completely, now, in ten steps. Exit code 0 only if all of them hold.
+
+    With openings, or --draw: judge the inquiries that were drawn (`sample`), by what was handed in now and before. The
+    verdict on a querier is logged once nothing of its is awaited any more. Exit code 1 if an inquiry is broken, or was
+    not opened in time.
+    """
+    if openings or draw:
+        from clients.regulator.inquiries.cli import check_openings
+
+        check_openings(home, openings or (), draw, catalogue or (), keep=keep, as_json=as_json)
+        return
     from clients.regulator.mirror import MirrorStore
     from clients.regulator.watch.thorough import verify_copy
 
@@ -188,19 +209,14 @@ def _askable(home: RegulatorHome) -> Askable:
 
 
 def _say(home: RegulatorHome, slot: str, entry: Entry) -> Entry:
-    """Keep a statement, then have it promised; the one of this slot that was kept first.
-
-    If the log is away it stays kept, and `watch` sends it. Raises LogUnreachable, ProtocolError.
-    """
-    from clients.regulator.mirror import LogReader, MirrorStore
+    from clients.regulator.mirror import MirrorStore
+    from clients.regulator.saying import say
 
     store = MirrorStore.open(home.database_url)
-    kept = store.keep(slot, entry, time.time())
-    with LogReader(home.settings.log_url, home.authority) as log:
-        promise = log.say(kept.entry)
-    verify_promise(promise, kept.entry.hash, home.policy.log, time.time())
-    store.answered(kept.leaf, promise.encode())
-    return kept.entry
+    try:
+        return say(home, store, slot, entry)
+    finally:
+        store.close()
 
 
 def _until_stopped() -> threading.Event:

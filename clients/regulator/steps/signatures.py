@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from clients.regulator.case import Case
+from clients.regulator.inquiries.draws import KINDS as INQUIRIES
+from clients.regulator.inquiries.draws import Draws
 from clients.regulator.line import Line
 from clients.regulator.lookups import KINDS as LOOKUPS
 from clients.regulator.lookups import Lookups
@@ -41,9 +43,11 @@ class SignatureStep(Step):
     def __init__(self, case: Case) -> None:
         super().__init__(case)
         self.judged = 0
-        self._lookups = Lookups(case.policy.coordinator, self._key)
+        self.lookups = Lookups(case.policy.coordinator, self._key)
+        self.draws = Draws(case.policy.regulator, case.policy.ombudsman)
 
     def take(self, line: Line) -> None:
+        self.draws.grow(self.case.tree)
         signers = self.case.signers
         if line.error is not None:
             keys = {name: _verifying(member.key) for name, member in self.case.roster.members.items()}
@@ -60,7 +64,9 @@ class SignatureStep(Step):
             elif line.kind in COORDINATORS | REGULATORS | MEMBERS:
                 self._statement(line)
             elif line.kind in LOOKUPS:
-                self._lookups.check(line)
+                self._lookup(line)
+            elif line.kind in INQUIRIES:
+                self.draws.take(line)
             else:
                 return
             if signers.get(line.index) in ("", line.answerable):
@@ -71,10 +77,15 @@ class SignatureStep(Step):
 
     def finish(self) -> None:
         self.fact(f"{self.judged} entries, each signed as it must be")
-        known = COORDINATORS | REGULATORS | MEMBERS | LOOKUPS | {PLAN, LEDGER_ENTRY, "unreadable"}
+        known = COORDINATORS | REGULATORS | MEMBERS | LOOKUPS | INQUIRIES | {PLAN, LEDGER_ENTRY, "unreadable"}
         others = Counter({kind: count for kind, count in self.case.account.kinds.items() if kind not in known})
         for kind, count in sorted(others.items()):
             self.note(f"{count} entries of kind {kind} have their place in the log, and are not judged here")
+
+    def _lookup(self, line: Line) -> None:
+        inquiry = self.lookups.check(line)
+        if inquiry is not None:
+            self.draws.leaf(line.index, line.leaf, inquiry.leaf.querier)
 
     def _ledger_entry(self, line: Line) -> None:
         signed = line.signed

@@ -15,7 +15,7 @@ from federation.errors import ConfigurationError
 from protocols.errors import SignatureError
 from protocols.signing import SigningKey
 
-SECRETS = ("signing.pem", "witness.pem", "beacon.seed", "draw.key", "access.token")
+SECRETS = ("signing.pem", "witness.pem", "beacon.seed", "draw.key", "inquiry.key", "access.token")
 LOG, COORDINATOR = SigningKey.from_seed(bytes(32)).public, SigningKey.from_seed(bytes(31) + b"\1").public
 
 
