@@ -14,7 +14,6 @@ enrolment, every member's approval of its plan, and the hash of this institution
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -29,11 +28,10 @@ from clients.institution.home import InstitutionHome
 from clients.institution.scoring import open_scorer, score_file, score_subject
 from clients.institution.scoring_view import show_file, show_subject
 from federation.errors import ConfigurationError, FederationError
+from federation.lookup.reading import read_subject
 from federation.runtime.outputs import refuse_existing
 from federation.scorecard import Scaling, Scorer
 from protocols.errors import ProtocolError
-
-_MAX_SUBJECT = 1000
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, help="Scores of this institution's own records, 350 to 950."
@@ -98,24 +96,6 @@ def _subject(home: InstitutionHome, scorer: Scorer, data: Path, subject: str, as
     if as_json:
         return partial(typer.echo, json.dumps(result.to_json() | {"texts": dict(scorer.catalogue.reasons)}))
     return partial(show_subject, result, scorer.catalogue, Console())
-
-
-def read_subject(subject: str | None, file: Path | None) -> str:
-    """The identifier given, or the one line of `file`, or of standard input where `subject` is "-".
-
-    Raises ConfigurationError for anything but one identifier; what was there is not quoted.
-    """
-    if file is None and subject != "-":
-        return subject or ""
-    where = "standard input" if file is None else str(file)
-    try:
-        text = sys.stdin.read(_MAX_SUBJECT + 1) if file is None else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(where, got=type(error).__name__, expected="a readable text") from error
-    lines = text.strip().splitlines()
-    if len(lines) != 1 or len(text) > _MAX_SUBJECT:
-        raise ConfigurationError(where, got=f"{len(lines)} lines", expected="one identifier on one line")
-    return lines[0]
 
 
 def read_scaling(path: Path | None) -> Scaling:

@@ -14,3 +14,9 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     """Raises ConfigurationError where something is at `path` and was not said to be in the way."""
     if not overwrite and (path.exists() or path.is_symlink()):
         raise ConfigurationError(str(path), got="something that exists", expected="a new file, or --overwrite")
+
+
+def must_be_new(path: Path) -> None:
+    """Raises ConfigurationError where something is at `path`: asked before anything is made that belongs to it."""
+    if path.exists() or path.is_symlink():
+        raise ConfigurationError(str(path), got="something that exists", expected="a new file: nothing is overwritten")

@@ -26,8 +26,8 @@ from clients.institution.home import InstitutionHome
 from clients.institution.lookup.querier import PATIENCE_S, Querier
 from clients.institution.lookup.query_view import show
 from clients.institution.lookup.questions import Answer, Question
-from clients.institution.score_cli import read_subject
 from federation.errors import ConfigurationError, FederationError
+from federation.lookup.reading import read_subject
 from federation.runtime.private_files import create_private
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Asking the federation.")
@@ -66,7 +66,7 @@ def query(
     else:
         if purpose is None:
             raise typer.BadParameter("--purpose is needed")
-        asked = read_subject(subject, None)
+        asked = read_subject(subject)
         with Querier.open(opened, model=model, patience=patience) as querier:
             answer = querier.ask(asked, purpose, _receipt(receipt))
         if as_json:

@@ -1,0 +1,28 @@
+"""One identifier from a command line, a file or standard input: never quoted where it is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from federation.errors import ConfigurationError
+
+MAX_SUBJECT = 1000
+
+
+def read_subject(subject: str | None, file: Path | None = None) -> str:
+    """The identifier given, or the one line of `file`, or of standard input where `subject` is "-".
+
+    Raises ConfigurationError for anything but one identifier; what was there is not quoted.
+    """
+    if file is None and subject != "-":
+        return subject or ""
+    where = "standard input" if file is None else str(file)
+    try:
+        text = sys.stdin.read(MAX_SUBJECT + 1) if file is None else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(where, got=type(error).__name__, expected="a readable text") from error
+    lines = text.strip().splitlines()
+    if len(lines) != 1 or len(text) > MAX_SUBJECT:
+        raise ConfigurationError(where, got=f"{len(lines)} lines", expected="one identifier on one line")
+    return lines[0]
