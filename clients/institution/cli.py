@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from clients.institution import cli_enrol, cli_plans
+from clients.institution import cli_enrol, cli_partners, cli_plans
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.data_check import look_at
 from clients.institution.home import CapSettings, InstitutionHome, settings_text
@@ -28,12 +28,15 @@ app = typer.Typer(
     help="Take part in a federation: your records, keys and budget stay here.",
     cls=mount(
         audit="clients.institution.audit_cli:app",
+        blind="clients.institution.blind.blind_cli:app",
         ledger="clients.institution.ledger_cli:app",
         lookup="clients.institution.lookup.roster_cli:app",
+        monitor="clients.institution.monitor_cli:app",
         publish="clients.institution.lookup.publish_cli:app",
         query="clients.institution.lookup.query_cli:app",
         replay="clients.institution.replay.cli:app",
         score="clients.institution.score_cli:app",
+        subject="clients.institution.person.subject_cli:app",
         **{"verify-model": "clients.institution.model_cli:app"},
     ),
 )
@@ -137,6 +140,7 @@ def health(home: Home, as_json: AsJson = False, wait: Wait = 0.0) -> None:
 
 app.registered_commands += cli_enrol.app.registered_commands
 app.registered_commands += cli_plans.app.registered_commands
+app.registered_commands += cli_partners.app.registered_commands
 
 
 def _opening(carry: Path | None) -> dict[str, Callable[[InstitutionHome], None]]:

@@ -32,10 +32,11 @@ class Process(StrEnum):
     POOL = "pool"
     ROUND_DRIVER = "round-driver"
     REGULATOR = "regulator"
+    BLIND = "blind"
 
 
 EVERYWHERE = tuple(Process)
-_SERVING = (Process.NODE, Process.MEMBERSHIP, Process.POOL)
+_SERVING = (Process.NODE, Process.MEMBERSHIP, Process.POOL, Process.BLIND)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def _list(kind: Kind, *rows: tuple[str, str, tuple[Process, ...], tuple[str, ...
 
 _ALL, _NODE, _HOST, _POOL = EVERYWHERE, (Process.NODE,), (Process.MEMBERSHIP,), (Process.POOL,)
 _DRIVER, _REGULATOR, _SUPERVISOR = (Process.ROUND_DRIVER,), (Process.REGULATOR,), (Process.SUPERVISOR,)
+_BLIND = (Process.BLIND,)
 
 METRICS: dict[str, Metric] = {
     **_list(
@@ -68,7 +70,7 @@ METRICS: dict[str, Metric] = {
         (
             "fedscore_certificate_expires_timestamp_seconds",
             "When this home's TLS certificate ends",
-            (Process.NODE, Process.MEMBERSHIP),
+            (Process.NODE, Process.MEMBERSHIP, Process.BLIND),
             (),
         ),
         ("fedscore_ledger_entries", "Entries of the ledger", _NODE, ()),
@@ -106,6 +108,8 @@ METRICS: dict[str, Metric] = {
         ("fedscore_regulator_verdict_timestamp_seconds", "When all ten steps were last run", _REGULATOR, ()),
         ("fedscore_regulator_unanswered_statements", "Statements that the log has not promised", _REGULATOR, ()),
         ("fedscore_regulator_alerts", "Alerts so far, by kind", _REGULATOR, ("alert",)),
+        ("fedscore_blind_lifetime", "Applicants a blind model answers in its life", _BLIND, ()),
+        ("fedscore_blind_left", "Applicants left of these", _BLIND, ()),
     ),
     **_list(
         Kind.COUNTER,
@@ -119,6 +123,7 @@ METRICS: dict[str, Metric] = {
         ("fedscore_queries_answered_total", "Queries answered by the scan", _POOL, ()),
         ("fedscore_steps_failed_total", "Steps of an epoch that failed", (Process.MEMBERSHIP, Process.POOL), ()),
         ("fedscore_checkpoints_failed_total", "Looks of the log at itself that failed", _HOST, ()),
+        ("fedscore_blind_applicants_total", "Applicants scored blind", _BLIND, ()),
         ("fedscore_run_answers_total", "Answers of members", _DRIVER, ("institution", "code")),
         ("fedscore_run_outcomes_total", "Rounds averaged, evaluations, failures", _DRIVER, ("outcome",)),
     ),

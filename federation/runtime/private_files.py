@@ -67,8 +67,8 @@ def keep_private(path: Path, make: Callable[[], bytes]) -> Path:
     return path
 
 
-def read_private(path: Path) -> bytes:
-    """The bytes of a secret file. Raises ConfigurationError if it is missing, a link, too large or readable by others.
+def read_private(path: Path, *, most: int = MAX_BYTES) -> bytes:
+    """The bytes of a secret file, `most` at most. Raises ConfigurationError if it is missing, a link, too large or readable by others.
 
     The checks are made on the opened descriptor, so the file cannot be exchanged between check and read.
     """
@@ -78,9 +78,9 @@ def read_private(path: Path) -> bytes:
         raise ConfigurationError(str(path), got=error.strerror, expected="a readable key file") from error
     with os.fdopen(descriptor, "rb") as file:
         _refuse_shared(path, os.fstat(file.fileno()))
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ConfigurationError(str(path), got=f"more than {MAX_BYTES} bytes", expected="a key file")
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ConfigurationError(str(path), got=f"more than {most} bytes", expected="a key file")
     return data
 
 
