@@ -18,10 +18,10 @@ from protocols.lookup.fault import TicketRefused
 
 for _module in (
     "clients.regulator.archive",
-    "clients.regulator.mirror.reader",
     "federation.lookup.identifiers",
     "federation.lookup.parallel",
     "federation.rounds.refusals",
+    "federation.runtime.log_reader",
     "federation.runtime.processes",
     "federation.runtime.rpc",
     "server.membership",

@@ -8,7 +8,7 @@ store.entries(0), store.newest
 
 from clients.regulator.mirror.documents import Shelf
 from clients.regulator.mirror.follow import Alarm, Mirror
-from clients.regulator.mirror.reader import LogReader, LogUnreachable
 from clients.regulator.mirror.store import Held, MirrorStore
+from federation.runtime.log_reader import LogReader, LogUnreachable
 
 __all__ = ["Alarm", "Held", "LogReader", "LogUnreachable", "Mirror", "MirrorStore", "Shelf"]

@@ -1,11 +1,11 @@
-"""The log over HTTP, as the regulator's service uses it: reading (C2SP tlog-tiles) and two doors for what it says.
+"""The log over HTTP, as its readers outside the federation use it: C2SP tlog-tiles, and two doors for a regulator.
 
 with LogReader("https://coordinator.example:9095", authority=Path("ca.crt")) as log:
     note = log.checkpoint(after=41, wait=30)      # the candidate, once there are more entries than that
     log.entries(41, 97)
     log.cosign(note)
 
-Nothing is believed but form: `Mirror` verifies what this fetches.
+Nothing is believed but form: whoever reads verifies what this fetches (`Mirror`, `federation.inquiries`).
 """
 
 from __future__ import annotations
