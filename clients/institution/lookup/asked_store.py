@@ -7,8 +7,10 @@ were sealed to a key that is gone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, Table, insert, select
+from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy.sql import ColumnElement
 
 from federation.errors import ConfigurationError
 from federation.runtime.database import reading, writing
@@ -28,6 +30,18 @@ _asked = Table(
     Column("nonce", LargeBinary(32), nullable=False),
     Column("receipt", LargeBinary, nullable=False),
 )
+
+
+@dataclass(frozen=True)
+class AskedBefore:
+    """One request about a person: when (Unix s), what for, in which epoch; `receipt`: what was shown for it."""
+
+    leaf_hash: bytes
+    epoch_id: bytes
+    issued_at: int
+    purpose: str
+    identifier: bytes = field(repr=False)
+    receipt: bytes = field(repr=False)
 
 
 class AskedStore:
@@ -64,3 +78,34 @@ class AskedStore:
         if row is None:
             raise ConfigurationError("leaf", got=leaf_hash.hex()[:16], expected="a request of this institution")
         return bytes(row.identifier), LeafOpening(bytes(row.blind), bytes(row.nonce), bytes(row.receipt))
+
+    def about(self, identifier: bytes) -> tuple[AskedBefore, ...]:
+        """What this institution asked about one person (identifier as hashed), oldest first."""
+        return self._found(_asked.c.identifier == identifier)
+
+    def of_leaves(self, leaves: Sequence[bytes]) -> tuple[AskedBefore, ...]:
+        """Those of the requests with these leaf hashes that this institution made."""
+        return self._found(_asked.c.leaf_hash.in_(list(leaves)))
+
+    def older(self, than: float) -> int:
+        """How many requests were made before `than` (Unix s)."""
+        with reading(self._engine) as connection:
+            count = select(func.count()).select_from(_asked).where(_asked.c.issued_at < than)
+            return int(connection.execute(count).scalar_one())
+
+    def forget(self, than: float) -> int:
+        """Delete the requests made before `than` (Unix s): they can be opened to nobody any more. How many."""
+        with writing(self._engine, lock="fedscore_lookup") as connection:
+            return int(connection.execute(delete(_asked).where(_asked.c.issued_at < than)).rowcount)
+
+    def _found(self, where: ColumnElement[bool]) -> tuple[AskedBefore, ...]:
+        names = tuple(AskedBefore.__dataclass_fields__)
+        query = select(*(_asked.c[name] for name in names)).where(where).order_by(_asked.c.issued_at)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return tuple(
+            AskedBefore(
+                bytes(r.leaf_hash), bytes(r.epoch_id), r.issued_at, r.purpose, bytes(r.identifier), bytes(r.receipt)
+            )
+            for r in rows
+        )

@@ -1,0 +1,118 @@
+"""Who asked about a person, when and why: what was asked here, and what the person's wallet found of all members.
+
+made_here(home, subject)            from this institution's own record of what it asked
+read_inquirers(file)                from the file of the person, which her wallet has verified
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.asked_store import AskedBefore, AskedStore
+from clients.institution.lookup.serving_database import lookup_database
+from federation.errors import ConfigurationError
+from federation.jurisdiction import Profile
+from federation.lookup.identifiers import scheme
+from federation.runtime.database import open_engine
+from federation.runtime.wording import NAME_PATTERN
+from protocols.consent.consent import Consent
+from protocols.errors import ProtocolError
+
+MAX_BYTES = 4 * 2**20
+MAX_INQUIRIES = 10_000
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """One inquiry: the leaf under which it is logged, who asked, what for, hard or soft ("" where nothing says)."""
+
+    leaf: bytes
+    querier: str
+    purpose: str
+    issued_at: int
+    inquiry: str = ""
+
+    @property
+    def day(self) -> date:
+        return datetime.fromtimestamp(self.issued_at, UTC).date()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "leaf": self.leaf.hex(),
+            "querier": self.querier,
+            "purpose": self.purpose,
+            "inquiry": self.inquiry or None,
+            "day": self.day.isoformat(),
+        }
+
+
+def made_here(home: InstitutionHome, subject: str) -> tuple[Inquiry, ...]:
+    """What this institution asked the federation about the person, oldest first."""
+    store = asked_store(home)
+    if store is None:
+        return ()
+    found = store.about(scheme(home.settings.lookup.identifiers).normalise(subject))
+    return tuple(Inquiry(each.leaf_hash, home.name, each.purpose, each.issued_at, kind_of(each)) for each in found)
+
+
+def asked_store(home: InstitutionHome) -> AskedStore | None:
+    """What this institution asked; None where it never took part, so that looking makes no database."""
+    there = home.settings.database_url is not None or (home.path / "lookup.db").exists()
+    return AskedStore(open_engine(lookup_database(home))) if there else None
+
+
+def kind_of(asked: AskedBefore) -> str:
+    """Hard or soft, as the person's receipt says; "" where there was none."""
+    with suppress(ProtocolError):
+        return str(Consent.decode(asked.receipt).receipt.receipt.inquiry)
+    return ""
+
+
+def read_inquirers(file: Path) -> tuple[Inquiry, ...]:
+    """The inquiries in a person's own file, oldest first. Raises ConfigurationError; nothing of it is quoted.
+
+    What stands there was verified by her wallet against the log; here only its form is checked. A leaf that the named
+    institution never made is found by that institution, which knows its own.
+    """
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise ConfigurationError(str(file), got="a larger file", expected=f"at most {MAX_BYTES} bytes")
+        listed = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(str(file), got=type(error).__name__, expected="a list of inquiries") from error
+    if not isinstance(listed, list) or len(listed) > MAX_INQUIRIES:
+        raise ConfigurationError(str(file), got="another form", expected=f"a list of at most {MAX_INQUIRIES} inquiries")
+    found = {each.leaf: each for each in (_inquiry(f"{file}: {n}", each) for n, each in enumerate(listed))}
+    return tuple(sorted(found.values(), key=lambda each: each.issued_at))
+
+
+def _inquiry(where: str, value: Any) -> Inquiry:
+    try:
+        leaf, issued_at = bytes.fromhex(value["leaf_hash"]), value["issued_at"]
+        querier, purpose, kind = value["querier"], value["purpose"], value.get("inquiry") or ""
+        good = (
+            len(leaf) == 32
+            and type(issued_at) is int
+            and 0 <= issued_at < 2**40
+            and bool(re.fullmatch(NAME_PATTERN, querier))
+        )
+        good &= all(isinstance(text, str) and len(text) <= 64 and text.isprintable() for text in (purpose, kind))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        good = False
+    if not good:
+        raise ConfigurationError(where, got="another form", expected="leaf_hash, querier, purpose, issued_at, inquiry")
+    return Inquiry(leaf, querier, purpose, issued_at, kind)
+
+
+def to_be_told(inquiries: Iterable[Inquiry], profile: Profile, today: date) -> tuple[Inquiry, ...]:
+    """Those whom the profile has told of a change that is decided `today`."""
+    back = profile.inquirers.looking_back
+    return tuple(each for each in inquiries if back is None or back.before(today) <= each.day)
