@@ -1,0 +1,60 @@
+"""Drift and contests as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from federation.evaluation import Estimate
+from federation.monitoring import Contest, Drift, Stability, Verdict
+from federation.monitoring.drift import Change
+
+_STYLES = {Verdict.ALERT: "bold red", Verdict.SHIFTED: "yellow", Verdict.WITHHELD: "dim", Verdict.STABLE: ""}
+
+
+def show_drift(found: Drift, console: Console) -> None:
+    title = f"{found.reference.name} to {found.current.name}, model {found.current.model[:16]}"
+    table = Table(title=escape(title), title_justify="left", title_style="bold")
+    for heading in ("", "stability index", "error", "seen from", "cells", ""):
+        table.add_column(heading, justify="left" if heading == "" else "right")
+    ordered = sorted(found.features.items(), key=lambda item: -(item[1].value or 0.0))
+    for name, index in [("scores", found.scores), *ordered]:
+        table.add_row(*_row(name, index), style=_STYLES[index.verdict])
+    console.print(table)
+    console.print("An index below `seen from` cannot be told from chance and noise.")
+    if found.performance:
+        console.print(_changes(found.performance, found.reference.name, found.current.name))
+    for alert in found.alerts:
+        console.print(f"[bold red]ALERT[/bold red] {escape(alert)}")
+
+
+def show_contest(found: Contest, console: Console) -> None:
+    console.print(_changes(found.changes, "champion", "challenger"))
+    console.print(f"{found.champion.name}: [bold]{found.better}[/bold] (AUC, at 1%).")
+
+
+def _row(name: str, index: Stability) -> tuple[str, ...]:
+    if index.value is None:
+        return escape(name), "withheld", "", "", "", index.note
+    return escape(name), f"{index.value:.3f}", f"{index.se:.3f}", f"{index.floor:.3f}", str(index.cells), index.verdict
+
+
+def _changes(changes: Mapping[str, Change], before: str, after: str) -> Table:
+    table = Table()
+    table.add_column("metric")
+    for heading in (before, after, "change", "p"):
+        table.add_column(escape(heading), justify="right")
+    for name, change in changes.items():
+        value = "" if change.value is None or change.se is None else f"{change.value:+.4f} ± {change.se:.4f}"
+        p = "" if change.p is None else f"{change.p:.3f}"
+        table.add_row(
+            name, _figure(change.before), _figure(change.after), value, p, style="bold red" if change.alert else ""
+        )
+    return table
+
+
+def _figure(estimate: Estimate) -> str:
+    return "withheld" if estimate.value is None else f"{estimate.value:.4f}"
