@@ -24,7 +24,6 @@ from clients.regulator.settings import RegulatorSettings
 from federation.errors import ConfigurationError
 from federation.runtime.private_files import (
     check_private_home,
-    keep_private,
     private_directory,
     read_private,
     write_private,
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
 SETTINGS_FILE = "regulator.toml"
 POLICY_FILE = "policy.toml"
 _FOLDERS = ("keys", "documents", "logs")
-INQUIRY_KEY = "inquiry.key"
 _SECRET_BYTES = 32
 
 
@@ -71,7 +69,7 @@ class RegulatorHome:
             "witness.pem": WitnessKey.generate().to_pem(),
             "beacon.seed": secrets.token_hex(_SECRET_BYTES).encode(),
             "draw.key": secrets.token_hex(_SECRET_BYTES).encode(),
-            INQUIRY_KEY: secrets.token_hex(_SECRET_BYTES).encode(),
+            "inquiry.key": secrets.token_hex(_SECRET_BYTES).encode(),
             "access.token": secrets.token_urlsafe(_SECRET_BYTES).encode(),
         }
         for name, data in made.items():
@@ -146,12 +144,8 @@ class RegulatorHome:
 
     @property
     def inquiry_key(self) -> bytes:
-        """What seeds of spot checks, and the keys that openings are sealed to, are derived from: never revealed.
-
-        A home that was made before there were any draws it now.
-        """
-        keep_private(self.path / "keys" / INQUIRY_KEY, lambda: secrets.token_hex(_SECRET_BYTES).encode())
-        return self._secret(INQUIRY_KEY)
+        """What seeds of spot checks, and the keys that openings are sealed to, are derived from: never revealed."""
+        return self._secret("inquiry.key")
 
     @property
     def inquiries(self) -> Path:

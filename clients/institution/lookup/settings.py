@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 LOOKUP_TEXT = """
 # For the private score query: how people are identified, the same at every member (a scheme's name, or "opaque": as
@@ -16,9 +16,14 @@ LOOKUP_TEXT = """
 
 
 class LookupSettings(BaseModel):
-    """What the private score query needs to know of this institution: how it writes identifiers, and the model."""
+    """What the private score query needs to know of this institution: how it writes identifiers, and the model.
+
+    ombudsman   public key (hex) of the second holder of the seeds of spot checks: without its signature no draw is
+                answered; empty: the regulator draws alone
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     identifiers: str = "opaque"
     model: Path | None = None
+    ombudsman: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")

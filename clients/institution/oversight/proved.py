@@ -12,16 +12,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from federation.oversight.members import MEMBER, REGULATOR, Roster
+from protocols.errors import ProofError
 from protocols.signing import VerifyingKey
 from protocols.transparency import (
     Checkpoint,
     Entry,
+    Frontier,
+    NodeReader,
     Tile,
     VerifierKey,
+    consistency_path,
     inclusion_path,
     leaf_hash,
     read_entry,
     tile_nodes,
+    verify_consistency,
     verify_inclusion,
 )
 
@@ -41,10 +46,11 @@ class Log(Tiles, Protocol):
 
 @dataclass(frozen=True)
 class Proved:
-    """`entries` by kind: (place, entry) in the log's order, in the tree of one cosigned checkpoint."""
+    """`entries` by kind: (place, entry) in the log's order, in the tree of `checkpoint`, which a quorum cosigned."""
 
     roster: Roster
     entries: Mapping[str, Sequence[tuple[int, Entry]]]
+    checkpoint: Checkpoint
 
 
 def read_proved(
@@ -69,7 +75,7 @@ def read_proved(
     for kind, said in found.items():
         prove(log, checkpoint, said)
         proved[kind] = [(at, read_entry(data)) for at, data in sorted(said) if at < checkpoint.size]
-    return Proved(roster, proved)
+    return Proved(roster, proved, checkpoint)
 
 
 def prove(log: Tiles, checkpoint: Checkpoint, said: Iterable[tuple[int, bytes]]) -> None:
@@ -81,3 +87,17 @@ def prove(log: Tiles, checkpoint: Checkpoint, said: Iterable[tuple[int, bytes]])
         if at < checkpoint.size:
             path = inclusion_path(node, at, checkpoint.size)
             verify_inclusion(path, leaf_hash(data), at, checkpoint.size, checkpoint.root)
+
+
+def tree_at(log: Tiles, checkpoint: Checkpoint, size: int) -> tuple[NodeReader, bytes]:
+    """The nodes and the root of the first `size` entries; nodes are NOT verified but by what leads to that root.
+
+    Raises ProofError where the tree of `checkpoint` does not begin with them.
+    """
+    if not 0 < size <= checkpoint.size:
+        raise ProofError("log", got=f"{checkpoint.size} entries", expected=f"{size} or more")
+    node = tile_nodes(log.tile, checkpoint.size)
+    root = Frontier.read(node, size).root
+    path = consistency_path(node, size, checkpoint.size)
+    verify_consistency(path, size, checkpoint.size, root, checkpoint.root)
+    return node, root

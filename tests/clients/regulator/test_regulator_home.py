@@ -188,5 +188,6 @@ def use(path: Path) -> None:
     home = RegulatorHome.open(path)
     assert home.registration
     assert home.draw_key
+    assert home.inquiry_key
     assert home.access_token
     assert home.policy

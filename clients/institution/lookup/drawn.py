@@ -1,0 +1,127 @@
+"""Which of this institution's inquiries the regulator has drawn: found out from the log, and believed from nobody.
+
+    draws = LoggedDraws.read(log, home, time.time(), overseers)
+    draws.valid, draws.refused                     # draws whose seeds are revealed; those that break a rule, and why
+    draws.own(draws.valid[0])                      # its drawn leaves of this institution
+
+1. The draw is signed by the regulator that the log names, and by the ombudsman that institution.toml names.
+2. It stands in the tree at its own size, 16 entries or more before it: nobody knew that root when it was committed to.
+3. The seeds are those committed to, and were said after the log had that size.
+4. An inquiry is drawn if it is this institution's, lies in the tree, and its coin falls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from clients.institution.home import InstitutionHome
+from clients.institution.oversight.proved import Log, Proved, prove, read_proved, tree_at
+from federation.oversight.inquiries import DRAW, OMBUDSMAN, REGULATOR, SeedsStatement, read_draw
+from protocols.consent.draw import SignedDraw, check_place, drawn, joint_seed
+from protocols.errors import ProofError, ProtocolError, SignatureError, StageError
+from protocols.lookup.leaf import KIND as LEAF
+from protocols.lookup.leaf import LABEL, SignedLeaf
+from protocols.signing import VerifyingKey
+from protocols.transparency import Entry, VerifierKey, inclusion_path, read_entry
+
+
+@dataclass(frozen=True)
+class RevealedDraw:
+    """A draw that holds. coins: the key of its coins; root: of the log at its size."""
+
+    hash: bytes
+    signed: SignedDraw
+    seeds: SeedsStatement
+    coins: bytes
+    root: bytes
+
+    def draws(self, index: int) -> bool:
+        """Whether the entry at this place of the log is to be opened."""
+        draw = self.signed.draw
+        return draw.first <= index < draw.size and drawn(self.coins, self.root, index, draw.rate)
+
+
+@dataclass(frozen=True)
+class OwnLeaf:
+    """An inquiry of this institution at its place in the log."""
+
+    index: int
+    signed: SignedLeaf
+
+
+@dataclass(frozen=True)
+class LoggedDraws:
+    """`refused`: why, by the leaf hash (hex) that the seeds name."""
+
+    home: InstitutionHome
+    log: Log
+    seen: Proved
+    valid: tuple[RevealedDraw, ...]
+    refused: dict[str, str]
+
+    @classmethod
+    def read(cls, log: Log, home: InstitutionHome, now: float, overseers: tuple[str, ...] = ()) -> LoggedDraws:
+        """Raises what `read_proved` raises, and StageError where no regulator has joined."""
+        key = VerifierKey.of(home.log_key)
+        seen = read_proved(log, (DRAW, SeedsStatement.kind), key, home.coordinator_key, now, overseers)
+        if seen.roster.regulator is None:
+            raise StageError("regulator", got="none in the log", expected="one that draws")
+        regulator = VerifyingKey.from_hex(seen.roster.regulator.key)
+        holders = {REGULATOR: regulator}
+        if home.settings.lookup.ombudsman:
+            holders[OMBUDSMAN] = VerifyingKey.from_hex(home.settings.lookup.ombudsman)
+        draws = {entry.hash.hex(): (at, entry) for at, entry in seen.entries[DRAW]}
+        valid: dict[str, RevealedDraw] = {}
+        refused: dict[str, str] = {}
+        for at, entry in seen.entries[SeedsStatement.kind]:
+            try:
+                said = SeedsStatement.read(entry, regulator)
+            except ProtocolError:
+                continue  # not this regulator's
+            try:
+                valid.setdefault(said.draw, _revealed(log, seen, holders, draws, at, said))
+            except ProtocolError as error:
+                refused[said.draw] = str(error)
+        return cls(home, log, seen, tuple(valid.values()), refused)
+
+    def leaves(self, first: int, wanted: Callable[[OwnLeaf], bool]) -> tuple[OwnLeaf, ...]:
+        """This institution's inquiries from `first` on that are `wanted`, each proved to be where it is."""
+        own, found, said = self.home.signing_key.public, [], []
+        for at, data in self.log.entries(LEAF, first):
+            leaf = OwnLeaf(at, SignedLeaf.decode(read_entry(data).body))
+            if leaf.signed.leaf.querier != self.home.name or at >= self.seen.checkpoint.size or not wanted(leaf):
+                continue
+            with suppress(SignatureError):  # in this institution's name, and not its own: it has nothing to show for it
+                own.verify(LABEL, leaf.signed.leaf.signed_bytes, leaf.signed.signature)
+                found.append(leaf)
+                said.append((at, data))
+        prove(self.log, self.seen.checkpoint, said)
+        return tuple(found)
+
+    def own(self, draw: RevealedDraw) -> tuple[OwnLeaf, ...]:
+        """What this institution is to open."""
+        return self.leaves(draw.signed.draw.first, lambda leaf: draw.draws(leaf.index))
+
+
+def _revealed(
+    log: Log,
+    seen: Proved,
+    holders: dict[str, VerifyingKey],
+    draws: dict[str, tuple[int, Entry]],
+    at: int,
+    said: SeedsStatement,
+) -> RevealedDraw:
+    """Raises SignatureError, MessageError or ProofError for what nobody has to answer."""
+    if said.draw not in draws:
+        raise ProofError("consent-seeds.draw", got=f"{said.draw[:16]}, not in the log", expected="one in the log")
+    index, entry = draws[said.draw]
+    signed = read_draw(entry, holders)
+    size = signed.draw.size
+    if at < size:
+        raise ProofError("seeds", got=f"said at entry {at}", expected=f"nothing before the log has {size}")
+    node, root = tree_at(log, seen.checkpoint, size)
+    path = inclusion_path(node, index, size) if index < size else []  # what lies behind is refused for its place
+    check_place(signed, index, path, root)
+    return RevealedDraw(entry.hash, signed, said, joint_seed(signed.draw, said.revealed), root)
