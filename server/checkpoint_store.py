@@ -2,8 +2,9 @@
 
 A document is written to a temporary file, synced, renamed over the old one, and the folder is synced: after a crash at
 any point the old or the new document is there, whole. Events are lines, only ever
-appended; a torn last line is skipped. Updates that were averaged are in updates/, each named by its update_hash: only
-members and regulators ask for them, and an operator may remove them once they have.
+appended; a torn last line is skipped. Updates that were averaged, or summed under masks, and what such a sum opened to
+are in updates/, each named by its update_hash: only members and regulators ask for them, and an operator may remove
+them once they have.
 """
 
 from __future__ import annotations

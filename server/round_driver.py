@@ -184,13 +184,15 @@ class RoundDriver:
         number, start = checkpoint.round + 1, self._clock()
         answers = self._ask(signed, Phase.TRAIN, number, checkpoint.model_bytes, self._rule.form(number))
         try:
-            model = self._rule.follow(number, checkpoint.parameters, self._combined(signed, number, answers))
+            combined = self._combined(signed, number, answers)
+            model = self._rule.follow(number, checkpoint.parameters, combined)
         except (Refused, ConfigurationError) as error:  # answers that each have their form, and a sum that has not
             raise RunFailed(f"round {number}: {error.where}", got=error.got, expected=error.expected) from error
         advanced = checkpoint.advance(self._plan, answers.accepted, model)
         if not np.isfinite(advanced.parameters).all():
             raise RunFailed(f"round {number}", got="an average beyond float32", expected="finite parameters")
-        self._account.finish(answers, model_hash(advanced.model_bytes).hex(), CHECKPOINT, advanced)
+        opened = None if self._masks is None else combined
+        self._account.finish(answers, model_hash(advanced.model_bytes).hex(), CHECKPOINT, advanced, opened)
         self._event({"event": "averaged", "round": number, "seconds": round(self._clock() - start, 3)})
         return advanced
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rounds_world import COORDINATOR, NAMES, START, Bank, World, key_of
+from rounds_world import COORDINATOR, NAMES, START, Bank, World, key_of, make_plan
 
 from federation.oversight.members import MemberStatement, Roster
 from federation.oversight.reservations import logged
+from federation.rounds.plan import TrainingPlan
 from protocols.transparency import (
     Entry,
     LogKey,
@@ -70,16 +71,17 @@ class LoggedWorld:
     """`world` over `log`; what every bank says is cosigned by all, unless a test says otherwise."""
 
     folder: Path
+    plan: TrainingPlan = field(default_factory=make_plan)
     log: LogStore = field(init=False)
     world: World = field(init=False)
     trails: dict[str, BankTrail] = field(init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.world = World(self.folder / "run")
+        self.world, names = World(self.folder / "run", self.plan), tuple(self.plan.by_name)
         self.log = LogStore.open(f"sqlite:///{self.folder / 'log.db'}", LOG_KEY, self.world.clock)
-        self.log.extend([member_statement(name).entry(COORDINATOR) for name in NAMES])
-        self.trails = {name: BankTrail(self.log) for name in NAMES}
+        self.log.extend([member_statement(name).entry(COORDINATOR) for name in names])
+        self.trails = {name: BankTrail(self.log, names) for name in names}
         for number, (name, bank) in enumerate(self.world.banks.items(), start=10):
             self.trails[name].bank, bank.trail = bank, self.trails[name]
             bank.restart()

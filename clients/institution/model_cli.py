@@ -1,4 +1,4 @@
-"""`fedscore institution verify-model`: compute a run's model again, from the updates that its rounds averaged."""
+"""`fedscore institution verify-model`: compute a run's model again, from the updates or the sums of its rounds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from clients.institution.oversight.log_client import LogClient
 from clients.institution.oversight.proved import Proved, read_proved
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
-from federation.oversight.recompute import Recomputed, recompute
+from federation.ledger.audit import read_ledger
+from federation.ledger.entries import Kind
+from federation.oversight.recompute import Own, Recomputed, recompute
 from federation.oversight.rounds import MODEL, PLAN, ROUND, Publication, RoundStatement
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.rule import rule_of
@@ -37,25 +39,35 @@ def verify_model(
 ) -> None:
     """Compute a run's rounds again, from the updates the log hands out, and compare each result with what was said.
 
-    Rounds, updates' hashes and the published model are those of entries in a checkpoint that the witnesses cosigned.
-    Exit code 1, and a finding in HOME/oversight, where the coordinator published what does not follow from the updates.
-    Only runs with local noise: of masked updates nobody but the coordinator sees what opens their sum.
+    Rounds, the hashes of updates and opened sums, and the published model are those of entries in a checkpoint that the
+    witnesses cosigned; this institution's own updates are those of its ledger. Under masks the sum that was opened has
+    to be that of the masked updates, where nobody may drop out. What does not show from here is said.
+    Exit code 1, and a finding in HOME/oversight, where the coordinator published what does not follow.
     """
     opened = InstitutionHome.open(home)
     found = verify_run(opened, run, now=time.time())
     if as_json:
         typer.echo(json.dumps({"run_id": run, **asdict(found)}, indent=2))
     elif found.difference is None:
-        model = "and so does the published model" if found.published else "no model is published yet"
-        typer.echo(f"{run}: {found.rounds} rounds follow from their updates to the bit; {model}")
+        _show(run, opened.name, found)
     else:
         typer.echo(f"{run}: {found.difference}")
     raise typer.Exit(0 if found.difference is None else 1)
 
 
+def _show(run: str, name: str, found: Recomputed) -> None:
+    model = "and so does the published model" if found.published else "no model is published yet"
+    source = "the opened sums of their masked updates" if found.masked else "their updates"
+    typer.echo(f"{run}: {found.rounds} rounds follow from {source} to the bit; {model}")
+    typer.echo(f"The update of {name} is in {found.own} of them, as its ledger has it")
+    for what in found.unchecked:
+        typer.echo(f"Not checked: {what}")
+
+
 def verify_run(home: InstitutionHome, run: str, *, now: float) -> Recomputed:
     """What came out; a difference is a finding in HOME/oversight. Raises ConfigurationError for a run that the log does
-    not have, or that is masked; what `read_proved` raises; Refused for updates that the log does not hand out.
+    not have, or whose masked rounds say no sum; LedgerError for a ledger that does not verify; what `read_proved`
+    raises; Refused for updates that the log does not hand out.
     """
     folder = OversightFolder(home.path)
     with LogClient(home) as log:
@@ -71,6 +83,7 @@ def verify_run(home: InstitutionHome, run: str, *, now: float) -> Recomputed:
             _rounds(seen, plan, key),
             lambda named: log.document(bytes.fromhex(named), MAX_UPDATE_BYTES),
             _published(seen, plan, key),
+            own=_own(home, run),
         )
     if found.difference is not None:
         folder.find(DIFFERS, run_id=run, **asdict(found.difference))
@@ -88,6 +101,21 @@ def _plan(seen: Proved, run: str, home: InstitutionHome) -> TrainingPlan:
                 raise ConfigurationError("--run", got=run, expected=f"a run that {home.name} approved")
             return signed.plan
     raise ConfigurationError("--run", got=run, expected="a run whose plan is in the log")
+
+
+def _own(home: InstitutionHome, run: str) -> Own:
+    """What this institution's ledger says it sent in `run`."""
+    reading = read_ledger(home.database_url, institution=home.name, key=home.signing_key.public)
+    reserved = {
+        signed.hash for signed in reading.entries if signed.entry.release and signed.entry.release.run_id == run
+    }
+    sent = {
+        signed.entry.reservation: signed.entry.update_hash
+        for signed in reading.entries
+        if signed.entry.update_hash and signed.entry.reservation in reserved
+    }
+    whole = not any(signed.entry.kind is Kind.CARRY for signed in reading.entries[:1])
+    return Own(home.name, {str(reservation): str(update) for reservation, update in sent.items()}, whole)
 
 
 def _rounds(seen: Proved, plan: TrainingPlan, key: VerifyingKey) -> dict[int, RoundStatement]:

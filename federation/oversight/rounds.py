@@ -48,6 +48,7 @@ class RoundStatement:
     updates      {institution: Averaged}, at least one
     result_hash  model hash of the average; empty for an evaluation, whose sum is published as a document
     refused      {institution: code} of the members whose answer was not taken
+    sum_hash     of the sum that a training round opened under masks, hashed as an update is; empty where there are none
 
     Raises MessageError for anything else.
     """
@@ -60,6 +61,7 @@ class RoundStatement:
     updates: Mapping[str, Averaged]
     result_hash: str
     refused: Mapping[str, str] = field(default_factory=dict)
+    sum_hash: str = ""
 
     def __post_init__(self) -> None:
         require_name("round.run_id", self.run_id)
@@ -69,6 +71,7 @@ class RoundStatement:
         require_count("round.round", self.round)
         require_hash("round.model_hash", self.model_hash)
         require_hash("round.result_hash", self.result_hash, or_none=self.phase == "evaluate")
+        require_hash("round.sum_hash", self.sum_hash, or_none=True)
         if not self.updates:
             raise MessageError("round.updates", got="none", expected="at least one")
         for name in (*self.updates, *self.refused):
@@ -89,11 +92,20 @@ class RoundStatement:
         return Statement.sign(ROUND, self.to_json(), key).entry
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """What is masked alone has a sum: without one, nothing is said of it."""
+        said = asdict(self)
+        if not self.sum_hash:
+            del said["sum_hash"]
+        return said
 
     @classmethod
     def from_json(cls, value: object) -> RoundStatement:
-        found = require_keys("round", value, {each.name for each in fields(cls)})
+        summed = isinstance(value, Mapping) and "sum_hash" in value
+        found = require_keys(
+            "round", value, {each.name for each in fields(cls)} - ({"sum_hash"} if not summed else set())
+        )
+        if summed:
+            require_hash("round.sum_hash", found["sum_hash"])
         for name in ("updates", "refused"):
             if not isinstance(found[name], Mapping):
                 raise MessageError(f"round.{name}", got=type(found[name]).__name__, expected="an object")

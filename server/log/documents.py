@@ -4,8 +4,8 @@ documents = PublishedDocuments(store, home.signing_key.public, home.runs)
 documents.read(hash)            # their bytes; None for a hash that no entry names, or a file that is another by now
 
 The log is told the hash, the file stays where the run left it: HOME/runs/RUN/NAME.json under its SHA-256, and
-HOME/runs/RUN/updates/UPDATE_HASH for as long as the operator leaves it there. Updates have their institution's noise:
-whoever reads them learns no more of a person than epsilon says. Masked ones are not kept: one alone is noise.
+HOME/runs/RUN/updates/UPDATE_HASH for as long as the operator leaves it there. Updates have their institution's noise,
+or masks, and a sum has everybody's noise: whoever reads them learns no more of a person than epsilon says.
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ class PublishedDocuments:
     def _named(self, kind: str, content: Any) -> Iterator[tuple[str, tuple[Path, Callable[[bytes], str]]]]:
         if kind == ROUND:
             said = RoundStatement.from_json(content)
-            for each in said.updates.values():
-                yield each.update_hash, (self._runs / said.run_id / UPDATES / each.update_hash, _update_hash)
+            for each in (*(update.update_hash for update in said.updates.values()), said.sum_hash):
+                if each:
+                    yield each, (self._runs / said.run_id / UPDATES / each, _update_hash)
             return
         published = Publication.from_json(content)
         yield published.document_hash, (self._runs / published.run_id / f"{kind}.json", _sha256)

@@ -15,11 +15,12 @@ import hashlib
 from typing import Final, Literal
 
 from federation.oversight.rounds import Averaged, Publication, RoundStatement
+from federation.rounds.averaging import update_hash
 from federation.rounds.collection import Collection
 from federation.rounds.plan import Document, TrainingPlan
 from federation.rounds.progress import Checkpoint
 from federation.rounds.refusals import Code
-from federation.rounds.vectors import to_bytes
+from federation.rounds.vectors import I64, to_bytes
 from protocols.signing import SigningKey
 from protocols.transparency import Statement, read_entry
 from protocols.wire.training_pb2 import Phase
@@ -36,18 +37,27 @@ class RunAccount:
     def __init__(self, trail: Trail, store: CheckpointStore, plan: TrainingPlan, key: SigningKey) -> None:
         self._trail, self._store, self._plan, self._key = trail, store, plan, key
 
-    def finish(self, collection: Collection, result_hash: str, name: str, document: Document) -> None:
+    def finish(
+        self, collection: Collection, result_hash: str, name: str, document: Document, opened: I64 | None = None
+    ) -> None:
         """Make a round final by writing `document` as `name`, and say it. Raises OSError.
 
-        Before that its updates are kept, unless they are masked: whoever asks by their hashes can compute it again.
+        Before that its updates are kept, and `opened`, the sum of masked ones: whoever asks by their hashes can compute
+        the round again.
         """
-        if collection.expected.form.numbers != "masked":
-            for update in collection.accepted.values():
-                self._store.keep_update(update.update_hash, to_bytes(update.vector))
-        entry = round_statement(collection, result_hash).entry(self._key)
+        for update in collection.accepted.values():
+            self._store.keep_update(update.update_hash, to_bytes(update.vector))
+        sum_hash = "" if opened is None else self._keep_sum(opened)
+        entry = round_statement(collection, result_hash, sum_hash).entry(self._key)
         self._store.write_bytes(ROUND, entry.data)
         self._store.write(name, document)
         self._trail.say(entry)
+
+    def _keep_sum(self, opened: I64) -> str:
+        data = to_bytes(opened)
+        named = update_hash(data).hex()
+        self._store.keep_update(named, data)
+        return named
 
     def repeat(self, checkpoint: Checkpoint) -> None:
         """Say the last round again, if it is final."""
@@ -71,8 +81,8 @@ def publication(plan: TrainingPlan, model_hash: str, document: bytes, card: byte
     return Publication(plan.run_id, plan.hash, model_hash, *hashes)
 
 
-def round_statement(collection: Collection, result_hash: str) -> RoundStatement:
-    """`result_hash` is the average's model hash, "" for an evaluation."""
+def round_statement(collection: Collection, result_hash: str, sum_hash: str = "") -> RoundStatement:
+    """`result_hash` is the average's model hash, "" for an evaluation; `sum_hash` that of what masks were taken off."""
     expected = collection.expected
     return RoundStatement(
         run_id=expected.plan.run_id,
@@ -86,6 +96,7 @@ def round_statement(collection: Collection, result_hash: str) -> RoundStatement:
         },
         result_hash=result_hash,
         refused={name: _code(told) for name, told in sorted(collection.refused.items())},
+        sum_hash=sum_hash,
     )
 
 

@@ -17,10 +17,12 @@ from test_log_service import Hosted, hosted
 from typer.testing import CliRunner
 
 from clients.institution.cli import app
+from clients.institution.home import InstitutionHome
 from clients.institution.model_cli import DIFFERS, verify_run
 from clients.institution.oversight.folder import OversightFolder
 from clients.institution.oversight.log_client import LogClient
 from federation.errors import ConfigurationError, Refused
+from federation.ledger import Caps, Ledger, Release
 from federation.models import PublishedModel
 from federation.oversight import Averaged, Publication, RoundStatement
 from federation.privacy import PrivacyPlan
@@ -76,8 +78,34 @@ def signed_plan(hosted: Hosted, run: str) -> SignedPlan:
     return SignedPlan.sign(plan, approvals, hosted.world.home.signing_key)
 
 
-def publish(hosted: Hosted, run: str, *, added: float = 0.0, since: int = 1) -> list[Update]:
-    """A run in the log, its updates in the coordinator's home; `added` to every parameter from round `since` on."""
+def sent_by(home: InstitutionHome, plan: TrainingPlan, number: int, model: str, update: Update) -> str:
+    """The hash of the reservation under which its ledger has `update`."""
+    ledger = Ledger.open(home.database_url, institution=home.name, key=home.signing_key, caps=Caps(1e3, 1e3, 1e3, 1e-4))
+    release = Release(
+        run_id=plan.run_id,
+        phase="train",
+        round=number,
+        attempt=1,
+        event=plan.privacy.round_event(),
+        delta=plan.privacy.delta,
+        plan_hash=plan.hash,
+        catalogue_hash=plan.catalogue.hash,
+        model_hash=model,
+        nominal_records=500,
+        vintage="current",
+        family="additive",
+    )
+    reservation = ledger.reserve(release)
+    ledger.spend(reservation, update.update_hash, b"what was answered")
+    ledger.close()
+    return reservation.entry_hash
+
+
+def publish(hosted: Hosted, run: str, *, added: float = 0.0, since: int = 1, other: int = 0) -> list[Update]:
+    """A run in the log, its updates in the coordinator's home; `added` to every parameter from round `since` on.
+
+    `other`: the round in which the coordinator takes another update for aurora's than aurora sent.
+    """
     key, signed, rng = (
         hosted.world.home.signing_key,
         signed_plan(hosted, run),
@@ -91,6 +119,9 @@ def publish(hosted: Hosted, run: str, *, added: float = 0.0, since: int = 1) -> 
             each.institution: Update.of(each.institution, rng.normal(size=rule.size).astype(np.float32))
             for each in plan.members
         }
+        truly = updates[hosted.aurora.name]
+        if number == other:
+            updates[hosted.aurora.name] = Update.of(hosted.aurora.name, np.zeros(rule.size, dtype=np.float32))
         for update in updates.values():
             store.keep_update(update.update_hash, to_bytes(update.vector))
         kept += updates.values()
@@ -98,7 +129,8 @@ def publish(hosted: Hosted, run: str, *, added: float = 0.0, since: int = 1) -> 
         combined = rule.combine({name: update.vector for name, update in updates.items()})
         model = rule.follow(number, progress.parameters, combined) + np.float32(added if number >= since else 0.0)
         progress = progress.advance(plan, updates, model.astype(np.float32))
-        averaged = {name: Averaged(each.update_hash, "cd" * 32) for name, each in updates.items()}
+        paid = {hosted.aurora.name: sent_by(hosted.aurora, plan, number, sent, truly)}
+        averaged = {name: Averaged(each.update_hash, paid.get(name, "cd" * 32)) for name, each in updates.items()}
         result = model_hash(progress.model_bytes).hex()
         said.append(RoundStatement(run, plan.hash, "train", number, sent, averaged, result).entry(key))
     document = PublishedModel.publish(signed, progress, key)
@@ -124,7 +156,18 @@ def test_an_honest_run_follows_from_its_updates(hosted: Hosted) -> None:
     publish(hosted, "honest")
     code, said = asked(hosted, "honest")
     assert (code, said["rounds"], said["published"], said["difference"]) == (0, 3, True, None)
+    assert (said["masked"], said["own"]) == (False, 3)
     assert not [each for each in OversightFolder(hosted.aurora.path).findings() if each["code"] == DIFFERS]
+
+
+def test_a_member_whose_update_was_exchanged_says_so(hosted: Hosted) -> None:
+    """Every round follows from the updates that it names: only who sent one knows that it sent another."""
+    publish(hosted, "exchanged", other=2)
+    code, said = asked(hosted, "exchanged")
+    assert (code, said["rounds"]) == (1, 1)
+    assert said["difference"]["what"] == "update of aurora"  # type: ignore[index]
+    found = [each for each in OversightFolder(hosted.aurora.path).findings() if each.get("run_id") == "exchanged"]
+    assert [(each["code"], each["round"]) for each in found] == [(DIFFERS, 2)]
 
 
 @pytest.mark.parametrize("since", [1, 2])
