@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 import typer
 
+from clients.subject import inquiries_cli
 from clients.subject.wallet import Wallet
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
@@ -41,6 +42,7 @@ app = typer.Typer(
 Home = Annotated[Path, typer.Option("--wallet", envvar="FEDSCORE_WALLET", help="The wallet's folder.")]
 Out = Annotated[Path, typer.Option(help="Where the document goes: a new file, readable by you alone.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.command("inquiries")(inquiries_cli.inquiries)
 _DAY_S = 86_400
 INQUIRIES: Mapping[LookupPurpose, Inquiry] = MappingProxyType(
     {

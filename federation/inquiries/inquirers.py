@@ -1,9 +1,9 @@
 """The inquirers file: who inquired about one person, as her wallet found it out and verified it.
 
     Inquirers.read(path).inquiries                   # what her institution takes for notices: `--inquirers FILE`
-    Inquirers(origin, size, root, first, found).write(path)
+    Inquirers(origin, size, root, "all", found).write(path)
 
-JSON: {"version": 1, "log": ..., "first": ..., "size": ..., "root": ..., "inquiries": [{"leaf": ..., "querier": ...,
+JSON: {"version": 1, "log": ..., "size": ..., "root": ..., "range": ..., "inquiries": [{"leaf": ..., "querier": ...,
 "purpose": ..., "inquiry": "hard" | "soft" | "unknown", "epoch": ..., "issued_at": ..., "index": ...}]}. It names
 nobody, yet says what its reader may not know of her: it is written for its owner's eyes (0600).
 """
@@ -60,27 +60,30 @@ class Inquirer:
 
 @dataclass(frozen=True)
 class Inquirers:
-    """All inquiries about her among the leaves first <= i < size of the log `origin`, whose root is `root` (hex)."""
+    """All inquiries about her among the first `size` entries of the log, whose root is `root` (hex).
+
+    log: its origin; range: "all", or which of them were asked about, in words.
+    """
 
     log: str
-    first: int
     size: int
     root: str
+    range: str
     inquiries: tuple[Inquirer, ...]
 
     def __post_init__(self) -> None:
         text(self.log, "inquirers.log")
-        integer(self.first, "inquirers.first")
-        integer(self.size, "inquirers.size", self.first)
+        integer(self.size, "inquirers.size")
+        text(self.range, "inquirers.range")
         from_hex(self.root, "inquirers.root", 32)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "version": 1,
             "log": self.log,
-            "first": self.first,
             "size": self.size,
             "root": self.root,
+            "range": self.range,
             "inquiries": [asdict(each) for each in self.inquiries],
         }
 

@@ -1,0 +1,111 @@
+"""What a person's look-up reads and writes: the log, her range of it, her receipts, the file for her institution.
+
+logged, checkpoint = read_log(reader, key, span, now, progress)      # verified; SignatureError, MessageError
+inquirers(wallet, checkpoint, span, found)                           # what the file says
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from clients.subject.wallet import Wallet
+from federation.errors import ConfigurationError
+from federation.inquiries.inquirers import UNKNOWN, Inquirer, Inquirers, Kind
+from federation.inquiries.log_leaves import LoggedLeaf, LoggedLeaves
+from federation.runtime.log_reader import LogReader
+from protocols.consent.holders import OversightKey
+from protocols.consent.receipt import Inquiry
+from protocols.lookup.leaf import Leaf
+from protocols.transparency import Checkpoint, Cosigned, VerifierKey, open_checkpoint
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which requests are asked about: issued on these days (UTC, both included), in these epochs; None, (): all.
+
+    The date is the querier's word, within a day of the members' clocks. Raises ConfigurationError for no day at all.
+    """
+
+    since: date | None = None
+    until: date | None = None
+    epochs: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.since and self.until and self.until < self.since:
+            raise ConfigurationError("--until", got=self.until, expected=f"{self.since} or later")
+
+    def holds(self, index: int, leaf: Leaf, epoch: int) -> bool:
+        """Whether a leaf is of it. One whose epoch the log does not show is of every epoch."""
+        if self.since and leaf.issued_at < _midnight(self.since):
+            return False
+        if self.until and leaf.issued_at >= _midnight(self.until + timedelta(days=1)):
+            return False
+        return not self.epochs or epoch in (0, *self.epochs)
+
+    def __str__(self) -> str:
+        parts = [f"from {self.since}"] * bool(self.since) + [f"until {self.until}"] * bool(self.until)
+        parts += [f"epochs {', '.join(map(str, self.epochs))}"] * bool(self.epochs)
+        return "; ".join(parts) or "all"
+
+
+def read_log(
+    reader: LogReader, key: OversightKey, span: Span, now: float, progress: Callable[[int, int], None]
+) -> tuple[LoggedLeaves, Cosigned]:
+    """All entries under the newest checkpoint that a quorum cosigned, and the leaves of `span` among them.
+
+    `progress`: entries read, of how many. Raises LogUnreachable, MessageError or SignatureError.
+    """
+    log_key = VerifierKey.of(key.log)
+    note = reader.cosigned()
+    if note is None:
+        raise ConfigurationError("log", got="no checkpoint that a quorum cosigned", expected="one")
+    size = open_checkpoint(note, log_key).size
+    logged = LoggedLeaves(key.coordinator, key.public, span.holds)
+    for number, entry in enumerate(reader.entries(0, size), start=1):
+        logged.take(entry)
+        progress(number, size)
+    return logged, logged.check(note, log_key, now)
+
+
+def inquirers(wallet: Wallet, checkpoint: Checkpoint, span: Span, found: Sequence[LoggedLeaf]) -> Inquirers:
+    """The file: who, when, for which purpose; hard or soft as her own receipt of that number says."""
+    permitted = {consent.serial: consent.receipt.receipt for consent in wallet.permitted()}
+
+    def kind(leaf: LoggedLeaf) -> Kind:
+        given = permitted.get(leaf.serial)
+        if given is None or (given.querier, given.purpose) != (leaf.querier, leaf.purpose):
+            return UNKNOWN
+        return "hard" if given.inquiry is Inquiry.HARD else "soft"
+
+    rows = (
+        Inquirer(
+            leaf=leaf.hash.hex(),
+            querier=leaf.querier,
+            purpose=leaf.purpose,
+            inquiry=kind(leaf),
+            epoch=leaf.epoch,
+            issued_at=leaf.issued_at,
+            index=leaf.index,
+        )
+        for leaf in sorted(found, key=lambda leaf: leaf.index)
+    )
+    return Inquirers(checkpoint.origin, checkpoint.size, checkpoint.root.hex(), str(span), tuple(rows))
+
+
+def uncertain(logged: LoggedLeaves) -> list[str]:
+    """What could not be asked about, in words: nothing of the range goes unsaid."""
+    said: list[str] = []
+    by_reason: dict[str, Counter[str]] = {}
+    for why, count in logged.left_out.items():
+        by_reason.setdefault(why.reason, Counter())[why.querier] += count
+    for reason, queriers in sorted(by_reason.items()):
+        named = ", ".join(f"{name} ({count})" for name, count in sorted(queriers.items()) if name)
+        said.append(f"{queriers.total()} requests {reason}{f': {named}' if named else ''}")
+    return said
+
+
+def _midnight(day: date) -> int:
+    return int(datetime.combine(day, time(), UTC).timestamp())

@@ -1,0 +1,173 @@
+"""Every logged request of a range, as the log itself shows it: read from its first entry, believed by nobody's word.
+
+    logged = LoggedLeaves(coordinator_key, keep=lambda leaf: leaf.issued_at >= since)
+    for entry in log.entries(0, size):
+        logged.take(entry)
+    logged.check(note, log_key, now)         # all of it is under a checkpoint that a quorum cosigned; SignatureError
+    logged.leaves, logged.left_out           # whom to ask about, and what could not be asked about, counted
+
+Whoever reads all entries needs no proofs from anybody: the root says that none is missing, and the statements among
+them say whose cosignatures count. One pass, one entry at a time; what is kept is the leaves of the range.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from federation.oversight.members import MEMBER, REGULATOR, Roster
+from protocols.canonical import parse_canonical
+from protocols.consent.question import ProvenTag
+from protocols.envelope import open_envelope
+from protocols.errors import MessageError, ProtocolError, SignatureError
+from protocols.lookup.fields import from_hex, integer, take, text
+from protocols.lookup.leaf import KIND as LEAF_KIND
+from protocols.lookup.leaf import LABEL, Leaf, SignedLeaf
+from protocols.lookup.manifest import SignedEpoch
+from protocols.lookup.roster import Roster as LookupRoster
+from protocols.signing import VerifyingKey
+from protocols.transparency import Cosigned, Frontier, VerifierKey, leaf_hash, read_entry
+from protocols.wire import lookup_pb2 as wire
+
+STEP_KIND = "lookup-step"
+RELAY = "relay"
+_KIND = re.compile(rb'"kind":"([a-z0-9-]{1,32})","v":1}$')
+_READ = {LEAF_KIND, STEP_KIND, MEMBER, REGULATOR}
+
+
+class Why(NamedTuple):
+    """Why a leaf of the range is not asked about."""
+
+    reason: str
+    querier: str
+
+
+FORGED = "not signed by the querier it names"
+UNPROVED = "with a tag that its maker cannot have made"
+UNTAGGED = "without a tag"
+OTHER_KEY = "tagged for another oversight key"
+UNREADABLE = "that cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedLeaf:
+    """One request: its place and hash in the log, what it says, and its epoch (0 where the log does not show it)."""
+
+    index: int
+    hash: bytes
+    querier: str
+    purpose: str
+    serial: str
+    issued_at: int
+    epoch: int
+    tag: ProvenTag
+
+
+@dataclass
+class LoggedLeaves:
+    """Entries in log order. `oversight`: the key asked under; `keep`: which leaves are of the range."""
+
+    coordinator: VerifyingKey
+    oversight: bytes
+    keep: Callable[[int, Leaf, int], bool] = lambda index, leaf, epoch: True
+    tree: Frontier = field(default_factory=Frontier)
+    leaves: list[LoggedLeaf] = field(default_factory=list)
+    left_out: Counter[Why] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._roster = Roster(self.coordinator)
+        self._rosters: dict[int, LookupRoster] = {}
+        self._epochs: dict[bytes, tuple[int, bytes | None]] = {}
+
+    def take(self, data: bytes) -> None:
+        """The next entry. What is not what it says is left out and, if it is a leaf, counted: nothing raises."""
+        index = self.tree.size
+        self.tree, _ = self.tree.append(leaf_hash(data))
+        found = _KIND.search(data)
+        kind = found[1].decode() if found else ""
+        if kind not in _READ:
+            return
+        try:
+            entry = read_entry(data)
+            if entry.kind in (MEMBER, REGULATOR):
+                self._roster = self._roster.after(entry)
+            elif entry.kind == LEAF_KIND:
+                self._leaf(index, SignedLeaf.decode(entry.body))
+            elif entry.kind == STEP_KIND:
+                self._step(entry.body)
+        except (ProtocolError, ValueError, TypeError, RecursionError):
+            if kind == LEAF_KIND:
+                self.left_out[Why(UNREADABLE, "")] += 1
+
+    def check(self, note: bytes, log_key: VerifierKey, now: float) -> Cosigned:
+        """The checkpoint and the witnesses' times, if `note` is of exactly these entries and a quorum of their witnesses cosigned it.
+
+        Raises MessageError (another tree) or SignatureError (not the log's, too few witnesses).
+        """
+        cosigned = self._roster.quorum.check(note, log_key, now)
+        checkpoint = cosigned.checkpoint
+        if (checkpoint.size, checkpoint.root) != (self.tree.size, self.tree.root):
+            got = f"{self.tree.size} entries, root {self.tree.root.hex()[:16]}"
+            expected = f"{checkpoint.size}, root {checkpoint.root.hex()[:16]}, as cosigned"
+            raise MessageError("log", got=got, expected=expected)
+        return cosigned
+
+    def _leaf(self, index: int, signed: SignedLeaf) -> None:
+        leaf = signed.leaf
+        epoch, oversight = self._epochs.get(leaf.epoch_id, (0, self.oversight))
+        if not self.keep(index, leaf, epoch):
+            return
+        reason = self._reason(signed, oversight)
+        if reason:
+            self.left_out[Why(reason, leaf.querier)] += 1
+            return
+        tag = ProvenTag(leaf.tag, leaf.tag_proof, leaf.tag_bond)
+        row = LoggedLeaf(
+            index, signed.hash, leaf.querier, leaf.purpose, leaf.receipt_serial, leaf.issued_at, epoch, tag
+        )
+        self.leaves.append(row)
+
+    def _reason(self, signed: SignedLeaf, oversight: bytes | None) -> str:
+        leaf = signed.leaf
+        member = self._roster.members.get(leaf.querier)
+        try:
+            if member is None:
+                return FORGED
+            VerifyingKey.from_hex(member.key).verify(LABEL, leaf.signed_bytes, signed.signature)
+        except SignatureError:
+            return FORGED
+        if not leaf.tag:
+            return UNTAGGED
+        if oversight != self.oversight:
+            return OTHER_KEY
+        try:
+            ProvenTag(leaf.tag, leaf.tag_proof, leaf.tag_bond).check()
+        except ProtocolError:
+            return UNPROVED
+        return ""
+
+    def _step(self, body: bytes) -> None:
+        """Which epoch has which number and oversight key: as the coordinator logged it, and every member signed it."""
+        value: dict[str, Any] = take(parse_canonical(body), STEP_KIND, ("counter", "kind", "party", "envelope"))
+        if value["party"] != RELAY or value["kind"] not in ("roster", "epoch"):
+            return
+        counter, envelope = integer(value["counter"], "counter", 1), text(value["envelope"], "envelope")
+        data = from_hex(envelope, "envelope", len(envelope) // 2)
+        step = open_envelope(data, wire.Step, self.coordinator)
+        if (step.counter, step.kind, step.party) != (counter, value["kind"], RELAY):
+            raise MessageError(STEP_KIND, got="another step", expected="the one that was signed")
+        if step.kind == "roster":
+            self._rosters[counter] = LookupRoster.decode(step.body)
+            return
+        signed, roster = SignedEpoch.decode(step.body), self._rosters.get(counter)
+        if roster is None:
+            raise MessageError(STEP_KIND, got=f"no roster of epoch {counter}", expected="one that is logged before")
+        signed.verify(roster)
+        for member in roster.members:
+            admitted = self._roster.members.get(member.institution)
+            if admitted is None or admitted.key != member.key.hex:
+                raise SignatureError(f"roster.{member.institution}", got="another key", expected="the admitted one")
+        self._epochs[signed.epoch.id] = (counter, roster.oversight)
