@@ -116,12 +116,12 @@ def test_a_file_that_cannot_be_used_costs_nothing(home: InstitutionHome, run: Ru
 def test_drift_without_outcomes_exits_3_and_names_the_feature(run: Run, tmp_path: Path, records: Path) -> None:
     table = pl.read_parquet(records)
     moved, same = tmp_path / "moved.parquet", tmp_path / "same.parquet"
-    name = "income"
+    name, column = "income", "monthly_income"
     table = table.drop(CATALOGUE.target.column)
     table.write_parquet(same)
-    one = table[name].drop_nulls()[0]
+    one = table[column].drop_nulls()[0]
     half = pl.int_range(pl.len()) < pl.len() // 2
-    table.with_columns(pl.when(half).then(pl.lit(one)).otherwise(pl.col(name)).alias(name)).write_parquet(moved)
+    table.with_columns(pl.when(half).then(pl.lit(one)).otherwise(pl.col(column)).alias(column)).write_parquet(moved)
     assert released(run, tmp_path, "2029", same, 0.6)["outcomes"] is False
     released(run, tmp_path, "2030", moved, 0.6)
     files = ("--reference", str(tmp_path / "2029-0.json"), "--current", str(tmp_path / "2030-0.json"))
