@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from federation.errors import ConfigurationError
 from federation.runtime.private_files import write_public
 from protocols.errors import MessageError
 from protocols.lookup.fields import from_hex, integer, take, text, version_one
 
-UNKNOWN = "unknown"
+UNKNOWN: Final = "unknown"
 Kind = Literal["hard", "soft", "unknown"]
 _KINDS = ("hard", "soft", UNKNOWN)
 _MAX_BYTES = 2**26
