@@ -103,7 +103,7 @@ class LoggedLeaves:
                 self.left_out[Why(UNREADABLE, "")] += 1
 
     def check(self, note: bytes, log_key: VerifierKey, now: float) -> Cosigned:
-        """The checkpoint and its times, if `note` is of exactly these entries and cosigned by a quorum of their witnesses.
+        """The checkpoint and its times, if `note` is of these very entries, cosigned by a quorum of their witnesses.
 
         Raises MessageError (another tree) or SignatureError (not the log's, too few witnesses).
         """
