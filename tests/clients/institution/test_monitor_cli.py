@@ -52,7 +52,8 @@ def home(tmp_path: Path, records: Path) -> InstitutionHome:
 def run(home: InstitutionHome, tmp_path: Path) -> Run:
     def invoke(*arguments: str) -> tuple[int, str]:
         result = CliRunner().invoke(app, ["monitor", arguments[0], "--home", str(home.path), *arguments[1:]])
-        return result.exit_code, result.stdout if result.exception is None else f"{result.stdout}{result.exception}"
+        ended = result.exception is None or isinstance(result.exception, SystemExit)
+        return result.exit_code, result.stdout if ended else str(result.exception)
 
     return invoke
 
