@@ -151,6 +151,7 @@ def _summary(said: dict[str, Any]) -> str:
     outcomes = ", ".join(f"{count:,} {name}" for name, count in said["outcomes"].items() if count)
     return (
         f"{said['applicants']:,} applicants in {said['seconds']:.1f} s: {outcomes or 'none'};"
-        f" {said['asked']:,} asked about in {said['requests']} requests; scores off by at most {said['plus_minus']:.1f} points,"
+        f" {said['asked']:,} asked about in {said['requests']} requests;"
+        f" scores off by at most {said['plus_minus']:.1f} points,"
         f" {said['band_uncertain']:,} bands uncertain.\nWritten: {said['out']}"
     )

@@ -67,7 +67,7 @@ class BlindFolder:
 
     @property
     def database_url(self) -> str:
-        return f"sqlite:///{self.path / 'blind.db'}"
+        return self.settings.database_url or f"sqlite:///{self.path / 'blind.db'}"
 
     def count(self, clock: Callable[[], float] = time.time) -> CountStore:
         return CountStore.open(self.database_url, clock)
@@ -97,7 +97,7 @@ class BlindFolder:
             lifetime=quota.lifetime,
             per_lender=quota.per_requester,
             per_day=quota.per_day,
-            per_request=min(self.settings.per_request, quota.most_in_request(terms)),
+            per_request=min(self.settings.per_request, quota.most_in_request(terms), quota.per_day or quota.per_requester),
             weights_may_be_extracted=quota.may_extract,
         )
         offer = Offer(
