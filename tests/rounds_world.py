@@ -17,6 +17,7 @@ import numpy as np
 from clients.institution.masking import Masking, MaskMemory
 from clients.institution.node import Node
 from clients.institution.oversight.trail import Trail
+from clients.institution.partners import bare
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
 from clients.institution.training import Computation
@@ -29,6 +30,7 @@ from federation.records.encoded import Encoded
 from federation.rounds import CatalogueRef, Checkpoint, Member, SignedPlan, TrainingPlan, approve, model_hash
 from federation.rounds.rule import rule_of
 from federation.runtime.flower.in_process import InProcessGrid
+from federation.runtime.pki import key_fingerprint
 from federation.training import Recipe, initial_parameters
 from federation.training.recipe import noise_of
 from protocols.signing import SigningKey
@@ -73,6 +75,11 @@ def catalogue() -> Catalogue:
 @cache
 def key_of(name: str) -> SigningKey:
     return SigningKey.from_seed(name.encode().ljust(32, b"."))
+
+
+def fingerprint(name: str) -> str:
+    """What a person there reads out, and a person here accepts."""
+    return bare(key_fingerprint(key_of(name).public))
 
 
 COORDINATOR = key_of("coordinator")
@@ -162,6 +169,7 @@ class Bank:
     policy: Policy = field(default_factory=lambda: Policy(500, lambda: frozenset({BUNDLE})))
     trail: Trail | None = None
     caps: Caps = field(default_factory=lambda: Caps(run=1.0, year=2.0, lifetime=4.0, delta=1e-5))
+    partners: frozenset[str] = field(default_factory=lambda: frozenset(map(fingerprint, (*NAMES, "bank-d"))))
 
     def __post_init__(self) -> None:
         seed = sum(self.name.encode())
@@ -188,7 +196,7 @@ class Bank:
             policy=self.policy,
             plans=self.plans,
             trail=self.trail,
-            masking=Masking(self.name, key_of(self.name), self.masks, os.urandom),
+            masking=Masking(self.name, key_of(self.name), self.masks, os.urandom, lambda: self.partners),
             clock=self.clock,
             backtest=True,
         )

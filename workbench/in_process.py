@@ -7,16 +7,19 @@ memory, and no evaluation release is bought, because the owner may look at its o
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clients.institution.masking import Masking, MaskMemory
 from clients.institution.node import Node
+from clients.institution.partners import bare
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
 from clients.institution.training import Computation
@@ -29,6 +32,7 @@ from federation.records.encoded import Encoded
 from federation.rounds import Member, TrainingPlan
 from federation.rounds.rule import logits_of, rule_of
 from federation.runtime.flower.in_process import InProcessGrid
+from federation.runtime.pki import key_fingerprint
 from protocols.canonical import digest
 from protocols.signing import SigningKey
 from server.assembly import Pace
@@ -100,7 +104,7 @@ def train_in_process(
         for name in names
     }
     nodes = [
-        _node(catalogue, name, keys[name], coordinator, ledgers[name], records, size, seed * 1000 + k)
+        _node(catalogue, name, keys, coordinator, ledgers[name], records, size, seed * 1000 + k)
         for k, (name, records, size) in enumerate(zip(names, members, nominal, strict=True))
     ]
     with tempfile.TemporaryDirectory(prefix="fedscore-backtest-") as folder:
@@ -131,7 +135,7 @@ def _plan(
 def _node(
     catalogue: Catalogue,
     name: str,
-    key: SigningKey,
+    keys: Mapping[str, SigningKey],
     coordinator: SigningKey,
     ledger: Ledger,
     records: Encoded,
@@ -139,14 +143,16 @@ def _node(
     seed: int,
 ) -> Node:
     nothing = records.take(np.zeros(len(records), dtype=np.bool_))
+    partners = frozenset(bare(key_fingerprint(key.public)) for key in keys.values())  # all are one owner's
     return Node(
         name,
-        key,
+        keys[name],
         coordinator.public,
         ledger=ledger,
         computation=Computation(catalogue, records, nothing, SeededNoise(seed)),
         policy=Policy(nominal_records=nominal, bundles=lambda: frozenset({_BUNDLE}), vintage="backtest"),
         plans=PlanStore.open("sqlite://"),
+        masking=Masking(name, keys[name], MaskMemory(), os.urandom, lambda: partners),
         backtest=True,
     )
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from clients.institution.partners import partners
 from federation.rounds.masking import masks_of
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.vectors import I64
@@ -90,14 +91,26 @@ class MaskMemory:
 
 def masking_of(home: InstitutionHome) -> Masking:
     """The masks of a home, HOME/masks."""
-    return Masking(home.name, home.signing_key, MaskFiles(home.path / "masks"), os.urandom)
+    files = MaskFiles(home.path / "masks")
+    return Masking(home.name, home.signing_key, files, os.urandom, lambda: partners(home.path))
 
 
 class Masking:
-    """`key`: the enrolled signing key; `random(n)`: n uniform bytes that nobody else can make again."""
+    """`key`: the enrolled signing key; `random(n)`: n uniform bytes that nobody else can make again.
 
-    def __init__(self, institution: str, key: SigningKey, files: Files, random: Callable[[int], bytes]) -> None:
+    `partners`: fingerprints of those that noise is shared with, as they are now; nobody unless somebody was accepted.
+    """
+
+    def __init__(
+        self,
+        institution: str,
+        key: SigningKey,
+        files: Files,
+        random: Callable[[int], bytes],
+        partners: Callable[[], frozenset[str]] = frozenset,
+    ) -> None:
         self._name, self._key, self._files, self._random = institution, key, files, random
+        self.partners = partners
         self._opened: tuple[TrainingPlan, Member] | None = None  # of the run in hand: its file is parsed once
 
     def advert(self, plan: TrainingPlan) -> bytes:

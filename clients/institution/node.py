@@ -101,6 +101,7 @@ class Node:
         self._ledger, self._computation = ledger, computation
         self._policy, self._plans, self._clock = policy, plans, clock
         self._replays = replays or NoReplays()
+        masking = masking or Masking(institution, key, MaskMemory(), os.urandom)
         self._gate = PlanGate(
             institution,
             key.public,
@@ -110,13 +111,13 @@ class Node:
             plans,
             ledger.caps,
             lambda: self._replays.overseen(FIRST_LOOK_S),
+            masking.partners,
             clock,
         )
         self._refusals, self._history = RefusalLog(institution, ledger, clock), RunHistory(ledger)
         self._run_id: str | None = None  # of the request in hand, once its plan can be read
         self._lock = Lock()
         self._opened = lru_cache(maxsize=4)(open_signed_plan)
-        masking = masking or Masking(institution, key, MaskMemory(), os.urandom)
         self._desk = MaskDesk(masking, self._approved, coordinator, key.public, plans, clock)
         self._answers: dict[str, Callable[[Envelope], bytes]] = {
             "HelloRequest": self._hello,

@@ -24,6 +24,7 @@ import server.superlink as coordinator_plane
 from clients.institution import home as institution_home
 from clients.institution.enrolment_client import application
 from clients.institution.home import CoordinatorIdentity, InstitutionHome
+from clients.institution.partners import accept_partner
 from federation.catalogue import load_catalogue
 from federation.enrolment import read_application
 from federation.observability.targets import targets
@@ -64,6 +65,7 @@ class Deployment:
     ) -> None:
         self.coordinator = coordinator
         self.institutions = tuple(institutions)
+        acquaint(self.institutions)
         self.node_ids: dict[str, int] = {}
         parts = [part for part in coordinator_serve.children(coordinator) if part.name in ("superlink", "membership")]
         for home in self.institutions:
@@ -144,6 +146,14 @@ def ports(process: psutil.Process) -> set[int]:
     except psutil.Error:
         return set()
     return {line.laddr.port for line in found if line.status == psutil.CONN_LISTEN}
+
+
+def acquaint(institutions: Sequence[InstitutionHome]) -> None:
+    """Each accepts the others' keys, as people do who read them out to each other."""
+    for home in institutions:
+        for other in institutions:
+            if other is not home:
+                accept_partner(home.path, other.fingerprint)
 
 
 def named(part: Child, name: str) -> Child:
