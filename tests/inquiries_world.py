@@ -1,0 +1,262 @@
+"""A log over HTTP with members, a regulator and witnesses; two holders of the oversight key as processes; wallets.
+
+    with world(folder) as at:
+        at.inquire("Mary", "bank-a")              # a leaf as a querier's node makes it, in the log
+        at.seal()                                 # a checkpoint, cosigned by everybody
+        at.look_up("Mary")                        # `fedscore subject inquiries`, in a process of its own
+
+The identifiers' scheme is `opaque`. Everybody's keys are at hand: whoever is to lie lies with them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from wallets import PURPOSE, Persons
+
+from clients.regulator.home import RegulatorHome
+from clients.regulator.settings import settings_text
+from clients.subject.wallet import Wallet
+from federation.inquiries.holder_home import HolderHome
+from federation.oversight.members import MemberStatement, RegulatorStatement
+from federation.runtime.pki import key_fingerprint
+from federation.runtime.rpc import free_ports
+from protocols.consent.holders import OversightKey
+from protocols.lookup.context import EpochContext
+from protocols.lookup.leaf import KIND, SignedLeaf
+from protocols.lookup.manifest import EpochHeader, LayoutHeader, SignedEpoch
+from protocols.lookup.parameters import Parameters
+from protocols.lookup.roster import Roster, RosterMember
+from protocols.lookup.ticket_querier import QuerierTicket
+from protocols.oprf.group import base, random_scalar
+from protocols.signing import SigningKey
+from protocols.transparency import LogKey, VerifierKey, WitnessKey, attach, cosign, split_note
+from server.log.hosting import serve_http
+from server.log.log_host import LogHost
+from server.log.log_store import LogStore
+from server.lookup.relay import LOG_KIND, log_body, own_step
+
+BANKS = ("bank-a", "bank-b", "bank-c")
+DAY_S = 86_400
+_START_S = 20.0
+
+
+def fedscore(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """The command, as a person types it."""
+    command = [sys.executable, "-m", "federation.cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 or not check, done.stderr
+    return done
+
+
+@dataclass
+class World:
+    """See the module."""
+
+    folder: Path
+    persons: Persons
+    log: LogStore
+    host: LogHost
+    url: str
+    coordinator: SigningKey
+    banks: dict[str, SigningKey]
+    witnesses: list[WitnessKey]
+    regulator: RegulatorHome
+    oversight: OversightKey
+    context: EpochContext
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    serials: int = 0
+
+    def leaf(self, person: str, bank: str, *, serial: str = "", now: float | None = None) -> SignedLeaf:
+        """As the bank's node makes it."""
+        self.serials += 1
+        return QuerierTicket.start(
+            self.persons.authority.scheme.normalise(person),
+            self.context,
+            self.banks[bank],
+            bank,
+            purpose=PURPOSE,
+            receipt=b"receipt",
+            receipt_serial=serial or f"{self.serials:032x}",
+            random=os.urandom,
+            now=time.time() if now is None else now,
+        )[1]
+
+    def inquire(self, person: str, bank: str, *, serial: str = "") -> SignedLeaf:
+        leaf = self.leaf(person, bank, serial=serial)
+        self.log.append(KIND, leaf.encode())
+        return leaf
+
+    def step(self, kind: str, body: bytes, counter: int = 1) -> None:
+        self.log.append(LOG_KIND, log_body(counter, own_step(self.coordinator, counter, kind, body)))
+
+    def seal(self) -> bytes:
+        """The newest checkpoint, published and cosigned by every witness."""
+        note = self.log.checkpoint()
+        text = split_note(note)[0]
+        note = attach(note, [cosign(text, key, time.time()) for key in self.witnesses])
+        self.host.tick()
+        self.host.cosign(note)
+        return note
+
+    def wallet(self, person: str) -> Wallet:
+        return self.persons.wallet(person)
+
+    def home(self, name: str) -> HolderHome:
+        return HolderHome.open(self.folder / "regulator" / "holder" if name == "regulator" else self.folder / name)
+
+    def start(self, name: str) -> None:
+        """The holder's own service, in a process."""
+        path, role = self.folder / name, ["regulator", "holder"] if name == "regulator" else [name]
+        command = [sys.executable, "-m", "federation.cli", *role, "serve", "--home", str(path)]
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+        port, end = self.home(name).settings.port, time.monotonic() + _START_S
+        while not _listens(port):
+            assert time.monotonic() < end, (self.folder / f"{name}.log").read_text()
+            time.sleep(0.05)
+
+    def kill(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def look_up(self, person: str, *arguments: object, check: bool = True) -> dict[str, Any]:
+        """What `fedscore subject inquiries` prints; `error`: its line where it fails."""
+        out = self.folder / f"inquirers-{os.urandom(4).hex()}.json"
+        document = self.folder / "regulator" / "holder" / "oversight.json"
+        done = fedscore(
+            *("subject", "inquiries", "--wallet", self.wallet(person).path, "--log", self.url, "--out", out),
+            *("--oversight", document, "--fingerprint", self.oversight.fingerprint, "--json", *arguments),
+            check=check,
+        )
+        if done.returncode:
+            return {"error": done.stderr.strip()}
+        return {**json.loads(done.stdout), "file": out}
+
+
+@contextmanager
+def world(folder: Path, *, serving: bool = True) -> Iterator[World]:
+    """Everything, until the block ends; the holders' processes too, unless `serving` is False."""
+    made: World | None = None
+    with ExitStack() as stack:
+        made = _world(folder, stack)
+        try:
+            if serving:
+                for name in made.oversight.shares:
+                    made.start(name)
+            yield made
+        finally:
+            for process in made.processes.values():
+                process.terminate()
+            for process in made.processes.values():
+                process.wait(10)
+
+
+def _world(folder: Path, stack: ExitStack) -> World:
+    persons = Persons.under(folder / "persons", "opaque")
+    coordinator, seed = SigningKey.generate(), os.urandom(32)
+    log_key = LogKey.from_seed(VerifierKey.of(SigningKey.from_seed(seed).public).name, seed)
+    banks = {name: SigningKey.generate() for name in BANKS}
+    witnesses = [WitnessKey.generate() for _ in BANKS]
+    store = stack.enter_context(closing(LogStore.open(f"sqlite:///{folder / 'log.db'}", log_key, time.time)))
+    host = LogHost(store, log_key.public, coordinator.public)
+    port = stack.enter_context(serve_http(host, "127.0.0.1", 0, tls=None))
+    text = settings_text(
+        name="regulator", log_url=f"http://127.0.0.1:{port}", log_authority="", port=0, written=datetime.now(UTC)
+    )
+    keys = {"log": log_key.public.key, "coordinator": coordinator.public}
+    regulator = RegulatorHome.create(folder / "regulator", text, **keys)
+    oversight = _join(folder, persons, log_key.public.key.hex, coordinator.public.hex)
+    statement = RegulatorStatement(
+        "regulator", regulator.signing_key.public.hex, regulator.witness_key.public.key.hex, "cd" * 32, 100
+    )
+    entries = [statement.entry(coordinator)]
+    for (name, key), witness in zip(banks.items(), witnesses, strict=True):
+        member = MemberStatement(name, key.public.hex, witness.public.key.hex, 1000, "admitted")
+        entries.append(member.entry(coordinator))
+    store.extend(entries)
+    made = World(
+        folder,
+        persons,
+        store,
+        host,
+        f"http://127.0.0.1:{port}",
+        coordinator,
+        banks,
+        [regulator.witness_key, *witnesses],
+        regulator,
+        oversight,
+        epoch_of(coordinator, banks, log_key, oversight.public),
+    )
+    announce(made, made.context)
+    return made
+
+
+def announce(at: World, context: EpochContext, counter: int = 1) -> None:
+    """The roster and the epoch, in the log as the relay records them."""
+    at.step("roster", context.roster.encode(), counter)
+    at.step("epoch", context.signed.encode(), counter)
+
+
+def epoch_of(
+    coordinator: SigningKey, banks: dict[str, SigningKey], log_key: LogKey, oversight: bytes | None, counter: int = 1
+) -> EpochContext:
+    """An open epoch that every bank signed."""
+    members = (
+        RosterMember(name, key.public, base(random_scalar(os.urandom)), 100) for name, key in sorted(banks.items())
+    )
+    roster = Roster(tuple(members), coordinator.public, log_key.public.key, Parameters(engine="bfv"), oversight)
+    layout = LayoutHeader(
+        roster_id=roster.id,
+        catalogue=bytes(32),
+        model=bytes(32),
+        pads={name: base(random_scalar(os.urandom)) for name in banks},
+        masks={name: X25519PrivateKey.generate().public_key().public_bytes_raw() for name in banks},
+        relay=base(random_scalar(os.urandom)),
+        pool=SigningKey.generate().public,
+        counter=counter,
+    )
+    now = int(time.time())
+    header = EpochHeader(layout.id, bytes(32), roster.institutions[:2], 1, 1, 1, now - DAY_S, now + 6 * DAY_S)
+    return EpochContext.of(roster, SignedEpoch(layout, header, {name: header.sign(key) for name, key in banks.items()}))
+
+
+def _join(folder: Path, persons: Persons, log: str, coordinator: str) -> OversightKey:
+    """Both homes by their commands, and the joint key: what the two bodies do at their terminals."""
+    authority = persons.authority.authority
+    named = ("--authority", f"{authority.name}={authority.key.hex}")
+    ports = free_ports(2)
+    at = {"ombudsman": folder / "ombudsman", "regulator": folder / "regulator"}
+    keys = ("--log-key", log, "--coordinator-key", coordinator)
+    fedscore("ombudsman", "init", "--home", at["ombudsman"], *keys, *named, "--port", ports)
+    fedscore("regulator", "holder", "init", "--home", at["regulator"], *named, "--port", ports + 1)
+    homes = {
+        "ombudsman": HolderHome.open(at["ombudsman"]),
+        "regulator": HolderHome.open(at["regulator"] / "holder"),
+    }
+    prints = {name: key_fingerprint(home.statement.key) for name, home in homes.items()}
+    theirs = {name: home.path / "holder.json" for name, home in homes.items()}
+    fedscore("ombudsman", "join", theirs["regulator"], "--home", at["ombudsman"], "--key", prints["regulator"])
+    fedscore(
+        "regulator", "holder", "join", theirs["ombudsman"], "--home", at["regulator"], "--key", prints["ombudsman"]
+    )
+    assert homes["ombudsman"].oversight == homes["regulator"].oversight
+    return homes["ombudsman"].oversight
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
