@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 from federation.oversight.members import MEMBER, REGULATOR, Roster
@@ -72,8 +73,8 @@ def read_proved(
         roster = roster.after(read_entry(data))
     checkpoint = roster.quorum.check(log.cosigned(), log_key, now).checkpoint
     proved: dict[str, list[tuple[int, Entry]]] = {}
+    prove(log, checkpoint, chain.from_iterable(found.values()))
     for kind, said in found.items():
-        prove(log, checkpoint, said)
         proved[kind] = [(at, read_entry(data)) for at, data in sorted(said) if at < checkpoint.size]
     return Proved(roster, proved, checkpoint)
 
