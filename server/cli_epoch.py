@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -34,7 +35,9 @@ def open_(
     cadence: Annotated[int, typer.Option(min=1, help="Seconds an epoch lasts, and until the next may open.")] = _WEEK_S,
     daily_tickets: Annotated[int, typer.Option(min=1, help="Tickets a querier may ask for in a day.")] = 1000,
     purpose: Annotated[list[str] | None, typer.Option(help="A purpose a query may state; repeat.")] = None,
-    oversight: Annotated[str, typer.Option(help="The oversight body's public key, hexadecimal.")] = "",
+    oversight: Annotated[
+        Path | None, typer.Option(help="oversight.json of the holders of the oversight key: persons can ask who asked.")
+    ] = None,
     auditor: Annotated[list[str] | None, typer.Option(help="Who audits; repeat \\[taking turns].")] = None,
     customers: Annotated[
         list[str] | None, typer.Option(help="NAME=COUNT, attested \\[twice the nominal records].")
@@ -60,7 +63,7 @@ def open_(
     )
     check_purposes(parameters.purposes, load_catalogue(opened.catalogue))
     with desk(opened) as at:
-        terms = at.terms(parameters, run, oversight=oversight, auditors=tuple(auditor or ()))
+        terms = at.terms(parameters, run, oversight=_oversight(opened, oversight), auditors=tuple(auditor or ()))
         members = at.candidates(_counts(customers or []))
         record = open_epoch(at.record, opened.signing_key, members, terms, time.time(), at.log_step)
         if wait:
@@ -111,6 +114,16 @@ def _tell(at: Desk, record: EpochRecord | None, as_json: bool) -> None:
         typer.echo("closed for good: no query is served, and every party has put on record that its part is erased")
     if view["next"]:
         typer.echo(f"the next may open at {view['next']}")
+
+
+def _oversight(home: CoordinatorHome, document: Path | None) -> str:
+    """Y, hexadecimal, as the holders' document proves it; none where none is named."""
+    if document is None:
+        return ""
+    from federation.inquiries.oversight_file import read_oversight
+
+    key = read_oversight(document, log=home.log_key.public.key, coordinator=home.signing_key.public)
+    return key.public.hex()
 
 
 def _counts(said: list[str]) -> dict[str, int]:

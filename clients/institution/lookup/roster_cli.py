@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -30,8 +31,11 @@ from clients.institution.lookup.part import Part, no_snapshot
 from clients.institution.lookup.publishing import refresh
 from clients.institution.lookup.roster_approval import RosterNotApproved, key_id
 from federation.errors import ConfigurationError
+from federation.inquiries.oversight_file import read_oversight
+from federation.runtime.pki import key_fingerprint
 from protocols.lookup.proposal import roster_fingerprint
 from protocols.printable import printable
+from protocols.signing import VerifyingKey
 
 app = typer.Typer(
     add_completion=False,
@@ -42,10 +46,19 @@ _NAME, _DETAIL = 64, 200
 
 
 @app.command()
-def roster(home: Home, as_json: AsJson = False) -> None:
+def roster(
+    home: Home,
+    oversight: Annotated[
+        Path | None, typer.Option(help="oversight.json, from a holder: must be the key that is proposed.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the roster that the coordinator proposes, whether it is approved, and what changed since the last one."""
     opened = InstitutionHome.open(home)
-    facts = describe(LookupFolders(opened), _proposal(opened))
+    proposal = _proposal(opened)
+    facts = describe(LookupFolders(opened), proposal)
+    if oversight is not None:
+        facts["holders"] = holders(oversight, proposal)
     if as_json:
         typer.echo(json.dumps(facts, indent=2))
     else:
@@ -97,6 +110,21 @@ def describe(folders: LookupFolders, proposal: dict[str, Any]) -> dict[str, Any]
     }
 
 
+def holders(document: Path, proposal: dict[str, Any]) -> dict[str, Any]:
+    """Who holds the oversight key that is proposed, and by which keys they are known.
+
+    Raises ConfigurationError for a document of another federation or another key, ProtocolError for one that does not
+    hold.
+    """
+    log, coordinator = (VerifyingKey.from_hex(proposal[name]) for name in ("log_key", "coordinator_key"))
+    key = read_oversight(document, log=log, coordinator=coordinator)
+    if key.public.hex() != proposal["oversight"]:
+        got, expected = f"{key.public.hex()[:16]}...", f"{proposal['oversight'][:16] or 'no key'}..., as proposed"
+        raise ConfigurationError(f"{document}: oversight key", got=got, expected=expected)
+    named = {holder.statement.name: key_fingerprint(holder.key) for holder in key.holders}
+    return {"fingerprint": key.fingerprint, "keys": named}
+
+
 def _proposal(home: InstitutionHome) -> dict[str, Any]:
     """The coordinator's signed proposal, with this institution's own key in it.
 
@@ -142,6 +170,8 @@ def _show(facts: dict[str, Any], console: Console) -> None:
         console.print(f"identity authority {printable(name, _NAME)}: key id {key}", markup=False)
     needed = "every question needs consent" if facts["authorities"] else "none: questions need NO consent"
     console.print(f"consent: {needed}", markup=False)
+    for name, key in facts.get("holders", {"keys": {}})["keys"].items():
+        console.print(f"  held by {name}, key {key}: compare it with theirs", markup=False)
     for name, value in sorted(facts["parameters"].items()):
         console.print(f"{name}: {value}", markup=False)
     console.print("Approved here." if facts["approved"] else "NOT approved here:", style="bold")
