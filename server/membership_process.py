@@ -21,6 +21,7 @@ from server.figures import observe_membership
 from server.home import CoordinatorHome
 from server.log.hosting import hosted_log
 from server.lookup.hosting import hosted
+from server.mailbox.mailbox_service import hosted_mailbox
 from server.membership_service import Desk, serve_membership
 from server.membership_store import MembershipStore
 from server.oversight.recorder import Recorder
@@ -28,7 +29,12 @@ from server.registrar import Registrar
 from server.superlink import control, shipped_bundle
 
 TICK_S = 1.0
-SERVICES = ("fedscore.membership.v1.Membership", "fedscore.lookup.v1.Relay", "fedscore.log.v1.Log")
+SERVICES = (
+    "fedscore.membership.v1.Membership",
+    "fedscore.lookup.v1.Relay",
+    "fedscore.log.v1.Log",
+    "fedscore.mailbox.v1.Mailbox",
+)
 
 
 def serve(home: CoordinatorHome, stop: threading.Event) -> None:
@@ -41,10 +47,16 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
         monitored(Process.MEMBERSHIP, home.path, home.name, home.settings.metrics) as monitor,
         hosted_log(home, store) as log,
         hosted(home, store, log.store) as lookup,
+        hosted_mailbox(home, store) as mailbox,
         serve_membership(
             desk,
-            beside=(*lookup.handlers, *log.handlers, health_handler(lambda: monitor.health().ready, SERVICES)),
-            workers=lookup.workers + log.workers,
+            beside=(
+                *lookup.handlers,
+                *log.handlers,
+                *mailbox.handlers,
+                health_handler(lambda: monitor.health().ready, SERVICES),
+            ),
+            workers=lookup.workers + log.workers + mailbox.workers,
         ),
     ):
         observe_membership(monitor, home, store, log, lookup.relay)
