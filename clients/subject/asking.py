@@ -79,13 +79,14 @@ class Asking:
         for channel in channels.values():  # in the order of the holders' names
             blind = wire.BlindRequest(question=message, steps=steps)
             steps.append(ask(channel, SERVICE, "Blind", blind, timeout=_TIMEOUT_S).step)
-        decrypt = wire.DecryptRequest(question=message, steps=steps)
+
+        def decrypt(name: str) -> Decryption:
+            order = question.order(self.wallet.key, name, steps)
+            request = wire.DecryptRequest(question=message, steps=steps, order=order)
+            return Decryption.decode(ask(channels[name], SERVICE, "Decrypt", request, timeout=_TIMEOUT_S).decryption)
+
         with ThreadPoolExecutor(len(channels)) as pool:
-            futures = {
-                name: pool.submit(ask, channel, SERVICE, "Decrypt", decrypt, timeout=_TIMEOUT_S)
-                for name, channel in channels.items()
-            }
-            said = {name: Decryption.decode(future.result().decryption) for name, future in futures.items()}
+            said = dict(zip(channels, pool.map(decrypt, channels), strict=True))
         return matches(question.test(self.key), [Step.decode(step) for step in steps], said)
 
     def _question(self, leaves: Sequence[LoggedLeaf]) -> TagQuestion:

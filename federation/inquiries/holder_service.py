@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -64,6 +64,7 @@ class HolderDesk:
 
     def Decrypt(self, message: wire.DecryptRequest, context: grpc.ServicerContext) -> wire.DecryptReply:  # noqa: N802
         question, steps = self._read(message.question, message.steps, context)
+        question.check_order(self.name, message.steps, message.order)
         kept = self.sessions.finish(question.request.session)
         holder = Holder(question.test(self.key), self.name, self.share, kept=kept)
         decryption = holder.decrypt(steps, self.random)
@@ -71,7 +72,7 @@ class HolderDesk:
         return wire.DecryptReply(decryption=decryption.encode())
 
     def _read(
-        self, message: wire.Question, steps: object, context: grpc.ServicerContext
+        self, message: wire.Question, steps: Iterable[bytes], context: grpc.ServicerContext
     ) -> tuple[TagQuestion, list[Step]]:
         if not self.limit.allows(origin(context.peer()), time.monotonic()):
             raise Refused("rate", "calls", got="too many", expected="fewer in a second")
@@ -82,7 +83,7 @@ class HolderDesk:
             read_tags(message.tags),
         )
         question.check_asker(self.authorities, int(self.clock()))
-        return question, [Step.decode(data) for data in steps]  # type: ignore[attr-defined]
+        return question, [Step.decode(data) for data in steps]
 
 
 @contextmanager

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotocols/wire/inquiries.proto\x12\x15\x66\x65\x64score.inquiries.v1\"I\n\x08Question\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x10\n\x08identity\x18\x02 \x01(\x0c\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12\x0c\n\x04tags\x18\x04 \x01(\x0c\"P\n\x0c\x42lindRequest\x12\x31\n\x08question\x18\x01 \x01(\x0b\x32\x1f.fedscore.inquiries.v1.Question\x12\r\n\x05steps\x18\x02 \x03(\x0c\"\x1a\n\nBlindReply\x12\x0c\n\x04step\x18\x01 \x01(\x0c\"R\n\x0e\x44\x65\x63ryptRequest\x12\x31\n\x08question\x18\x01 \x01(\x0b\x32\x1f.fedscore.inquiries.v1.Question\x12\r\n\x05steps\x18\x02 \x03(\x0c\"\"\n\x0c\x44\x65\x63ryptReply\x12\x12\n\ndecryption\x18\x01 \x01(\x0c\x32\xb0\x01\n\x06Holder\x12O\n\x05\x42lind\x12#.fedscore.inquiries.v1.BlindRequest\x1a!.fedscore.inquiries.v1.BlindReply\x12U\n\x07\x44\x65\x63rypt\x12%.fedscore.inquiries.v1.DecryptRequest\x1a#.fedscore.inquiries.v1.DecryptReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eprotocols/wire/inquiries.proto\x12\x15\x66\x65\x64score.inquiries.v1\"I\n\x08Question\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x10\n\x08identity\x18\x02 \x01(\x0c\x12\x0c\n\x04salt\x18\x03 \x01(\x0c\x12\x0c\n\x04tags\x18\x04 \x01(\x0c\"P\n\x0c\x42lindRequest\x12\x31\n\x08question\x18\x01 \x01(\x0b\x32\x1f.fedscore.inquiries.v1.Question\x12\r\n\x05steps\x18\x02 \x03(\x0c\"\x1a\n\nBlindReply\x12\x0c\n\x04step\x18\x01 \x01(\x0c\"a\n\x0e\x44\x65\x63ryptRequest\x12\x31\n\x08question\x18\x01 \x01(\x0b\x32\x1f.fedscore.inquiries.v1.Question\x12\r\n\x05steps\x18\x02 \x03(\x0c\x12\r\n\x05order\x18\x03 \x01(\x0c\"\"\n\x0c\x44\x65\x63ryptReply\x12\x12\n\ndecryption\x18\x01 \x01(\x0c\x32\xb0\x01\n\x06Holder\x12O\n\x05\x42lind\x12#.fedscore.inquiries.v1.BlindRequest\x1a!.fedscore.inquiries.v1.BlindReply\x12U\n\x07\x44\x65\x63rypt\x12%.fedscore.inquiries.v1.DecryptRequest\x1a#.fedscore.inquiries.v1.DecryptReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,9 +38,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BLINDREPLY']._serialized_start=214
   _globals['_BLINDREPLY']._serialized_end=240
   _globals['_DECRYPTREQUEST']._serialized_start=242
-  _globals['_DECRYPTREQUEST']._serialized_end=324
-  _globals['_DECRYPTREPLY']._serialized_start=326
-  _globals['_DECRYPTREPLY']._serialized_end=360
-  _globals['_HOLDER']._serialized_start=363
-  _globals['_HOLDER']._serialized_end=539
+  _globals['_DECRYPTREQUEST']._serialized_end=339
+  _globals['_DECRYPTREPLY']._serialized_start=341
+  _globals['_DECRYPTREPLY']._serialized_end=375
+  _globals['_HOLDER']._serialized_start=378
+  _globals['_HOLDER']._serialized_end=554
 # @@protoc_insertion_point(module_scope)

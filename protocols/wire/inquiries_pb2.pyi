@@ -33,12 +33,14 @@ class BlindReply(_message.Message):
     def __init__(self, step: _Optional[bytes] = ...) -> None: ...
 
 class DecryptRequest(_message.Message):
-    __slots__ = ("question", "steps")
+    __slots__ = ("question", "steps", "order")
     QUESTION_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
+    ORDER_FIELD_NUMBER: _ClassVar[int]
     question: Question
     steps: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, question: _Optional[_Union[Question, _Mapping]] = ..., steps: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    order: bytes
+    def __init__(self, question: _Optional[_Union[Question, _Mapping]] = ..., steps: _Optional[_Iterable[bytes]] = ..., order: _Optional[bytes] = ...) -> None: ...
 
 class DecryptReply(_message.Message):
     __slots__ = ("decryption",)
