@@ -97,7 +97,9 @@ class BlindFolder:
             lifetime=quota.lifetime,
             per_lender=quota.per_requester,
             per_day=quota.per_day,
-            per_request=min(self.settings.per_request, quota.most_in_request(terms), quota.per_day or quota.per_requester),
+            per_request=min(
+                self.settings.per_request, quota.most_in_request(terms), quota.per_day or quota.per_requester
+            ),
             weights_may_be_extracted=quota.may_extract,
         )
         offer = Offer(

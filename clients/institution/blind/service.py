@@ -19,10 +19,11 @@ from federation.runtime.logging import get_logger
 from federation.runtime.pki import Authority, load_certificate, load_request
 from federation.runtime.slots import Slots
 from protocols.blind import BlindScorer, Quota, QuotaError, Request
-from protocols.blind.messages import request_bytes
+from protocols.blind.messages import answer_bytes, request_bytes
 from protocols.wire import blind_pb2 as wire
 
 _PUBLIC = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+_SMALL = 2**18  # offers and certificates
 _log = get_logger("blind")
 
 
@@ -46,7 +47,12 @@ class BlindService:
     @property
     def max_bytes(self) -> int:
         """The largest message that can be a request."""
-        return request_bytes(self._scorer.terms, self._offer.offer.limits.per_request) + 1024
+        return max(_SMALL, request_bytes(self._scorer.terms, self._offer.offer.limits.per_request) + 1024)
+
+    @property
+    def max_reply(self) -> int:
+        """The largest reply."""
+        return max(_SMALL, answer_bytes(self._scorer.terms, self._offer.offer.limits.per_request) + 1024)
 
     def Offer(self, request: wire.OfferRequest, context: grpc.ServicerContext) -> wire.OfferReply:  # noqa: N802
         """The signed offer, and how many applicants the caller may still ask about today."""

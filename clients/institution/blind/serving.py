@@ -69,6 +69,7 @@ def serving(folder: BlindFolder) -> Iterator[rpc.Served]:
             credentials=credentials,
             workers=settings.at_once + _SPARE_WORKERS,
             max_bytes=service.max_bytes,
+            max_reply=service.max_reply,
         ) as served:
             yield served
 
