@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from clients.identity.authority import IdentityHome
+from clients.institution.lookup.consent_store import ConsentStore
+from clients.institution.lookup.gate import Gate
 from clients.subject.wallet import Wallet
 from federation.catalogue import load_catalogue
+from federation.lookup.identifiers import scheme
+from federation.runtime.database import open_engine
 from protocols.consent.consent import Consent
 from protocols.consent.receipt import Inquiry, Scope
+from protocols.lookup.roster import Authority
 
 PURPOSE = "credit-application"
 DAY_S = 86_400
@@ -22,17 +28,27 @@ def scope_of(catalogue: str = "synthetic") -> Scope:
     return Scope(loaded.name, bytes.fromhex(loaded.hash))
 
 
+def gate_of(folder: Path, authorities: tuple[Authority, ...] = (), identifiers: str = "opaque", **changes: Any) -> Gate:
+    """What `bank-a` asks of a question, with a database below `folder`."""
+    consents = ConsentStore(open_engine(f"sqlite:///{folder}/consents.db"))
+    made = Gate(
+        "bank-a", scheme(identifiers), load_catalogue("synthetic"), (PURPOSE,), authorities, consents, time.time
+    )
+    return replace(made, **changes)
+
+
 @dataclass
 class Persons:
     """One authority, and the wallets of whoever is named."""
 
     folder: Path
     authority: IdentityHome
+    clock: Callable[[], float] = time.time
     wallets: dict[str, Wallet] = field(default_factory=dict)
 
     @classmethod
-    def under(cls, folder: Path, identifiers: str = "opaque") -> Self:
-        return cls(folder, IdentityHome.create(folder / "e-id", "e-id", identifiers))
+    def under(cls, folder: Path, identifiers: str = "opaque", clock: Callable[[], float] = time.time) -> Self:
+        return cls(folder, IdentityHome.create(folder / "e-id", "e-id", identifiers), clock)
 
     @property
     def authorities(self) -> dict[str, str]:
@@ -44,7 +60,7 @@ class Persons:
         if identifier not in self.wallets:
             folder = self.folder / f"wallet-{len(self.wallets)}"
             wallet = Wallet.create(folder, identifier, self.authority.scheme.name)
-            now = int(time.time())
+            now = int(self.clock())
             statement = self.authority.certify(wallet.request(), identifier, start=now - DAY_S, until=now + DAY_S)
             wallet.accept(statement.encode())
             self.wallets[identifier] = wallet
@@ -52,6 +68,6 @@ class Persons:
 
     def consent(self, identifier: str, querier: str, **changes: Any) -> Consent:
         """A document that covers one inquiry of `querier` about this person, but for `changes`."""
-        now = int(time.time())
+        now = int(self.clock())
         fields: dict[str, Any] = {"purpose": PURPOSE, "scope": scope_of(), "inquiry": Inquiry.HARD, "now": now}
         return self.wallet(identifier).permit(**({"querier": querier, "until": now + DAY_S} | fields | changes))

@@ -17,8 +17,7 @@ from typing import Annotated
 import typer
 
 from clients.identity.authority import IdentityHome
-from federation.errors import ConfigurationError
-from federation.lookup.reading import read_subject
+from federation.lookup.reading import read_document, read_subject
 from federation.runtime.outputs import must_be_new
 from federation.runtime.private_files import write_private
 
@@ -61,11 +60,7 @@ def certify(
     as_json: AsJson = False,
 ) -> None:
     """State that the key of a wallet is that of the person who was verified."""
-    try:
-        asked = request.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(str(request), got=error.strerror, expected="a wallet's request") from error
-    now = int(time.time())
+    asked, now = read_document(request, "a wallet's request"), int(time.time())
     must_be_new(out)
     signed = IdentityHome.open(home).certify(asked, read_subject(subject), start=now, until=now + days * _DAY_S)
     write_private(out, signed.encode())

@@ -25,8 +25,7 @@ import typer
 from clients.subject import inquiries_cli
 from clients.subject.wallet import Wallet
 from federation.catalogue import load_catalogue
-from federation.errors import ConfigurationError
-from federation.lookup.reading import read_subject
+from federation.lookup.reading import read_document, read_subject
 from federation.lookup.settings import LookupPurpose
 from federation.runtime.outputs import must_be_new
 from federation.runtime.private_files import write_private
@@ -77,11 +76,7 @@ def init(
 @app.command()
 def accept(home: Home, statement: Annotated[Path, typer.Argument(help="What the authority answered.")]) -> None:
     """Keep an identity authority's statement: whose receipts this wallet signs."""
-    try:
-        data = statement.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(str(statement), got=error.strerror, expected="an identity statement") from error
-    stated = Wallet.open(home).accept(data).statement
+    stated = Wallet.open(home).accept(read_document(statement, "an identity statement")).statement
     typer.echo(f"{stated.authority} states your key until {_day(stated.until)}")
 
 

@@ -1,4 +1,4 @@
-"""One identifier from a command line, a file or standard input: never quoted where it is refused."""
+"""What commands about persons read: an identifier, never quoted where it is refused, and documents of wallets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from federation.errors import ConfigurationError
 
 MAX_SUBJECT = 1000
+MAX_DOCUMENT = 64 * 2**10
 
 
 def read_subject(subject: str | None, file: Path | None = None) -> str:
@@ -26,3 +27,13 @@ def read_subject(subject: str | None, file: Path | None = None) -> str:
     if len(lines) != 1 or len(text) > MAX_SUBJECT:
         raise ConfigurationError(where, got=f"{len(lines)} lines", expected="one identifier on one line")
     return lines[0]
+
+
+def read_document(file: Path, what: str, most: int = MAX_DOCUMENT) -> bytes:
+    """The bytes of a document, as they stand; more than `most` are cut, and then no document. Raises
+    ConfigurationError, naming `what` was expected, for a file that cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(most + 1)
+    except OSError as error:
+        raise ConfigurationError(str(file), got=error.strerror, expected=what) from error

@@ -1,6 +1,6 @@
 """From a question to the record: logged, ticketed, read from the pool, opened. One batch at a time; no step is skipped.
 
-1. Every leaf is kept here, then logged; the log's promises are verified.
+1. Every leaf is kept here, with the receipt that it uses up, then logged; the log's promises are verified.
 2. The relay gathers every member's evaluation and pads; all proofs are verified, and the party at fault is named.
 3. One query each goes to the pool: for the place of the subject, or for a random one where it has none.
 4. The pool's signature, then the auditors' on the row. What fails is kept for an auditor, and not asked again.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,15 @@ from numpy.typing import NDArray
 
 from clients.institution.lookup.asked_store import AskedStore
 from clients.institution.lookup.channel import PoolClient, RelayClient
+from clients.institution.lookup.consent_store import ConsentStore
 from clients.institution.lookup.kept_answers import KeptAnswers, draw
 from clients.institution.lookup.open_epoch import OpenEpoch
 from clients.institution.lookup.questions import POOL, RELAY, Question, refused, unavailable
 from federation.errors import FederationError, Refused
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum
+from protocols.consent.consent import Consent
+from protocols.consent.receipt import Inquiry
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.lookup.engines import Client, Pending
 from protocols.lookup.evidence import HandOver, check_answer
@@ -44,6 +48,7 @@ class Asked:
 
     question: Question
     identifier: bytes = field(repr=False)
+    consent: Consent | None = None
     state: QuerierTicket | None = None
     leaf: SignedLeaf | None = None
     blinded: bytes = b""
@@ -55,6 +60,16 @@ class Asked:
     def leaf_hash(self) -> bytes:
         return b"" if self.leaf is None else self.leaf.hash
 
+    @property
+    def inquiry(self) -> Inquiry | None:
+        return None if self.consent is None else self.consent.receipt.receipt.inquiry
+
+    def serial(self, fresh: bytes) -> str:
+        """What the log knows the receipt by: its number; a digest of what else was shown, or of `fresh`."""
+        if self.consent is not None:
+            return self.consent.serial
+        return sha256(b"fedscore/v1/lookup/receipt-serial\x00" + (self.question.receipt or fresh)).hexdigest()
+
 
 @dataclass
 class Asking:
@@ -64,6 +79,7 @@ class Asking:
     relay: RelayClient
     pool: PoolClient
     asked_store: AskedStore
+    consents: ConsentStore
     random: Callable[[int], bytes]
     clock: Callable[[], float]
     timeout: float
@@ -72,6 +88,7 @@ class Asking:
         """Steps 1 and 2 for a batch; what has no ticket afterwards has found why."""
         for asked in batch:
             self._begin(asked)
+        self._guarded(batch, self.epoch.part.home.name, self._keep)
         self._guarded(batch, RELAY, self._log)
         self._guarded(batch, RELAY, self._gather)
 
@@ -89,15 +106,18 @@ class Asking:
                 home.name,
                 purpose=question.purpose,
                 receipt=question.receipt,
-                receipt_serial=question.serial(self.random(32)),
+                receipt_serial=asked.serial(self.random(32)),
                 random=self.random,
                 now=self.clock(),
             )
         except ProtocolError as error:
             asked.found = unavailable(error, home.name)
 
-    def _log(self, batch: Sequence[Asked]) -> None:
+    def _keep(self, batch: Sequence[Asked]) -> None:
+        self.consents.take([(_leaf(asked), asked.consent) for asked in batch if asked.consent is not None])
         self.asked_store.keep([(asked.identifier, _leaf(asked), _state(asked).opening) for asked in batch])
+
+    def _log(self, batch: Sequence[Asked]) -> None:
         promises = self.relay.append([_leaf(asked).encode() for asked in batch])
         for asked, promise in zip(batch, promises, strict=True):
             _state(asked).logged(promise, self.clock())

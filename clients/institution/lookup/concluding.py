@@ -18,7 +18,7 @@ from federation.evaluation.tables import EvaluationTables
 from federation.lookup.joint_score import JointScorecard
 from federation.lookup.outcome import Freshness, Outcome
 from federation.lookup.record import JointSum
-from federation.lookup.settings import ScoringSettings, check_purpose
+from federation.lookup.settings import ScoringSettings
 from federation.models import PublishedEvaluation, PublishedModel
 from federation.scorecard import Scorer
 
@@ -30,8 +30,6 @@ class Concluding:
     """The epoch's scorecard and freshness, and this institution's own records."""
 
     card: JointScorecard
-    catalogue: Catalogue
-    purposes: tuple[str, ...]
     snapshot: Snapshot
     freshness: Freshness
 
@@ -53,11 +51,7 @@ class Concluding:
             model=layout.model.hex(),
         )
         card = JointScorecard.of(scorer, settings.correlation, tables)
-        return cls(card, scorer.catalogue, epoch.context.purposes, part.snapshot, freshness)
-
-    def check_purpose(self, purpose: str) -> None:
-        """Raises ConfigurationError for a purpose that catalogue or roster does not admit."""
-        check_purpose(purpose, self.catalogue, self.purposes)
+        return cls(card, part.snapshot, freshness)
 
     def outcome(self, joint: JointSum, identifier: bytes) -> Outcome:
         """The sum with the own record at full precision in place of the published one, as a score."""

@@ -7,9 +7,9 @@
     answer.outcome      Scored | ThinFile | NoHit | Unavailable (federation.lookup.outcome); never a part of a score
 
 Every question is logged before anybody evaluates it, and one ciphertext goes to the pool, whether the subject is known
-or not. A question costs a ticket of the day's quota; a receipt serves one question. An identifier that is none of the
-scheme raises IdentifierError before anything is sent; whatever else stands between question and answer becomes an
-Unavailable that names who and why.
+or not. A question costs a ticket of the day's quota; a receipt serves one question. What is no question (an identifier
+that is none of the scheme, no consent where it is needed) is refused before there is even a connection; whatever else
+stands between question and answer becomes an Unavailable that names who and why.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from itertools import islice
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,8 +31,9 @@ from clients.institution.lookup.asked_store import AskedStore
 from clients.institution.lookup.asking import Asked, Asking
 from clients.institution.lookup.channel import RelayClient
 from clients.institution.lookup.concluding import Concluding
-from clients.institution.lookup.customers import scheme_of
+from clients.institution.lookup.consent_store import used
 from clients.institution.lookup.epoch_record import EpochRecord
+from clients.institution.lookup.gate import Admitted, Gate
 from clients.institution.lookup.open_epoch import OpenEpoch
 from clients.institution.lookup.part import Part, no_snapshot
 from clients.institution.lookup.questions import RELAY, Answer, Question, unavailable
@@ -48,12 +51,20 @@ READ = {"bfv": 8, "lwe": 64, "mirror": 64}
 """Rows that are read together, by engine: as many as the pool answers in a few seconds."""
 
 
+@dataclass(frozen=True)
+class Ready:
+    """An epoch that is open, dialled."""
+
+    asking: Asking
+    concluding: Concluding
+
+
 class Querier:
     """Asks for one institution; made by `open`. Not for several threads at once."""
 
-    def __init__(self, asking: Asking | None, concluding: Concluding | None, refusal: Unavailable | None) -> None:
-        self._asking, self._concluding, self._refusal = asking, concluding, refusal
-        self._stack = ExitStack()
+    def __init__(self, gate: Gate, connect: Callable[[ExitStack], Ready]) -> None:
+        self._gate, self._connect, self._stack = gate, connect, ExitStack()
+        self._end: Ready | Unavailable | None = None
 
     @classmethod
     def open(
@@ -66,101 +77,94 @@ class Querier:
         patience: float = PATIENCE_S,
         timeout: float = TIMEOUT_S,
     ) -> Self:
-        """Ready to ask, or to say why nobody can be asked now.
+        """Ready to check questions; `connect`, or the first question that may be asked, dials.
 
         `patience` is how long an outage is waited out, in seconds, `timeout` how long one answer may take. Raises
-        ConfigurationError where this institution has no part in the epoch, or `model` is not the epoch's.
+        ConfigurationError for a home that cannot be read.
         """
-        querier = cls(None, None, None)
-        try:
-            querier._connect(home, model, random, clock, patience, timeout)
-        except ConfigurationError:
-            querier.close()
-            raise
-        except (FederationError, ProtocolError) as error:
-            querier.close()
-            querier._refusal = unavailable(error, RELAY)
-        querier._home = home
-        return querier
+        engine = open_engine(lookup_database(home))
+        gate = Gate.of(home, engine, clock)
 
-    def _connect(
-        self,
-        home: InstitutionHome,
-        model: Path | None,
-        random: Callable[[int], bytes],
-        clock: Callable[[], float],
-        patience: float,
-        timeout: float,
-    ) -> None:
-        relay = self._stack.enter_context(RelayClient(home, patience=patience))
-        record = EpochRecord(home.coordinator_key, home.name, home.signing_key.public)
-        part = Part(home, relay, record, no_snapshot, random=random, clock=clock)
-        epoch = OpenEpoch.current(part)
-        pool = self._stack.enter_context(epoch.pool(patience=patience))
-        asked = AskedStore(open_engine(lookup_database(home)))
-        self._asking = Asking(epoch, relay, pool, asked, random, clock, timeout)
-        self._concluding = Concluding.of(epoch, model)
+        def dial(stack: ExitStack) -> Ready:
+            relay = stack.enter_context(RelayClient(home, patience=patience))
+            record = EpochRecord(home.coordinator_key, home.name, home.signing_key.public)
+            epoch = OpenEpoch.current(Part(home, relay, record, no_snapshot, random=random, clock=clock))
+            gate.check_epoch(epoch.context)
+            pool = stack.enter_context(epoch.pool(patience=patience))
+            asking = Asking(epoch, relay, pool, AskedStore(engine), gate.consents, random, clock, timeout)
+            return Ready(asking, Concluding.of(epoch, model))
 
-    _home: InstitutionHome
+        return cls(gate, dial)
+
+    def connect(self) -> Ready | Unavailable:
+        """Dial relay and pool, once; why nobody can be asked now, if so.
+
+        Raises ConfigurationError where this institution has no part in the epoch, or `model` is not the epoch's.
+        """
+        if self._end is None:
+            try:
+                self._end = self._connect(self._stack)
+            except ConfigurationError:
+                self.close()
+                raise
+            except (FederationError, ProtocolError) as error:
+                self.close()
+                self._end = unavailable(error, RELAY)
+        return self._end
+
+    def check(self, question: Question) -> Admitted:
+        """Whether the question may be asked. Asks nobody.
+
+        Raises ConsentRefused by the rule that a receipt breaks, IdentifierError or ConfigurationError as `ask` would.
+        """
+        return self._gate.check(question)
 
     def ask(self, subject: str, purpose: str, receipt: bytes = b"") -> Answer:
-        """The answer about one subject. Raises IdentifierError for what is no identifier, ConfigurationError for a
-        purpose that the members did not agree on."""
+        """The answer about one subject. `receipt`: the person's consent document, where the roster needs consent.
+
+        Raises what `check` raises, before anything leaves this node, and what `connect` raises.
+        """
         return next(iter(self.ask_many([Question(subject, purpose, receipt)])))
 
     def ask_many(self, questions: Iterable[Question]) -> Iterator[Answer]:
         """The answers in the order of the questions. While the pool reads for one batch, the next gets its tickets.
 
-        Raises IdentifierError or ConfigurationError, at its batch, for what is no identifier or no agreed purpose.
+        Raises what `check` raises, before anything of that question's batch leaves this node.
         """
-        asking = self._asking
-        if asking is None:
-            yield from (self._unavailable(question) for question in questions)
-            return
-        waiting, size = iter(questions), READ[asking.epoch.context.parameters.engine]
+        waiting = self._admitted(questions)
+        batch = list(islice(waiting, TOGETHER))
+        ready = self.connect() if batch else None
+        if isinstance(ready, Unavailable):
+            yield from (Answer(asked.question, ready) for asked in chain(batch, waiting))
+        elif ready is not None:
+            yield from self._ask(ready, batch, waiting)
+
+    def _ask(self, ready: Ready, batch: list[Asked], waiting: Iterator[Asked]) -> Iterator[Answer]:
+        asking, size = ready.asking, READ[ready.asking.epoch.context.parameters.engine]
         with ThreadPoolExecutor(max_workers=1) as ahead:
-            batch = self._batch(waiting)
-            if batch:
-                asking.tickets(batch)
+            asking.tickets(batch)
             while batch:
-                following = self._batch(waiting)
+                following, refusal = _next(waiting)
                 tickets = ahead.submit(asking.tickets, following)
                 for first in range(0, len(batch), size):
                     part = batch[first : first + size]
                     asking.read(part)
-                    yield from map(self._conclude, part)
+                    yield from (_conclude(asked, ready.concluding) for asked in part)
                 tickets.result()
+                if refusal is not None:  # not before the answers that were paid for
+                    raise refusal
                 batch = following
 
-    def check(self, question: Question) -> bytes:
-        """The identifier as it is asked about. Raises IdentifierError or ConfigurationError as `ask` would, and asks
-        nobody. Where no epoch is open, nobody can say which purposes it has: any will do."""
-        identifier = scheme_of(self._home).normalise(question.subject)
-        if self._concluding is not None:
-            self._concluding.check_purpose(question.purpose)
-        return identifier
-
-    def _batch(self, waiting: Iterator[Question]) -> list[Asked]:
-        return [Asked(question, self.check(question)) for question in islice(waiting, TOGETHER)]
-
-    def _conclude(self, asked: Asked) -> Answer:
-        found = asked.found
-        if self._concluding is None or found is None:
-            raise ConfigurationError("question", got="no end", expected="an outcome")
-        if isinstance(found, Unavailable):
-            return Answer(asked.question, found, leaf_hash=asked.leaf_hash)
-        try:
-            outcome: Outcome = self._concluding.outcome(found, asked.identifier)
-        except (FederationError, ProtocolError, ArithmeticError, ValueError):
-            # A member chose what it contributed here. To stop now would tell the pool, by the queries that do not come,
-            # and whoever waits for the other answers.
-            reason = "record: the members' sum makes no sense beside the own record"
-            return Answer(asked.question, Unavailable("members", reason), leaf_hash=asked.leaf_hash)
-        return Answer(asked.question, outcome, found, asked.leaf_hash)
-
-    def _unavailable(self, question: Question) -> Answer:
-        self.check(question)
-        return Answer(question, self._refusal or Unavailable(RELAY, "closed"))
+    def _admitted(self, questions: Iterable[Question]) -> Iterator[Asked]:
+        """The questions that may be asked, checked as they come; no receipt twice."""
+        taken: set[str] = set()
+        for question in questions:
+            admitted = self.check(question)
+            if admitted.consent is not None:
+                if admitted.consent.serial in taken:
+                    raise used()
+                taken.add(admitted.consent.serial)
+            yield Asked(question, admitted.identifier, admitted.consent)
 
     def close(self) -> None:
         self._stack.close()
@@ -172,3 +176,27 @@ class Querier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _next(waiting: Iterator[Asked]) -> tuple[list[Asked], FederationError | ProtocolError | None]:
+    """The next batch; none, and why, if one of its questions may not be asked."""
+    try:
+        return list(islice(waiting, TOGETHER)), None
+    except (FederationError, ProtocolError) as error:
+        return [], error
+
+
+def _conclude(asked: Asked, concluding: Concluding) -> Answer:
+    found = asked.found
+    if found is None:
+        raise ConfigurationError("question", got="no end", expected="an outcome")
+    told = partial(Answer, asked.question, leaf_hash=asked.leaf_hash, inquiry=asked.inquiry)
+    if isinstance(found, Unavailable):
+        return told(found)
+    try:
+        outcome: Outcome = concluding.outcome(found, asked.identifier)
+    except (FederationError, ProtocolError, ArithmeticError, ValueError):
+        # A member chose what it contributed here. To stop now would tell the pool, by the queries that do not come,
+        # and whoever waits for the other answers.
+        return told(Unavailable("members", "record: the members' sum makes no sense beside the own record"))
+    return told(outcome, joint=found)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any
 
 from federation.errors import FederationError, Refused
 from federation.lookup.outcome import Outcome, Unavailable
 from federation.lookup.record import JointSum
 from federation.runtime.rpc import Unreachable
+from protocols.consent.receipt import Inquiry
 from protocols.errors import ProtocolError
 from protocols.lookup.fault import Fault
 from protocols.wire import lookup_pb2 as wire
@@ -19,33 +19,34 @@ RELAY, POOL = "relay", "pool"
 
 @dataclass(frozen=True)
 class Question:
-    """Whom it is about, what for, and the subject's receipt (empty: none was given). A receipt serves once."""
+    """Whom it is about, what for, and the person's consent document (empty: none was given). It serves once."""
 
     subject: str = field(repr=False)
     purpose: str
     receipt: bytes = field(default=b"", repr=False)
 
-    def serial(self, fresh: bytes) -> str:
-        """What the log knows the receipt by: its digest, or a fresh number where there is no receipt."""
-        return sha256(b"fedscore/v1/lookup/receipt-serial\x00" + (self.receipt or fresh)).hexdigest()
-
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one question. `joint`: the members' sum, where there is one; never in a repr, as the outcome."""
+    """What came of one question. `joint`: the members' sum, where there is one; never in a repr, as the outcome.
+
+    inquiry: whether the person's receipt says it is a hard or a soft one; None where no consent is needed.
+    """
 
     question: Question
     outcome: Outcome = field(repr=False)
     joint: JointSum | None = field(default=None, repr=False)
     leaf_hash: bytes = b""
+    inquiry: Inquiry | None = None
 
     @property
     def available(self) -> bool:
         return not isinstance(self.outcome, Unavailable)
 
     def to_json(self) -> dict[str, Any]:
-        """The outcome, the purpose, and the leaf under which the question is logged."""
-        return self.outcome.to_json() | {"purpose": self.question.purpose, "leaf": self.leaf_hash.hex() or None}
+        """The outcome, the purpose, the kind of inquiry, and the leaf under which the question is logged."""
+        asked = {"purpose": self.question.purpose, "inquiry": self.inquiry, "leaf": self.leaf_hash.hex() or None}
+        return self.outcome.to_json() | asked
 
 
 def unavailable(error: FederationError | ProtocolError, party: str) -> Unavailable:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from wallets import PURPOSE, gate_of
 
-from clients.institution.lookup import querier as querier_module
 from clients.institution.lookup.concluding import Concluding
-from clients.institution.lookup.querier import Querier
+from clients.institution.lookup.querier import Querier, Ready
 from clients.institution.lookup.questions import Question
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import Contribution, JointSum
@@ -39,24 +41,22 @@ class Asking:
             asked.found = JointSum.read((total % MODULUS).astype(np.uint32), 4)
 
 
-def ask(target: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], list[tuple[str, int]]]:
-    monkeypatch.setattr(querier_module, "scheme_of", lambda home: SimpleNamespace(normalise=str.encode))
+def ask(target: bytes, folder: Path) -> tuple[list[Any], list[tuple[str, int]]]:
     card: Any = SimpleNamespace(outcome=lambda known, own, freshness: known)
     snapshot: Any = SimpleNamespace(of=lambda identifier: (OWN, LIVE))
-    concluding = Concluding(card, None, (), snapshot, None)  # type: ignore[arg-type]
-    monkeypatch.setattr(Concluding, "check_purpose", lambda self, purpose: None)
+    concluding = Concluding(card, snapshot, None)  # type: ignore[arg-type]
     asking: Any = Asking(target)
-    querier = Querier(asking, concluding, None)
-    querier._home = None  # type: ignore[assignment]
-    answers = list(querier.ask_many(Question(f"s{number}", "p") for number in range(QUESTIONS)))
+    identifiers: Any = SimpleNamespace(normalise=str.encode)
+    querier = Querier(replace(gate_of(folder), identifiers=identifiers), lambda stack: Ready(asking, concluding))
+    answers = list(querier.ask_many(Question(f"s{number}", PURPOSE) for number in range(QUESTIONS)))
     return [answer.outcome for answer in answers], asking.calls
 
 
 @pytest.mark.parametrize("target", ["s0", "s5", "s21", "s39"])
-def test_a_senseless_sum_costs_its_own_answer_and_nothing_else(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    undisturbed, seen = ask(b"nobody", monkeypatch)
+def test_a_senseless_sum_costs_its_own_answer_and_nothing_else(target: str, tmp_path: Path) -> None:
+    undisturbed, seen = ask(b"nobody", tmp_path)
     assert not any(isinstance(outcome, Unavailable) for outcome in undisturbed)
-    outcomes, seen_with_target = ask(target.encode(), monkeypatch)
+    outcomes, seen_with_target = ask(target.encode(), tmp_path)
     assert sorted(seen_with_target) == sorted(seen)
     assert [number for number, outcome in enumerate(outcomes) if isinstance(outcome, Unavailable)] == [int(target[1:])]
     assert outcomes[int(target[1:])].party == "members"

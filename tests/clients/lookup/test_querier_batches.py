@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from wallets import PURPOSE, gate_of
 
 from clients.institution.lookup.asking import Asked
-from clients.institution.lookup.querier import READ, TOGETHER, Querier
+from clients.institution.lookup.querier import READ, TOGETHER, Querier, Ready
 from clients.institution.lookup.questions import Question
 from federation.lookup.outcome import Unavailable
 
@@ -35,13 +37,10 @@ class Asking:
 
 @pytest.mark.parametrize("engine", sorted(READ))
 @pytest.mark.parametrize("count", [0, 1, 8, 9, 64, 150])
-def test_as_many_tickets_as_fit_and_no_more_rows_than_the_pool_takes(
-    engine: str, count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Querier, "check", lambda self, question: question.subject.encode())
+def test_as_many_tickets_as_fit_and_no_more_rows_than_the_pool_takes(engine: str, count: int, tmp_path: Path) -> None:
     asking: Any = Asking(engine)
-    querier = Querier(asking, SimpleNamespace(), None)  # type: ignore[arg-type]
-    answers = list(querier.ask_many(Question(str(number), "credit-application") for number in range(count)))
+    querier = Querier(gate_of(tmp_path), lambda stack: Ready(asking, SimpleNamespace()))  # type: ignore[arg-type]
+    answers = list(querier.ask_many(Question(str(number), PURPOSE) for number in range(count)))
     assert [str(answer.outcome.reason) for answer in answers] == [str(number) for number in range(count)]  # type: ignore[union-attr]
     assert asking.ticketed == [TOGETHER] * (count // TOGETHER) + ([count % TOGETHER] if count % TOGETHER else [])
     assert sum(asking.reads) == count

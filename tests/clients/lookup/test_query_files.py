@@ -8,37 +8,26 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from wallets import gate_of
 
-from clients.institution.lookup import querier as querier_module
-from clients.institution.lookup.concluding import Concluding
 from clients.institution.lookup.querier import Querier
 from clients.institution.lookup.query_cli import _file, read_questions
 from clients.institution.lookup.query_view import show
 from clients.institution.lookup.questions import Answer, Question
-from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
-from federation.lookup.identifiers import scheme
 from federation.lookup.outcome import Freshness, Scored
 
 GOOD, SECRET = "36574261809,credit-application\n", "36574261808"
 
 
-class Silent:
-    """Whom nobody may ask anything."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"{name} was used")
-
-
 @pytest.fixture
-def querier(monkeypatch: pytest.MonkeyPatch) -> Querier:
-    monkeypatch.setattr(querier_module, "scheme_of", lambda home: scheme("de-steuer-id"))
-    nothing: Any = None
-    concluding = Concluding(nothing, load_catalogue("synthetic"), ("credit-application",), nothing, nothing)
-    asking: Any = Silent()
-    made = Querier(asking, concluding, None)
-    made._home = nothing
-    return made
+def querier(tmp_path: Path) -> Querier:
+    """One that may ask nobody."""
+
+    def connect(stack: Any) -> Any:
+        raise AssertionError("it dialled")
+
+    return Querier(gate_of(tmp_path, identifiers="de-steuer-id"), connect)
 
 
 @pytest.mark.parametrize(

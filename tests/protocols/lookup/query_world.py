@@ -25,6 +25,7 @@ from world import START, Epoch, World
 
 from clients.institution.lookup.asked_store import AskedStore
 from clients.institution.lookup.asking import Asked, Asking
+from clients.institution.lookup.consent_store import ConsentStore
 from clients.institution.lookup.folders import EpochFolder
 from clients.institution.lookup.guard_store import GuardStore
 from clients.institution.lookup.open_epoch import OpenEpoch
@@ -122,7 +123,7 @@ class QueryWorld(World):
         pool.keys = client.keys
         opened._client = client
         database = open_engine(f"sqlite:///{folder}/asked.db")
-        return kind(opened, relay, pool, AskedStore(database), os.urandom, lambda: NOW, 10.0)  # type: ignore[arg-type]
+        return kind(opened, relay, pool, AskedStore(database), ConsentStore(database), os.urandom, lambda: NOW, 10.0)  # type: ignore[arg-type]
 
     def ask(self, asking: Asking, identifiers: Sequence[bytes], *, receipts: Sequence[bytes] = ()) -> list[Any]:
         """What was found of each, in one batch; `receipts` are the subjects', none given otherwise."""

@@ -12,6 +12,7 @@ from query_world import NOW, QueryWorld, opened
 from sqlalchemy import text
 
 from clients.institution.lookup import guard_store
+from clients.institution.lookup.asking import Asked
 from clients.institution.lookup.questions import Question
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum, quantise
@@ -78,7 +79,10 @@ def test_a_receipt_serves_one_question(small: tuple[QueryWorld, Any], tmp_path: 
     first, again = (world.ask(asking, [one], receipts=[b"signed"])[0] for one in world.identifiers[:2])
     assert isinstance(first, JointSum)
     assert told(again) == "conflict"
-    assert Question("-", "p", b"signed").serial(b"x") == Question("-", "q", b"signed").serial(b"y")
+    same = [
+        Asked(Question("-", purpose, b"signed"), b"").serial(fresh) for purpose, fresh in (("p", b"x"), ("q", b"y"))
+    ]
+    assert same[0] == same[1]
 
 
 def test_two_receipts_that_are_one_within_a_batch(small: tuple[QueryWorld, Any], tmp_path: Path) -> None:
