@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 from federation.errors import Refused
 from federation.rounds.approvals import check_hello
 from federation.rounds.plan import TrainingPlan
-from federation.rounds.refusals import Code
+from federation.rounds.refusals import Code, RunFailed
 from protocols.envelope import seal
 from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import HelloRequest
@@ -61,6 +61,23 @@ class Question(Protocol):
     def review(self) -> None: ...
     def again(self, refusal: Refused) -> bool: ...
     def fail(self, institution: str, code: Code) -> None: ...
+
+
+class Gather(Protocol):
+    """`Assembly.gather`."""
+
+    def __call__(
+        self, question: Question, envelope: bytes | Mapping[str, bytes], deadline: float, group: str
+    ) -> None: ...
+
+
+def require_answers(where: str, question: Question, needed: int) -> None:
+    """Raises RunFailed at `where`, with the state of everybody who is missing, for fewer than `needed` answers."""
+    if len(question.accepted) >= needed:
+        return
+    missing = [f"{name}: {code}" for name, code in sorted(question.refused.items())]
+    missing += [f"{name}: no answer" for name in sorted(question.waiting - question.refused.keys())]
+    raise RunFailed(where, got=f"{len(question.accepted)} answers ({', '.join(missing)})", expected=f"{needed}")
 
 
 @dataclass

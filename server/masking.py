@@ -11,8 +11,8 @@ survivors.json BEFORE anybody is asked to open it, because members answer one li
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 
@@ -30,19 +30,11 @@ from protocols.errors import ProtocolError
 from protocols.secagg import Collector, RoundSum
 from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import MaskingAdvertRequest, MaskingSetupRequest, UnmaskingRequest
-from server.assembly import Question
+from server.assembly import Gather
 from server.checkpoint_store import CheckpointStore
 
 MASKS: Final = "masks.bin"
 SURVIVORS: Final = "survivors.json"
-
-
-class Gather(Protocol):
-    """`Assembly.gather`."""
-
-    def __call__(
-        self, question: Question, envelope: bytes | Mapping[str, bytes], deadline: float, group: str
-    ) -> None: ...
 
 
 class Masks:

@@ -20,13 +20,12 @@ import numpy as np
 
 from federation.errors import ConfigurationError, Refused
 from federation.models import PublishedEvaluation, PublishedModel
-from federation.rounds.approvals import Approvals
 from federation.rounds.averaging import model_hash, model_to_bytes
 from federation.rounds.collection import Collection
 from federation.rounds.evaluation_forms import EvaluationForms
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.progress import Checkpoint
-from federation.rounds.refusals import Code, RunFailed
+from federation.rounds.refusals import RunFailed
 from federation.rounds.reply import Expected
 from federation.rounds.request import request_hash
 from federation.rounds.rule import Rule, rule_of
@@ -34,9 +33,10 @@ from federation.rounds.signed_plan import SignedPlan
 from federation.rounds.vectors import Form
 from protocols.envelope import seal
 from protocols.signing import SigningKey
-from protocols.wire.training_pb2 import Phase, PlanProposal, RoundRequest
-from server.assembly import Assembly, Pace
-from server.checkpoint_store import CHECKPOINT, EVALUATION, MODEL, SIGNED_PLAN, CheckpointStore
+from protocols.wire.training_pb2 import Phase, RoundRequest
+from server.approving import Approving
+from server.assembly import Assembly, Pace, require_answers
+from server.checkpoint_store import CHECKPOINT, EVALUATION, MODEL, CheckpointStore
 from server.exchange import Exchange
 from server.masking import Masks
 from server.oversight.account import RunAccount
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from flwr.serverapp import Grid
 
 OnEvent = Callable[[dict[str, Any]], None]
-WAITING_S = 10.0  # between two words about who has not approved yet
 
 
 def _ignore(_event: dict[str, Any]) -> None:
@@ -84,9 +83,7 @@ class RoundDriver:
         evaluated = plan.privacy.evaluation_multiplier is not None
         self._rule, self._forms = rule, EvaluationForms(plan, evaluation_size or 0) if evaluated else None
         self._clock, self._on_event = clock, on_event
-        self._attempts, self._approval_s = attempts, approval_s
-        self._sleep = sleep
-        self._waiting: Callable[[], None] = lambda: None  # told at every pause
+        self._attempts, self._sleep = attempts, sleep
         self._assembly = Assembly(
             Exchange(grid, clock),
             plan,
@@ -96,9 +93,10 @@ class RoundDriver:
             sleep=self._pause,
             report=self._event,
         )
-
+        gather = self._assembly.gather
+        self._approving = Approving(plan, store, key, gather, clock=clock, report=self._event, patience_s=approval_s)
         shared = plan.privacy.sharing is not None
-        self._masks = Masks(plan, store, key, self._assembly.gather, clock) if shared else None
+        self._masks = Masks(plan, store, key, gather, clock) if shared else None
 
     def run(self) -> PublishedModel:
         """The published model. Raises RunFailed; whatever was finished before stays and is not asked for again.
@@ -109,7 +107,7 @@ class RoundDriver:
         4. the evaluation, if the plan has one            evaluation.json
         """
         try:
-            signed = self._signed_plan()
+            signed = self._approving.signed()
             self._trail.begin(signed)
             if self._masks is not None:
                 self._masks.set_up(signed)
@@ -127,50 +125,10 @@ class RoundDriver:
         self._event({"event": "done", "model": model.hash})
         return model
 
-    def _signed_plan(self) -> SignedPlan:
-        stored = self._store.signed_plan()
-        if stored is not None:
-            if stored.plan.hash != self._plan.hash:
-                raise ConfigurationError(SIGNED_PLAN, got=stored.plan.hash, expected=self._plan.hash)
-            stored.verify()
-            return stored
-        refuse_stopped(self._store.folder)
-        proposal = seal(PlanProposal(plan=self._plan.canonical()), self._key)
-        approvals = Approvals(self._plan, request_hash(proposal))
-        start = self._clock()
-        self._waiting = self._waiting_report(approvals, start)
-        try:
-            self._assembly.gather(approvals, proposal, start + self._approval_s, "plan")
-        finally:
-            self._waiting = lambda: None
-        for name, refusal in sorted(approvals.final.items()):
-            raise plan_refused(name, refusal)
-        self._require("plan.approvals", approvals, len(self._plan.members))
-        signed = SignedPlan.sign(self._plan, approvals.accepted, self._key)
-        self._store.write(SIGNED_PLAN, signed)
-        self._event({"event": "approved", "plan": self._plan.hash, "seconds": round(self._clock() - start, 3)})
-        return signed
-
     def _pause(self, seconds: float) -> None:
         refuse_stopped(self._store.folder)
-        self._waiting()
+        self._approving.remind()
         self._sleep(seconds)
-
-    def _waiting_report(self, approvals: Approvals, start: float) -> Callable[[], None]:
-        """Says who has not approved yet, every `WAITING_S`."""
-        due = start + WAITING_S
-
-        def report() -> None:
-            nonlocal due
-            now = self._clock()
-            if now < due or not approvals.waiting:
-                return
-            due = now + WAITING_S
-            silent = sorted(approvals.waiting - approvals.undecided)
-            undecided = sorted(approvals.waiting & approvals.undecided)
-            self._event({"event": "waiting", "silent": silent, "undecided": undecided, "seconds": round(now - start)})
-
-        return report
 
     def _resume(self) -> Checkpoint:
         stored = self._store.checkpoint()
@@ -225,7 +183,7 @@ class RoundDriver:
             collection = self._attempt(signed, phase, number, attempt, model, form)
             if collection.quorate:
                 return collection
-        self._require(f"round {number} ({Phase.Name(phase)})", collection, self._plan.quorum)
+        require_answers(f"round {number} ({Phase.Name(phase)})", collection, self._plan.quorum)
         raise AssertionError("unreachable")  # pragma: no cover
 
     def _attempt(
@@ -258,23 +216,10 @@ class RoundDriver:
         self._event(told)
         return collection
 
-    def _require(self, where: str, question: Approvals | Collection, needed: int) -> None:
-        if len(question.accepted) >= needed:
-            return
-        missing = [f"{name}: {code}" for name, code in sorted(question.refused.items())]
-        missing += [f"{name}: no answer" for name in sorted(question.waiting - question.refused.keys())]
-        raise RunFailed(where, got=f"{len(question.accepted)} answers ({', '.join(missing)})", expected=f"{needed}")
-
     def _event(self, event: dict[str, Any]) -> None:
         stamped = {"at": round(self._clock(), 3), "run": self._plan.run_id, **event}
         self._store.append_event(stamped)
         self._on_event(stamped)
-
-
-def plan_refused(institution: str, refusal: Refused) -> RunFailed:
-    """The end of a plan that `institution` refused for good: its code and place, what it got and expected."""
-    told = refusal.where if refusal.code == Code.REFUSED else f"{refusal.code}: {refusal.where}"
-    return RunFailed(f"plan refused by {institution}: {told}", got=refusal.got, expected=refusal.expected)
 
 
 def drive(grid: Grid, run: str, home: Path | str) -> PublishedModel:
