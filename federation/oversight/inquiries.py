@@ -13,7 +13,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -141,7 +141,7 @@ class ConsentVerdict(Said):
 
     @classmethod
     def from_json(cls, value: object) -> Self:
-        found = dict(require_keys(cls.kind, value, set(cls.__dataclass_fields__)))
+        found = dict(require_keys(cls.kind, value, {each.name for each in fields(cls)}))
         if not isinstance(found["broken"], list):
             raise MessageError("consent-verdict.broken", got=type(found["broken"]).__name__, expected="a list")
         return cls(**{**found, "broken": tuple(map(_broken, found["broken"]))})

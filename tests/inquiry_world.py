@@ -1,0 +1,263 @@
+"""A federation whose inquiries need consent: real log and log host, the regulator's home and watch, banks' databases.
+
+with inquiring(tmp_path) as world:
+    world.ask("bank-a", Person(b"anna"))                      # a leaf of the real ticket code, logged and kept
+    world.fsr("sample", "november", "--rate", "0.3")          # the regulator's commands
+    world.open("bank-a", folder)                              # what `institution open --drawn` does
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from membership_world import catalogue, make_institution, pinned
+from oversight_world import BANKS, key_of, member
+from regulator_world import RealLog, regulator_home, served
+from typer.testing import CliRunner, Result
+
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.asked_store import AskedStore
+from clients.institution.lookup.drawn import LoggedDraws
+from clients.institution.lookup.opening import Opener
+from clients.regulator.cli import app
+from clients.regulator.home import RegulatorHome
+from clients.regulator.watch import Watcher
+from federation.runtime.database import open_engine
+from federation.runtime.private_files import write_private
+from protocols.canonical import canonical
+from protocols.consent.consent import Consent
+from protocols.consent.identity import IdentityStatement
+from protocols.consent.receipt import Inquiry, Receipt, Scope, Subject
+from protocols.lookup.context import EpochContext
+from protocols.lookup.manifest import EpochHeader, LayoutHeader, SignedEpoch
+from protocols.lookup.parameters import Parameters
+from protocols.lookup.roster import Authority, Roster, RosterMember
+from protocols.lookup.ticket import KIND, LeafOpening, QuerierTicket, SignedLeaf
+from protocols.oprf.group import base, hash_to_scalar
+from protocols.signing import SigningKey
+from protocols.transparency import Entry, Tile
+from server.log import LogHost, Which
+from server.lookup.relay import LOG_KIND, log_body, own_step
+
+PURPOSE = "credit-application"
+DAY = 86_400
+AUTHORITY = SigningKey.from_seed(hashlib.sha256(b"e-id").digest())
+
+
+def scope() -> Scope:
+    return Scope(catalogue().name, bytes.fromhex(catalogue().hash))
+
+
+@dataclass(frozen=True)
+class Person:
+    """Her identifier, her wallet's key and salt."""
+
+    identifier: bytes
+
+    @property
+    def key(self) -> SigningKey:
+        return SigningKey.from_seed(hashlib.sha256(b"wallet" + self.identifier).digest())
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.identifier, hashlib.sha256(b"salt" + self.identifier).digest())
+
+    def receipt(self, querier: str, **changes: Any) -> Receipt:
+        now = int(time.time())
+        receipt = Receipt(
+            subject_key=self.key.public,
+            subject=self.subject.commitment,
+            querier=querier,
+            purpose=PURPOSE,
+            scope=scope(),
+            inquiry=Inquiry.HARD,
+            serial=os.urandom(16).hex(),
+            issued=now - DAY,
+            expires=now + 30 * DAY,
+        )
+        return replace(receipt, **changes)
+
+    def consent(self, querier: str, *, signer: SigningKey = AUTHORITY, **changes: Any) -> Consent:
+        """What her wallet hands to `querier`; `changes` are of the receipt."""
+        now = int(time.time())
+        statement = IdentityStatement("e-id", self.subject.commitment, self.key.public, now - 9 * DAY, now + 300 * DAY)
+        return Consent(self.receipt(querier, **changes).sign(self.key), self.subject.salt, statement.sign(signer))
+
+
+@dataclass(frozen=True)
+class HostedLog:
+    """A member's view of the log, without the wire."""
+
+    host: LogHost
+
+    def cosigned(self) -> bytes:
+        return self.host.note(Which.COSIGNED) or b""
+
+    def tile(self, tile: Tile) -> bytes:
+        return b"".join(self.host.store.tile(tile) or [])
+
+    def entries(self, kind: str, start: int) -> Iterator[tuple[int, bytes]]:
+        while start < self.host.store.size():
+            page = self.host.store.entries(start, 1000, kind)
+            yield from page.entries
+            start = page.next
+
+
+@dataclass
+class InquiryWorld:
+    folder: Path
+    log: RealLog
+    regulator: RegulatorHome
+    watcher: Watcher
+    context: EpochContext
+    homes: dict[str, InstitutionHome]
+    asked: dict[str, AskedStore]
+    leaves: dict[bytes, SignedLeaf] = field(default_factory=dict)
+
+    def ask(
+        self,
+        querier: str,
+        person: Person,
+        consent: Consent | bytes | None = None,
+        *,
+        shown: Callable[[bytes, LeafOpening], tuple[bytes, LeafOpening]] = lambda who, opening: (who, opening),
+        change: Callable[[SignedLeaf], SignedLeaf] = lambda leaf: leaf,
+        key: SigningKey | None = None,
+    ) -> SignedLeaf:
+        """An inquiry, logged. `change`: the leaf that is logged instead; `shown`: what the querier will open."""
+        given = person.consent(querier) if consent is None else consent
+        receipt = given if isinstance(given, bytes) else given.encode()
+        serial = os.urandom(16).hex() if isinstance(given, bytes) else given.serial
+        state, leaf, _ = QuerierTicket.start(
+            person.identifier,
+            self.context,
+            key or key_of(querier),
+            querier,
+            purpose=PURPOSE,
+            receipt=receipt,
+            receipt_serial=serial,
+            random=os.urandom,
+            now=time.time(),
+        )
+        opening, leaf = state.opening, change(leaf)
+        who, secrets = shown(person.identifier, opening)
+        self.asked[querier].keep([(who, leaf, secrets)])
+        self.log.store.append(KIND, leaf.encode())
+        self.leaves[leaf.hash] = leaf
+        return leaf
+
+    def grow(self, count: int) -> None:
+        """Entries of others."""
+        size = self.log.store.size()
+        self.log.grow(*(Entry("example", canonical({"number": size + number})).data for number in range(count)))
+
+    def turn(self) -> None:
+        """The regulator's watch and the members' witnesses catch up with the log."""
+        for _ in range(3):
+            self.watcher.turn()
+            self.log.host.tick()
+            self.log.witness()
+        self.watcher.turn()
+
+    def fsr(self, *words: object, code: int = 0) -> dict[str, Any]:
+        """A command of the regulator, for machines."""
+        told = self.run(*words)
+        assert told.exit_code == code, f"{words}: {told.exit_code}\n{told.output}\n{told.exception!r}"
+        return dict(json.loads(told.stdout))
+
+    def run(self, *words: object) -> Result:
+        line = [*map(str, words), "--home", str(self.regulator.path), "--json"]
+        return CliRunner().invoke(app, line, env={"FEDSCORE_REGULATOR_LOG_URL": self.regulator.settings.log_url})
+
+    def sampled(self, name: str, rate: float, **options: object) -> dict[str, Any]:
+        """A draw over all that was asked, from commitment to sample."""
+        extra = [word for name, value in options.items() for word in (f"--{name}", value)]
+        self.turn()
+        waiting = self.fsr("sample", name, "--rate", rate, "--wait", 0, *extra, code=3)
+        self.grow(waiting["waits_for"] - self.log.store.size())
+        self.turn()
+        return self.fsr("sample", name)
+
+    def draws(self, bank: str) -> LoggedDraws:
+        return LoggedDraws.read(HostedLog(self.log.host), self.homes[bank], time.time())
+
+    def open(self, bank: str, folder: Path) -> list[Path]:
+        """All that was drawn of a bank's, as far as it is in its database."""
+        self.turn()
+        draws = self.draws(bank)
+        opener, made = Opener(self.homes[bank], self.asked[bank], draws), []
+        for draw in draws.valid:
+            for leaf in draws.own(draw):
+                file = folder / f"{leaf.signed.hash.hex()}.opening"
+                file.write_bytes(opener.open(leaf, draw))
+                made.append(file)
+        return made
+
+
+@contextmanager
+def inquiring(folder: Path) -> Iterator[InquiryWorld]:
+    """Three banks in one open epoch; nothing has been asked."""
+    context = _epoch()
+    log = RealLog(f"sqlite:///{folder / 'log.db'}", (), clock=time.time)
+    with served(log) as url:
+        regulator = regulator_home(folder, url)
+        named = regulator.registration.entry(key_of("coordinator")).data
+        log.grow(named, *(member(bank) for bank in BANKS), *_steps(context))
+        homes = {bank: _home(folder / bank, bank) for bank in BANKS}
+        asked = {bank: AskedStore(open_engine(f"sqlite:///{folder / bank / 'lookup.db'}")) for bank in BANKS}
+        yield InquiryWorld(folder, log, regulator, Watcher.open(regulator), context, homes, asked)
+    log.store.close()
+
+
+def _home(path: Path, name: str) -> InstitutionHome:
+    """An institution with the key that the log names for it."""
+    make_institution(path, name)
+    (path / "keys" / "signing.pem").unlink()
+    write_private(path / "keys" / "signing.pem", key_of(name).to_pem())
+    home = InstitutionHome.open(path)
+    home.save_coordinator(pinned(key_of("coordinator")).model_copy(update={"log_key": key_of("log").public.hex}))
+    return home
+
+
+def _epoch() -> EpochContext:
+    now = int(time.time())
+    roster = Roster(
+        members=tuple(
+            RosterMember(name, key_of(name).public, base(hash_to_scalar(name.encode())), 1000) for name in BANKS
+        ),
+        coordinator_key=key_of("coordinator").public,
+        log_key=key_of("log").public,
+        parameters=Parameters(engine="mirror"),
+        oversight=base(hash_to_scalar(b"oversight")),
+        authorities=(Authority("e-id", AUTHORITY.public),),
+    )
+    layout = LayoutHeader(
+        roster_id=roster.id,
+        catalogue=bytes.fromhex(catalogue().hash),
+        model=bytes(32),
+        pads={name: base(hash_to_scalar(b"pad" + name.encode())) for name in BANKS},
+        masks={name: X25519PrivateKey.generate().public_key().public_bytes_raw() for name in BANKS},
+        relay=base(hash_to_scalar(b"relay")),
+        pool=key_of("pool").public,
+        counter=1,
+    )
+    header = EpochHeader(layout.id, bytes(32), BANKS[:2], 1, 1, 1, now - DAY, now + 6 * DAY)
+    signatures = {name: header.sign(key_of(name)) for name in BANKS}
+    return EpochContext.of(roster, SignedEpoch(layout, header, signatures))
+
+
+def _steps(context: EpochContext) -> tuple[bytes, ...]:
+    """What the relay logs of an epoch, as far as inquiries are judged by it."""
+    proposed = canonical({"pool_key": key_of("pool").public.hex})
+    said = {"propose": proposed, "roster": context.roster.encode(), "epoch": context.signed.encode()}
+    steps = (own_step(key_of("coordinator"), 1, kind, body) for kind, body in said.items())
+    return tuple(Entry(LOG_KIND, log_body(1, step)).data for step in steps)
