@@ -30,6 +30,7 @@ from clients.institution.node import Node
 from clients.institution.node_figures import observe
 from clients.institution.oversight.oversight import Oversight
 from clients.institution.oversight.trail import Trail
+from clients.institution.person.posting import post_behind
 from clients.institution.person.records import amendments
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
@@ -222,6 +223,7 @@ def run(
     _log.info("node ready", institution=home.name, pid=os.getpid())
     warm_behind(stop)
     attend_behind(home, stop)
+    post_behind(home, stop)
     stop.wait()
     _log.info("node stopping", institution=home.name)
     server.close(grace=STOP_GRACE_S)

@@ -1,4 +1,4 @@
-"""Signed results of audits and replays go to the log from HOME: whoever runs them needs no connection.
+"""Signed results of audits and replays, and steps of cases, go to the log from HOME: who says them needs no connection.
 
     statements = Statements(home.path, log_key, time.time)
     statements.flush(log)          # whatever has no promise yet; NAME.promise is written beside it
@@ -18,7 +18,7 @@ from federation.runtime.private_files import write_public
 from protocols.errors import ProtocolError
 from protocols.transparency import Promise, VerifierKey, read_entry, verify_promise
 
-WAITING = ("audits/*.json", "replay/*.result")
+WAITING = ("audits/*.json", "replay/*.result", "cases/*.json")
 _FOR_GOOD = "invalid"
 _log = get_logger("oversight")
 

@@ -83,6 +83,14 @@ class Case:
         return "closed" if self.told else "decided" if self.result else "open"
 
     @property
+    def after_epoch(self) -> int:
+        """The last epoch that may have the record as it was before the result; 0: none."""
+        found = [
+            done.content.get("after_epoch", 0) for done in self.steps if done.step.event in RESULTS and done.content
+        ]
+        return int(found[-1]) if found else 0
+
+    @property
     def said(self) -> dict[str, Any]:
         """What the person asked, as it was written down; empty once it was erased."""
         return dict(self.steps[0].content or {})

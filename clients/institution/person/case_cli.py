@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,8 @@ from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
 from clients.institution.person.case import Case
 from clients.institution.person.desk import Desk
-from clients.institution.person.inquiries import made_here
+from clients.institution.person.inquiries import made_here, read_inquirers
+from clients.institution.person.notifying import send_notices
 from clients.institution.person.remains import kept_after_erasure, models_of, open_epochs
 from clients.institution.person.view import show_cases, show_erased
 from federation.errors import ConfigurationError
@@ -116,6 +118,26 @@ def decide(
     _say(desk, desk.decide(case, RESULTS[result], why, _today()), as_json)
 
 
+@app.command()
+def notify(
+    subject: Subject,
+    home: Home,
+    case: Of,
+    inquirers: Annotated[Path, typer.Option(help="The person's own file of who inquired, from her wallet.")],
+    as_json: AsJson = False,
+) -> None:
+    """Write to those who inquired before a correction or an erasure, sealed, as the person asks by giving her file."""
+    desk, named = _desk(home), read_subject(subject)
+    sent = send_notices(desk, case, named, read_inquirers(inquirers), _today())
+    if as_json:
+        typer.echo(json.dumps([each.to_json() for each in sent]))
+        return
+    for each in sent:
+        typer.echo(
+            f"{each.recipient}: {len(each.leaves)} inquiries" if each.leaves else f"{each.recipient}: an empty letter"
+        )
+
+
 @app.command("more-time")
 def more_time(case: CaseName, home: Home, why: Why, as_json: AsJson = False) -> None:
     """Put an answer off, once, as far as the jurisdiction allows."""
@@ -159,8 +181,7 @@ def _facts(desk: Desk, case: Case) -> dict[str, object]:
     told = case.to_json(desk.profile, _today())
     if case.result not in (Event.CORRECTED, Event.ERASED):
         return told
-    epochs = [epoch.counter for epoch in open_epochs(desk.home)]
-    return told | {"counts": "from the next epoch", "open_epochs": epochs}
+    return told | {"counts": "from the next epoch", "after_epoch": case.after_epoch}
 
 
 def _say(desk: Desk, case: Case, as_json: bool) -> None:

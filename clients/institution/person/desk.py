@@ -20,6 +20,7 @@ from typing import Any
 import polars as pl
 
 from clients.institution.home import InstitutionHome
+from clients.institution.lookup.folders import LookupFolders
 from clients.institution.person.case import Case, cases_of
 from clients.institution.person.journal_store import Done, Journal
 from clients.institution.person.overlay import Overlay
@@ -113,13 +114,15 @@ class Desk:
         if not counting.height:
             raise ConfigurationError("subject", got="no record here", expected="a record to be corrected")
         was = self._checked(counting, values)
-        content = {"subject": of.subject, "values": dict(values), "was": was, "why": _reason(why)}
+        content: dict[str, Any] = {"subject": of.subject, "values": dict(values), "was": was, "why": _reason(why)}
+        content |= {"after_epoch": self._last_epoch}
         return self._step(Event.CORRECTED, of, content, today)
 
     def erase(self, case: str, subject: str, why: str, today: date) -> Case:
         """Decide a case by erasing the record: nothing reads it any more, whatever file comes."""
         of = self._of(case, subject)
-        return self._step(Event.ERASED, of, {"subject": of.subject, "why": _reason(why)}, today)
+        content = {"subject": of.subject, "why": _reason(why), "after_epoch": self._last_epoch}
+        return self._step(Event.ERASED, of, content, today)
 
     def decide(self, case: str, event: Event, why: str, today: date) -> Case:
         """Reject, answer, or note that it was withdrawn."""
@@ -136,6 +139,12 @@ class Desk:
         return self._step(Event.TOLD, self.case(case), {}, today)
 
     # ---- inside ----
+
+    @property
+    def _last_epoch(self) -> int:
+        """The newest epoch whose snapshot may have been taken: its folder is made before the records are read."""
+        folders = LookupFolders(self.home)
+        return max(folders.epochs(), default=0) if folders.exists else 0
 
     def _of(self, case: str, subject: str) -> Case:
         of = self.case(case)

@@ -17,6 +17,7 @@ import polars as pl
 from clients.institution.person.case import Case
 from clients.institution.person.desk import Desk
 from clients.institution.person.inquiries import asked_store
+from clients.institution.person.notice_store import NoticeStore
 from clients.institution.person.records import counting_table
 from federation.catalogue.categories import Category
 from federation.jurisdiction import Period, Retained
@@ -52,6 +53,8 @@ def _inquiries(desk: Desk, today: date, do: bool) -> Due:
     first = Period(years=rule.years).before(today)
     limit = datetime(first.year, first.month, first.day, tzinfo=UTC).timestamp()
     count = 0 if store is None else store.forget(limit) if do else store.older(limit)
+    if do:
+        NoticeStore.open(desk.home).forget(limit)
     return Due("inquiries made here", count, rule.years, rule.counted_from, rule.source, do)
 
 

@@ -20,6 +20,7 @@ from clients.regulator.steps.base import Step
 from federation.errors import FederationError
 from federation.ledger.entries import LABEL
 from federation.oversight import EVALUATION, MODEL, PLAN, ROUND
+from federation.oversight.cases import CaseStep
 from federation.oversight.members import MEMBER, REGULATOR
 from federation.oversight.replay import BeaconStatement, Draw, ReplayCommitment, ReplayResult
 from federation.oversight.reservations import LEDGER_ENTRY, signer_of
@@ -30,10 +31,10 @@ from protocols.transparency import Statement
 
 COORDINATORS = frozenset({ROUND, MODEL, EVALUATION, MEMBER, REGULATOR})
 REGULATORS = frozenset({"beacon", "draw", "audit-request"})
-MEMBERS = frozenset({"replay-commitment", "replay-result", "audit-result"})
+MEMBERS = frozenset({"replay-commitment", "replay-result", "audit-result", CaseStep.kind_of_statement})
 FORMS: Mapping[str, Callable[[object], object]] = {
     each.kind: each.from_json for each in (ReplayCommitment, BeaconStatement, Draw, ReplayResult)
-}  # those of the other kinds are named where their content is judged
+} | {CaseStep.kind_of_statement: CaseStep.from_json}  # those of the other kinds are named where their content is judged
 
 
 class SignatureStep(Step):
