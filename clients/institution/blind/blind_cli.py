@@ -12,6 +12,7 @@ import json
 import signal
 import threading
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,8 +94,7 @@ def allow(
     from clients.institution.blind.lenders import invite  # gRPC
 
     folder = BlindFolder.open(InstitutionHome.open(home))
-    count = folder.count()
-    try:
+    with closing(folder.count()) as count:
         invitation = invite(
             count,
             folder.authority(),
@@ -105,8 +105,6 @@ def allow(
             address=address,
             now=datetime.now(UTC),
         )
-    finally:
-        count.close()
     path = out or Path(f"{lender}.invitation.json")
     write_public(path, invitation.canonical())
     key = key_fingerprint(VerifyingKey.from_hex(invitation.owner_key))
@@ -117,12 +115,9 @@ def allow(
 def revoke(lender: Annotated[str, typer.Argument(help="Which lender.")], home: Home) -> None:
     """Answer this lender no more, from its next call on."""
     folder = BlindFolder.open(InstitutionHome.open(home))
-    count = folder.count()
-    try:
+    with closing(folder.count()) as count:
         if not count.revoke(lender):
             raise ConfigurationError("lender", got=lender, expected="one that is allowed")
-    finally:
-        count.close()
     typer.echo(f"{lender} is answered no more.")
 
 
@@ -173,8 +168,7 @@ def _model(
 def _facts(folder: BlindFolder) -> dict[str, Any]:
     file = folder.model_file()
     blind, quota, signed = folder.offer(file, file.load_catalogue())
-    count = folder.count()
-    try:
+    with closing(folder.count()) as count:
         answered = count.by_lender(blind.counted_as())
         lenders = [
             {
@@ -186,8 +180,6 @@ def _facts(folder: BlindFolder) -> dict[str, Any]:
             }
             for each in count.lenders()
         ]
-    finally:
-        count.close()
     total = sum(answered.values())
     return {
         "model": blind.identity().hex(),
