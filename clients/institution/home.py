@@ -15,18 +15,14 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
-from pydantic_settings import SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from clients.institution.lookup.settings import LOOKUP_TEXT, LookupSettings
-from clients.institution.person.settings import PERSON_TEXT, PersonSettings
-from federation.delta import MAX_DELTA
-from federation.errors import ConfigurationError, PrivacyError
+from clients.institution.home_settings import CapSettings, InstitutionSettings, fitting, settings_text
+from federation.errors import ConfigurationError
 from federation.runtime.node_keys import new_flower_key
 from federation.runtime.pki import key_fingerprint, new_tls_key
 from federation.runtime.private_files import (
@@ -37,47 +33,25 @@ from federation.runtime.private_files import (
     write_private,
     write_public,
 )
-from federation.runtime.settings import HexDigest, HomeSettings, MetricsSetting, Name, parse_settings, read_settings
+from federation.runtime.settings import HexDigest, parse_settings, read_settings
 from protocols.signing import SigningKey, VerifyingKey
 
 if TYPE_CHECKING:
     from federation.ledger import Caps
 
+__all__ = [
+    "SETTINGS_FILE",
+    "CapSettings",
+    "CoordinatorIdentity",
+    "InstitutionHome",
+    "InstitutionSettings",
+    "settings_text",
+]
+
 SETTINGS_FILE = "institution.toml"
 _FOLDERS = ("keys", "quarantine", "logs")
 _SOCKET_PATH_LIMIT = 100  # sockaddr_un holds 108 bytes
 _BUNDLES = TypeAdapter(tuple[HexDigest, ...])
-
-
-class CapSettings(BaseModel):
-    """How much privacy loss this institution allows: epsilon per run, year and lifetime, all at `delta`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    run: PositiveFloat = 1.0
-    year: PositiveFloat = 3.0
-    lifetime: PositiveFloat = 10.0
-    delta: float = Field(default=MAX_DELTA, gt=0, lt=1e-2)
-
-
-class InstitutionSettings(HomeSettings):
-    """HOME/institution.toml: who this is, what it holds and what it allows."""
-
-    model_config = SettingsConfigDict(env_prefix="FEDSCORE_INSTITUTION_")
-
-    name: Name
-    catalogue: str
-    data: Path
-    features: tuple[str, ...] | None = None
-    nominal_records: PositiveInt
-    holdout: float = Field(default=0.2, ge=0, lt=1)
-    caps: CapSettings = CapSettings()
-    allow_families: tuple[Literal["additive", "mlp"], ...] = Field(default=("additive",), min_length=1)
-    approve_plans: Literal["within_policy", "manual"] = "within_policy"
-    database_url: str | None = None
-    lookup: LookupSettings = LookupSettings()
-    person: PersonSettings = PersonSettings()
-    metrics: MetricsSetting = "auto"
 
 
 class CoordinatorIdentity(BaseModel):
@@ -116,7 +90,7 @@ class InstitutionHome:
         home = private_directory(Path(path))
         if (home / SETTINGS_FILE).exists():
             raise ConfigurationError(str(home / SETTINGS_FILE), got="an existing home", expected="none")
-        parsed = _fitting(parse_settings(InstitutionSettings, settings, where=SETTINGS_FILE), SETTINGS_FILE)
+        parsed = fitting(parse_settings(InstitutionSettings, settings, where=SETTINGS_FILE), SETTINGS_FILE)
         check_private_home(home, _FOLDERS)
         keys = home / "keys"
         if not (keys / "signing.pem").exists():  # the last key that is made
@@ -129,7 +103,7 @@ class InstitutionHome:
     def open(cls, path: Path | str) -> InstitutionHome:
         """Raises ConfigurationError (settings, permissions) or SignatureError (keys)."""
         home = Path(path).resolve()
-        settings = _fitting(read_settings(InstitutionSettings, home / SETTINGS_FILE), str(home / SETTINGS_FILE))
+        settings = fitting(read_settings(InstitutionSettings, home / SETTINGS_FILE), str(home / SETTINGS_FILE))
         check_private_home(home, _FOLDERS)
         keys = home / "keys"
         for name in ("tls.key", "flower_key"):
@@ -250,17 +224,6 @@ class InstitutionHome:
         write_public(self.path / "bundles.json", json.dumps(accepted, indent=2).encode(), mode=0o600)
 
 
-def _fitting(settings: InstitutionSettings, where: str) -> InstitutionSettings:
-    """The settings, if their delta fits their size. Raises ConfigurationError naming `where` and the key."""
-    from federation.privacy import check_delta  # later than the settings, for the sake of commands that need neither
-
-    try:
-        check_delta(settings.caps.delta, [settings.nominal_records])
-    except PrivacyError as error:
-        raise ConfigurationError(f"{where}: caps.delta", got=error.got, expected=error.expected) from error
-    return settings
-
-
 def _make_keys(keys: Path) -> None:
     for name in ("tls.key", "flower_key", "witness.pem"):
         (keys / name).unlink(missing_ok=True)  # of an `init` that was interrupted: nobody has seen them
@@ -270,52 +233,3 @@ def _make_keys(keys: Path) -> None:
     write_public(keys / "flower_key.pub", public)
     write_private(keys / "witness.pem", SigningKey.generate().to_pem())
     write_private(keys / "signing.pem", SigningKey.generate().to_pem())
-
-
-def settings_text(
-    *,
-    name: str,
-    catalogue: str,
-    data: Path,
-    nominal_records: int,
-    caps: CapSettings,
-    features: tuple[str, ...] | None = None,
-    holdout: float = 0.2,
-    approve_plans: str = "within_policy",
-    written: datetime,
-) -> str:
-    """The text of a new institution.toml, with the words that explain each key to the person who will edit it."""
-    held = "" if features is None else f"features = {json.dumps(list(features))}\n"
-    return f"""# Settings of {name}, {written:%Y-%m-%d}. The environment (FEDSCORE_INSTITUTION_*) wins over it.
-name = {json.dumps(name)}
-
-# The data standard of the federation: a shipped catalogue's name, or a .toml file.
-catalogue = {json.dumps(catalogue)}
-
-# The records: CSV, CSV.gz or Parquet. They are read here and go nowhere.
-data = {json.dumps(str(data))}
-
-# Features held, if not all of the catalogue's. Public: the coordinator learns this list.
-{held or '# features = ["..."]' + chr(10)}
-# The number of training records that you publish: a figure you choose, never the exact count. It sets weights and
-# sampling.
-nominal_records = {nominal_records}
-
-# The share of records kept out of training for this institution's own measurements. Where the catalogue names no
-# subject column it goes by the record's own cells and outcome.
-holdout = {holdout}
-
-# Families of models trained here: "additive", a scorecard; "mlp", a small network, whose gradients are less simple.
-allow_families = ["additive"]
-
-# "within_policy" signs a proposed plan that keeps every cap below; "manual" waits for `fedscore institution approve`.
-approve_plans = {json.dumps(approve_plans)}
-
-# Privacy loss allowed, as epsilon at delta. The ledger refuses what would pass one of them.
-# delta is at most 1 / (10 x nominal_records): a larger one would allow to publish somebody outright.
-[caps]
-run = {caps.run}
-year = {caps.year}
-lifetime = {caps.lifetime}
-delta = {caps.delta!r}
-{LOOKUP_TEXT}{PERSON_TEXT}"""
