@@ -56,6 +56,7 @@ bench: dev
 	$(BIN)/python -m benchmarks deployment --masks --json out/bench/deployment.json
 	$(BIN)/python -m benchmarks log --json out/bench/log.json
 	$(BIN)/python -m benchmarks secagg --json out/bench/secagg.json
+	$(BIN)/python -m benchmarks blind --features 20 200 --show-ckks-leak --json out/bench/blind.json
 	$(BIN)/python -m benchmarks lookup --engine bfv --json out/bench/lookup-bfv.json
 	$(BIN)/python -m benchmarks lookup --engine lwe --json out/bench/lookup-lwe.json
 

@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of this benchmark."""
     parser.add_argument("--features", type=int, nargs="+", default=[20, 200])
     parser.add_argument("--singles", type=int, default=50, help="requests about one applicant")
+    parser.add_argument("--show-ckks-leak", action="store_true", help="read all weights from one answer of TenSEAL's")
     parser.add_argument("--batches", type=int, default=5, help="requests about 4,096 applicants")
 
 
@@ -42,6 +43,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         ok &= single["server_ms"] <= SINGLE_MS.get(features, float("inf"))
         ok &= packed["server_ms"] <= PACKED_MS.get(features, float("inf"))
         figures[f"features_{features}"] = {"ok": ok, "single": single, "packed": packed}
+        if args.show_ckks_leak:
+            from benchmarks.ckks_leak import leak  # with TenSEAL
+
+            figures[f"features_{features}"]["ckks_leak"] = leak(features)
     bars = {"single_ms": list(SINGLE_MS.values()), "packed_ms": list(PACKED_MS.values()), "error": ERROR}
     return {"ok": all(found["ok"] for found in figures.values()), "bars": bars, **figures}
 
