@@ -28,9 +28,13 @@ from wallets import PURPOSE, Persons
 
 from clients.regulator.home import RegulatorHome
 from clients.regulator.settings import settings_text
+from clients.subject.asking import Asking
+from clients.subject.inquiries import Span, read_log
 from clients.subject.wallet import Wallet
 from federation.inquiries.holder_home import HolderHome
+from federation.inquiries.log_leaves import LoggedLeaves
 from federation.oversight.members import MemberStatement, RegulatorStatement
+from federation.runtime.log_reader import LogReader
 from federation.runtime.pki import key_fingerprint
 from federation.runtime.rpc import free_ports
 from protocols.consent.holders import OversightKey
@@ -117,12 +121,20 @@ class World:
     def home(self, name: str) -> HolderHome:
         return HolderHome.open(self.folder / "regulator" / "holder" if name == "regulator" else self.folder / name)
 
-    def start(self, name: str) -> None:
-        """The holder's own service, in a process."""
+    def start(self, name: str, *, liar: bool = False) -> None:
+        """The holder's own service, in a process; or one that lies while it is told to (`lying_holder`)."""
         path, role = self.folder / name, ["regulator", "holder"] if name == "regulator" else [name]
         command = [sys.executable, "-m", "federation.cli", *role, "serve", "--home", str(path)]
+        environment = dict(os.environ)
+        if liar:
+            script = str(Path(__file__).with_name("lying_holder.py"))
+            self.lie_of(name).write_text("")
+            command = [sys.executable, script, str(self.home(name).path), str(self.lie_of(name))]
+            other = next(each for each in self.oversight.shares if each != name)
+            root = str(Path(__file__).resolve().parents[1])
+            environment |= {"OTHER": self.home(other).share.secret.hex(), "PYTHONPATH": root}
         with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         port, end = self.home(name).settings.port, time.monotonic() + _START_S
         while not _listens(port):
             assert time.monotonic() < end, (self.folder / f"{name}.log").read_text()
@@ -132,6 +144,28 @@ class World:
         process = self.processes.pop(name)
         process.kill()
         process.wait()
+
+    def lie_of(self, name: str) -> Path:
+        return self.folder / f"{name}.lie"
+
+    @contextmanager
+    def lying(self, **lies: str) -> Iterator[None]:
+        """Holders that were started as liars lie, until the block ends."""
+        for name, lie in lies.items():
+            self.lie_of(name).write_text(lie)
+        try:
+            yield
+        finally:
+            for name in lies:
+                self.lie_of(name).write_text("")
+
+    def logged(self) -> LoggedLeaves:
+        """The log as the person reads it, over HTTP, verified."""
+        with LogReader(self.url) as reader:
+            return read_log(reader, self.oversight, Span(), time.time(), lambda done, of: None)[0]
+
+    def asking(self, person: str) -> Asking:
+        return Asking(self.wallet(person), self.oversight, time.time)
 
     def look_up(self, person: str, *arguments: object, check: bool = True) -> dict[str, Any]:
         """What `fedscore subject inquiries` prints; `error`: its line where it fails."""
@@ -148,15 +182,14 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, *, serving: bool = True) -> Iterator[World]:
-    """Everything, until the block ends; the holders' processes too, unless `serving` is False."""
+def world(folder: Path, *, liars: bool = False) -> Iterator[World]:
+    """Everything, until the block ends; holders that are able to lie where `liars` is True."""
     made: World | None = None
     with ExitStack() as stack:
         made = _world(folder, stack)
         try:
-            if serving:
-                for name in made.oversight.shares:
-                    made.start(name)
+            for name in made.oversight.shares:
+                made.start(name, liar=liars)
             yield made
         finally:
             for process in made.processes.values():

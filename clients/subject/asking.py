@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 import grpc
 
 from clients.subject.wallet import Wallet
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, Refused
 from federation.inquiries.log_leaves import LoggedLeaf
 from federation.runtime.rpc import ask, client_tls, dial
 from protocols.consent.holders import OversightKey
 from protocols.consent.question import MAX_QUESTION, TagQuestion, write_tags
-from protocols.consent.tag_lookup import Decryption, Step, matches
+from protocols.consent.tag_lookup import Decryption, Step, TagTest, follow, matches
 from protocols.consent.tag_request import TagRequest
 from protocols.oprf.group import Random
 from protocols.wire import inquiries_pb2 as wire
@@ -75,19 +75,32 @@ class Asking:
             salt=question.salt,
             tags=write_tags(question.tags),
         )
-        steps: list[bytes] = []
-        for channel in channels.values():  # in the order of the holders' names
-            blind = wire.BlindRequest(question=message, steps=steps)
-            steps.append(ask(channel, SERVICE, "Blind", blind, timeout=_TIMEOUT_S).step)
+        test = question.test(self.key)
+        steps = self._steps(channels, message, test)
+        encoded = [step.encode() for step in steps]
 
         def decrypt(name: str) -> Decryption:
-            order = question.order(self.wallet.key, name, steps)
-            request = wire.DecryptRequest(question=message, steps=steps, order=order)
+            order = question.order(self.wallet.key, name, encoded)
+            request = wire.DecryptRequest(question=message, steps=encoded, order=order)
             return Decryption.decode(ask(channels[name], SERVICE, "Decrypt", request, timeout=_TIMEOUT_S).decryption)
 
         with ThreadPoolExecutor(len(channels)) as pool:
-            said = dict(zip(channels, pool.map(decrypt, channels), strict=True))
-        return matches(question.test(self.key), [Step.decode(step) for step in steps], said)
+            asked = {name: pool.submit(decrypt, name) for name in channels}
+            follow(test, steps)  # meanwhile: whoever blinded otherwise is named here, on nobody's word
+            said = {name: future.result() for name, future in asked.items()}
+        return matches(test, steps, said, followed=True)
+
+    def _steps(self, channels: Channels, message: wire.Question, test: TagTest) -> list[Step]:
+        """What every holder made of the tags, each after those before it."""
+        steps: list[Step] = []
+        for channel in channels.values():  # in the order of the holders' names
+            blind = wire.BlindRequest(question=message, steps=[step.encode() for step in steps])
+            try:
+                steps.append(Step.decode(ask(channel, SERVICE, "Blind", blind, timeout=_TIMEOUT_S).step))
+            except Refused:
+                follow(test, steps)  # where one before it is at fault, it is named here, on nobody's word
+                raise
+        return steps
 
     def _question(self, leaves: Sequence[LoggedLeaf]) -> TagQuestion:
         wallet, identity = self.wallet, self.wallet.identity

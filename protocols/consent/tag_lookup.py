@@ -234,11 +234,16 @@ class Holder:
         return f"Holder({self._name!r})"
 
 
-def matches(test: TagTest, steps: Sequence[Step], decryptions: Mapping[str, Decryption]) -> tuple[bool, ...]:
-    """For every tag of the test whether it is the person's. Raises ProofError naming the holder that is at fault."""
+def matches(
+    test: TagTest, steps: Sequence[Step], decryptions: Mapping[str, Decryption], *, followed: bool = False
+) -> tuple[bool, ...]:
+    """For every tag of the test whether it is the person's. Raises ProofError naming the holder that is at fault.
+
+    `followed`: whether she has verified the steps already, by `follow`.
+    """
     if len(steps) != len(test.holders) or decryptions.keys() != test.holders.keys():
         raise StageError("matches", got="some holders' answers", expected="a step and a decryption of every holder")
-    pairs = follow(test, steps)
+    pairs = follow(test, steps, after=len(steps) if followed else 0)
     inputs = [left for left, _ in pairs]
     for name, public in test.holders.items():
         elements = decryptions[name].elements
