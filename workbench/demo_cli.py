@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from federation.errors import FederationError
+from server.choices import Method, Noise
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, help="Show a whole federation at work on this machine."
@@ -37,7 +38,11 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything; made anew.")] = Path("out/demo"),
     persons: Annotated[int, typer.Option(help="Synthetic persons, where there is no data.")] = 60_000,
     epsilon: Annotated[float, typer.Option(help="Budget of each institution for the whole run.")] = 1.0,
-    rounds: Annotated[int, typer.Option(help="Training rounds.")] = 20,
+    noise: Annotated[
+        Noise | None, typer.Option(help="local | secagg, as `coordinator train` takes it \\[what its plan chooses].")
+    ] = None,
+    recipe: Annotated[Method | None, typer.Option(help="fedavg | a | g | gp, likewise.")] = None,
+    rounds: Annotated[int | None, typer.Option(help="Training rounds, of fedavg alone, likewise.")] = None,
     seed: Annotated[int, typer.Option(help="Of the population, or of how the file is dealt.")] = 7,
     engine: Annotated[str, typer.Option(help="Of the private queries: bfv, lwe or mirror.")] = "bfv",
     force: Annotated[bool, typer.Option("--force", help="Go on although there are too few records.")] = False,
@@ -54,7 +59,7 @@ def demo(
             from workbench.demo import Request  # torch and Flower take seconds to import
             from workbench.demo import demo as play
             from workbench.demo.cast import Terms
-        request = Request(out, data, catalogue, persons, seed, Terms(epsilon, rounds, force), engine)
+        request = Request(out, data, catalogue, persons, seed, Terms(epsilon, rounds, force, noise, recipe), engine)
         with _termination_interrupts(), _Bars(console) as bars:
             summary = play(request, progress=bars.show)
     except KeyboardInterrupt:
@@ -135,9 +140,10 @@ def _show(summary: dict[str, Any], out: Path, console: Console) -> None:
     console.print(
         f"Each institution spent epsilon {epsilon['pld']:.3f} (PLD), {epsilon['prv']:.3f} (PRV), "
         f"{epsilon['rdp']:.3f} (RDP) at delta {summary['delta']:g}, add or remove one record. "
-        f"{summary['rounds']} rounds, {summary['seconds_per_round']:.1f} s each. "
+        f"{summary['rounds']} rounds of recipe {summary['recipe']}, {summary['seconds_per_round']:.1f} s each. "
         f"Ledgers verified: {all(ledger['verified'] for ledger in summary['ledgers'].values())}."
     )
+    console.print(f"{summary['noise']} noise: {summary['trust']}.")
     _show_lookup(summary["lookup"], console)
     _show_oversight(summary["oversight"], console)
     console.print(f"Open {out / 'report.html'}", soft_wrap=True)

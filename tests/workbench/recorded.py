@@ -28,6 +28,9 @@ def summary() -> dict[str, Any]:
         "epsilon_person": {str(m): {"pld": 0.5 + m / 2, "prv": 0.5 + m / 2, "rdp": 0.6 + m / 2} for m in (2, 3)},
         "delta": 3.3e-6,
         "adjacency": "add_or_remove_one",
+        "noise": "secagg",
+        "recipe": "gp",
+        "trust": "the coordinator sees sums, and no institution's update",
         "rounds": 4,
         "seconds_per_round": 3.4,
         "seconds_to_first_round": 9.1,
@@ -94,6 +97,18 @@ def summary() -> dict[str, Any]:
             ],
             "replayed": [{"institution": "aurora", "phase": "train", "round": 2, "attempt": 1, "matches": True}],
         },
+        "recomputed": {
+            name: {"follows": name != "borealis", "rounds": 4, "own": 4, "unchecked": ["something"]} for name in NAMES
+        },
+        "masked": {
+            "rounds": 4,
+            "members": 3,
+            "droppers": 0,
+            "survivors": 3,
+            "bytes_received": 61_440,
+            "received_p": 0.4213,
+            "bare_p": 0.0,
+        },
         "model_hash": "cd" * 32,
         "plan_hash": "ef" * 32,
         "seconds": {"files": 1.0, "training": 80.0},
@@ -146,6 +161,25 @@ def evidence() -> dict[str, Any]:
                 {"number": 8, "title": "Caps are the policy's", "outcome": "fails", "facts": []},
             ],
             "entries": {"ledger-entry": 126, "round": 21},
+        },
+        "masked": {
+            "rounds": [
+                {
+                    "round": number,
+                    "stage": "mains",
+                    "survivors": 3,
+                    "bytes": 1_280,
+                    "received_p": 0.9 / number,
+                    "received_bits": 63,
+                    "bare_p": 0.0,
+                    "bare_bits": 41,
+                    "bare_size": 4.25,
+                    "opened_bits": 42,
+                    "opened_size": 3.5,
+                }
+                for number in range(1, 5)
+            ],
+            "bytes": {"received": [240] * 256, "bare": [30_000, *[1] * 254, 31_186]},
         },
         "released_groups": [3, 14],
         "fairness": {"groups": [["sex", "female", 0.8], ["sex", "male", 0.5]], "cut_off": 600.0},

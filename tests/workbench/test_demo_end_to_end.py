@@ -21,7 +21,7 @@ from clients.regulator.mirror import MirrorStore
 
 pytestmark = [pytest.mark.integration, pytest.mark.soak, pytest.mark.timeout(700)]
 OUT = Path(__file__).resolve().parents[2] / "out" / "demo"
-ROUNDS = 20
+ROUNDS = 32  # of recipe GP
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,21 @@ def test_the_model_is_better_than_anybodys_alone_and_paid_for(summary: dict[str,
         assert ledger["verified"]
         assert ledger["entries"] == 2 * (ROUNDS + 1)
         assert ledger["spent"] <= ledger["cap"]
+
+
+def test_the_coordinator_saw_sums_alone_and_everybody_computed_the_model_again(summary: dict[str, Any]) -> None:
+    assert (summary["noise"], summary["recipe"]) == ("secagg", "gp")
+    seen = summary["masked"]
+    assert (seen["rounds"], seen["members"], seen["survivors"]) == (ROUNDS, 3, 3)
+    assert seen["received_p"] > 1e-6 > seen["bare_p"]
+    evidence = json.loads((OUT / "evidence.json").read_text())["masked"]
+    assert {row["stage"] for row in evidence["rounds"]} == {"histogram", "mains", "pairs", "calibration"}
+    assert all(row["received_p"] > 1e-8 for row in evidence["rounds"])
+    for again in summary["recomputed"].values():
+        assert (again["follows"], again["rounds"], again["own"]) == (True, ROUNDS, ROUNDS)
+    # Shared noise: whoever is known to all three moves one sum three times.
+    assert summary["epsilon_person"]["3"]["pld"] > 3 * summary["epsilon_plan"]["pld"]
+    assert "What did the coordinator see, round by round?" in (OUT / "report.html").read_text()
 
 
 def test_pages_and_card_are_of_this_model(summary: dict[str, Any]) -> None:

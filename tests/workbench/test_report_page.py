@@ -80,7 +80,7 @@ def test_every_figure_is_there(page: str) -> None:
     assert "0.7800" in page
     assert "0.950 of 1.00" in page
     assert shown["plan_hash"] in page
-    assert page.count("<svg role") == 10
+    assert page.count("<svg role") == 11
     assert page.count("does not verify") == 1
     assert "0.770 ± 0.020" in page
     assert "3.3 × 10⁻⁶" in page
@@ -154,10 +154,39 @@ def test_an_identifier_that_reached_somebody_stands_out() -> None:
     assert '<span class="no">5</span>' in render(recorded.summary(), found)
 
 
+def test_what_the_coordinator_saw_is_shown_round_by_round(page: str) -> None:
+    section = page[page.index("What did the coordinator see") : page.index("What did it cost in privacy?")]
+    for text in ("p = .421", "p  &lt; 10⁻³⁰⁰", "3 of 3", "61.4 kB", "none may be missing", "4.25", "3.50"):
+        assert text in section
+    assert section.count("<td>mains</td>") == 4
+    assert "noisy sum of every round" in page
+    assert "every noisy update" not in page
+
+
+def test_local_noise_says_that_the_coordinator_saw_every_update() -> None:
+    shown = recorded.summary() | {"masked": None, "noise": "local", "recipe": "fedavg", "trust": "need trust nobody"}
+    page = render(shown, recorded.evidence() | {"masked": None})
+    assert "the coordinator saw every institution's noisy update by itself" in page
+    assert "every noisy update and one noisy histogram of each" in page
+    assert "predicts too few defaults" in page
+    assert page.count("<svg role") == 10
+
+
+def test_who_may_drop_out_is_said() -> None:
+    shown = recorded.summary()
+    shown["masked"] |= {"droppers": 1, "survivors": 2}
+    assert "those that answered" in render(shown, recorded.evidence())
+
+
+def test_a_model_that_does_not_follow_stands_out(page: str) -> None:
+    assert page.count("does not follow") == 1
+    assert "4 rounds, own update in 4" in page
+
+
 def test_without_private_queries_the_page_says_why() -> None:
     shown = recorded.summary()
     shown["lookup"] = {"left_out": "the catalogue taiwan names no subject"}
     page = render(shown, recorded.evidence() | {"lookup": None})
     assert "No private queries in this run: the catalogue taiwan names no subject." in page
-    assert page.count("<svg role") == 9
+    assert page.count("<svg role") == 10
     assert "What each party saw" not in page

@@ -9,6 +9,7 @@ cast       the acts: found, join, train, score, ledgers
 epoch      the acts of the private query: open an epoch, publish, ask, close
 plain      what those must answer, from all institutions' files side by side
 witness    what reached each party, searched for identifiers
+masked     what the coordinator saw of every masked round
 lookup     private queries from first to last
 oracle     exact figures on records kept out of training, and baselines without privacy
 summary    what was found, as documents

@@ -15,6 +15,7 @@ from typing import Any
 
 from federation.runtime.flower.launch import listens
 from federation.runtime.rpc import free_ports
+from server.choices import Method, Noise
 from server.home import CoordinatorHome
 from server.superlink import shipped_bundle
 from workbench.demo.inputs import Inputs
@@ -62,11 +63,16 @@ class Homes:
 
 @dataclass(frozen=True)
 class Terms:
-    """What is trained: the budget of each institution, the number of rounds, whether too few records are accepted."""
+    """What is trained: the budget of each institution, whether too few records are accepted.
+
+    noise, recipe, rounds   as `coordinator train` takes them; None: as its plan chooses
+    """
 
     epsilon: float = 1.0
-    rounds: int = 20
+    rounds: int | None = None
     force: bool = False
+    noise: Noise | None = None
+    recipe: Method | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def serve(processes: Processes, homes: Homes) -> None:
 
 
 def join(processes: Processes, homes: Homes, inputs: Inputs, facts: Facts) -> None:
-    """Apply, compare fingerprints, admit, collect certificates, allow the bundle."""
+    """Apply, compare fingerprints, admit, collect certificates, allow the bundle, accept who noise is shared with."""
     names = [given.name for given in inputs.institutions]
     address = facts["coordinator"]["enrolment_address"]
     authority = facts["coordinator"]["authority_fingerprint"]
@@ -111,6 +117,9 @@ def join(processes: Processes, homes: Homes, inputs: Inputs, facts: Facts) -> No
         processes.run(command("coordinator", "admit", name, home=homes.coordinator, fingerprint=fingerprint))
     allow = ["--timeout", str(_DECISION_S), "--accept-bundle", shipped_bundle().hash]
     processes.run_all({f"{name}-collect": [*words, *allow] for name, words in enrol.items()})
+    accept = {name: command("institution", "accept-partner", home=homes.institution(name)) for name in names}
+    others = {name: [facts[other]["fingerprint"] for other in names if other != name] for name in names}
+    processes.run_all({f"{name}-accept": [*words, *others[name]] for name, words in accept.items() if others[name]})
 
 
 def train(processes: Processes, homes: Homes, inputs: Inputs, terms: Terms, *, on_round: OnRound) -> Trained:
@@ -118,11 +127,11 @@ def train(processes: Processes, homes: Homes, inputs: Inputs, terms: Terms, *, o
     started = time.time()
     for given in inputs.institutions:
         processes.serve(given.name, command("institution", "serve", home=homes.institution(given.name)))
-    words = command(
-        "coordinator", "train", home=homes.coordinator, run_id=RUN, epsilon=terms.epsilon, rounds=terms.rounds
-    )
+    chosen = {"noise": terms.noise, "recipe": terms.recipe, "rounds": terms.rounds}
+    said = {name: value for name, value in chosen.items() if value is not None}
+    words = command("coordinator", "train", home=homes.coordinator, run_id=RUN, epsilon=terms.epsilon, **said)
     words += ["--force"] if terms.force else []
-    facts = processes.run([*words, "--json"], tick=_watch(homes, terms.rounds, on_round))
+    facts = processes.run([*words, "--json"], tick=_watch(homes, on_round))
     return Trained(facts, started)
 
 
@@ -143,6 +152,13 @@ def ledgers(processes: Processes, homes: Homes, inputs: Inputs) -> Facts:
     return processes.run_all({name: [*words[name], "--json"] for name in names})
 
 
+def verify_model(processes: Processes, homes: Homes, inputs: Inputs) -> Facts:
+    """Every institution computes the model again, from what the log hands out."""
+    names = [given.name for given in inputs.institutions]
+    words = {name: command("institution", "verify-model", home=homes.institution(name), run=RUN) for name in names}
+    return processes.run_all({name: [*words[name], "--json"] for name in names})
+
+
 def command(*words: str, **options: object) -> list[str]:
     """Words of a command line.
 
@@ -155,9 +171,13 @@ def command(*words: str, **options: object) -> list[str]:
     return line
 
 
-def _watch(homes: Homes, rounds: int, on_round: OnRound) -> Tick:
+def _watch(homes: Homes, on_round: OnRound) -> Tick:
+    """How many rounds there are is the plan's, which the first round's event tells."""
+
     def look() -> None:
-        done = [event["round"] for event in homes.events() if event.get("event") == "averaged"]
-        on_round(max(done, default=0), rounds)
+        events = homes.events()
+        planned = [event["rounds"] for event in events if event.get("event") == "round"]
+        done = [event["round"] for event in events if event.get("event") == "averaged"]
+        on_round(max(done, default=0), max(planned, default=1))
 
     return look

@@ -16,7 +16,7 @@ from federation.errors import ConfigurationError
 from federation.models import PublishedModel
 from server.card import CARD, CARD_PAGE
 from server.checkpoint_store import CheckpointStore
-from workbench.demo import cast, inputs, lookup, regulator
+from workbench.demo import cast, inputs, lookup, masked, regulator
 from workbench.demo.cast import Homes, Terms
 from workbench.demo.epoch import ENGINES
 from workbench.demo.oracle import judge
@@ -71,11 +71,12 @@ def demo(request: Request, *, progress: Progress = lambda stage, done, total: No
                 regulator.watch(processes, homes)
             with clock.stage("enrolment"):
                 cast.join(processes, homes, given, facts)
-            with clock.stage("training", steps=request.terms.rounds) as step:
+            with clock.stage("training") as step:
                 trained = cast.train(processes, homes, given, request.terms, on_round=step)
             with clock.stage("scores"):
                 cast.score(processes, homes, given)
                 ledgers = cast.ledgers(processes, homes, given)
+                again = cast.verify_model(processes, homes, given)
             if reason is None:
                 queried = lookup.query(processes, homes, given, catalogue, request.engine, request.seed, clock.stage)
             overseen = regulator.oversee(processes, homes, given, trained.facts["plan_hash"], clock.stage)
@@ -84,8 +85,24 @@ def demo(request: Request, *, progress: Progress = lambda stage, done, total: No
             scored = {item.name: homes.scores(item.name) for item in given.institutions}
             judgement = judge(given, catalogue, model, scored)
             card = _card(homes, model)
+            sight = masked.look(homes, model.plan, catalogue)
             asked = queried(recordings) if reason is None else None
-    found = Found(given, homes, model, card, judgement, trained, facts, ledgers, clock.seconds, asked, reason, overseen)
+    found = Found(
+        given,
+        homes,
+        model,
+        card,
+        judgement,
+        trained,
+        facts,
+        ledgers,
+        clock.seconds,
+        asked,
+        reason,
+        overseen,
+        sight,
+        again,
+    )
     with clock.stage("report"):
         return _write(out, found)
 
@@ -99,11 +116,17 @@ class _Stages:
 
     @contextmanager
     def stage(self, name: str, steps: int = 1) -> Iterator[Callable[[int, int], None]]:
-        started = time.perf_counter()
+        started, last = time.perf_counter(), steps
         self._progress(name, 0, steps)
-        yield lambda done, total: self._progress(name, done, total)
+
+        def step(done: int, total: int) -> None:
+            nonlocal last
+            last = total
+            self._progress(name, done, total)
+
+        yield step
         self.seconds[name] = time.perf_counter() - started
-        self._progress(name, steps, steps)
+        self._progress(name, last, last)
 
 
 def _fresh(out: Path) -> Path:

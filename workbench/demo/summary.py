@@ -12,14 +12,17 @@ from federation.catalogue import load_catalogue
 from federation.ledger.audit import read_ledger
 from federation.ledger.budget import Scope
 from federation.ledger.entries import Kind
+from federation.ledger.persons import for_person
 from federation.models import PublishedModel
 from federation.privacy import epsilons
 from federation.privacy.event import Event, read_event
 from federation.scorecard.scaling import Scaling
+from server.plans import method_of, trust
 from workbench.demo import lookup, oversight
 from workbench.demo.cast import RUN, Homes, Trained
 from workbench.demo.inputs import Inputs
 from workbench.demo.lookup import Queried
+from workbench.demo.masked import Sight
 from workbench.demo.oracle import Judgement
 from workbench.demo.regulator import Overseen
 
@@ -44,6 +47,8 @@ class Found:
     queried: Queried | None
     left_out: str | None  # why nothing was queried
     overseen: Overseen
+    sight: Sight | None  # None: noise was local
+    recomputed: Mapping[str, Mapping[str, Any]]
 
 
 def summarise(found: Found) -> dict[str, Any]:
@@ -71,12 +76,17 @@ def summarise(found: Found) -> dict[str, Any]:
         "epsilon_person": _per_person(found),
         "delta": plan.privacy.delta,
         "adjacency": plan.privacy.adjacency,
+        "noise": plan.privacy.noise,
+        "recipe": method_of(plan.recipe),
+        "trust": trust(plan),
         "rounds": plan.rounds,
         "seconds_per_round": _per_round(rounds),
         "seconds_to_first_round": round(rounds[0][1] - found.trained.started, 2) if rounds else None,
         "institutions": [_institution(found, given.name) for given in found.inputs.institutions],
         "ledgers": {name: _ledger(ledger, spent[name], plan.privacy.delta) for name, ledger in found.ledgers.items()},
         "refused": _refused(found),
+        "recomputed": {name: _recomputed(said) for name, said in found.recomputed.items()},
+        "masked": None if found.sight is None else found.sight.summary(),
         "lookup": lookup.summary(found.queried, found.left_out),
         "oversight": oversight.summary(found.overseen, RUN),
         "card": _card_figures(found.card),
@@ -99,6 +109,7 @@ def evidence(found: Found) -> dict[str, Any]:
         "influence": _influence(found),
         "lookup": lookup.evidence(found.queried),
         "oversight": oversight.evidence(found.overseen),
+        "masked": None if found.sight is None else found.sight.evidence(),
     }
 
 
@@ -120,9 +131,15 @@ def _per_round(rounds: list[tuple[str, float, float]]) -> float | None:
 
 
 def _per_person(found: Found) -> dict[str, Any]:
-    """Epsilon of a person whom m institutions know: every one of them releases something about that person."""
+    """Epsilon of a person whom m institutions know: every one of them releases something about that person.
+
+    Under shared noise the person moves one sum m times.
+    """
     privacy = found.model.plan.privacy
-    claims = {m: epsilons(privacy.events() * m, privacy.delta) for m in range(2, len(found.inputs.institutions) + 1)}
+    claims = {
+        m: epsilons(for_person(privacy.events(), m) * m, privacy.delta)
+        for m in range(2, len(found.inputs.institutions) + 1)
+    }
     return {str(m): {"pld": claim.pld, "prv": claim.prv, "rdp": claim.rdp} for m, claim in claims.items()}
 
 
@@ -170,6 +187,14 @@ def _refused(found: Found) -> dict[str, int]:
     nodes = sum(len(ledger["refusals"]) for ledger in found.ledgers.values())
     answers = sum(len(event.get("refused", {})) for event in found.homes.events() if event.get("event") == "round")
     return {"by_nodes": nodes, "by_driver": answers, "total": nodes + answers}
+
+
+def _recomputed(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What `verify-model` said to one institution."""
+    return {
+        "follows": said["difference"] is None and said["published"],
+        **{name: said[name] for name in ("rounds", "own", "unchecked")},
+    }
 
 
 def _card_figures(card: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -87,6 +87,23 @@ def joint(edges: Sequence[float], shares: Mapping[str, Sequence[float]]) -> str:
         return to_svg(figure, "joint", "Distribution of joint scores by the number of institutions that know a person")
 
 
+def received(received: Sequence[int], bare: Sequence[int]) -> str:
+    """How often each byte value occurred in what arrived under masks, and in what these hid."""
+    with drawing(7.6, 3.6, nrows=2, sharex=True) as (figure, panels):
+        for axes, counts, colour, label in (
+            (panels[0], received, SERIES[0], "received"),
+            (panels[1], bare, BAD, "without masks"),
+        ):
+            share = 100 * np.asarray(counts) / max(sum(counts), 1)
+            axes.bar(np.arange(256), share, 1.0, color=colour, linewidth=0)
+            axes.axhline(100 / 256, color=INK, linewidth=0.8, linestyle=(0, (3, 3)))
+            axes.set_title(label, loc="left")
+            axes.set(ylabel="% of bytes", xlim=(-0.5, 255.5))
+            quiet(axes, x=True)
+        panels[1].set_xlabel("value of a byte (dashed: uniform)")
+        return to_svg(figure, "received", "Bytes that the coordinator received, and the same without masks")
+
+
 def bands(names: Sequence[str], shares: Sequence[float], rates: Sequence[float]) -> str:
     """Observed default rate of each band, as bars, with the share of subjects in it."""
     with drawing(7.6, 2.6) as (figure, axes):

@@ -37,7 +37,7 @@ def render(summary: Mapping[str, Any], evidence: Mapping[str, Any]) -> str:
         autoescape=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"figure": _figure, "plain": _plain, "size": _size}
+    environment.filters |= {"figure": _figure, "plain": _plain, "size": _size, "chance": _chance}
     page = environment.get_template("page.html.j2")
     plots = {name: Markup(svg) for name, svg in plot(summary, evidence).items()}  # noqa: S704 (our own drawings)
     return page.render(
@@ -65,6 +65,7 @@ def plot(summary: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, s
         "fairness": _fairness(evidence),
         "influence": figures.influence(**evidence["influence"]) if evidence["influence"] else "",
         "joint": _joint(evidence),
+        "received": figures.received(**evidence["masked"]["bytes"]) if evidence["masked"] else "",
     }
 
 
@@ -93,6 +94,17 @@ def _figure(value: float | None, digits: int) -> str:
 def _plain(value: float) -> str:
     mantissa, exponent = f"{value:.1e}".split("e")
     return f"{float(mantissa):g} × 10{str(int(exponent)).translate(_RAISED)}"
+
+
+def _chance(p: float) -> str:
+    """A p-value, as people write it; one that a float cannot hold is 0.
+
+    >>> _chance(0.4213), _chance(3.1e-7), _chance(0.0)
+    ('.421', '3.1 × 10⁻⁷', '< 10⁻³⁰⁰')
+    """
+    if p < 1e-300:
+        return "< 10⁻³⁰⁰"
+    return f"{p:.3f}".lstrip("0") if p >= 1e-3 else _plain(p)
 
 
 def _size(bytes_: float) -> str:
