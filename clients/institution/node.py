@@ -41,7 +41,6 @@ from federation.rounds import (
     TrainingPlan,
     approve,
     check_request,
-    request_hash,
     update_hash,
 )
 from federation.rounds.refusals import refused, signature_code
@@ -50,7 +49,6 @@ from federation.rounds.vectors import Vector, to_bytes
 from federation.runtime.logging import get_logger
 from protocols.envelope import read_envelope, seal, verify_envelope
 from protocols.errors import ProtocolError
-from protocols.printable import printable
 from protocols.signing import SigningKey, VerifyingKey
 from protocols.wire.training_pb2 import (
     Envelope,
@@ -59,7 +57,6 @@ from protocols.wire.training_pb2 import (
     Phase,
     PlanApproval,
     PlanProposal,
-    Refusal,
     RoundRequest,
 )
 
@@ -114,7 +111,7 @@ class Node:
             masking.partners,
             clock,
         )
-        self._refusals, self._history = RefusalLog(institution, ledger, clock), RunHistory(ledger)
+        self._refusals, self._history = RefusalLog(institution, key, ledger, clock), RunHistory(ledger)
         self._run_id: str | None = None  # of the request in hand, once its plan can be read
         self._lock = Lock()
         self._opened = lru_cache(maxsize=4)(open_signed_plan)
@@ -136,9 +133,9 @@ class Node:
             try:
                 return self._answer(envelope)
             except Refused as refusal:
-                return self._refuse(refusal, envelope)
+                return self._refusals.answer(refusal, envelope, self._run_id)
             except Exception as error:  # whatever goes wrong here stays here
-                return self._refuse(self._failed(error), envelope)
+                return self._refusals.answer(self._failed(error), envelope, self._run_id)
 
     def _answer(self, data: bytes) -> bytes:
         # 1. The bytes are an envelope of a kind that a node answers.
@@ -286,19 +283,6 @@ class Node:
         """One constant answer, whatever went wrong: even an error's class could tell of a record."""
         _log.error("request failed", institution=self.institution, run_id=self._run_id, error=error)
         return Refused(Code.INTERNAL, "node", got="an error", expected="an answer")
-
-    def _refuse(self, refusal: Refused, envelope: bytes) -> bytes:
-        name = request_hash(envelope)
-        self._refusals.record(refusal, name.hex(), self._run_id)
-        message = Refusal(
-            institution=self.institution,
-            code=str(refusal.code),
-            field=printable(refusal.where),
-            got=printable(refusal.got),
-            expected=printable(refusal.expected),
-            request_hash=name,
-        )
-        return seal(message, self._key)
 
 
 def _place(reservation: Reservation) -> Place:
