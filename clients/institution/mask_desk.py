@@ -32,7 +32,8 @@ T = TypeVar("T")
 class MaskDesk:
     """`approved(signed_plan, plan_hash)`: the plan, approved here. `own`: the key that kept replies are signed with.
 
-    Masks of runs that are over, and can no longer be drawn for a replay, are destroyed when a new run begins.
+    Masks of runs that are over, and can no longer be drawn for a replay, are destroyed when a node starts, and when it
+    is asked for a round of whatever run.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class MaskDesk:
             "MaskingSetupRequest": self._share,
             "UnmaskingRequest": self._reveal,
         }
+        self._masking.forget(self._needed())
 
     def check(self, plan: TrainingPlan) -> None:
         """Raises Refused (no_masks) for a round under shared noise before its masks are there: nothing is spent."""
+        self._masking.forget(self._needed())
         if plan.privacy.sharing is not None:
             _told(lambda: self._masking.ready(plan))
 
@@ -74,7 +77,10 @@ class MaskDesk:
     def _advert(self, envelope: Envelope) -> bytes:
         request = verify_envelope(envelope, MaskingAdvertRequest, self._coordinator)
         plan = self._plan(request.signed_plan, request.plan_hash)
-        self._masking.forget(self._needed())
+        needed = self._needed()
+        self._masking.forget(needed)
+        if plan.run_id not in needed:  # its masks are gone, and are not made anew: a run is set up once
+            raise Refused(Code.PLAN_EXPIRED, "plan.expires", got=plan.expires, expected="a run that can go on")
         return _told(lambda: self._masking.advert(plan))
 
     def _needed(self) -> set[str]:

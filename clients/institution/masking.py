@@ -25,9 +25,10 @@ from clients.institution.partners import partners
 from federation.rounds.masking import masks_of
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.vectors import I64
-from federation.runtime.private_files import erase_private, private_directory, read_private, write_public
+from federation.runtime.private_files import draft_of, erase_private, private_directory, read_private, replace_private
 from protocols.errors import ProtocolError, StageError
 from protocols.secagg import Member, Unmasking
+from protocols.secagg.member import MAX_BYTES
 from protocols.signing import SigningKey
 
 if TYPE_CHECKING:
@@ -60,14 +61,15 @@ class MaskFiles:
         return {path.name for path in self._folder.glob("[!.]*")} if self._folder.exists() else set()
 
     def erase(self, run_id: str) -> None:
-        erase_private(self._folder / run_id)
+        for path in (draft_of(self._folder / run_id), self._folder / run_id):
+            erase_private(path)
 
     def read(self, run_id: str) -> bytes | None:
         path = self._folder / run_id
-        return read_private(path) if path.exists() else None
+        return read_private(path, most=MAX_BYTES) if path.exists() else None
 
     def write(self, run_id: str, state: bytes) -> None:
-        write_public(private_directory(self._folder) / run_id, state, mode=0o600)
+        replace_private(private_directory(self._folder) / run_id, state)
 
 
 class MaskMemory:
@@ -152,9 +154,18 @@ class Masking:
             self._opened = None
 
     def sent(self, plan: TrainingPlan, number: int, masked: I64) -> None:
-        """The masked vector leaves, and is the one of its number. Raises StageError for a second one."""
+        """The masked vector leaves, and is the one of its number. Raises StageError for a second one.
+
+        Where nothing is replayed, secrets that no round needs any more are forgotten: those of this number where nobody
+        may drop, of earlier ones where their sums are open. What is asked for again is what the ledger keeps.
+        """
         before = self._member(plan)
+        if before.over(number):
+            return
         after = before.sent(number, masked.view(np.uint64))
+        if not plan.replay:
+            for past in range(1, number + (not after.plan.recoverable)):
+                after = after if after.over(past) else after.finish(past)
         if after is not before:
             self._keep(plan, after)
 

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from federation.errors import ConfigurationError
 
@@ -68,9 +69,10 @@ def keep_private(path: Path, make: Callable[[], bytes]) -> Path:
 
 
 def read_private(path: Path, *, most: int = MAX_BYTES) -> bytes:
-    """The bytes of a secret file, `most` at most. Raises ConfigurationError if it is missing, a link, too large or readable by others.
+    """The bytes of a secret file, `most` at most.
 
-    The checks are made on the opened descriptor, so the file cannot be exchanged between check and read.
+    Raises ConfigurationError if it is missing, a link, too large or readable by others. The checks are made on the
+    opened descriptor, so the file cannot be exchanged between check and read.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -84,6 +86,28 @@ def read_private(path: Path, *, most: int = MAX_BYTES) -> bytes:
     return data
 
 
+def replace_private(path: Path, data: bytes) -> None:
+    """Replace a secret file in one step. When this returns its name is on disk as well, and the old bytes are gone.
+
+    Without the first a power cut brings back a state that others count on being past; without the second what a newer
+    state has forgotten can be read off the disk. What a process that was ended leaves is `draft_of`.
+    """
+    draft = draft_of(path)
+    erase_private(draft)
+    write_private(draft, data)
+    before = os.open(path, os.O_WRONLY | os.O_NOFOLLOW) if path.exists() else None
+    draft.replace(path)
+    _sync(path.parent)
+    if before is not None:
+        with os.fdopen(before, "wb", closefd=True) as file:
+            _overwrite(file, os.fstat(file.fileno()).st_size)
+
+
+def draft_of(path: Path) -> Path:
+    """Where `replace_private` writes before it renames."""
+    return path.with_name(f".{path.name}.draft")
+
+
 def erase_private(path: Path) -> None:
     """Overwrite a secret file, remove it, and have the removal on disk; nothing where there is none.
 
@@ -92,9 +116,7 @@ def erase_private(path: Path) -> None:
     """
     try:
         with path.open("r+b") as file:
-            file.write(os.urandom(os.fstat(file.fileno()).st_size))
-            file.flush()
-            os.fsync(file.fileno())
+            _overwrite(file, os.fstat(file.fileno()).st_size)
         path.unlink()
     except FileNotFoundError:
         return
@@ -123,6 +145,12 @@ def write_public(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _overwrite(file: BinaryIO, size: int) -> None:
+    file.write(os.urandom(size))
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _sync(folder: Path) -> None:

@@ -156,6 +156,11 @@ class Member:
         secrets = {at: each for at, each in self.secrets.items() if at != number}
         return replace(self, secrets=secrets, said={at: each for at, each in self.said.items() if at != number})
 
+    def over(self, number: int) -> bool:
+        """Whether the secrets of round `number` are forgotten."""
+        self.plan.check_round(number)
+        return number not in self.secrets
+
     def _check_list(self, number: int, survivors: tuple[str, ...]) -> None:
         said = self.said.get(number)
         if said is None:

@@ -8,11 +8,13 @@ import pytest
 from federation.errors import ConfigurationError
 from federation.runtime import private_files
 from federation.runtime.private_files import (
+    draft_of,
     erase_private,
     keep_private,
     private_directory,
     read_private,
     remove_folder,
+    replace_private,
     write_private,
     write_public,
 )
@@ -40,6 +42,21 @@ def test_a_secret_that_is_erased_is_overwritten_first(tmp_path: Path) -> None:
     assert len((tmp_path / "other").read_bytes()) == 6
     assert (tmp_path / "other").read_bytes() != b"secret"
     erase_private(tmp_path / "key")
+
+
+def test_a_secret_that_is_replaced_is_overwritten_and_its_new_name_is_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, synced = tmp_path / "key", list[Path]()
+    replace_private(key, b"secret")
+    (tmp_path / "other").hardlink_to(key)
+    draft_of(key).write_bytes(b"left by a process that was killed")
+    monkeypatch.setattr(private_files, "_sync", synced.append)
+    replace_private(key, b"newer")
+    assert read_private(key) == b"newer"
+    assert (tmp_path / "other").read_bytes() != b"secret"
+    assert synced[-1] == tmp_path
+    assert not draft_of(key).exists()
 
 
 def test_a_folder_that_cannot_be_removed_is_not_said_to_be_gone(
