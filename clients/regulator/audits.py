@@ -17,8 +17,12 @@ from clients.regulator.findings import day
 from clients.regulator.line import Line
 from clients.regulator.plans import Plans, without_trainer
 from clients.regulator.steps.base import Step
-from federation.audits.claimed import claims_of
+from federation.audits.claimed import Claims, claims_of
+from federation.audits.sums.claimed import Sensitivities, contract_claims, sensitivities_of, stated_sensitivities
+from federation.catalogue import load_catalogue, shipped_catalogues
 from federation.oversight.audits import AuditRequest, AuditResult
+from federation.rounds.plan import TrainingPlan
+from federation.training.sums.recipe import SumRecipe
 from protocols.errors import ProtocolError
 
 
@@ -42,6 +46,7 @@ class Audits:
         self._step, self._plans = step, plans
         self._asked: dict[str, Asked] = {}
         self._passed = 0
+        self._sensitivities: dict[str, Sensitivities | None] = {}  # by plan hash; None: of a catalogue not at hand
 
     def take(self, line: Line) -> None:
         """One entry; one that has not its form is a finding."""
@@ -93,10 +98,7 @@ class Audits:
         before = self._step.failures
         if said.delta != plan.privacy.delta:
             self._step.fail(f"{where}: delta", said.delta, f"{plan.privacy.delta:g}, the plan's", line)
-        if plan.privacy.stages and said.kind == "contract":
-            self._step.note(f"Log entry {line.index}: {where}: claims of a recipe of sums are not computed again")
-            return self._step.failures == before
-        claims = claims_of(plan.privacy, said.kind)
+        claims = self._claims(line, where, said, plan)
         for name, got, expected in claims.faults(said.findings):
             self._step.fail(f"{where}: {name}", got, expected, line)
         headlines = {(each.claimed, each.measured) for each in said.findings if each.check in claims.headline}
@@ -104,6 +106,20 @@ class Audits:
             got = f"epsilon {said.claimed:.4f} claimed, {said.measured:.4f} measured"
             self._step.fail(f"{where}: claimed", got, f"those of {' or '.join(claims.headline)}", line)
         return self._step.failures == before
+
+    def _claims(self, line: Line, where: str, said: AuditResult, plan: TrainingPlan) -> Claims:
+        """What a result must claim. Sensitivities of sums are the catalogue's, where this verifier ships with it."""
+        if not isinstance(plan.recipe, SumRecipe) or said.kind != "contract":
+            return claims_of(plan.privacy, said.kind)
+        if plan.hash not in self._sensitivities:
+            self._sensitivities[plan.hash] = _sensitivities(plan)
+        known = self._sensitivities[plan.hash]
+        if known is None:
+            named = f"{plan.catalogue.name} {plan.catalogue.version}"
+            word = "sensitivities are the institution's word, its noise is held to the plan's multiple of them"
+            self._step.note(f"Log entry {line.index}: {where}: no catalogue {named} here; {word}")
+            known = stated_sensitivities(plan.recipe.stages, said.findings)
+        return contract_claims(plan.privacy, known)
 
     def _answer(self, line: Line, where: str, said: AuditResult, asked: Asked | None) -> None:
         if asked is None:
@@ -119,3 +135,11 @@ class Audits:
             self._step.fail(where, got, expected, line)
         else:
             self._step.note(f"Log entry {line.index}: {where}: {got}")
+
+
+def _sensitivities(plan: TrainingPlan) -> Sensitivities | None:
+    """Of a plan of sums; None where its catalogue is not among those that are shipped."""
+    if plan.catalogue.name not in shipped_catalogues():  # a stranger's word: never a path
+        return None
+    catalogue = load_catalogue(plan.catalogue.name)
+    return sensitivities_of(catalogue, plan) if catalogue.hash == plan.catalogue.hash else None

@@ -44,27 +44,27 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Claims:
-    """`checks`: all of an audit's, each once; `headline`: those whose epsilons stand for the audit as a whole."""
+    """`checks`: all of an audit's, each once, by `Finding.name`; `headline`: those whose epsilons stand for it all."""
 
-    checks: Mapping[Check, Claimed]
+    checks: Mapping[str, Claimed]
     headline: tuple[Check, ...]
 
     def faults(self, findings: Sequence[Finding]) -> Iterator[tuple[str, str, str]]:
         """(check, got, expected) of each thing wrong with `findings`, that they pass or fail aside."""
-        said = [finding.check for finding in findings]
-        for check in self.checks:
-            if said.count(check) != 1:
-                yield check.value, f"{said.count(check)} findings", "one"
+        said = [finding.name for finding in findings]
+        for name in self.checks:
+            if said.count(name) != 1:
+                yield str(name), f"{said.count(name)} findings", "one"
         for finding in findings:
-            known = self.checks.get(finding.check)
+            known = self.checks.get(finding.name)
             if known is None:
-                yield finding.check.value, "a finding", "none in this audit"
+                yield finding.name, "a finding", "none in this audit"
             else:
                 yield from _faults(finding, known)
 
 
 def _faults(finding: Finding, known: Claimed) -> Iterator[tuple[str, str, str]]:
-    name, claimed = finding.check.value, finding.claimed
+    name, claimed = finding.name, finding.claimed
     if not any(math.isclose(claimed, value, rel_tol=known.agreement, abs_tol=_EXACT) for value in known.values):
         values = " or ".join(f"{value:.6g}" for value in known.values)
         yield f"{name}: claimed", f"{claimed:.6g}", f"{values}, by the plan"
@@ -93,7 +93,8 @@ def _may_pass(finding: Finding, known: Claimed) -> bool:
 def claims_of(privacy: PrivacyPlan, kind: Kind) -> Claims:
     """Of an audit of `kind`; some accounting, about a second.
 
-    Raises PrivacyError for the contract of a recipe of sums: its sensitivities are not the privacy plan's to say.
+    Raises PrivacyError for the contract of a recipe of sums: its sensitivities are not the privacy plan's to say
+    (`federation.audits.sums.claimed`).
     """
     if privacy.stages:
         return _sums(privacy, kind)
@@ -103,7 +104,7 @@ def claims_of(privacy: PrivacyPlan, kind: Kind) -> Claims:
     if kind == "one-run":
         return Claims({Check.ONE_RUN: Claimed((run,), AGREEMENT, bound=True)}, (Check.ONE_RUN,))
     ledger = _epsilon(privacy, min(REHEARSED["canary"], privacy.rounds))
-    checks = {
+    checks: dict[str, float] = {
         Check.CANARY_GOOD: run,
         Check.CANARY_BAD: run,
         Check.LEDGER: ledger,
@@ -126,7 +127,7 @@ def _sums(privacy: PrivacyPlan, kind: Kind) -> Claims:
     asked = sorted({*firsts, privacy.rounds})
     largest = max(range(len(firsts)), key=lambda at: privacy.stages[at].rounds)
     whole = spent([privacy.round_event(number) for number in run], privacy.delta)
-    checks = {
+    checks: dict[str, float] = {
         Check.CANARY_GOOD: whole,
         Check.CANARY_BAD: whole,
         Check.LEDGER: spent([privacy.round_event(number) for number in asked], privacy.delta),
@@ -144,7 +145,7 @@ def _own(privacy: PrivacyPlan, number: int) -> GaussianEvent:
 def _contract(privacy: PrivacyPlan) -> Claims:
     clip, steps = privacy.clip, float(privacy.steps_per_round)
     stated = tuple(_epsilon(privacy, count) for count in range(1, min(REHEARSED["contract"], privacy.rounds) + 1))
-    checks = {
+    checks: dict[str, Claimed] = {
         Check.SENSITIVITY: Claimed((clip,), tolerance=_BLUR * clip),
         Check.CLIP_PER_RECORD: Claimed((0.0,), tolerance=_RECORDS * _BLUR * clip),
         Check.NOISE_SOURCE: Claimed((0.0,), tolerance=1e-3),
