@@ -50,7 +50,7 @@ def init(
     home: Home,
     model: Annotated[Path | None, typer.Option(help="A published model: model.json.")] = None,
     effects: Annotated[
-        Path | None, typer.Option(help="Or a scorecard of your own, JSON {feature: [log-odds of BAD per cell]}.")
+        Path | None, typer.Option(help="Or a scorecard of your own, JSON {feature: \\[log-odds of BAD per cell]}.")
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where to listen.")] = 9600,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
