@@ -13,8 +13,8 @@ from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import MirrorStore
 from clients.regulator.pages.app import application
 from clients.regulator.pages.reading import FRESH_S, Copy
-from clients.regulator.pages.session import Gate
 from federation.runtime import http
+from federation.runtime.pages.gate import Gate
 
 _CONNECTIONS = 64
 

@@ -22,13 +22,14 @@ from starlette.routing import Route
 
 from clients.regulator.pages import plots
 from clients.regulator.pages.budgets import burn_downs, current
-from clients.regulator.pages.guard import COOKIE, Guard, caller_of, is_authenticated, same_origin
 from clients.regulator.pages.reading import Copy, View
-from clients.regulator.pages.session import Answer, Gate
 from clients.regulator.pages.site import PAGES, TABLES, Page
 from clients.regulator.pages.table import Table, Value
 from federation.runtime.logging import get_logger
+from federation.runtime.pages.gate import Answer, Gate
+from federation.runtime.pages.guard import Guard, caller_of, is_authenticated, same_origin
 
+COOKIE = "fedscore_regulator"
 _MAX_FORM_BYTES = 4096
 _MAX_PLOTS = 12
 _log = get_logger("pages")
@@ -49,7 +50,7 @@ def application(
         Route("/logout", site.logout, methods=["POST"]),
     ]
     handlers: Any = {404: site.missing, 405: site.missing, Exception: site.broken}
-    return Guard(Starlette(routes=routes, exception_handlers=handlers), gate, hosts)
+    return Guard(Starlette(routes=routes, exception_handlers=handlers), gate, hosts, cookie=COOKIE)
 
 
 class _Site:
@@ -111,7 +112,7 @@ class _Site:
 
     async def login(self, request: Request) -> Response:
         if request.method != "POST":
-            if is_authenticated(request, self._gate):
+            if is_authenticated(request, self._gate, COOKIE):
                 return RedirectResponse("/", 303)
             return self._html("login.html.j2", 200, words="")
         if not same_origin(request):
@@ -205,7 +206,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 async def _style(_request: Request) -> Response:
-    css = files("clients.regulator").joinpath("static/style.css").read_text(encoding="utf-8")
+    css = files("federation.runtime.pages").joinpath("style.css").read_text(encoding="utf-8")
     return PlainTextResponse(css, media_type="text/css", headers={"Cache-Control": "private, max-age=3600"})
 
 

@@ -12,8 +12,8 @@ import pytest
 from regulator_world import regulator_home
 
 from clients.regulator.home import RegulatorHome
-from clients.regulator.pages.session import FAILURE_WINDOW_S, MAX_CALLERS, MAX_FAILURES, Answer, Gate
 from clients.regulator.serve import serving
+from federation.runtime.pages.gate import FAILURE_WINDOW_S, MAX_CALLERS, MAX_FAILURES, Answer, Gate
 
 
 class Clock:

@@ -18,13 +18,13 @@ from oversight_world import BANKS, World
 from regulator_world import LATER, fill, regulator_home
 
 from clients.regulator.home import RegulatorHome
-from clients.regulator.pages.guard import COOKIE
-from clients.regulator.pages.session import FAILURE_WINDOW_S, MAX_FAILURES, Gate
+from clients.regulator.pages.app import COOKIE
 from clients.regulator.pages.site import PAGES, TABLES
 from clients.regulator.pages.table import Column, Row, Table
 from clients.regulator.serve import serving
 from clients.regulator.settings import RegulatorSettings, settings_text
 from federation.errors import ConfigurationError
+from federation.runtime.pages.gate import FAILURE_WINDOW_S, MAX_FAILURES, Gate
 from federation.runtime.settings import parse_settings
 
 

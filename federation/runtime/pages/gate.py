@@ -43,13 +43,12 @@ class Gate:
         `caller`: whose network address. One is looked at after the other, so that asking all at once gives no more
         guesses; failures of one caller lock out nobody else. The secret has 256 bits: guessing is noise, not a danger.
         """
-        mine, other = (hashlib.sha256(text.encode(errors="replace")).digest() for text in (self.token, offered))
         with self._lock:
             failures, now = self._failures.pop(caller, deque()), self.clock()
             while failures and failures[0] <= now - FAILURE_WINDOW_S:
                 failures.popleft()
             locked = len(failures) >= MAX_FAILURES
-            right = not locked and hmac.compare_digest(mine, other)
+            right = not locked and self.knows(offered)
             if not locked and not right:
                 failures.append(now)
             if failures:
@@ -57,6 +56,11 @@ class Gate:
                 while len(self._failures) > MAX_CALLERS:
                     self._failures.popitem(last=False)
         return Answer.LOCKED if locked else Answer.OPEN if right else Answer.WRONG
+
+    def knows(self, offered: str) -> bool:
+        """Whether `offered` is what opens."""
+        mine, other = (hashlib.sha256(text.encode(errors="replace")).digest() for text in (self.token, offered))
+        return hmac.compare_digest(mine, other)
 
     def begin(self) -> str:
         """A new session's cookie."""
@@ -82,6 +86,4 @@ class Gate:
             self._ended[nonce] = float(expiry)
 
     def _mac(self, content: str) -> str:
-        return hmac.digest(
-            self._key, b"fedscore/v1/regulator/session" + content.encode(errors="replace"), "sha256"
-        ).hex()
+        return hmac.digest(self._key, b"fedscore/v1/pages/session" + content.encode(errors="replace"), "sha256").hex()

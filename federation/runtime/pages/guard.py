@@ -16,10 +16,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from clients.regulator.pages.session import Answer, Gate
 from federation.runtime.network import network_of
+from federation.runtime.pages.gate import Answer, Gate
 
-COOKIE = "fedscore_regulator"
 OPEN = frozenset({"/login", "/static/style.css"})
 HEADERS = {
     "Content-Security-Policy": (
@@ -40,10 +39,16 @@ Message = MutableMapping[str, Any]
 
 
 class Guard:
-    """Wraps the application. A browser without a session is led to /login; a program without a token gets 401."""
+    """Wraps the application. A browser without a session is led to /login; a program without a token gets 401.
 
-    def __init__(self, app: Starlette, gate: Gate, hosts: Collection[str] = ()) -> None:
+    `cookie`: the session's name; `tokens`: whether a program may send the token with each request.
+    """
+
+    def __init__(
+        self, app: Starlette, gate: Gate, hosts: Collection[str] = (), *, cookie: str, tokens: bool = True
+    ) -> None:
         self._app, self._gate, self._hosts = app, gate, frozenset(hosts)
+        self._cookie, self._tokens = cookie, tokens
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -58,16 +63,18 @@ class Guard:
         if not _is_known(request.headers.get("host", ""), self._hosts):
             await PlainTextResponse("these pages have another name\n", 421)(scope, receive, send_safely)
             return
-        if scope["path"] in OPEN or is_authenticated(request, self._gate):
+        if scope["path"] in OPEN or is_authenticated(request, self._gate, self._cookie, tokens=self._tokens):
             await self._app(scope, receive, send_safely)
             return
         await _refusal(request)(scope, receive, send_safely)
 
 
-def is_authenticated(request: Request, gate: Gate) -> bool:
-    """By the session's cookie or, for programs, `Authorization: Bearer TOKEN`."""
-    if gate.holds(request.cookies.get(COOKIE, "")):
+def is_authenticated(request: Request, gate: Gate, cookie: str, *, tokens: bool = True) -> bool:
+    """By the session's cookie or, for programs where `tokens` are taken, `Authorization: Bearer TOKEN`."""
+    if gate.holds(request.cookies.get(cookie, "")):
         return True
+    if not tokens:
+        return False
     scheme, _, offered = request.headers.get("authorization", "").partition(" ")
     return scheme.lower() == "bearer" and gate.opens(offered.strip(), caller_of(request)) is Answer.OPEN
 
