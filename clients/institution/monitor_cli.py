@@ -48,7 +48,7 @@ def release_vintage(
     vintage: Annotated[str, typer.Option(help="Its label, such as 2030Q2.")],
     epsilon: Annotated[float, typer.Option(help="What it may cost; charged to the year and the lifetime.")],
     out: Annotated[Path, typer.Option(help="Where the signed release goes.")],
-    delta: Annotated[float | None, typer.Option(help="[that of the caps].")] = None,
+    delta: Annotated[float | None, typer.Option(help="\\[that of the caps].")] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
