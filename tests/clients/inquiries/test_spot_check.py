@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inquiry_world import DAY, InquiryWorld, Person, inquiring, scope
 from oversight_world import BANKS, key_of
+from spot_check_world import DAY, InquiryWorld, Person, inquiring, scope
 
 from protocols.consent.draw import detection
 from protocols.consent.receipt import Scope
