@@ -46,7 +46,7 @@ from protocols.lookup.roster import Roster, RosterMember
 from protocols.lookup.ticket_querier import QuerierTicket
 from protocols.oprf.group import base, random_scalar
 from protocols.signing import SigningKey
-from protocols.transparency import LogKey, VerifierKey, WitnessKey, attach, cosign, split_note
+from protocols.transparency import Checkpoint, Frontier, LogKey, VerifierKey, WitnessKey, attach, cosign, split_note
 from server.log.hosting import serve_http
 from server.log.log_host import LogHost
 from server.log.log_store import LogStore
@@ -72,6 +72,7 @@ class World:
     folder: Path
     persons: Persons
     log: LogStore
+    log_signer: LogKey
     host: LogHost
     url: str
     coordinator: SigningKey
@@ -83,8 +84,12 @@ class World:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     serials: int = 0
 
-    def leaf(self, person: str, bank: str, *, serial: str = "", now: float | None = None) -> SignedLeaf:
+    def leaf(self, person: str, bank: str, *, serial: str = "") -> SignedLeaf:
         """As the bank's node makes it."""
+        return self.ticket(person, bank, serial=serial).leaf
+
+    def ticket(self, person: str, bank: str, *, serial: str = "") -> QuerierTicket:
+        """With what opens the leaf."""
         self.serials += 1
         return QuerierTicket.start(
             self.persons.authority.scheme.normalise(person),
@@ -95,8 +100,8 @@ class World:
             receipt=b"receipt",
             receipt_serial=serial or f"{self.serials:032x}",
             random=os.urandom,
-            now=time.time() if now is None else now,
-        )[1]
+            now=time.time(),
+        )[0]
 
     def inquire(self, person: str, bank: str, *, serial: str = "") -> SignedLeaf:
         leaf = self.leaf(person, bank, serial=serial)
@@ -114,6 +119,14 @@ class World:
         self.host.tick()
         self.host.cosign(note)
         return note
+
+    @property
+    def log_key(self) -> VerifierKey:
+        return self.log_signer.public
+
+    def forged_note(self, tree: Frontier) -> bytes:
+        """The log's key under another tree; nobody else's."""
+        return Checkpoint(self.log_signer.name, tree.size, tree.root).note(self.log_signer)
 
     def wallet(self, person: str) -> Wallet:
         return self.persons.wallet(person)
@@ -225,6 +238,7 @@ def _world(folder: Path, stack: ExitStack) -> World:
         folder,
         persons,
         store,
+        log_key,
         host,
         f"http://127.0.0.1:{port}",
         coordinator,

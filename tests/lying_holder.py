@@ -1,6 +1,6 @@
 """A holder of the oversight key that is not honest, in a process of its own: python lying_holder.py HOME FILE
 
-Which lie it tells, FILE says at every call; an empty one: none.
+Which lies it tells, FILE says at every call; an empty one: none.
 
 hides      blinds the two halves of every pair with different scalars: no leaf is found any more
 invents    decrypts so that every leaf would be the person's
@@ -98,11 +98,11 @@ LIES: dict[str, list[tuple[Any, str, Any]]] = {
 
 
 def switch(file: Path, lie: str, owner: Any, name: str, other: Any) -> None:
-    """`owner.name` is `other` while the file says `lie`."""
+    """`owner.name` is `other` while `lie` is among the words of the file."""
     honest = getattr(owner, name)
 
     def either(*arguments: Any, **named: Any) -> Any:
-        return (other if file.read_text() == lie else honest)(*arguments, **named)
+        return (other if lie in file.read_text().split() else honest)(*arguments, **named)
 
     setattr(owner, name, either)
 
