@@ -71,6 +71,7 @@ def run(channel: Connection, home: Path) -> None:
 
     opened = InstitutionHome.open(home)
     with Querier.open(opened, timeout=TIMEOUT_S) as querier, _reader(opened) as (epoch, pool):
+        querier.connect()
         channel.send(Epoch.of(epoch, pool))
         while (request := channel.recv()) is not None:
             match request:

@@ -17,7 +17,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -115,8 +115,8 @@ class LookupDeployment:
         record = self.record
         return record is not None and record.state.has(kind, party)
 
-    def open_epoch(self, engine: str, **parameters: Any) -> None:
-        """The operator's decision, as `fedscore coordinator` makes it."""
+    def open_epoch(self, engine: str, *, authorities: Mapping[str, str] | None = None, **parameters: Any) -> None:
+        """The operator's decision, as `fedscore coordinator` makes it. `authorities`: with them, consent is needed."""
         folders, store = LookupFolders(self.coordinator.path), RecordStore.open(self.coordinator.database_url)
         chosen = {"cadence_s": 3600, "dummies": 8, "quorum": 2} | parameters
         terms = Terms(
@@ -125,6 +125,7 @@ class LookupDeployment:
             model=PublishedModel.read(self.model.read_bytes()).hash,
             log_key=self.coordinator.log_key.public.key.hex,
             pool_key=folders.pool_key().public.hex,
+            authorities=authorities or {},
         )
         members = [Candidate(name, home.signing_key.public.hex, 10_000) for name, home in self.institutions.items()]
         open_epoch(store, self.coordinator.signing_key, members, terms, time.time(), self._log)

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,7 @@ class Message:
     data: bytes
     at: float
     until: float  # when it was answered
+    command: str = ""
 
 
 class RecordedWorld(LookupDeployment):
@@ -66,11 +67,13 @@ class RecordedWorld(LookupDeployment):
         party = next((name for name, home in self.institutions.items() if str(home.path) in command), "")
         party = "pool" if "pool_process" in command else "relay" if "membership_process" in command else party
         side, until = ("server", said.at + said.seconds) if said.request else ("client", said.at)
-        return Message(party, side, said.method, said.caller, said.body, said.at, until)
+        return Message(party, side, said.method, said.caller, said.body, said.at, until, command)
 
 
 @contextmanager
-def recorded(out: Path, *, persons: int, engine: str) -> Iterator[RecordedWorld]:
+def recorded(
+    out: Path, *, persons: int, engine: str, authorities: Mapping[str, str] | None = None
+) -> Iterator[RecordedWorld]:
     """Founded, an epoch open."""
     with pytest.MonkeyPatch.context() as patched:
         (out / "tmp").mkdir()
@@ -78,7 +81,7 @@ def recorded(out: Path, *, persons: int, engine: str) -> Iterator[RecordedWorld]
         for name, value in {**recorder.recording(out / "recordings", services=""), **variables}.items():
             patched.setenv(name, value)
         with RecordedWorld.create(out, persons=persons, found=in_process, node=_member) as world:
-            world.open_epoch(engine, daily_tickets=5000)
+            world.open_epoch(engine, daily_tickets=5000, authorities=authorities)
             world.publish()
             yield world
 
