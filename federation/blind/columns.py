@@ -69,6 +69,14 @@ class Columns:
         """Of each column, its part."""
         return tuple(self.parts.index(block.dimension) for block in self._blocks for _ in range(block.cells))
 
+    @cached_property
+    def own(self) -> tuple[int, ...]:
+        """Of each part, its columns whose weight stands in no other part."""
+        counts = dict.fromkeys(self.parts, 0)
+        for block in self._blocks:
+            counts[block.dimension] += block.cells if block.share == 1.0 else 0
+        return tuple(counts.values())
+
     @property
     def count(self) -> int:
         return len(self.part_of)

@@ -27,6 +27,8 @@ class BlindModel:
     intercept  log-odds; published with the terms, since an application of zeros tells it
     bound      largest |x| of an encoded feature: 1 for indicators of bins
     flood      bits of a value drowned in noise: an answer is off by at most 2^(flood - 21) and tells 28 - flood bits
+    own        of each part, how many of its weights stand in no other part; None: all. A weight that stands in two
+               parts is in two equations an answer, so that only a part's own count as unknown
 
     Raises MessageError naming the number that does not fit.
     """
@@ -37,6 +39,7 @@ class BlindModel:
     intercept: float = 0.0
     bound: int = 1
     flood: int = FLOOD_BITS
+    own: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.salt) < SALT_BYTES:
@@ -45,14 +48,19 @@ class BlindModel:
             raise MessageError("part_of", got=len(self.part_of), expected=f"{len(self.weights)} features, at least 1")
         if set(self.part_of) != set(range(max(self.part_of) + 1)):
             raise MessageError("part_of", got=sorted(set(self.part_of)), expected="every part from 0 on")
+        sizes = np.bincount(self.part_of)
+        if self.own is not None and (
+            len(self.own) != len(sizes) or not all(0 <= n <= m for n, m in zip(self.own, sizes, strict=True))
+        ):
+            raise MessageError("own", got=self.own, expected=f"at most {sizes.tolist()}")
         if not all(math.isfinite(weight) for weight in self.weights):
             raise MessageError("weights", got="a weight that is no number", expected="finite log-odds")
         if not math.isfinite(self.intercept):
             raise MessageError("terms.intercept", got=self.intercept, expected="finite log-odds")
         terms = self.terms()
-        sizes = np.zeros(terms.parts)
-        np.add.at(sizes, list(self.part_of), np.abs(self.units) * float(self.bound))
-        if sizes.max() + 2 ** (self.flood - 1) + 1 >= LARGEST:  # otherwise a part wraps around and reads as another
+        reach = np.zeros(terms.parts)
+        np.add.at(reach, list(self.part_of), np.abs(self.units) * float(self.bound))
+        if reach.max() + 2 ** (self.flood - 1) + 1 >= LARGEST:  # otherwise a part wraps around and reads as another
             raise MessageError("weights", got="a part beyond 128 log-odds", expected="less, or a smaller bound")
 
     @property
@@ -65,8 +73,8 @@ class BlindModel:
 
     @property
     def smallest_part(self) -> int:
-        """Features of the part that has the fewest: as many answers solve for its weights."""
-        return int(np.bincount(self.part_of).min())
+        """Own weights of the part that has the fewest: as many answers solve for them."""
+        return int(np.bincount(self.part_of).min()) if self.own is None else min(self.own)
 
     def terms(self) -> Terms:
         """What a requester needs to know."""

@@ -81,6 +81,7 @@ class ModelFile(Document):
             bytes.fromhex(self.salt),
             intercept=columns.intercept,
             flood=self.flood,
+            own=columns.own,
         )
 
 

@@ -127,6 +127,10 @@ def test_pairs_have_half_their_effect_in_either_part() -> None:
     card = Scorecard(catalogue, effects.cells, Scaling(minimum_known=0.0), pairs=effects.pairs)
     assert np.abs(Scaling().from_logits(logits) - card.score(records).unclamped).max() < 1e-6
     assert columns.active > len(catalogue.features) + len(catalogue.pairs)  # some pairs have two dimensions
+    alone = [pair for pair in catalogue.pairs if len({catalogue.feature(name).dimension for name in pair}) == 1]
+    mains = sum(feature.n_cells for feature in catalogue.features)
+    assert sum(columns.own) == mains + sum(effects.pairs[catalogue.pairs.index(pair)].size for pair in alone)
+    assert Columns(CATALOGUE).own == (32, 32, 32, 28, 24)
 
 
 def test_codes_and_tables_that_do_not_fit_are_refused() -> None:

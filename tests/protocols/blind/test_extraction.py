@@ -69,6 +69,23 @@ def test_one_packed_request_is_not_one_answer() -> None:
         scored(MODEL, everything, owner(MODEL, Quota.below(MODEL)))
 
 
+def test_weights_that_stand_in_two_parts_count_for_neither() -> None:
+    """Two of its own in each part and six in both: ten unknowns, and every answer is two equations."""
+    rng = np.random.default_rng(21)
+    (first, second), shared = rng.normal(size=(2, 2)), rng.normal(size=6)
+    weights = (*first, *shared, *second, *shared)
+    halves = BlindModel(tuple(float(weight) for weight in weights), (0,) * 8 + (1,) * 8, SALT, flood=8)
+    rows = np.zeros((5, 16), dtype=int)
+    for row, (left, right) in enumerate(zip((0, 1, 2, 3, 4), (8, 9, 13, 14, 15), strict=True)):
+        rows[row, [left, right]] = 1
+    assert Quota.below(halves).lifetime == 7
+    found = scored(halves, rows, owner(halves, Quota.below(halves))).parts
+    read = [*found[:2, 0], *found[2:, 0], *found[2:, 1], *found[:2, 1]]
+    assert read == pytest.approx([*first, *shared, *second], abs=2.0**-12)
+    with pytest.raises(QuotaError):
+        scored(replace(halves, own=(2, 2)), rows, owner(halves, Quota.below(replace(halves, own=(2, 2)))))
+
+
 class Undrowned(BlindScorer):
     """An owner without step 2: its c1 is a sum of c1s that the requester knows, times the weights."""
 

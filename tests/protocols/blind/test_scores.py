@@ -121,6 +121,8 @@ def test_features_that_are_no_encoding_are_refused(values: object, field: str) -
         ({"flood": 25}, "terms.flood"),
         ({"intercept": float("inf")}, "terms.intercept"),
         ({"salt": SALT[:15]}, "salt"),
+        ({"own": (1,)}, "own"),
+        ({"own": (1, 2)}, "own"),
         ({}, None),
     ],
 )
