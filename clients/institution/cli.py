@@ -30,6 +30,7 @@ app = typer.Typer(
         audit="clients.institution.audit_cli:app",
         blind="clients.institution.blind.blind_cli:app",
         consent="clients.institution.lookup.consent_cli:app",
+        desk="clients.institution.person.desk_cli:app",
         ledger="clients.institution.ledger_cli:app",
         open="clients.institution.lookup.open_cli:app",
         lookup="clients.institution.lookup.roster_cli:app",

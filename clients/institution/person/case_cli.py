@@ -15,7 +15,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.person.case import Case
 from clients.institution.person.desk import Desk
 from clients.institution.person.inquiries import made_here, read_inquirers
-from clients.institution.person.notifying import send_notices
+from clients.institution.person.notifying import delivered, send_notices
 from clients.institution.person.remains import kept_after_erasure, models_of, open_epochs
 from clients.institution.person.view import show_cases, show_erased
 from federation.errors import ConfigurationError
@@ -136,6 +136,17 @@ def notify(
         typer.echo(
             f"{each.recipient}: {len(each.leaves)} inquiries" if each.leaves else f"{each.recipient}: an empty letter"
         )
+
+
+@app.command()
+def delivery(case: CaseName, home: Home, as_json: AsJson = False) -> None:
+    """Which members have acknowledged the notices of a case, each by its own signature."""
+    found = delivered(_desk(home), case)
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    for name, there in found.items():
+        typer.echo(f"{name}: {'acknowledged' if there else 'not acknowledged yet'}")
 
 
 @app.command("more-time")

@@ -34,3 +34,13 @@ def send_notices(desk: Desk, case: str, subject: str, inquiries: Sequence[Inquir
         )
     desk.notified(of.id, [each.to_json() for each in sent], today)
     return sent
+
+
+def delivered(desk: Desk, case: str) -> dict[str, bool]:
+    """By member, whether it signed for all letters of a case. Raises ConfigurationError where none were sent."""
+    steps = [done for done in desk.case(case).steps if done.step.event is Event.NOTIFIED and done.content]
+    sent = [Sent.from_json(each) for done in steps for each in (done.content or {})["letters"]]
+    if not sent:
+        raise ConfigurationError("case", got="no notices", expected="one whose notices were sent and are still known")
+    with MailboxClient(desk.home, patience=PATIENCE_S) as client:
+        return Post(desk.home, client).delivered(sent)

@@ -13,7 +13,7 @@ of the roster that a person here approved, never because the coordinator names t
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,11 @@ class Sent:
     def to_json(self) -> dict[str, Any]:
         leaves, names = [leaf.hex() for leaf in self.leaves], [name.hex() for name in self.names]
         return {"recipient": self.recipient, "leaves": leaves, "names": names}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Sent:
+        leaves, names = (tuple(map(bytes.fromhex, value[key])) for key in ("leaves", "names"))
+        return cls(str(value["recipient"]), leaves, names)
 
 
 class Post:

@@ -1,0 +1,188 @@
+"""A dispute from first to last over real processes: corrected record, new score, notices, log; and nobody is named."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from founding import in_process
+from lookup_deployment import LookupDeployment
+from planted import PERSON, files_of, forms, plant, shown, traces
+from typer.testing import CliRunner
+
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.customers import read_customers
+from clients.institution.lookup.folders import LookupFolders
+from clients.institution.person.subject_cli import app
+from federation.lookup.identifiers import scheme
+from federation.models import PublishedModel
+from federation.oversight.cases import Event, check_chain
+from federation.scorecard import Scaling
+from protocols.transparency import open_checkpoint, read_entry
+from protocols.transparency.merkle import verify_inclusion
+from server.log import LogStore
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+CADENCE_S = 60
+CORRECTIONS = {"revolving_balance": "0", "payment_ratio_3m": "1", "age": "61", "monthly_income": "9000"}
+STATEMENT = "I repaid that card in March"
+
+
+class Dispute:
+    """The world, what commands said, and everything that was ever printed."""
+
+    def __init__(self, world: LookupDeployment) -> None:
+        self.world, self.printed = world, b""
+        self.aurora = world.institutions["aurora"]
+        self.model = PublishedModel.read(world.model.read_bytes())
+
+    def told(self, name: str, *words: object, fails: bool = False) -> Any:
+        process = self.world.start(name, *words, "--json", stdin=PERSON.encode())
+        out, err = self.world.wait(process, 60)
+        self.printed += out + err
+        assert (process.returncode != 0) is fails, (words, out.decode(), err.decode())
+        return None if fails else json.loads(out)
+
+    def shows(self) -> dict[str, Any]:
+        """`subject show` at her bank, without a process of its own."""
+        words = ["show", "-", "--model", str(self.world.model), "--home", str(self.aurora.path), "--json"]
+        shown = CliRunner().invoke(app, words, input=PERSON)
+        assert shown.exit_code == 0, shown.exception
+        return dict(json.loads(shown.stdout))
+
+    def asks(self, name: str) -> dict[str, Any]:
+        told = self.world.query(name, PERSON)
+        self.printed += json.dumps(told).encode()
+        assert told["outcome"] == "scored", told
+        return told
+
+    def published(self, home: InstitutionHome) -> bytes:
+        """The snapshot of the newest epoch, as it lies there."""
+        folders = LookupFolders(home)
+        return folders.epoch(max(folders.epochs())).read("snapshot.parquet") or b""
+
+
+@pytest.fixture(scope="module")
+def dispute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dispute]:
+    deployment = LookupDeployment.create(tmp_path_factory.mktemp("person"), persons=250, found=in_process)
+    plant(home.data for home in deployment.institutions.values())
+    for name, home in deployment.institutions.items():
+        with (home.path / "institution.toml").open("a") as file:
+            file.write('\n[person]\njurisdiction = "us-fcra"\n')
+        deployment.institutions[name] = InstitutionHome.open(home.path)
+    with deployment:
+        deployment.open_epoch("mirror", cadence_s=CADENCE_S)
+        deployment.publish()
+        yield Dispute(deployment)
+
+
+def test_a_dispute_reaches_the_next_epoch_and_those_who_inquired(dispute: Dispute, tmp_path: Path) -> None:
+    world = dispute.world
+    # Two members ask about her in epoch 1, and a third one is her bank.
+    asked = {name: dispute.asks(name) for name in ("borealis", "cassiopeia")}
+    first = dispute.shows()
+    assert first["score"]["outcome"] == "scored"
+
+    # She disputes, and is right.
+    about = [word for name in CORRECTIONS for word in ("--about", name)]
+    case = dispute.told("aurora", "subject", "dispute", "-", *about, "--statement", STATEMENT)
+    name = case["case"]
+    values = [word for column, value in CORRECTIONS.items() for word in ("--set", f"{column}={value}")]
+    snapshot, data = dispute.published(dispute.aurora), dispute.aurora.data.read_bytes()
+    done = dispute.told("aurora", "subject", "correct", "-", "--case", name, *values, "--why", "the ledger of March")
+    assert (done["result"], done["after_epoch"]) == ("corrected", 1)
+    again = dispute.shows()
+    assert again["score"]["score"] != first["score"]["score"]
+    assert {i["column"]: i["value"] for i in again["record"]["items"] if i.get("corrected")} == CORRECTIONS
+
+    # The open epoch stays as all members signed it, also when its bank takes part again.
+    process = world.start("aurora", "publish", "--model", world.model, "--no-wait")
+    world.wait(process, 60)
+    assert dispute.published(dispute.aurora) == snapshot
+    assert dispute.aurora.data.read_bytes() == data
+
+    # Those who inquired are told, and nobody else learns anything.
+    theirs = tmp_path / "inquirers.json"
+    theirs.write_text(json.dumps([inquiry(told, who) for who, told in asked.items()]))
+    sent = dispute.told("aurora", "subject", "notify", "-", "--case", name, "--inquirers", theirs)
+    assert {each["recipient"]: each["leaves"] for each in sent} == {who: [told["leaf"]] for who, told in asked.items()}
+    for who, told in asked.items():
+        (notice,) = dispute.told(who, "notices")
+        assert (notice["leaf"], notice["sender"], notice["change"]) == (told["leaf"], "aurora", "corrected")
+        assert (notice["after_epoch"], notice["asked_again"]) == (1, False)
+    assert dispute.told("aurora", "subject", "delivery", name) == dict.fromkeys(asked, True)
+    assert dispute.told("aurora", "subject", "told", name)["state"] == "closed"
+
+    # The next epoch has the corrected record: whoever asks again gets the new score.
+    world.until(lambda: world.phase == "closed", 2 * CADENCE_S, "the end of epoch 1")
+    world.open_epoch("mirror", cadence_s=CADENCE_S)
+    world.publish()
+    questions = tmp_path / "again.csv"
+    dispute.told("borealis", "notices", "--again", questions)
+    assert questions.read_text().splitlines() == ["subject,purpose", f"{PERSON},credit-application"]
+    assert questions.stat().st_mode & 0o077 == 0
+    told = dispute.asks("borealis")
+    assert told["score"] != asked["borealis"]["score"]
+    corrected = read_customers(dispute.aurora, dispute.model, Scaling()).of(scheme("opaque").normalise(PERSON))
+    kept = LookupFolders(dispute.aurora)
+    assert corrected is not None
+    assert max(kept.epochs()) == 2
+    assert dispute.published(dispute.aurora) != snapshot
+    (notice,) = dispute.told("borealis", "notices")
+    assert notice["asked_again"] is True
+
+
+def inquiry(told: dict[str, Any], who: str) -> dict[str, Any]:
+    """As the person's wallet writes what it found."""
+    fixed = {"purpose": told["purpose"], "inquiry": "hard", "epoch": "00" * 32, "index": 0}
+    return {"leaf_hash": told["leaf"], "querier": who, "issued_at": int(time.time()), **fixed}
+
+
+def test_ledger_and_log_verify_and_the_log_has_every_step(dispute: Dispute) -> None:
+    log = LogStore.open(dispute.world.coordinator.database_url, dispute.world.coordinator.log_key, time.time)
+
+    def cases() -> list[bytes]:
+        return [data for _, data in log.entries(0, 10_000, "case").entries]
+
+    dispute.world.until(lambda: len(cases()) == 4, 30, "the steps of a case in the log")
+    entries = [read_entry(data) for data in cases()]
+    steps = check_chain(entries, "aurora", dispute.aurora.signing_key.public)
+    assert [step.event for step in steps] == [Event.OPENED, Event.CORRECTED, Event.NOTIFIED, Event.TOLD]
+    assert len({step.case for step in steps}) == 1
+    assert log.verify() > len(entries)
+    signed = open_checkpoint(log.checkpoint(), log.key)
+    for entry in entries:
+        found = log.inclusion(entry.hash, signed.size)
+        verify_inclusion(found.path, entry.hash, found.index, found.size, signed.root)
+    log.close()
+    told = dispute.told("aurora", "ledger", "--verify")
+    assert told["verified"] is told["recomputed"] is True
+
+
+def test_nobody_is_named_in_any_log_metric_error_or_at_the_coordinator(dispute: Dispute) -> None:
+    world = dispute.world
+    dispute.told("aurora", "subject", "correct", "-", "--case", "ffff", "--set", "age=1", "--why", "x", fails=True)
+    case = dispute.told("aurora", "subject", "dispute", "-", "--statement", "once more")["case"]
+    wrong = ("--set", "age=400", "--why", "x")
+    dispute.told("aurora", "subject", "correct", "-", "--case", case, *wrong, fails=True)
+    homes = [home.path for home in world.institutions.values()]
+    searched = list(files_of(world.coordinator.path, homes))
+    assert {file.name for file in searched} >= {"coordinator.db", "node.jsonl", "person.db"}
+    assert traces(searched) == []
+    said = shown([world.coordinator.path, *homes]) + dispute.printed
+    assert b"fedscore_" in said
+    assert not any(form in said for form in forms())
+    assert STATEMENT.encode() not in b"".join(
+        file.read_bytes() for file in world.coordinator.path.rglob("*") if file.is_file()
+    )
+    # The search finds what is there: in the institution's own file of questions, and in a log where it is written.
+    assert traces(homes[1].glob("lookup.db*"))
+    planted = world.coordinator.path / "logs" / "planted.log"
+    for form in forms():
+        planted.write_bytes(b"x" * 100 + form)
+        assert traces(files_of(world.coordinator.path, homes)) == [planted]
+    planted.unlink()
