@@ -19,7 +19,14 @@ from federation.errors import PrivacyError
 from federation.privacy.accounting import Claims, epsilons, spent
 from federation.privacy.calibration import calibrate_multiplier, evaluation_multiplier
 from federation.privacy.event import DiscreteGaussianEvent, GaussianEvent, SharedGaussianEvent
-from federation.privacy.stages import MAX_MULTIPLIER, SharedNoise, StageBudget, calibrate_stages, longest, share_of
+from federation.privacy.stages import (
+    MAX_MULTIPLIER,
+    SharedNoise,
+    StageBudget,
+    calibrate_stages,
+    share_of,
+    spare_multiplier,
+)
 from federation.runtime.wording import read_model
 
 if TYPE_CHECKING:
@@ -48,7 +55,7 @@ class PrivacyPlan(BaseModel):
                            share of it under masks, and only the sum has it
     stages                 of a recipe of sums (docs/recipes.md): its rounds in order, each one full-batch release of a
                            sum whose sensitivity the recipe knows (`clip` is 1, and `noise_multiplier` that of a spare
-                           round: one of the longest stage); empty for federated averaging
+                           round: one of the stage whose rounds cost most); empty for federated averaging
     sharing                under "secagg": who shares the noise, who may collude, who may drop out
 
     Raises PrivacyError (through `from_json`) beyond the bounds of the fields, or with more than 100,000 steps in all.
@@ -92,7 +99,7 @@ class PrivacyPlan(BaseModel):
             )
         if not self.stages:
             return self
-        rounds, spare = sum(stage.rounds for stage in self.stages), longest(self.stages).noise_multiplier
+        rounds, spare = sum(stage.rounds for stage in self.stages), spare_multiplier(self.stages)
         shape = (self.rounds, self.steps_per_round, self.sampling_rate, self.clip, self.noise_multiplier)
         if shape != (rounds, 1, 1.0, 1.0, spare) or self.distribution != "discrete_gaussian":
             raise PrivacyError(
@@ -170,7 +177,7 @@ class PrivacyPlan(BaseModel):
                 "delta": delta,
                 "sampler": "full",
                 "sampling_rate": 1.0,
-                "noise_multiplier": longest(stages).noise_multiplier,
+                "noise_multiplier": spare_multiplier(stages),
                 "clip": 1.0,
                 "steps_per_round": 1,
                 "rounds": sum(rounds),

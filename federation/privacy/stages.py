@@ -92,9 +92,9 @@ def share_of(multiplier: float, provision: int) -> Fraction:
     return Fraction(steps, 2**_SHARE_BITS)
 
 
-def longest(stages: Sequence[StageBudget]) -> StageBudget:
-    """The stage with the most rounds, the first of equals: a spare round is paid as one of its."""
-    return max(stages, key=lambda stage: stage.rounds)
+def spare_multiplier(stages: Sequence[StageBudget]) -> float:
+    """What a spare round is paid as: a round of the stage whose rounds cost most, for any round may be lost."""
+    return min(stage.noise_multiplier for stage in stages)
 
 
 def calibrate_stages(
@@ -108,7 +108,7 @@ def calibrate_stages(
     """Noise multipliers (to 1e-4, rounded up) such that everything costs at most `epsilon` by PLD.
 
     shares[i] is the part of the Gaussian-DP mu^2 that the rounds[i] releases of stage i take of what `evaluation` (the
-    multiplier of one more release) leaves; spare rounds are paid as those of the longest stage. Raises PrivacyError.
+    multiplier of one more release) leaves, spare rounds paid as rounds of the costliest stage. Raises PrivacyError.
     """
     if not rounds or len(rounds) != len(shares) or min(shares) <= 0 or abs(math.fsum(shares) - 1) > 1e-9:
         raise PrivacyError("shares", got=list(shares), expected=f"{len(rounds)} positive shares that add up to 1")
@@ -117,13 +117,14 @@ def calibrate_stages(
     left = checked_mu(epsilon, delta) ** 2 - (0.0 if evaluation is None else evaluation**-2)
     if left <= 0:
         raise PrivacyError("evaluation_multiplier", got=evaluation, expected="one that leaves budget for training")
-    most = max(range(len(rounds)), key=lambda i: rounds[i])
-    paid = [count + (spare_rounds if i == most else 0) for i, count in enumerate(rounds)]
-    exact = [math.sqrt(count / (share * left)) for count, share in zip(paid, shares, strict=True)]
+    left /= 1 + spare_rounds * max(share / count for count, share in zip(rounds, shares, strict=True))
+    exact = [math.sqrt(count / (share * left)) for count, share in zip(rounds, shares, strict=True)]
     slack = 1.0
     while True:
         multipliers = [math.ceil(value * slack * _GRID) / _GRID for value in exact]
-        events = [GaussianEvent(1.0, multiplier, count) for multiplier, count in zip(multipliers, paid, strict=True)]
+        events = [GaussianEvent(1.0, multiplier, count) for multiplier, count in zip(multipliers, rounds, strict=True)]
+        if spare_rounds:
+            events.append(GaussianEvent(1.0, min(multipliers), spare_rounds))
         if evaluation is not None:
             events.append(GaussianEvent(1.0, evaluation, 1))
         if spent(events, delta) <= epsilon:

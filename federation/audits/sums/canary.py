@@ -48,7 +48,7 @@ def check_sums_canary(subject: SumSubject, generator: np.random.Generator) -> tu
     }
     delta, run = subject.privacy.delta, subject.planned_events()
     rounds = {stage: len(numbers) for stage, numbers in subject.stages.items()}
-    rounds[max(rounds, key=lambda stage: rounds[stage])] += subject.privacy.spare_rounds
+    rounds[min(rounds, key=lambda stage: subject.multiplier(subject.stages[stage][0]))] += subject.privacy.spare_rounds
     whole, last = spent(run, delta), list(subject.stated.values())[-1]
     seen = {stage: sum(number in subject.stated for number in numbers) for stage, numbers in subject.stages.items()}
     findings = []

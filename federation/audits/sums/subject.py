@@ -69,6 +69,10 @@ class SumSubject:
         """Claimed standard deviation, in lattice points, of what this member adds in round `number`."""
         return float(self.privacy.noise_share(number) * self.model.sensitivity(number))
 
+    def multiplier(self, number: int) -> float:
+        """Noise of that round's sum, over the sensitivity."""
+        return self.privacy.round_event(number).noise_multiplier
+
     def own_events(self) -> list[GaussianEvent]:
         """What this member's releases of a whole run cost beside its own noise alone, spare rounds as planned."""
         spare = self.privacy.rounds + 1

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from federation.errors import PrivacyError, TooFewRecords
 from federation.privacy import PrivacyPlan, SharedNoise, StageBudget, check_enough_records, noise_level
-from federation.privacy.accounting import gaussian_epsilon, gaussian_mu
+from federation.privacy.accounting import gaussian_epsilon, gaussian_mu, spent
+from federation.privacy.event import GaussianEvent
 from federation.privacy.stages import share_of
 from protocols.canonical import canonical, digest, parse_canonical
 
@@ -45,14 +46,28 @@ def test_every_round_is_charged_at_its_own_stage() -> None:
     assert sum(event.steps for event in plan.events()) == 23 + 2 + 1
     assert sum(e.noise_multiplier**-2 for e in charged) == pytest.approx(mu(plan) ** 2, rel=1e-12)
     assert [plan.round_event(r).noise_multiplier for r in (1, 2, 16, 17, 22, 23, 24)] == [
-        plan.stages[i].noise_multiplier for i in (0, 1, 1, 2, 2, 3, 1)
+        plan.stages[i].noise_multiplier for i in (0, 1, 1, 2, 2, 3, 0)
     ]
     assert plan.claims().pld <= 1.0
-    left = 0.95 * gaussian_mu(1.0, DELTA) ** 2
-    for stage, share, spare in zip(plan.stages, SHARES, (0, 2, 0, 0), strict=True):
-        assert (stage.rounds + spare) / stage.noise_multiplier**2 == pytest.approx(share * left, rel=1e-3)
+    left = 0.95 * gaussian_mu(1.0, DELTA) ** 2 / (1 + 2 * SHARES[0])  # spare rounds cost what the histogram costs
+    for stage, share in zip(plan.stages, SHARES, strict=True):
+        assert stage.rounds / stage.noise_multiplier**2 == pytest.approx(share * left, rel=1e-3)
     with pytest.raises(PrivacyError, match="round"):
         plan.round_event(0)
+
+
+@pytest.mark.parametrize(("rounds", "shares"), [(ROUNDS, SHARES), ((1, 20, 10, 1), (0.05, 0.45, 0.45, 0.05))])
+def test_whichever_rounds_are_lost_the_ledger_stays_within_the_plan(
+    rounds: tuple[int, ...], shares: tuple[float, ...]
+) -> None:
+    """What a node that was killed has reserved stays charged, at what that round costs."""
+    plan = PrivacyPlan.calibrate_sums(epsilon=1.0, delta=DELTA, rounds=rounds, shares=shares, spare_rounds=2)
+    planned = [plan.round_event(number) for number in range(1, plan.rounds + 1)]
+    worst = max(spent([*planned, *[lost] * 2], DELTA) for lost in dict.fromkeys(planned))
+    assert 0.999 < worst <= 1.0
+    longest = max(plan.stages, key=lambda stage: stage.rounds)  # had spare rounds been paid as rounds of this one
+    spare = GaussianEvent(1.0, longest.noise_multiplier, 2)
+    assert spent([*planned, spare], DELTA) < worst - 0.02
 
 
 def test_a_little_less_noise_in_any_stage_would_not_do() -> None:
@@ -60,7 +75,7 @@ def test_a_little_less_noise_in_any_stage_would_not_do() -> None:
     for i, stage in enumerate(plan.stages):
         fewer = StageBudget(rounds=stage.rounds, noise_multiplier=0.98 * stage.noise_multiplier)
         stages = (*plan.stages[:i], fewer, *plan.stages[i + 1 :])
-        spare = max(stages, key=lambda s: s.rounds).noise_multiplier
+        spare = min(stage.noise_multiplier for stage in stages)
         with pytest.raises(PrivacyError, match=r"privacy\.epsilon"):
             plan.model_copy(update={"stages": stages, "noise_multiplier": spare}).check()
 
