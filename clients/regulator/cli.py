@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     help=__doc__,
-    cls=mount(holder="clients.regulator.holder.cli:app"),
+    cls=mount(canary="clients.regulator.canaries.cli:app", holder="clients.regulator.holder.cli:app"),
 )
 app.registered_commands += service_cli.app.registered_commands + inquiries_cli.app.registered_commands
 

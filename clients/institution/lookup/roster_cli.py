@@ -23,6 +23,7 @@ from rich.table import Table
 
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
+from clients.institution.lookup import canary_cli
 from clients.institution.lookup.channel import RelayClient
 from clients.institution.lookup.closed_epochs import ClosedEpoch, closed_epochs
 from clients.institution.lookup.epoch_record import RELAY, EpochRecord
@@ -42,6 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Whom the score query is shared with, and what was found.",
 )
+app.command("canaries")(canary_cli.canaries)
 _NAME, _DETAIL = 64, 200
 
 

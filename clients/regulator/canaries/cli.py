@@ -1,0 +1,128 @@
+"""`fedscore regulator canary`: plant persons who do not exist, and see whether their sums come back as planted."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from secrets import SystemRandom
+from typing import Annotated
+
+import typer
+
+from clients.regulator.canaries.planting import expected, plant
+from clients.regulator.home import RegulatorHome
+from clients.regulator.mirror import MirrorStore
+from federation.errors import ConfigurationError
+from federation.lookup.canaries import CanaryAnswer, CanaryAnswers, compare
+from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.runtime.wording import NAME_PATTERN
+from protocols.signing import VerifyingKey
+from protocols.transparency import read_entry
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
+Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The regulator's home.")]
+AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
+
+
+@app.command("plant")
+def plant_rows(
+    rows: Annotated[Path, typer.Argument(help="Records in the catalogue's form, with identifiers that nobody has.")],
+    home: Home,
+    name: Annotated[str, typer.Option(help="What this set of canaries is called.")],
+    member: Annotated[list[str], typer.Option(help="Who gets some; repeat.")],
+    each: Annotated[int, typer.Option(min=1, help="How many members know one canary.")] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Share the rows out among members. The files are what each member enters like customers; this home keeps them."""
+    opened = RegulatorHome.open(home)
+    folder = _folder(opened, name)
+    if folder.exists():
+        raise ConfigurationError(str(folder), got="a set of that name", expected="a new one")
+    counts = plant(rows, member, each=each, folder=folder, shuffle=SystemRandom().shuffle)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "planted": counts}))
+        return
+    for who, count in counts.items():
+        typer.echo(f"{folder / f'{who}.csv'}: {count} records for {who}")
+
+
+@app.command()
+def check(
+    home: Home,
+    name: Annotated[str, typer.Option(help="The set, as it was planted.")],
+    catalogue: Annotated[str, typer.Option(help="The federation's catalogue: a shipped name or a file.")],
+    model: Annotated[Path, typer.Option(help="The published model of the epoch.")],
+    answers: Annotated[list[Path], typer.Option(help="What an institution signed: `lookup canaries`; repeat.")],
+    identifiers: Annotated[str, typer.Option(help="The federation's scheme of identifiers.")] = "opaque",
+    scoring: Annotated[str, typer.Option(help="`scoring` of the roster's parameters, if it has any.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Hold answered sums against what was planted. Exit code 1 where one deviates; suspects are named."""
+    from federation.catalogue import load_catalogue
+    from federation.lookup.identifiers import scheme
+    from federation.lookup.settings import ScoringSettings
+    from federation.models import PublishedModel
+
+    opened = RegulatorHome.open(home)
+    published = PublishedModel.read(model.read_bytes())
+    published.verify()
+    settings = ScoringSettings.decode(scoring) if scoring else ScoringSettings()
+    planted = expected(_folder(opened, name), published, load_catalogue(catalogue), settings, scheme(identifiers))
+    told: list[CanaryAnswer] = []
+    keys = _members(opened)
+    for file in answers:
+        told += _verified(file, keys).answers
+    found = compare(planted, told)
+    facts = {
+        "planted": len(planted),
+        "answered": len(planted) - len(found.unanswered),
+        "deviating": len(found.deviating),
+        "suspects": list(found.suspects),
+        "cleared": list(found.cleared),
+        "explained": found.explained,
+    }
+    typer.echo(json.dumps(facts) if as_json else _told(facts))
+    if found.deviating:
+        raise typer.Exit(1)
+
+
+def _folder(home: RegulatorHome, name: str) -> Path:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ConfigurationError("--name", got=name[:80], expected="lower-case letters, digits and hyphens")
+    return home.path / "canaries" / name
+
+
+def _members(home: RegulatorHome) -> dict[str, VerifyingKey]:
+    """Keys of whoever is a member, by the regulator's own copy of the log."""
+    store = MirrorStore.open(home.database_url)
+    try:
+        roster = Roster(home.policy.coordinator)
+        for data in store.entries():
+            entry = read_entry(data)
+            if entry.kind in (MEMBER, REGULATOR):
+                roster = roster.after(entry)
+    finally:
+        store.close()
+    return {name: VerifyingKey.from_hex(member.key) for name, member in roster.members.items()}
+
+
+def _verified(file: Path, keys: dict[str, VerifyingKey]) -> CanaryAnswers:
+    """Under the key of the member that it names."""
+    data = file.read_bytes()
+    try:
+        named = json.loads(data)["answers"]["querier"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(str(file), got=type(error).__name__, expected="signed canary answers") from error
+    if named not in keys:
+        raise ConfigurationError(f"{file}: querier", got=str(named)[:80], expected=" or ".join(sorted(keys)))
+    return CanaryAnswers.verify(data, keys[named])
+
+
+def _told(facts: dict[str, object]) -> str:
+    lines = ["{planted} canaries, {answered} answered, {deviating} with another sum than was planted".format(**facts)]
+    if facts["suspects"]:
+        lines.append(f"every canary of these deviates: {', '.join(facts['suspects'])}")  # type: ignore[arg-type]
+    if not facts["explained"]:
+        lines.append("no shift of whole tables explains this: single records, the querier, or the pool")
+    return "\n".join(lines)
