@@ -20,12 +20,11 @@ from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError, RecordsError
 from federation.evaluation import EvaluationSpec
 from federation.models import PublishedEvaluation, PublishedModel
-from federation.records import Encoded, encode, validate, write_quarantine
+from federation.records import Encoded, check_output, encode, validate, write_output, write_quarantine
 from federation.records.report import Validated
 from federation.scorecard import Coverage, Scaling, Scorer, Scores, SubjectScore
 
 EVALUATION_FILE = "evaluation.json"
-SUFFIXES = (".parquet", ".csv")
 
 
 @dataclass(frozen=True)
@@ -91,11 +90,10 @@ def score_file(home: InstitutionHome, scorer: Scorer, data: Path, out: Path) -> 
 
     Raises RecordsError for a file that cannot be used, ConfigurationError for an output of another format.
     """
-    if not out.name.endswith(SUFFIXES):
-        raise ConfigurationError("out", got=out.name, expected=f"a file ending in {' or '.join(SUFFIXES)}")
+    check_output(out)
     checked, records = _read(home, scorer, counting_table(home, data))
     scores = scorer.score(records)
-    _write(_frame(scores, records, checked), out)
+    write_output(_frame(scores, records, checked), out)
     kept = None
     if checked.quarantine.height:
         kept = home.quarantine / f"score-{data.name.split('.')[0]}.csv"
@@ -145,21 +143,6 @@ def _frame(scores: Scores, records: Encoded, checked: Validated) -> pl.DataFrame
         return scores.to_frame(records.subjects)
     rows = np.setdiff1d(np.arange(1, checked.report.rows_read + 1), checked.quarantine["row"].to_numpy())
     return scores.to_frame().insert_column(0, pl.Series("row", rows))
-
-
-def _write(frame: pl.DataFrame, out: Path) -> None:
-    """Readable by the owner alone, and whole or not there at all."""
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        partial.unlink(missing_ok=True)
-        partial.touch(mode=0o600)
-        if out.name.endswith(".csv"):
-            frame.write_csv(partial)
-        else:
-            frame.write_parquet(partial)
-        partial.replace(out)
-    except OSError as error:
-        raise ConfigurationError(str(out), got=error.strerror, expected="a path that can be written") from error
 
 
 def _bytes(path: Path) -> bytes:

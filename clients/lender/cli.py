@@ -104,7 +104,9 @@ def score(
     applicants: Annotated[Path, typer.Argument(help="CSV, CSV.gz or Parquet, as the catalogue describes it.")],
     home: Home,
     out: Annotated[Path | None, typer.Option(help="Where the scored file goes: .parquet or .csv.")] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that break a rule.")] = False,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Leave out rows that break a rule, and write them to this file, with reasons.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score a file of applicants. Each that is asked about is spent of what the owner leaves you.
@@ -113,13 +115,19 @@ def score(
     are printed, one JSON object a line with --json.
     """
     from clients.lender.blind_client import BlindOwner  # gRPC
-    from clients.lender.output import check_out, print_scores, write_scores
+    from clients.lender.output import print_scores
     from clients.lender.scoring import read_applicants
     from clients.lender.scoring import score as ask
+    from federation.records import check_output, refuse_taken, write_output, write_quarantine
 
     opened = LenderHome.open(home)
-    check_out(out)
-    read = read_applicants(applicants, opened.catalogue, skip_bad=skip_bad)
+    if out is not None:
+        check_output(out)
+    if quarantine is not None:
+        refuse_taken(quarantine)
+    read = read_applicants(applicants, opened.catalogue, skip_bad=quarantine is not None)
+    if quarantine is not None and read.refused.height:
+        write_quarantine(read.refused, quarantine)
     started = time.monotonic()
     with BlindOwner(opened, lambda: datetime.now(UTC)) as owner:
         owner.renew()
@@ -128,7 +136,7 @@ def score(
     if out is None:
         print_scores(result, opened.catalogue, as_json=as_json)
     else:
-        write_scores(result, out)
+        write_output(result.to_frame(), out)
         said = result.to_json() | {"out": str(out), "seconds": round(seconds, 3)}
         typer.echo(json.dumps(said) if as_json else _summary(said))
     if result.failure is not None:

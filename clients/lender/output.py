@@ -1,47 +1,16 @@
-"""Blind scores for people and files; a file is its owner's alone, and whole or not there."""
+"""Blind scores for people, and as JSON lines."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
-import polars as pl
 import typer
 
 from clients.lender.scoring import Result
 from federation.blind.reading import bands_within
 from federation.catalogue import Catalogue
-from federation.errors import ConfigurationError
 from federation.scorecard import Outcome
 from protocols.printable import printable
-
-SUFFIXES = (".parquet", ".csv")
-
-
-def check_out(out: Path | None) -> None:
-    """Raises ConfigurationError for an output of another format, before anything is spent on it."""
-    if out is None:
-        return
-    if not out.name.endswith(SUFFIXES):
-        raise ConfigurationError("out", got=out.name, expected=f"a file ending in {' or '.join(SUFFIXES)}")
-    if not out.parent.is_dir():
-        raise ConfigurationError("out", got=str(out.parent), expected="a folder that exists")
-
-
-def write_scores(result: Result, out: Path) -> None:
-    """Raises ConfigurationError for a place that cannot be written."""
-    partial = out.with_name(f".{out.name}.partial")
-    try:
-        partial.unlink(missing_ok=True)
-        partial.touch(mode=0o600)
-        frame: pl.DataFrame = result.to_frame()
-        if out.name.endswith(".csv"):
-            frame.write_csv(partial)
-        else:
-            frame.write_parquet(partial)
-        partial.replace(out)
-    except OSError as error:
-        raise ConfigurationError(str(out), got=error.strerror, expected="a path that can be written") from error
 
 
 def print_scores(result: Result, catalogue: Catalogue, *, as_json: bool) -> None:

@@ -158,4 +158,4 @@ def _refusal(path: Path, checked: Validated) -> RecordsError:
     first = checked.quarantine.row(0, named=True)
     more = f" ({checked.quarantine.height} rows in all)" if checked.quarantine.height > 1 else ""
     where = f"{path} row {first['row']}"
-    return RecordsError(where, got=f"{first['reasons']}{more}", expected="rows that keep the rules, or --skip-bad")
+    return RecordsError(where, got=f"{first['reasons']}{more}", expected="rows that keep the rules, or --quarantine")

@@ -141,9 +141,7 @@ def test_scores_are_the_plain_ones_and_nobody_is_named_anywhere(tmp_path: Path) 
     with blind.process(variables=recording):
         assert fedscore("lender", "terms", *home, "--accept", variables=recording).returncode == 0
         for _ in range(2):
-            scored = fedscore(
-                "lender", "score", str(data), *home, "--out", str(out), "--json", "--skip-bad", variables=recording
-            )
+            scored = fedscore("lender", "score", str(data), *home, "--out", str(out), "--json", variables=recording)
             assert scored.returncode == 0, scored.stderr
         pages = b"".join(
             urllib.request.urlopen(f"http://{target.address}/metrics").read() for target in targets(blind.bank)
@@ -214,6 +212,10 @@ def test_a_lender_learns_by_name_what_is_wrong_before_anything_is_spent(tmp_path
         assert f"bad.csv row 3: got {column}" in said.stderr
         assert "never" not in said.stderr
         assert blind.status()["answered"] == 0
+        kept = tmp_path / "kept.csv"
+        said = fedscore("lender", "score", str(bad), *home, "--quarantine", str(kept), "--json")
+        assert [json.loads(line)["row"] for line in said.stdout.splitlines()] == [1, 2, 4, 5]
+        assert pl.read_csv(kept)["row"].to_list() == [3]
         said = fedscore("lender", "score", str(good), *home, "--json")
         assert [json.loads(line)["row"] for line in said.stdout.splitlines()] == [1, 2, 3, 4, 5]
-        assert blind.status()["answered"] == 5
+        assert blind.status()["answered"] == 9

@@ -19,9 +19,10 @@ from clients.lender import scoring
 from clients.lender.blind_client import BlindOwner
 from clients.lender.cli import app
 from clients.lender.home import LenderHome
-from clients.lender.output import check_out, print_scores, write_scores
+from clients.lender.output import print_scores
 from federation.blind import SignedOffer
 from federation.errors import ConfigurationError, FederationError, RecordsError, Refused
+from federation.records import check_output, write_output
 from federation.runtime.rpc import Unreachable
 from protocols.blind import BlindScorer, MemoryCount, Quota
 from protocols.errors import SignatureError
@@ -130,7 +131,7 @@ def test_what_was_answered_before_a_failure_is_kept(
     result = Owner(blind, fails_after=2).ask(lender, read)
     assert isinstance(result.failure, Unreachable)
     assert (result.asked, len(result.scores), result.applicants.rows.tolist()) == (32, 32, list(range(1, 33)))
-    write_scores(result, tmp_path / "scored.csv")
+    write_output(result.to_frame(), tmp_path / "scored.csv")
     assert pl.read_csv(tmp_path / "scored.csv").height == 32
     print_scores(result, CATALOGUE, as_json=True)
     assert len(capsys.readouterr().out.splitlines()) == 32
@@ -229,4 +230,4 @@ def test_what_is_secret_is_readable_by_its_owner_alone(blind: Blind, lender: Len
     assert "mode 0640" in str(refused.exception)
     assert lender.path.stat().st_mode & 0o077 == 0
     with pytest.raises(ConfigurationError, match="out"):
-        check_out(lender.path / "scores.txt")
+        check_output(lender.path / "scores.txt")
