@@ -13,6 +13,8 @@ from federation.rounds.plan import TrainingPlan
 from federation.rounds.refusals import Code, refused
 from federation.rounds.signed_plan import SignedPlan
 from federation.training.recipe import PARAMETER_LIMIT
+from federation.training.sums.recipe import SumRecipe
+from federation.training.sums.state import LIMIT
 from protocols.canonical import digest
 from protocols.signing import VerifyingKey
 from protocols.wire.training_pb2 import Phase, RoundRequest
@@ -69,15 +71,16 @@ def check_request(request: RoundRequest, plan: TrainingPlan, *, size: int, now: 
     1. the plan has not expired                                       plan_expired
     2. the phase is one the plan has, the round is one of its rounds  wrong_round
     3. the model has the size of the recipe, is finite and within     wrong_shape, not_finite, oversized
-       the bound on parameters
+       the recipe's bound on parameters: nothing is spent on others
     4. the deadline is still to come                                  late
     """
     if now >= plan.expires:
         raise Refused(Code.PLAN_EXPIRED, "plan.expires", got=plan.expires, expected=f"after {int(now)}")
     _check_round(request, plan)
     model = model_from_bytes(request.model, size)
-    if np.abs(model).max(initial=0.0) > PARAMETER_LIMIT:
-        raise Refused(Code.OVERSIZED, "vector", got="a larger parameter", expected=f"within {PARAMETER_LIMIT:g}")
+    limit = LIMIT if isinstance(plan.recipe, SumRecipe) else PARAMETER_LIMIT
+    if np.abs(model).max(initial=0.0) > limit:
+        raise Refused(Code.OVERSIZED, "vector", got="a larger parameter", expected=f"within {limit:g}")
     if request.deadline_ms <= now * 1000:
         late = f"{now * 1000 - request.deadline_ms:.0f} ms late"
         raise Refused(Code.LATE, "request.deadline_ms", got=late, expected="before the deadline")
