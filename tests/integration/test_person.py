@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 from founding import in_process
-from lookup_deployment import LookupDeployment
+from lookup_deployment import PURPOSE, LookupDeployment
 from planted import PERSON, files_of, forms, plant, shown, traces
 from typer.testing import CliRunner
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.customers import read_customers
 from clients.institution.lookup.folders import LookupFolders
+from clients.institution.lookup.querier import Querier
 from clients.institution.person.subject_cli import app
+from federation.inquiries.inquirers import Inquirer, Inquirers
 from federation.lookup.identifiers import scheme
 from federation.models import PublishedModel
 from federation.oversight.cases import Event, check_chain
@@ -27,7 +29,7 @@ from protocols.transparency.merkle import verify_inclusion
 from server.log import LogStore
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
-CADENCE_S = 60
+CADENCE_S = 60  # of idle waiting, once: what needs the first epoch to be open is quick
 CORRECTIONS = {"revolving_balance": "0", "payment_ratio_3m": "1", "age": "61", "monthly_income": "9000"}
 STATEMENT = "I repaid that card in March"
 
@@ -40,6 +42,13 @@ class Dispute:
         self.aurora = world.institutions["aurora"]
         self.model = PublishedModel.read(world.model.read_bytes())
 
+    def quickly(self, *words: object) -> Any:
+        """A command at her bank, without a process of its own: an epoch does not wait for the start of Python."""
+        home = ("--home", str(self.aurora.path), "--json")
+        result = CliRunner().invoke(app, [*map(str, words), *home], input=PERSON)
+        assert result.exit_code == 0, result.exception
+        return json.loads(result.stdout)
+
     def told(self, name: str, *words: object, fails: bool = False) -> Any:
         process = self.world.start(name, *words, "--json", stdin=PERSON.encode())
         out, err = self.world.wait(process, 60)
@@ -48,22 +57,18 @@ class Dispute:
         return None if fails else json.loads(out)
 
     def shows(self) -> dict[str, Any]:
-        """`subject show` at her bank, without a process of its own."""
-        words = ["show", "-", "--model", str(self.world.model), "--home", str(self.aurora.path), "--json"]
-        shown = CliRunner().invoke(app, words, input=PERSON)
-        assert shown.exit_code == 0, shown.exception
-        return dict(json.loads(shown.stdout))
+        return dict(self.quickly("show", "-", "--model", self.world.model))
 
     def asks(self, name: str) -> dict[str, Any]:
-        told = self.world.query(name, PERSON)
-        self.printed += json.dumps(told).encode()
+        with Querier.open(self.world.institutions[name], patience=60) as querier:
+            told = querier.ask(PERSON, PURPOSE).to_json()
         assert told["outcome"] == "scored", told
         return told
 
     def published(self, home: InstitutionHome) -> bytes:
         """The snapshot of the newest epoch, as it lies there."""
         folders = LookupFolders(home)
-        return folders.epoch(max(folders.epochs())).read("snapshot.parquet") or b""
+        return folders.epoch_if_there(max(folders.epochs(), default=0)).read("snapshot.parquet") or b""
 
 
 @pytest.fixture(scope="module")
@@ -89,25 +94,29 @@ def test_a_dispute_reaches_the_next_epoch_and_those_who_inquired(dispute: Disput
 
     # She disputes, and is right.
     about = [word for name in CORRECTIONS for word in ("--about", name)]
-    case = dispute.told("aurora", "subject", "dispute", "-", *about, "--statement", STATEMENT)
+    case = dispute.quickly("dispute", "-", *about, "--statement", STATEMENT)
     name = case["case"]
     values = [word for column, value in CORRECTIONS.items() for word in ("--set", f"{column}={value}")]
     snapshot, data = dispute.published(dispute.aurora), dispute.aurora.data.read_bytes()
-    done = dispute.told("aurora", "subject", "correct", "-", "--case", name, *values, "--why", "the ledger of March")
+    done = dispute.quickly("correct", "-", "--case", name, *values, "--why", "the ledger of March")
+    assert world.phase == "open"
+    assert dispute.published(dispute.aurora) == snapshot
     assert (done["result"], done["after_epoch"]) == ("corrected", 1)
     again = dispute.shows()
     assert again["score"]["score"] != first["score"]["score"]
     assert {i["column"]: i["value"] for i in again["record"]["items"] if i.get("corrected")} == CORRECTIONS
 
     # The open epoch stays as all members signed it, also when its bank takes part again.
+    assert dispute.asks("borealis")["score"] == asked["borealis"]["score"]
     process = world.start("aurora", "publish", "--model", world.model, "--no-wait")
     world.wait(process, 60)
-    assert dispute.published(dispute.aurora) == snapshot
+    assert dispute.published(dispute.aurora) in (snapshot, b"")
     assert dispute.aurora.data.read_bytes() == data
 
     # Those who inquired are told, and nobody else learns anything.
     theirs = tmp_path / "inquirers.json"
-    theirs.write_text(json.dumps([inquiry(told, who) for who, told in asked.items()]))
+    found = tuple(inquiry(told, who) for who, told in asked.items())
+    Inquirers("log", 100, "00" * 32, "all", found).write(theirs)
     sent = dispute.told("aurora", "subject", "notify", "-", "--case", name, "--inquirers", theirs)
     assert {each["recipient"]: each["leaves"] for each in sent} == {who: [told["leaf"]] for who, told in asked.items()}
     for who, told in asked.items():
@@ -136,10 +145,9 @@ def test_a_dispute_reaches_the_next_epoch_and_those_who_inquired(dispute: Disput
     assert notice["asked_again"] is True
 
 
-def inquiry(told: dict[str, Any], who: str) -> dict[str, Any]:
+def inquiry(told: dict[str, Any], who: str) -> Inquirer:
     """As the person's wallet writes what it found."""
-    fixed = {"purpose": told["purpose"], "inquiry": "hard", "epoch": "00" * 32, "index": 0}
-    return {"leaf_hash": told["leaf"], "querier": who, "issued_at": int(time.time()), **fixed}
+    return Inquirer(told["leaf"], who, told["purpose"], "hard", epoch=1, issued_at=int(time.time()), index=0)
 
 
 def test_ledger_and_log_verify_and_the_log_has_every_step(dispute: Dispute) -> None:

@@ -6,8 +6,6 @@ read_inquirers(file)                from the file of the person, which her walle
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,15 +17,12 @@ from clients.institution.home import InstitutionHome
 from clients.institution.lookup.asked_store import AskedBefore, AskedStore
 from clients.institution.lookup.serving_database import lookup_database
 from federation.errors import ConfigurationError
+from federation.inquiries.inquirers import UNKNOWN, Inquirer, Inquirers
 from federation.jurisdiction import Profile
 from federation.lookup.identifiers import scheme
 from federation.runtime.database import open_engine
-from federation.runtime.wording import NAME_PATTERN
 from protocols.consent.consent import Consent
 from protocols.errors import ProtocolError
-
-MAX_BYTES = 4 * 2**20
-MAX_INQUIRIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -83,33 +78,17 @@ def read_inquirers(file: Path) -> tuple[Inquiry, ...]:
     institution never made is found by that institution, which knows its own.
     """
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise ConfigurationError(str(file), got="a larger file", expected=f"at most {MAX_BYTES} bytes")
-        listed = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(str(file), got=type(error).__name__, expected="a list of inquiries") from error
-    if not isinstance(listed, list) or len(listed) > MAX_INQUIRIES:
-        raise ConfigurationError(str(file), got="another form", expected=f"a list of at most {MAX_INQUIRIES} inquiries")
-    found = {each.leaf: each for each in (_inquiry(f"{file}: {n}", each) for n, each in enumerate(listed))}
-    return tuple(sorted(found.values(), key=lambda each: each.issued_at))
+        listed = Inquirers.read(file).inquiries
+    except ProtocolError as error:
+        where = f"{file}: {error.field}"
+        raise ConfigurationError(where, got="another form", expected="as her wallet wrote it") from error
+    found = {each.leaf: each for each in listed}.values()
+    return tuple(sorted(map(_inquiry, found), key=lambda each: each.issued_at))
 
 
-def _inquiry(where: str, value: Any) -> Inquiry:
-    try:
-        leaf, issued_at = bytes.fromhex(value["leaf_hash"]), value["issued_at"]
-        querier, purpose, kind = value["querier"], value["purpose"], value.get("inquiry") or ""
-        good = (
-            len(leaf) == 32
-            and type(issued_at) is int
-            and 0 <= issued_at < 2**40
-            and bool(re.fullmatch(NAME_PATTERN, querier))
-        )
-        good &= all(isinstance(text, str) and len(text) <= 64 and text.isprintable() for text in (purpose, kind))
-    except (KeyError, TypeError, ValueError, AttributeError):
-        good = False
-    if not good:
-        raise ConfigurationError(where, got="another form", expected="leaf_hash, querier, purpose, issued_at, inquiry")
-    return Inquiry(leaf, querier, purpose, issued_at, kind)
+def _inquiry(found: Inquirer) -> Inquiry:
+    kind = "" if found.inquiry == UNKNOWN else found.inquiry
+    return Inquiry(bytes.fromhex(found.leaf), found.querier, found.purpose, found.issued_at, kind)
 
 
 def to_be_told(inquiries: Iterable[Inquiry], profile: Profile, today: date) -> tuple[Inquiry, ...]:

@@ -21,6 +21,7 @@ from clients.institution.person.own_record import in_words
 from clients.institution.person.retention import sweep
 from clients.institution.person.subject_cli import app
 from federation.catalogue.document import Column, Special
+from federation.inquiries.inquirers import Inquirer, Inquirers
 from federation.jurisdiction import Request
 from federation.lookup.identifiers import scheme
 from federation.records import read_table
@@ -151,9 +152,8 @@ def test_an_export_holds_all_there_is_and_is_the_owners_alone(bank: Bank) -> Non
     leaf = bank.asks(bank.subject)
     bank.told("dispute", "-", "--statement", "I never lived there")
     theirs = bank.folder / "inquirers.json"
-    listed = [{"leaf_hash": "ab" * 32, "querier": "bank-1", "purpose": "credit-review", "issued_at": NOW, "index": 3,
-               "inquiry": "soft", "epoch": "cd" * 32}]  # fmt: skip
-    theirs.write_text(json.dumps(listed))
+    found = Inquirer("ab" * 32, "bank-1", "credit-review", "soft", epoch=1, issued_at=NOW, index=3)
+    Inquirers("log", 10, "cd" * 32, "all", (found,)).write(theirs)
     out = bank.folder / "mine.json"
     result = bank.run("export", "-", "--out", out, "--inquirers", theirs, "--model", bank.folder / "model.json")
     assert result.exit_code == 0, result.output
@@ -169,7 +169,7 @@ def test_an_export_holds_all_there_is_and_is_the_owners_alone(bank: Bank) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "[1]", '[{"leaf_hash": "00"}]', "no json", '[{"leaf_hash": 1, "querier": "P-4711"}]']
+    "text", ["{}", "[1]", '{"P-4711": 1}', "no json, P-4711", '{"version": 1, "inquiries": [{"leaf": "P-4711"}]}']
 )
 def test_an_inquirers_file_of_another_form_is_refused_and_not_quoted(bank: Bank, text: str) -> None:
     theirs = bank.folder / "inquirers.json"
