@@ -137,6 +137,8 @@ class Querier:
         if isinstance(ready, Unavailable):
             yield from (Answer(asked.question, ready) for asked in chain(batch, waiting))
         elif ready is not None:
+            for asked in batch:
+                self.check(asked.question)  # to dial may have taken longer than a receipt had left
             yield from self._ask(ready, batch, waiting)
 
     def _ask(self, ready: Ready, batch: list[Asked], waiting: Iterator[Asked]) -> Iterator[Answer]:
