@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -19,6 +19,7 @@ from typing import Any
 
 from clients.regulator.findings import Finding, StepResult
 from clients.regulator.home import RegulatorHome
+from clients.regulator.inquiries.draws import DrawSeen
 from clients.regulator.mirror.store import Alert, Held, MirrorStore
 from clients.regulator.pages.cards import read_card
 from clients.regulator.pages.material import Material
@@ -53,6 +54,7 @@ class View:
     material: Material
     account_kinds: dict[str, int]
     roster: Roster
+    draws: Mapping[str, DrawSeen]
     published: tuple[tuple[str, dict[str, Any]], ...]
     plans: dict[str, Any]
     results: tuple[StepResult, ...]
@@ -110,6 +112,7 @@ class Copy:
             material=self._material,
             account_kinds=dict(account.kinds),
             roster=judge.case.roster,
+            draws=dict(judge.draws.seen),
             published=published,
             plans=dict(account.plans),
             results=judge.results,

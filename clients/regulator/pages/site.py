@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from clients.regulator.pages import budgets, health, proofs, training
+from clients.regulator.pages import budgets, health, proofs, spot_checks, training
 from clients.regulator.pages.reading import View
 from clients.regulator.pages.table import Table
 
@@ -24,6 +24,8 @@ TABLES: Mapping[str, Maker] = {
     "replays": proofs.replays,
     "commitments": proofs.commitments,
     "inquiries": proofs.inquiries,
+    "draws": spot_checks.draws,
+    "verdicts": spot_checks.verdicts,
     "epochs": proofs.epochs,
     "refusals": health.refusals,
     "log": health.log,
@@ -90,8 +92,8 @@ PAGES = (
         "/inquiries",
         "Inquiries",
         "Private questions, each committed to in the log: who asked, for what purpose, in which epoch. Not about whom.",
-        ("inquiries", "epochs"),
-        frozenset({"lookup-leaf", "lookup-step", "lookup-enrol"}),
+        ("inquiries", "verdicts", "draws", "epochs"),
+        frozenset({"lookup-leaf", "lookup-step", "lookup-enrol", "consent-draw", "consent-seeds", "consent-verdict"}),
     ),
     Page(
         "/refusals",

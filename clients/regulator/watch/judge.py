@@ -27,7 +27,7 @@ from clients.regulator.steps.rounds import RoundStep
 from clients.regulator.steps.signatures import SignatureStep
 from federation.oversight import Roster
 
-INCREMENTAL: tuple[type[Step], ...] = (SignatureStep, ChainStep, CapsStep, RoundStep)
+AFTER_SIGNATURES: tuple[type[Step], ...] = (ChainStep, CapsStep, RoundStep)
 
 
 class Judge:
@@ -37,7 +37,9 @@ class Judge:
         # These steps look at no file of an export before they finish, and here they never do.
         nothing = cast(Archive, None)
         self.case = Case(nothing, policy, Note("", b"", None, None), (), (), (), Roster(policy.coordinator))
-        self._steps = [step(self.case) for step in INCREMENTAL]
+        signatures = SignatureStep(self.case)
+        self.draws = signatures.draws
+        self._steps: list[Step] = [signatures, *(step(self.case) for step in AFTER_SIGNATURES)]
         self._counted: Counter[tuple[int, str]] = Counter()  # findings by step and institution
         self._news: list[tuple[int, Finding]] = []
         for step in self._steps:
