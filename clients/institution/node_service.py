@@ -32,6 +32,7 @@ from clients.institution.oversight.oversight import Oversight
 from clients.institution.oversight.trail import Trail
 from clients.institution.person.posting import post_behind
 from clients.institution.person.records import amendments
+from clients.institution.person.watching import changes, restart_on_change
 from clients.institution.plan_store import PlanStore
 from clients.institution.policy import Policy
 from clients.institution.replay.evidence import record_tree
@@ -200,11 +201,13 @@ def main(arguments: list[str] | None = None) -> int:
         configure_process(home.logs / "node.jsonl")
         oversight = Oversight(home)
         ledger = open_ledger(home, oversight)
+        since = changes(home)
         computation = open_computation(home)
         replays = open_replays(home, computation, ledger)
         node = open_node(home, ledger, oversight, computation, replays)
         with monitored(Process.NODE, home.path, home.name, home.settings.metrics) as monitor:
             observe(monitor, home, ledger, oversight)
+            restart_on_change(home, since)
             return run(home, node, ledger, oversight, replays, monitor)
     except (FederationError, ProtocolError) as error:
         _log.error(_trouble(error), error=error)
