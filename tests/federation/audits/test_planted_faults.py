@@ -16,6 +16,7 @@ from oversight_world import BANKS, World, key_of, policy_values
 
 from benchmarks.audits import EPSILONS, HONEST, SEEDS, Case, run_cases
 from benchmarks.audits.faults import PLANTED
+from benchmarks.audits.sum_faults import PLANTED as SUM_PLANTED
 from clients.regulator.verify import verify
 from federation.audits import KINDS, Check
 from federation.ledger import Caps, Ledger
@@ -35,6 +36,7 @@ NAMED = {
     "one class not clipped": Check.SENSITIVITY,
 }
 MULTIPLIERS = {1.0: 4.0, 4.0: 1.2}  # of the noise, for plans of these epsilons
+SUM_SEEDS = 5
 LIMITS = {"contract": 5.0, "canary": 60.0, "one-run": 60.0}
 
 
@@ -49,6 +51,20 @@ def test_all_planted_faults_are_caught_by_the_contract() -> None:
     outcomes = run_cases(Case(e, fault, "contract", seed) for e in EPSILONS for fault in NAMED for seed in range(SEEDS))
     missed = [case for case, outcome in outcomes.items() if NAMED[case.fault].value not in outcome.failed]
     assert not missed, missed
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_so_are_those_of_a_recipe_of_sums_and_its_honest_trainer_passes() -> None:
+    """Which check names which fault: `test_sum_contract.py`, for one seed of each."""
+    faults = [HONEST, *SUM_PLANTED]
+    cases = [
+        Case(e, fault, "contract", seed, "sums") for e in EPSILONS for fault in faults for seed in range(SUM_SEEDS)
+    ]
+    outcomes = run_cases(cases)
+    assert len(outcomes) == 2 * SUM_SEEDS * (1 + len(SUM_PLANTED))
+    wrong = [case for case, outcome in outcomes.items() if bool(outcome.failed) is (case.fault == HONEST)]
+    assert not wrong, wrong
 
 
 @pytest.mark.soak
