@@ -30,5 +30,6 @@ def print_scores(result: Result, catalogue: Catalogue, *, as_json: bool) -> None
             typer.echo(f"{who}: {found.outcome.label}, {found.known} of {len(catalogue.features)} features known")
             continue
         band = found.band if low[index] == high[index] else f"{names[low[index]]} or {names[high[index]]}"
-        reasons = ", ".join(f"{part} {points:.0f}" for part, points in found.reasons or ())
+        texts = catalogue.reasons
+        reasons = ", ".join(f"{texts.get(part, part)} {points:.0f}" for part, points in found.reasons or ())
         typer.echo(f"{who}: {found.score:.0f} +- {result.plus_minus:.1f}, {band}; points lost: {reasons or 'none'}")

@@ -1,8 +1,8 @@
 """The features of a blind model: indicators of a catalogue's cells, in one order that owner and lender derive alike.
 
-First the cells of every feature in the catalogue's order, each in the part of its feature's dimension. Where a model
-has pairs, the cells of every pair follow, half of their effect in the part of either feature: one column where both
-features are of one dimension, two columns otherwise.
+First the cells of every feature in the catalogue's order, each in the part of its feature: its dimension, or its family
+of reasons. Where a model has pairs, the cells of every pair follow, half of their effect in the part of either feature:
+one column where both features are of one part, two columns otherwise.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from federation.catalogue import Catalogue
+from federation.catalogue import Catalogue, Feature
 from federation.errors import ConfigurationError
 from federation.scorecard.card import DIMENSIONS, checked_codes
 from federation.training.sums.pair_codes import PairCodes
@@ -26,55 +26,78 @@ if TYPE_CHECKING:
     from federation.records.encoded import Encoded
 
 
+By: TypeAlias = Literal["dimension", "family"]
+"""What a part is. Families give finer reasons, and are smaller: fewer answers solve for them."""
+
+
 @dataclass(frozen=True)
 class _Block:
-    """The columns of one feature, or of one pair for one of its dimensions. `share`: of the effect, 1 or 1/2."""
+    """The columns of one feature, or of one pair for one of its parts. `share`: of the effect, 1 or 1/2."""
 
     cells: int
-    dimension: str
+    part: str
     pair: int | None = None
     share: float = 1.0
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Raises ConfigurationError for pairs of a catalogue that has none."""
+    """Raises ConfigurationError for pairs of a catalogue that has none, or a family that is of two dimensions."""
 
     catalogue: Catalogue
     pairs: bool = False
+    by: By = "dimension"
 
     def __post_init__(self) -> None:
         if self.pairs:
             PairCodes(self.catalogue)
+        for name, dimensions in self._dimensions.items():
+            if len(dimensions) != 1:
+                raise ConfigurationError(f"family {name}", got=sorted(dimensions), expected="features of one dimension")
+
+    @cached_property
+    def _dimensions(self) -> dict[str, set[str]]:
+        inputs = (*self.catalogue.features, *(self.catalogue.pair_features if self.pairs else ()))
+        found: dict[str, set[str]] = {}
+        for feature in inputs:
+            found.setdefault(self._part(feature), set()).add(feature.dimension.value)
+        return found
+
+    def _part(self, feature: Feature) -> str:
+        return feature.dimension.value if self.by == "dimension" else feature.reason
 
     @cached_property
     def _blocks(self) -> tuple[_Block, ...]:
-        blocks = [_Block(feature.n_cells, feature.dimension.value) for feature in self.catalogue.features]
+        blocks = [_Block(feature.n_cells, self._part(feature)) for feature in self.catalogue.features]
         if self.pairs:
             for number, names in enumerate(self.catalogue.pairs):
                 (_, first), (_, second) = PairCodes(self.catalogue).shapes[number]
-                dimensions = dict.fromkeys(self.catalogue.feature(name).dimension.value for name in names)
-                share = 1.0 / len(dimensions)
-                blocks += [_Block(first * second, dimension, number, share) for dimension in dimensions]
+                parts = dict.fromkeys(self._part(self.catalogue.feature(name)) for name in names)
+                blocks += [_Block(first * second, part, number, 1.0 / len(parts)) for part in parts]
         return tuple(blocks)
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        """The dimensions that have columns, in the order of a scorecard."""
-        present = {block.dimension for block in self._blocks}
-        return tuple(name for name in DIMENSIONS if name in present)
+        """The parts that have columns, by dimension in the order of a scorecard."""
+        present = dict.fromkeys(block.part for block in self._blocks)
+        return tuple(sorted(present, key=lambda part: DIMENSIONS.index(min(self._dimensions[part]))))
+
+    @cached_property
+    def dimension_of(self) -> tuple[str, ...]:
+        """Of each part, its dimension."""
+        return tuple(min(self._dimensions[part]) for part in self.parts)
 
     @cached_property
     def part_of(self) -> tuple[int, ...]:
         """Of each column, its part."""
-        return tuple(self.parts.index(block.dimension) for block in self._blocks for _ in range(block.cells))
+        return tuple(self.parts.index(block.part) for block in self._blocks for _ in range(block.cells))
 
     @cached_property
     def own(self) -> tuple[int, ...]:
         """Of each part, its columns whose weight stands in no other part."""
         counts = dict.fromkeys(self.parts, 0)
         for block in self._blocks:
-            counts[block.dimension] += block.cells if block.share == 1.0 else 0
+            counts[block.part] += block.cells if block.share == 1.0 else 0
         return tuple(counts.values())
 
     @property

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt
 
-from federation.blind.columns import Columns
+from federation.blind.columns import By, Columns
 from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError
 from federation.rounds.plan import CatalogueRef, Document
@@ -37,6 +37,7 @@ class Offer(Document):
     terms: str = Field(max_length=4096)
     catalogue: CatalogueRef
     pairs: bool
+    by: By
     parts: tuple[str, ...]
     knots: tuple[tuple[float, float], ...] = ()
     scaling: dict[str, Any]
@@ -59,7 +60,7 @@ class Offer(Document):
                 got=f"{catalogue.name} {catalogue.version} ({catalogue.hash[:12]})",
                 expected=f"{wanted.name} {wanted.version} ({wanted.hash[:12]}), as the owner offers",
             )
-        columns, terms = Columns(catalogue, self.pairs), self.read_terms()
+        columns, terms = Columns(catalogue, self.pairs, self.by), self.read_terms()
         ours, theirs = (columns.count, columns.parts, 1), (terms.features, self.parts, terms.bound)
         if ours != theirs or terms.parts != len(self.parts):
             raise ConfigurationError("offer", got=f"features, parts, bound {theirs}", expected=f"{ours}")

@@ -27,25 +27,24 @@ def known_features(catalogue: Catalogue, records: Encoded) -> NDArray[np.uint16]
 
 
 def read_scores(offer: Offer, catalogue: Catalogue, opened: blind.Scores, records: Encoded) -> Scores:
-    """Scores of n records from float64[n, parts] log-odds. Reasons are parts (dimensions) that cost points against the
-    neutral point: what a family or a feature costs is not in an answer.
+    """Scores of n records from float64[n, parts] log-odds. Reasons are the parts of the offer (dimensions, or families)
+    that cost points against the neutral point: what a single feature costs is not in an answer.
     """
-    scaling = offer.read_scaling()
-    points = np.zeros((len(records), len(DIMENSIONS)))
-    points[:, [DIMENSIONS.index(name) for name in offer.parts]] = -scaling.factor * opened.parts
+    scaling, columns = offer.read_scaling(), offer.columns(catalogue)
+    losses = scaling.factor * opened.parts
     base = base_points(catalogue, scaling)
-    parts, losses = base + points, -points
+    parts = base - losses @ np.array([[float(of == name) for name in DIMENSIONS] for of in columns.dimension_of])
     recalibration = Recalibration.of(offer.knots)
     if recalibration is not None:
         parts, losses = recalibration.of_parts(parts, losses, base, base_weights(catalogue), scaling)
-    enquiries = np.array([name == Dimension.ENQUIRIES.value for name in DIMENSIONS])
+    enquiries = np.array([of == Dimension.ENQUIRIES.value for of in columns.dimension_of])
     reasons, lost = rank(losses, enquiries)
     known = known_features(catalogue, records)
     scores = assemble(parts.sum(axis=1), known, scaling, coverage(catalogue, records.codes))
     thin = scores.outcome != Outcome.SCORED
     parts[thin], reasons[thin], lost[thin] = np.nan, -1, 0.0
-    found = {"dimensions": DIMENSIONS, "families": DIMENSIONS, "parts": parts, "reasons": reasons, "lost": lost}
-    return replace(scores, **found, reference=NEUTRAL)  # type: ignore[arg-type]
+    found = {"dimensions": DIMENSIONS, "families": offer.parts, "parts": parts, "reasons": reasons, "lost": lost}
+    return replace(scores, **found, reference=NEUTRAL)
 
 
 def uncertainty(offer: Offer, catalogue: Catalogue) -> float:

@@ -26,6 +26,7 @@ from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
 from clients.institution.score_cli import read_scaling
 from clients.institution.scoring import open_scorer
+from federation.blind.columns import By
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
 from federation.models import effects_of
@@ -59,6 +60,9 @@ def init(
     ] = None,
     scaling: Annotated[Path | None, typer.Option(help="The scaling of scores, JSON.")] = None,
     flood: Annotated[int, typer.Option(min=0, max=20, help="Bits of each part that noise drowns.")] = FLOOD_BITS,
+    parts: Annotated[
+        By, typer.Option(help="What an answer's parts and reasons are: families are finer, and allow fewer answers.")
+    ] = "dimension",
     replace_model: Annotated[
         bool, typer.Option("--replace-model", help="Serve this model instead; answers about the old one stay counted.")
     ] = False,
@@ -66,7 +70,7 @@ def init(
 ) -> None:
     """Take a model: its weights and a secret salt go to HOME/blind, which only you can read."""
     opened = InstitutionHome.open(home)
-    made = _model(opened, model, effects, scaling, flood)
+    made = _model(opened, model, effects, scaling, flood, parts)
     if replace_model:
         folder = BlindFolder.open(opened)
         folder.replace_model(made)
@@ -78,7 +82,10 @@ def init(
         typer.echo(json.dumps(facts, indent=2))
         return
     _say_model(facts)
-    typer.echo(f"Read {folder.path / 'blind.toml'}, allow lenders, then `fedscore institution blind serve`.")
+    if replace_model:
+        typer.echo("Served from the next `fedscore institution blind serve` on; lenders must accept its terms.")
+    else:
+        typer.echo(f"Read {folder.path / 'blind.toml'}, allow lenders, then `fedscore institution blind serve`.")
 
 
 @app.command()
@@ -151,17 +158,17 @@ def status(home: Home, as_json: AsJson = False) -> None:
 
 
 def _model(
-    home: InstitutionHome, model: Path | None, effects: Path | None, scaling: Path | None, flood: int
+    home: InstitutionHome, model: Path | None, effects: Path | None, scaling: Path | None, flood: int, by: By
 ) -> ModelFile:
     named = str(home.catalogue)
     scale = read_scaling(scaling)
     if model is not None and effects is None:
         scorer = open_scorer(home, model, None, scale)
         tables = effects_of(scorer.model, scorer.catalogue)
-        return ModelFile.of(scorer.catalogue, named, tables, scale, source=scorer.model.hash, flood=flood)
+        return ModelFile.of(scorer.catalogue, named, tables, scale, source=scorer.model.hash, flood=flood, by=by)
     if effects is not None and model is None:
         catalogue = load_catalogue(home.catalogue)
-        return ModelFile.of(catalogue, named, read_effects(effects, catalogue), scale, flood=flood)
+        return ModelFile.of(catalogue, named, read_effects(effects, catalogue), scale, flood=flood, by=by)
     raise typer.BadParameter("one of --model and --effects is needed")
 
 

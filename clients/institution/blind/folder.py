@@ -16,7 +16,7 @@ from clients.institution.blind.count_store import CountStore
 from clients.institution.blind.model_file import ModelFile
 from clients.institution.blind.settings import BlindSettings
 from clients.institution.home import InstitutionHome
-from federation.blind import Columns, Limits, Offer, SignedOffer
+from federation.blind import Limits, Offer, SignedOffer
 from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError
 from federation.runtime.pki import Authority, new_tls_key, signing_request
@@ -107,7 +107,8 @@ class BlindFolder:
             terms=terms.to_bytes().hex(),
             catalogue=model.catalogue,
             pairs=model.pairs,
-            parts=tuple(Columns(catalogue, model.pairs).parts),
+            by=model.by,
+            parts=model.columns(catalogue).parts,
             knots=model.knots,
             scaling=model.scaling,
             limits=limits,

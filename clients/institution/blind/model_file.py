@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from federation.blind import Columns
+from federation.blind.columns import By
 from federation.catalogue import Catalogue, load_catalogue
 from federation.errors import ConfigurationError
 from federation.models import Effects
@@ -31,6 +32,7 @@ class ModelFile(Document):
     source: str
     weights: tuple[float, ...] = Field(repr=False)
     pairs: bool
+    by: By
     knots: tuple[tuple[float, float], ...]
     scaling: dict[str, Any]
     flood: int
@@ -46,6 +48,7 @@ class ModelFile(Document):
         *,
         source: str = "",
         flood: int = FLOOD_BITS,
+        by: By = "dimension",
     ) -> Self:
         """With a fresh salt. Raises ConfigurationError or MessageError for a model that cannot be served."""
         pairs = bool(len(effects.pairs))
@@ -53,8 +56,9 @@ class ModelFile(Document):
             catalogue=CatalogueRef(name=catalogue.name, version=catalogue.version, hash=catalogue.hash),
             catalogue_file=catalogue_file,
             source=source,
-            weights=Columns(catalogue, pairs).weights(effects),
+            weights=Columns(catalogue, pairs, by).weights(effects),
             pairs=pairs,
+            by=by,
             knots=effects.knots,
             scaling=scaling.to_json(),
             flood=flood,
@@ -72,9 +76,12 @@ class ModelFile(Document):
             )
         return catalogue
 
+    def columns(self, catalogue: Catalogue) -> Columns:
+        return Columns(catalogue, self.pairs, self.by)
+
     def model(self, catalogue: Catalogue) -> BlindModel:
         """Raises MessageError for weights that do not fit."""
-        columns = Columns(catalogue, self.pairs)
+        columns = self.columns(catalogue)
         return BlindModel(
             self.weights,
             columns.part_of,

@@ -204,6 +204,9 @@ def test_a_model_made_anew_keeps_the_count(blind: Blind, tmp_path: Path) -> None
     assert blind.owner("init", "--model", model, "--replace-model").exit_code == 0
     assert blind.secret.identity() != before.identity()
     assert blind.status()["answered"] == 7
+    made = blind.owner("init", "--model", model, "--replace-model", "--parts", "family", "--json")
+    facts = json.loads(made.stdout)
+    assert (facts["answered"], len(facts["parts"]), facts["smallest_part"]) == (7, 10, 4)
 
 
 def test_a_scorecard_of_ones_own_is_read_and_checked(blind: Blind, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from scores_world import CATALOGUE, published_model, world
 
 from federation.blind import Columns, Limits, Offer, SignedOffer, read_scores, uncertainty
+from federation.blind.columns import By
 from federation.blind.reading import bands_within
 from federation.catalogue import Catalogue, load_catalogue
 from federation.errors import ConfigurationError, RecordsError
@@ -43,30 +44,33 @@ def summed() -> tuple[Catalogue, Effects, Encoded]:
     return catalogue, Effects(made.effects(state), made.pair_effects(state), made.calibration(state)), held
 
 
-def model_of(catalogue: Catalogue, effects: Effects, flood: int = 14) -> blind.BlindModel:
-    columns = Columns(catalogue, bool(effects.pairs))
+def model_of(catalogue: Catalogue, effects: Effects, flood: int = 14, by: By = "dimension") -> blind.BlindModel:
+    columns = Columns(catalogue, bool(effects.pairs), by)
     weights = columns.weights(effects)
     return blind.BlindModel(weights, columns.part_of, bytes(16), intercept=columns.intercept, flood=flood)
 
 
-def offer_of(catalogue: Catalogue, effects: Effects, flood: int = 14) -> Offer:
+def offer_of(catalogue: Catalogue, effects: Effects, flood: int = 14, by: By = "dimension") -> Offer:
     return Offer(
         owner="bank-0",
-        terms=model_of(catalogue, effects, flood).terms().to_bytes().hex(),
+        terms=model_of(catalogue, effects, flood, by).terms().to_bytes().hex(),
         catalogue=CatalogueRef(name=catalogue.name, version=catalogue.version, hash=catalogue.hash),
         pairs=bool(effects.pairs),
-        parts=Columns(catalogue, bool(effects.pairs)).parts,
+        by=by,
+        parts=Columns(catalogue, bool(effects.pairs), by).parts,
         knots=effects.knots,
         scaling=Scaling().to_json(),
         limits=Limits(lifetime=23, per_lender=23, per_day=None, per_request=23, weights_may_be_extracted=False),
     )
 
 
-def asked(catalogue: Catalogue, effects: Effects, records: Encoded, flood: int = 14) -> blind.Scores:
+def asked(
+    catalogue: Catalogue, effects: Effects, records: Encoded, flood: int = 14, by: By = "dimension"
+) -> blind.Scores:
     """The whole way through the ciphertexts."""
-    model, rng = model_of(catalogue, effects, flood), np.random.default_rng(2)
+    model, rng = model_of(catalogue, effects, flood, by), np.random.default_rng(2)
     scorer = blind.BlindScorer(model, blind.Quota.extractable(10**6), blind.MemoryCount(), rng.bytes)
-    encoded = Columns(catalogue, bool(effects.pairs)).encode(records)
+    encoded = Columns(catalogue, bool(effects.pairs), by).encode(records)
     pending, request = blind.BlindClient(model.terms(), rng.bytes).ask(encoded)
     return pending.open(scorer.answer("lender-a", request))
 
@@ -106,6 +110,36 @@ def test_parts_and_reasons_are_the_scorecards_by_dimension() -> None:
     assert found.reasons is not None
     assert (found.reasons[scored, 0] == worst)[found.reasons[scored, 0] >= 0].all()
     assert found.reference == "neutral point"
+
+
+@pytest.mark.parametrize("kind", ["cells", "pairs and knots"])
+def test_parts_that_are_families_give_the_scorecards_own_reasons(kind: str) -> None:
+    catalogue, effects, records = (CATALOGUE, EFFECTS, RECORDS) if kind == "cells" else summed()
+    records = records.take(np.arange(300))
+    opened = asked(catalogue, effects, records, 0, "family")
+    found = read_scores(offer_of(catalogue, effects, 0, "family"), catalogue, opened, records)
+    card = Scorecard(catalogue, effects.cells, Scaling(), None, pairs=effects.pairs, knots=effects.knots)
+    plain = card.score(records)
+    scored = plain.outcome == Outcome.SCORED
+    assert found.parts is not None
+    assert plain.parts is not None
+    assert np.abs(found.parts - plain.parts)[scored].max() < 0.02
+    for row in np.flatnonzero(scored)[:60]:
+        ours, theirs = found.subject(int(row)).reasons, plain.subject(int(row)).reasons
+        assert ours is not None
+        assert theirs is not None
+        clear = [name for name, points in theirs if points > 1.05]  # below a point there is no reason
+        assert {name for name, _ in ours} >= set(clear)
+        assert all(abs(dict(theirs).get(name, points) - points) < 0.02 for name, points in ours)
+
+
+def test_families_of_two_dimensions_are_refused() -> None:
+    first, last = CATALOGUE.features[0], CATALOGUE.features[-1]
+    assert first.dimension != last.dimension
+    mixed = replace(CATALOGUE, features=(*CATALOGUE.features[:-1], replace(last, reason=first.reason)))
+    assert Columns(mixed).parts == DIMENSIONS
+    with pytest.raises(ConfigurationError, match=f"family {first.reason}"):
+        Columns(mixed, by="family")
 
 
 def test_columns_are_cells_in_the_parts_of_their_dimensions() -> None:
