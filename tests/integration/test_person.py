@@ -12,12 +12,14 @@ import pytest
 from founding import in_process
 from lookup_deployment import PURPOSE, LookupDeployment
 from planted import PERSON, files_of, forms, plant, shown, traces
+from typer import Typer
 from typer.testing import CliRunner
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.customers import read_customers
 from clients.institution.lookup.folders import LookupFolders
 from clients.institution.lookup.querier import Querier
+from clients.institution.person.notices_cli import app as notices
 from clients.institution.person.subject_cli import app
 from federation.inquiries.inquirers import Inquirer, Inquirers
 from federation.lookup.identifiers import scheme
@@ -42,9 +44,9 @@ class Dispute:
         self.aurora = world.institutions["aurora"]
         self.model = PublishedModel.read(world.model.read_bytes())
 
-    def quickly(self, *words: object) -> Any:
-        """A command at her bank, without a process of its own: an epoch does not wait for the start of Python."""
-        home = ("--home", str(self.aurora.path), "--json")
+    def quickly(self, *words: object, app: Typer = app, at: str = "aurora") -> Any:
+        """A command without a process of its own: an epoch does not wait for the start of Python."""
+        home = ("--home", str(self.world.institutions[at].path), "--json")
         result = CliRunner().invoke(app, [*map(str, words), *home], input=PERSON)
         assert result.exit_code == 0, result.exception
         return json.loads(result.stdout)
@@ -73,7 +75,7 @@ class Dispute:
 
 @pytest.fixture(scope="module")
 def dispute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dispute]:
-    deployment = LookupDeployment.create(tmp_path_factory.mktemp("person"), persons=250, found=in_process)
+    deployment = LookupDeployment.create(tmp_path_factory.mktemp("person"), persons=150, found=in_process)
     plant(home.data for home in deployment.institutions.values())
     for name, home in deployment.institutions.items():
         with (home.path / "institution.toml").open("a") as file:
@@ -120,11 +122,11 @@ def test_a_dispute_reaches_the_next_epoch_and_those_who_inquired(dispute: Disput
     sent = dispute.told("aurora", "subject", "notify", "-", "--case", name, "--inquirers", theirs)
     assert {each["recipient"]: each["leaves"] for each in sent} == {who: [told["leaf"]] for who, told in asked.items()}
     for who, told in asked.items():
-        (notice,) = dispute.told(who, "notices")
+        (notice,) = dispute.quickly(app=notices, at=who)
         assert (notice["leaf"], notice["sender"], notice["change"]) == (told["leaf"], "aurora", "corrected")
         assert (notice["after_epoch"], notice["asked_again"]) == (1, False)
-    assert dispute.told("aurora", "subject", "delivery", name) == dict.fromkeys(asked, True)
-    assert dispute.told("aurora", "subject", "told", name)["state"] == "closed"
+    assert dispute.quickly("delivery", name) == dict.fromkeys(asked, True)
+    assert dispute.quickly("told", name)["state"] == "closed"
 
     # The next epoch has the corrected record: whoever asks again gets the new score.
     world.until(lambda: world.phase == "closed", 2 * CADENCE_S, "the end of epoch 1")
@@ -141,7 +143,7 @@ def test_a_dispute_reaches_the_next_epoch_and_those_who_inquired(dispute: Disput
     assert corrected is not None
     assert max(kept.epochs()) == 2
     assert dispute.published(dispute.aurora) != snapshot
-    (notice,) = dispute.told("borealis", "notices")
+    (notice,) = dispute.quickly(app=notices, at="borealis")
     assert notice["asked_again"] is True
 
 
@@ -174,7 +176,7 @@ def test_ledger_and_log_verify_and_the_log_has_every_step(dispute: Dispute) -> N
 def test_nobody_is_named_in_any_log_metric_error_or_at_the_coordinator(dispute: Dispute) -> None:
     world = dispute.world
     dispute.told("aurora", "subject", "correct", "-", "--case", "ffff", "--set", "age=1", "--why", "x", fails=True)
-    case = dispute.told("aurora", "subject", "dispute", "-", "--statement", "once more")["case"]
+    case = dispute.quickly("dispute", "-", "--statement", "once more")["case"]
     wrong = ("--set", "age=400", "--why", "x")
     dispute.told("aurora", "subject", "correct", "-", "--case", case, *wrong, fails=True)
     homes = [home.path for home in world.institutions.values()]

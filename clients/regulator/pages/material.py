@@ -15,6 +15,7 @@ from federation.ledger.entries import Entry as LedgerEntry
 from federation.ledger.entries import Kind
 from federation.oversight import ROUND, MemberStatement, RoundStatement
 from federation.oversight.audits import AuditRequest, AuditResult
+from federation.oversight.cases import CaseStep
 from federation.oversight.members import MEMBER
 from federation.oversight.replay import BeaconStatement, Draw, ReplayCommitment, ReplayResult
 from protocols.errors import ProtocolError
@@ -35,6 +36,16 @@ class RefusalSeen:
     time: str
     code: str
     text: str
+
+
+@dataclass(frozen=True)
+class StepSeen:
+    """A step of a person's case: its place, what it says, by which key, and the hash that the next one names."""
+
+    position: int
+    step: CaseStep
+    signer: str
+    hash: str
 
 
 @dataclass
@@ -71,6 +82,7 @@ class Material:
     statements: list[tuple[int, Entry]] = field(default_factory=list)
     commitments: Counter[str] = field(default_factory=Counter)
     beacons: list[tuple[int, BeaconStatement]] = field(default_factory=list)
+    case_steps: list[StepSeen] = field(default_factory=list)
     refusals: deque[RefusalSeen] = field(default_factory=lambda: deque(maxlen=MAX_REFUSALS))
     inquiries: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # epoch id, querier, purpose
     first_asked: dict[str, int] = field(default_factory=dict)  # epoch id -> Unix s of its first inquiry
@@ -113,6 +125,9 @@ class Material:
             self.commitments[ReplayCommitment.from_json(content).institution] += 1
         elif line.kind == BeaconStatement.kind:
             self.beacons.append((line.index, BeaconStatement.from_json(content)))
+        elif line.kind == CaseStep.kind_of_statement:
+            signer = str(json.loads(entry.body)["signer"])
+            self.case_steps.append(StepSeen(line.index, CaseStep.from_json(content), signer, entry.hash.hex()))
         elif line.kind in _KEPT:
             self.statements.append((line.index, entry))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from clients.regulator.pages import budgets, health, proofs, spot_checks, training
+from clients.regulator.pages import budgets, cases, health, proofs, spot_checks, training
 from clients.regulator.pages.reading import View
 from clients.regulator.pages.table import Table
 
@@ -27,6 +27,7 @@ TABLES: Mapping[str, Maker] = {
     "draws": spot_checks.draws,
     "verdicts": spot_checks.verdicts,
     "epochs": proofs.epochs,
+    "cases": cases.cases,
     "refusals": health.refusals,
     "log": health.log,
     "witnesses": health.witnesses,
@@ -91,9 +92,11 @@ PAGES = (
     Page(
         "/inquiries",
         "Inquiries",
-        "Private questions, each committed to in the log: who asked, for what purpose, in which epoch. Not about whom.",
-        ("inquiries", "verdicts", "draws", "epochs"),
-        frozenset({"lookup-leaf", "lookup-step", "lookup-enrol", "consent-draw", "consent-seeds", "consent-verdict"}),
+        "Private questions, each committed to in the log: who, for what, in which epoch. Not about whom. Cases by age.",
+        ("inquiries", "verdicts", "draws", "epochs", "cases"),
+        frozenset(
+            {"lookup-leaf", "lookup-step", "lookup-enrol", "consent-draw", "consent-seeds", "consent-verdict", "case"}
+        ),
     ),
     Page(
         "/refusals",
