@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tenseal.sealapi import util as table
 
+from protocols.blind.quota import MASK_BITS
 from protocols.blind.ring import DEGREE, NOISE_BOUND, both_signs, noise, shifted, ternary, times, uniform
 
 
@@ -68,3 +71,13 @@ def test_noise_is_centred_binomial() -> None:
     assert noise(lambda count: b"\xff" * count).astype(np.int64).tolist() == [0] * DEGREE
     extremes = noise(lambda count: b"\xff" * (count // 2) + bytes(count // 2)).astype(np.int64)
     assert set(extremes.tolist()) == {NOISE_BOUND}
+
+
+def test_the_modulus_is_within_the_standards_table_also_for_what_a_request_may_leave_of_a_secret() -> None:
+    """As SEAL has the table of the Homomorphic Encryption Standard (ternary secrets)."""
+    modulus = 64
+    assert modulus <= table.seal_he_std_parms_192_tc(DEGREE) == 75
+    assert modulus <= table.seal_he_std_parms_192_tq(DEGREE) == 70  # quantum
+    unknown = DEGREE - MASK_BITS / math.log2(3)
+    low, high = table.seal_he_std_parms_128_tc(DEGREE // 2), table.seal_he_std_parms_128_tc(DEGREE)
+    assert modulus <= low + (high - low) * (unknown - DEGREE // 2) / (DEGREE // 2) < modulus + 1
