@@ -204,12 +204,14 @@ class InquiryWorld:
 
 
 @contextmanager
-def inquiring(folder: Path) -> Iterator[InquiryWorld]:
-    """Three banks in one open epoch; nothing has been asked."""
+def inquiring(folder: Path, ombudsman: str = "") -> Iterator[InquiryWorld]:
+    """Three banks in one open epoch; nothing has been asked. `ombudsman`: the key that the regulator's policy names."""
     context = _epoch()
     log = RealLog(f"sqlite:///{folder / 'log.db'}", (), clock=time.time)
     with served(log) as url:
         regulator = regulator_home(folder, url)
+        policy = regulator.path / "policy.toml"
+        policy.write_text(policy.read_text().replace("[keys]", f'[keys]\nombudsman = "{ombudsman}"', 1))
         named = regulator.registration.entry(key_of("coordinator")).data
         log.grow(named, *(member(bank) for bank in BANKS), *_steps(context))
         homes = {bank: _home(folder / bank, bank) for bank in BANKS}

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from clients.ombudsman import seed_cli
 from federation.inquiries.holder_cli import AsJson, Authorities, Bind, Home, Host, Port, commands, make, tell
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
@@ -38,3 +39,4 @@ def init(
 
 
 commands(app, lambda home: home)
+app.registered_commands += seed_cli.app.registered_commands

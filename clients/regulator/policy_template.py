@@ -23,6 +23,7 @@ replays_required = false           # true: no training round that could not be r
 log = ""
 coordinator = ""
 regulator = ""
+# ombudsman = ""                   # second holder of the seeds of spot checks (docs/spot-checks.md): no draw without it
 
 [[witnesses]]                      # the regulator's own, and one table for each member's
 name = "regulator"

@@ -42,6 +42,10 @@ def sample(
     ] = None,
     after: Annotated[int | None, typer.Option(min=17, help="Draw so many entries later \\[64].")] = None,
     days: Annotated[int, typer.Option(min=1, help="How long queriers may take to open.")] = 14,
+    ombudsman: Annotated[
+        list[Path] | None,
+        typer.Option(help="A paper of `fedscore ombudsman seed`, where the policy names one; repeat."),
+    ] = None,
     wait: Annotated[float, typer.Option(min=0.0, help="Seconds to wait for the log.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
 ) -> None:
@@ -59,15 +63,21 @@ def sample(
     opened, end = RegulatorHome.open(home), time.monotonic() + wait
     with _store(opened) as store:
         sampling, copied = Sampling(opened, store, name, time.time), CopiedLog.read(opened, store)
+        for file in ombudsman or ():
+            sampling.papers.take(file.read_bytes())
         asked = Asked(millionths, first, AFTER if after is None else after)
-        leaf, draw = sampling.commit(copied, asked, _log_size(opened))
+        try:
+            leaf, draw = sampling.commit(copied, asked, _log_size(opened))
+        except StageError as error:
+            typer.echo(json.dumps({"name": name, "sign": str(sampling.papers.file)}) if as_json else str(error))
+            raise typer.Exit(WAITS) from error
         if copied.size < draw.size:
             _await_size(opened, store, draw.size, end)
             copied = CopiedLog.read(opened, store)
         try:
             sampling.reveal(copied, leaf, days=days)
         except StageError as error:
-            _show_waiting(name, leaf, draw, copied.size, as_json=as_json)
+            _show_waiting(name, leaf, draw, copied.size, error, as_json=as_json)
             raise typer.Exit(WAITS) from error
         _show(name, sampling.sampled(copied), as_json=as_json)
 
@@ -167,11 +177,12 @@ def _sample_json(name: str, seen: DrawSeen) -> dict[str, Any]:
     }
 
 
-def _show_waiting(name: str, leaf: str, draw: Draw, size: int, *, as_json: bool) -> None:
+def _show_waiting(name: str, leaf: str, draw: Draw, size: int, why: StageError, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"name": name, "draw": leaf, "waits_for": draw.size, "size": size}, indent=2))
+        said = {"name": name, "draw": leaf, "waits_for": draw.size, "size": size, "why": str(why)}
+        typer.echo(json.dumps(said, indent=2))
         return
-    typer.echo(f"{name} is committed to (entry {leaf[:16]}). It waits for a quorum at {draw.size} entries; now {size}.")
+    typer.echo(f"{name} is committed to (entry {leaf[:16]}), for {draw.size} entries with a quorum. {why}")
 
 
 def _show(name: str, seen: DrawSeen, *, as_json: bool) -> None:

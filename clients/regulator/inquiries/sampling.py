@@ -12,14 +12,16 @@ with the same. What is said is kept before it is sent, and what the log has unde
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from clients.regulator.home import RegulatorHome
 from clients.regulator.inquiries.copied import CopiedLog
 from clients.regulator.inquiries.draws import DrawSeen
+from clients.regulator.inquiries.papers import Papers
 from clients.regulator.mirror.store import MirrorStore
 from clients.regulator.saying import say
 from federation.errors import ConfigurationError
@@ -78,7 +80,8 @@ class Sampling:
     def commit(self, copied: CopiedLog, asked: Asked, log_size: int) -> tuple[str, Draw]:
         """The draw and its leaf hash, once the log has promised it. `log_size`: how many entries the log has now.
 
-        Raises ConfigurationError without a rate, or for another one than this draw has; LogUnreachable.
+        Raises ConfigurationError without a rate, or for another one than this draw has; StageError while the
+        ombudsman's signature is awaited; LogUnreachable.
         """
         leaf = self.drawn(copied)
         if leaf is not None and copied.draw(leaf) is not None:
@@ -87,14 +90,15 @@ class Sampling:
         kept = self._kept(DRAW)
         if kept is not None:
             self._check_same(asked, SignedDraw.decode(kept.body).draw)
-        entry = kept or self._draw(copied, asked, log_size)
+        entry = kept or self._entry(copied, asked, log_size)
         said = say(self.home, self.store, self._slot(DRAW), entry)
         return said.hash.hex(), SignedDraw.decode(said.body).draw
 
     def reveal(self, copied: CopiedLog, leaf: str, *, days: int) -> SeedsStatement:
         """The seeds, once the log has promised them: said only if a quorum cosigned a log of the draw's size or more.
 
-        Raises StageError before that, ConfigurationError where the log grew over the draw before it was logged.
+        Raises StageError before that, or while the ombudsman's seed is awaited; ConfigurationError where the log grew
+        over the draw before it was logged.
         """
         seen = copied.draw(leaf)
         if seen is None or copied.size < seen.draw.size:
@@ -108,7 +112,8 @@ class Sampling:
             return seen.revealed
         deadline = int(self.clock()) + days * _DAY_S
         public = self.key.public_key().public_bytes_raw().hex()
-        said = SeedsStatement(leaf, self._seeds(seen), deadline, public)
+        seeds = {REGULATOR: self._seed.hex(), **self.papers.seeds(seen.draw)}
+        said = SeedsStatement(leaf, seeds, deadline, public)
         entry = say(self.home, self.store, self._slot(SeedsStatement.kind), said.entry(self.home.signing_key))
         return SeedsStatement.read(entry, self.home.signing_key.public)
 
@@ -123,17 +128,24 @@ class Sampling:
             raise ConfigurationError(self.name, got="a draw without seeds" if leaf else "no draw", expected=expected)
         return copied.draws.sampled(seen, SeedsStatement.read(kept, self.home.signing_key.public))
 
-    def _draw(self, copied: CopiedLog, asked: Asked, log_size: int) -> Entry:
+    @cached_property
+    def papers(self) -> Papers:
+        """What the ombudsman handed over, where policy.toml names one."""
+        return Papers(self.home.inquiries, self.name, self.home.policy.ombudsman)
+
+    def _entry(self, copied: CopiedLog, asked: Asked, log_size: int) -> Entry:
+        draw = self.papers.draw(lambda: self._draw(copied, asked, log_size))
+        self._check_same(asked, draw)
+        signatures = {REGULATOR: draw.sign(self.home.signing_key), **self.papers.signatures(draw)}
+        return draw_entry(SignedDraw(draw, signatures))
+
+    def _draw(self, copied: CopiedLog, asked: Asked, log_size: int) -> Draw:
         if asked.rate is None:
             raise ConfigurationError("--rate", got="none", expected="what share is opened, or --forged and --chance")
         ends = [seen.draw.size for seen in copied.draws.seen.values() if not seen.void]
         first = max(ends, default=0) if asked.first is None else asked.first
-        seeds = {REGULATOR: commit_seed(self._seed)}
-        draw = Draw(seeds, asked.rate, first, max(copied.size, log_size, first) + asked.after)
-        return draw_entry(SignedDraw(draw, {REGULATOR: draw.sign(self.home.signing_key)}))
-
-    def _seeds(self, seen: DrawSeen) -> Mapping[str, str]:
-        return {REGULATOR: self._seed.hex()}
+        seeds = {REGULATOR: commit_seed(self._seed), **self.papers.commitments()}
+        return Draw(seeds, asked.rate, first, max(copied.size, log_size, first) + asked.after)
 
     def _check_same(self, asked: Asked, draw: Draw) -> None:
         for name, wanted, there in (("--rate", asked.rate, draw.rate), ("--first", asked.first, draw.first)):
