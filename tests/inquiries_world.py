@@ -146,12 +146,7 @@ class World:
             other = next(each for each in self.oversight.shares if each != name)
             root = str(Path(__file__).resolve().parents[1])
             environment |= {"OTHER": self.home(other).share.secret.hex(), "PYTHONPATH": root}
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        port, end = self.home(name).settings.port, time.monotonic() + _START_S
-        while not _listens(port):
-            assert time.monotonic() < end, (self.folder / f"{name}.log").read_text()
-            time.sleep(0.05)
+        self.processes[name] = served(command, self.home(name).settings.port, self.folder / f"{name}.log", environment)
 
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
@@ -225,7 +220,7 @@ def _world(folder: Path, stack: ExitStack) -> World:
     )
     keys = {"log": log_key.public.key, "coordinator": coordinator.public}
     regulator = RegulatorHome.create(folder / "regulator", text, **keys)
-    oversight = _join(folder, persons, log_key.public.key.hex, coordinator.public.hex)
+    oversight = join(folder, persons, log_key.public.key.hex, coordinator.public.hex)
     statement = RegulatorStatement(
         "regulator", regulator.signing_key.public.hex, regulator.witness_key.public.key.hex, "cd" * 32, 100
     )
@@ -281,7 +276,7 @@ def epoch_of(
     return EpochContext.of(roster, SignedEpoch(layout, header, {name: header.sign(key) for name, key in banks.items()}))
 
 
-def _join(folder: Path, persons: Persons, log: str, coordinator: str) -> OversightKey:
+def join(folder: Path, persons: Persons, log: str, coordinator: str) -> OversightKey:
     """Both homes by their commands, and the joint key: what the two bodies do at their terminals."""
     authority = persons.authority.authority
     named = ("--authority", f"{authority.name}={authority.key.hex}")
@@ -302,6 +297,19 @@ def _join(folder: Path, persons: Persons, log: str, coordinator: str) -> Oversig
     )
     assert homes["ombudsman"].oversight == homes["regulator"].oversight
     return homes["ombudsman"].oversight
+
+
+def served(
+    command: list[str], port: int, log: Path, environment: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """A process that listens on `port` when this returns."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
+    end = time.monotonic() + _START_S
+    while not _listens(port):
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.05)
+    return process
 
 
 def _listens(port: int) -> bool:

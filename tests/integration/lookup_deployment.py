@@ -115,8 +115,11 @@ class LookupDeployment:
         record = self.record
         return record is not None and record.state.has(kind, party)
 
-    def open_epoch(self, engine: str, *, authorities: Mapping[str, str] | None = None, **parameters: Any) -> None:
-        """The operator's decision, as `fedscore coordinator` makes it. `authorities`: with them, consent is needed."""
+    def open_epoch(
+        self, engine: str, *, authorities: Mapping[str, str] | None = None, oversight: str = "", **parameters: Any
+    ) -> None:
+        """The operator's decision, as `fedscore coordinator` makes it. `authorities`: with them, consent is needed;
+        `oversight`: the key that leaves are tagged for."""
         folders, store = LookupFolders(self.coordinator.path), RecordStore.open(self.coordinator.database_url)
         chosen = {"cadence_s": 3600, "dummies": 8, "quorum": 2} | parameters
         terms = Terms(
@@ -126,6 +129,7 @@ class LookupDeployment:
             log_key=self.coordinator.log_key.public.key.hex,
             pool_key=folders.pool_key().public.hex,
             authorities=authorities or {},
+            oversight=oversight,
         )
         members = [Candidate(name, home.signing_key.public.hex, 10_000) for name, home in self.institutions.items()]
         open_epoch(store, self.coordinator.signing_key, members, terms, time.time(), self._log)
