@@ -21,6 +21,7 @@ from federation.runtime.pki import key_fingerprint
 from protocols.consent.holders import SignedHolder
 from protocols.signing import SigningKey
 
+_WEEK_S = 7 * 86_400
 Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The home.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 Host = Annotated[str, typer.Option(help="Name or address under which persons reach this holder.")]
@@ -116,9 +117,10 @@ def commands(app: typer.Typer, folder: Callable[[Path], Path]) -> None:
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
-        with serving(opened) as port:
-            typer.echo(f"{opened.name}: listening on {opened.settings.bind}, port {port}", err=True)
-            stop.wait()
+        while not stop.is_set():  # begun again every week: the certificate is made afresh in time
+            with serving(opened) as port:
+                typer.echo(f"{opened.name}: listening on {opened.settings.bind}, port {port}", err=True)
+                stop.wait(_WEEK_S)
 
     @app.command()
     def status(home: Home, as_json: AsJson = False) -> None:
