@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from clients.institution.mask_book import MaskBook
 from clients.institution.partners import partners
 from federation.rounds.masking import masks_of
 from federation.rounds.plan import TrainingPlan
@@ -52,10 +53,10 @@ class Files(Protocol):
 
 
 class MaskFiles:
-    """One private file a run in `folder`."""
+    """One private file a run in `folder`; `book` knows which state is the newest, and `read` raises StageError else."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, book: MaskBook) -> None:
+        self._folder, self._book = folder, book
 
     def runs(self) -> set[str]:
         return {path.name for path in self._folder.glob("[!.]*")} if self._folder.exists() else set()
@@ -66,10 +67,14 @@ class MaskFiles:
 
     def read(self, run_id: str) -> bytes | None:
         path = self._folder / run_id
-        return read_private(path, most=MAX_BYTES) if path.exists() else None
+        found = read_private(path, most=MAX_BYTES) if path.exists() else None
+        self._book.check(run_id, found)
+        return found
 
     def write(self, run_id: str, state: bytes) -> None:
+        self._book.announce(run_id, state)
         replace_private(private_directory(self._folder) / run_id, state)
+        self._book.settle(run_id, state)
 
 
 class MaskMemory:
@@ -93,7 +98,7 @@ class MaskMemory:
 
 def masking_of(home: InstitutionHome) -> Masking:
     """The masks of a home, HOME/masks."""
-    files = MaskFiles(home.path / "masks")
+    files = MaskFiles(home.path / "masks", MaskBook.open(home.database_url))
     return Masking(home.name, home.signing_key, files, os.urandom, lambda: partners(home.path))
 
 
@@ -117,7 +122,7 @@ class Masking:
 
     def advert(self, plan: TrainingPlan) -> bytes:
         """This institution's signed advert; the same whenever it is asked for."""
-        if self._files.read(plan.run_id) is None:
+        if self._files.read(plan.run_id) is None:  # and there never was one
             started, advert = Member.start(masks_of(plan), self._name, self._key, self._random)
             self._keep(plan, started)
             return advert

@@ -11,6 +11,7 @@ from masked_world import QUARTET, Watched, masked_plan
 from numpy.typing import NDArray
 from rounds_world import COORDINATOR, Handler, key_of, make_plan, sign
 
+from clients.institution.mask_book import MaskBook
 from clients.institution.masking import MaskFiles, Masking, MasksMissing
 from federation.errors import ConfigurationError
 from federation.privacy.stages import SharedNoise
@@ -114,7 +115,8 @@ def test_masks_of_a_run_that_is_over_are_not_made_anew() -> None:
 
 
 def masking(folder: Path) -> Masking:
-    return Masking(VICTIM, key_of(VICTIM), MaskFiles(folder), os.urandom)
+    book = MaskBook.open(f"sqlite:///{folder.parent / 'institution.db'}")
+    return Masking(VICTIM, key_of(VICTIM), MaskFiles(folder, book), os.urandom)
 
 
 def prepared(folder: Path, plan: TrainingPlan) -> None:
@@ -130,19 +132,19 @@ def test_a_new_process_reads_the_masks_of_a_large_federation(tmp_path: Path) -> 
     names, recipe = (VICTIM, *(f"bank-x{number:02d}" for number in range(79))), SumRecipe.of("a")
     privacy = recipe.calibrate(epsilon=1.0, delta=1e-5, sharing=SharedNoise(members=len(names)))
     plan = make_plan(names, recipe=recipe, privacy=privacy, quorum=len(names))
-    prepared(tmp_path, plan)
+    prepared(tmp_path / "masks", plan)
     with pytest.raises(ConfigurationError, match="more than 65536 bytes"):
-        read_private(tmp_path / plan.run_id)
-    masking(tmp_path).ready(plan)
+        read_private(tmp_path / "masks" / plan.run_id)
+    masking(tmp_path / "masks").ready(plan)
 
 
 def test_what_a_process_left_when_it_was_killed_goes_with_the_rest(tmp_path: Path) -> None:
     plan = masked_plan()
-    prepared(tmp_path, plan)
-    left = draft_of(tmp_path / plan.run_id)
-    left.write_bytes((tmp_path / plan.run_id).read_bytes())
-    masking(tmp_path).forget(set())
-    assert list(tmp_path.iterdir()) == []
+    prepared(tmp_path / "masks", plan)
+    left = draft_of(tmp_path / "masks" / plan.run_id)
+    left.write_bytes((tmp_path / "masks" / plan.run_id).read_bytes())
+    masking(tmp_path / "masks").forget(set())
+    assert list((tmp_path / "masks").iterdir()) == []
 
 
 def test_an_older_state_cannot_be_read_off_the_disk(tmp_path: Path) -> None:

@@ -67,6 +67,23 @@ def test_a_second_list_opens_a_vector_of_who_accepts_it_and_is_refused() -> None
         assert (found is None) if refused else (found is not None and (found == vectors[VICTIM]).all())
 
 
+def test_one_member_that_was_restored_from_a_copy_and_a_colluder_open_a_vector() -> None:
+    """K = 4, c = 1, tau = 3: within the rule, and above it by one answer of a member that forgot its first one."""
+    for restored in (True, False):
+        world = World(plan_of(4, 1))
+        vectors = world.vectors(8)
+        masked = world.mask(1, vectors)
+        attacker, copy = Attacker(world, 1, colluders=("bank-03",)), world.states["bank-01"]
+        attacker.ask(VICTIM, world.plan.names)
+        attacker.ask("bank-01", world.plan.names)
+        attacker.ask("bank-02", world.plan.names[1:])
+        if restored:
+            world.states["bank-01"] = copy
+            attacker.ask("bank-01", world.plan.names[1:])
+        found = attacker.opened(masked, [VICTIM])
+        assert (found is not None and (found == vectors[VICTIM]).all()) if restored else found is None
+
+
 def test_a_short_list_opens_a_vector_of_who_accepts_it_and_is_refused() -> None:
     """All others "dropped": one list, the same for all."""
     for member, refused in ((AnyList, False), (None, True)):
