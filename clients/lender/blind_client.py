@@ -13,11 +13,14 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
 from clients.lender.home import LenderHome
 from federation.blind import SignedOffer
+from federation.errors import Refused
 from federation.runtime import rpc
 from federation.runtime.pki import load_certificate, verify_issued
-from protocols.blind.messages import Terms, answer_bytes
+from protocols.blind.messages import MAX_FEATURES, MAX_PARTS, Terms, answer_bytes, request_bytes
 from protocols.blind.ring import DEGREE
 from protocols.signing import VerifyingKey
 from protocols.wire import blind_pb2 as wire
@@ -25,8 +28,13 @@ from protocols.wire import blind_pb2 as wire
 SERVICE = wire.DESCRIPTOR.services_by_name["Blind"]
 RENEW_BEFORE = timedelta(days=10)
 TIMEOUT_S = 60.0
-_MOST_PARTS = 16
-_LARGEST = answer_bytes(Terms(bytes(32), _MOST_PARTS, _MOST_PARTS, 0.0, 1, 0), DEGREE) + 2**20
+BUSY_S = 30.0
+_LARGEST_REPLY = answer_bytes(Terms(bytes(32), MAX_PARTS, MAX_PARTS, 0.0, 1, 0), DEGREE) + 2**20
+_LARGEST_REQUEST = request_bytes(Terms(bytes(32), MAX_FEATURES, 1, 0.0, 1, 0), DEGREE) + 2**20
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, Refused) and error.code in ("busy", "too_many") and error.where.startswith("calls")
 
 
 class BlindOwner:
@@ -41,7 +49,9 @@ class BlindOwner:
     def __enter__(self) -> Self:
         authority = self._invitation.authority.encode()
         credentials = rpc.client_tls(authority, key=self._home.key, chain=self._home.chain)
-        dialled = rpc.dial(self._invitation.address, credentials=credentials, max_bytes=_LARGEST)
+        dialled = rpc.dial(
+            self._invitation.address, credentials=credentials, max_bytes=_LARGEST_REPLY, max_request=_LARGEST_REQUEST
+        )
         self._channel = self._stack.enter_context(dialled)
         return self
 
@@ -57,10 +67,24 @@ class BlindOwner:
         return SignedOffer.read(reply.offer, reply.signature, owner), int(reply.left)
 
     def score(self, request: bytes) -> bytes:
-        """The answer to a request of `protocols.blind`; it is charged, whether or not it arrives here."""
+        """The answer to a request of `protocols.blind`; it is charged, whether or not it arrives here.
+
+        An owner that is busy has charged nothing: it is asked again, for half a minute.
+        """
         message = wire.ScoreRequest(request=request)
-        reply = rpc.ask(self._channel, SERVICE, "Score", message, timeout=self._timeout)
+        for attempt in self._patience:
+            with attempt:
+                reply = rpc.ask(self._channel, SERVICE, "Score", message, timeout=self._timeout)
         return bytes(reply.answer)
+
+    @property
+    def _patience(self) -> Retrying:
+        return Retrying(
+            retry=retry_if_exception(_is_busy),
+            wait=wait_random_exponential(multiplier=0.05, max=2.0),
+            stop=stop_after_delay(BUSY_S),
+            reraise=True,
+        )
 
     def renew(self) -> bool:
         """Have a certificate that ends soon exchanged; whether it was. Raises SignatureError for what is none."""

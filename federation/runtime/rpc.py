@@ -144,10 +144,16 @@ def client_tls(authority: bytes, *, key: bytes | None = None, chain: bytes | Non
 
 @contextmanager
 def dial(
-    address: str, *, credentials: grpc.ChannelCredentials | None = None, max_bytes: int = _LARGEST
+    address: str,
+    *,
+    credentials: grpc.ChannelCredentials | None = None,
+    max_bytes: int = _LARGEST,
+    max_request: int | None = None,
 ) -> Iterator[grpc.Channel]:
-    """A channel to `address`, closed at the end. Raises ConfigurationError for a network address without TLS."""
-    options = _sized(max_bytes)
+    """A channel to `address`, closed at the end; a reply has at most `max_bytes`, a request `max_request` (the same if
+    not given). Raises ConfigurationError for a network address without TLS.
+    """
+    options = _sized(max_bytes, max_request)
     if credentials is not None:
         channel = grpc.secure_channel(address, credentials, options=options)
     elif address.startswith("unix:"):

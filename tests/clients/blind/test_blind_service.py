@@ -177,6 +177,34 @@ def test_who_asks_too_much_is_told_to_come_back_and_others_are_served(tmp_path: 
         second.offer()
 
 
+def test_who_meets_a_busy_owner_asks_again_and_pays_once(tmp_path: Path) -> None:
+    """Packed requests that take some 20 ms each, one slot: all are answered in the end."""
+    blind = Blind(
+        tmp_path, {**QUICK, "at_once": 1, "at_once_each": 1, "lifetime": 10**6, "weights_may_be_extracted": True}
+    )
+    home = blind.lender("acme")
+    with serving(blind.opened), asking(home) as owner:
+        request, seen = request_of(owner, 2048), []
+
+        def impatient(_: int) -> None:
+            message = wire.ScoreRequest(request=request)
+            try:
+                rpc.ask(owner._channel, SERVICE, "Score", message, timeout=20.0)
+                seen.append("ok")
+            except Refused as refused:
+                seen.append(refused.code)
+
+        with ThreadPoolExecutor(6) as pool:
+            for _ in range(5):
+                list(pool.map(impatient, range(6)))
+                if "busy" in seen:
+                    break
+            assert set(seen) == {"ok", "busy"}
+            patient = list(pool.map(lambda _: owner.score(request), range(6)))
+        assert len(patient) == 6
+        assert blind.status()["answered"] == 2048 * (6 + seen.count("ok"))
+
+
 def test_a_quota_is_refused_by_name_whoever_asks_at_once(tmp_path: Path) -> None:
     with ExitStack() as stack:
         blind = Blind(tmp_path, {**QUICK, "per_lender": 12, "at_once": 16, "at_once_each": 8})
