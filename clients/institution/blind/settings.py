@@ -29,7 +29,7 @@ class BlindSettings(HomeSettings):
     weights_may_be_extracted: bool = False
     at_once: int = Field(default=4, ge=1, le=64)
     at_once_each: int = Field(default=2, ge=1, le=64)
-    calls_per_second: float = Field(default=5.0, gt=0, le=1000)
+    calls_per_second: float = Field(default=5.0, gt=0, le=100_000)
     database_url: str | None = None
     metrics: MetricsSetting = "auto"
 
