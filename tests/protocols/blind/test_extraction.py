@@ -182,6 +182,20 @@ def test_whatever_is_encrypted_a_part_is_one_equation_in_its_own_weights(column:
     assert forged(model, column) == pytest.approx(plain(model, [seen])[0], abs=2.0**-17)
 
 
+def test_so_it_is_in_packed_requests_of_several_ciphertexts() -> None:
+    """700 applicants, five columns in each of four ciphertexts, every coefficient of which holds something."""
+    model, count, rng = drawn_model(FEATURES, PARTS), 700, np.random.default_rng(22)
+    pending, data = BlindClient(model.terms(), source(23)).ask(np.zeros((count, FEATURES), dtype=int))
+    request = Request.decode(data, model.terms())
+    held = rng.integers(-3, 4, size=request.columns.shape)
+    spoilt = request.columns + (held.astype(np.uint64) << np.uint64(SCALE_BITS))
+    parts = pending.open(owner(model).answer("lender-a", replace(request, columns=spoilt).encode(model.terms()))).parts
+    group = model.terms().group(count)
+    seen = np.stack([held[j // group, j % group * count :][:count] for j in range(FEATURES)], axis=1)
+    assert (group, len(held)) == (5, 4)
+    assert parts == pytest.approx(plain(model, seen), abs=2.0**-16)
+
+
 class Unbounded(Quota):
     """A quota without a limit on one request."""
 
