@@ -56,6 +56,8 @@ def summary() -> dict[str, Any]:
             "engine": "bfv",
             "queries": 4,
             "correct": 3,
+            "authorities": ["e-id"],
+            "refused": {"no receipt": "missing", "a revoked receipt": "revoked"},
             "outcomes": {"no_hit": 1, "scored": 3},
             "bytes_up": 124_775,
             "bytes_down": 75_552,

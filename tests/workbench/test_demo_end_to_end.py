@@ -89,6 +89,8 @@ def test_private_questions_are_answered_as_the_plain_sums_say_and_all_is_erased(
     assert lookup["identifiers_found"] == 0
     assert lookup["erased"]
     assert set(lookup["tickets"].values()) == {20}
+    assert lookup["authorities"] == ["e-id"]
+    assert lookup["refused"] == {"no receipt": "missing", "a revoked receipt": "revoked"}
     assert 60_000 < lookup["bytes_down"] < lookup["bytes_up"] < 200_000
     assert 0.5 < lookup["auc_own"] < lookup["auc_joint"]
     evidence = json.loads((OUT / "evidence.json").read_text())["lookup"]

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from federation.runtime.private_files import private_directory, write_private
 from server.home import CoordinatorHome
 from server.lookup.epochs import Phase
 from server.lookup.record_store import RecordStore
 from workbench.demo.cast import RUN, Homes, command
+from workbench.demo.consent import PURPOSE, Persons
 from workbench.demo.inputs import Inputs
 from workbench.demo.processes import DemoFailed, Processes, Tick
 
-PURPOSE = "credit-application"
 ENGINES = ("bfv", "lwe", "mirror")
 CUSTOMERS = Path("customers.csv.gz")  # in each home: whom it publishes in the epoch
 _PUBLISH_S = 600
@@ -66,19 +67,23 @@ def open_epoch(processes: Processes, homes: Homes, inputs: Inputs, engine: str, 
     return _epoch(processes, homes, "status")
 
 
-def ask(processes: Processes, homes: Homes, questions: Sequence[tuple[str, str]]) -> list[Answered]:
-    """Put `questions` (institution, subject), each institution's in one batch; answers in the order of the questions.
+def ask(processes: Processes, homes: Homes, persons: Persons, questions: Sequence[tuple[str, str]]) -> list[Answered]:
+    """Put `questions` (institution, subject), each institution's in one batch, each with a receipt of the person's;
+    answers in the order of the questions.
 
     Raises DemoFailed.
     """
-    folder = homes.out / "queries"
-    folder.mkdir(mode=0o700)
+    folder = private_directory(homes.out / "queries")
+    receipts = private_directory(folder / "receipts")
     commands = {}
     for name in dict.fromkeys(name for name, _ in questions):
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
-            rows.writerow(("subject", "purpose"))
-            rows.writerows((subject, PURPOSE) for asker, subject in questions if asker == name)
+            rows.writerow(("subject", "purpose", "receipt"))
+            for subject in (subject for asker, subject in questions if asker == name):
+                consent = persons.permit(subject, name)
+                write_private(receipts / f"{consent.serial}.json", consent.encode())
+                rows.writerow((subject, PURPOSE, f"receipts/{consent.serial}.json"))
         options = {"batch": folder / f"{name}.csv", "out": _answers(folder, name)}
         commands[name] = [*command("institution", "query", home=homes.institution(name), **options), "--json"]
     processes.run_all(commands)

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.customers import scheme_of
 from federation.catalogue import Catalogue
-from workbench.demo import epoch
+from workbench.demo import consent, epoch
 from workbench.demo.cast import Homes
+from workbench.demo.consent import Persons
 from workbench.demo.epoch import Answered
 from workbench.demo.inputs import Inputs, customers
 from workbench.demo.plain import Case, Plain, subjects, worth
@@ -22,7 +25,18 @@ from workbench.recorder import recording
 
 PERSONS = 12_000
 """At most so many are published: an epoch over all 60,000 of the demonstration costs two minutes on two cores."""
-NONE = ("engine", "queries", "correct", "bytes_up", "bytes_down", "auc_own", "auc_joint", "auc_plaintext_joint")
+NONE = (
+    "engine",
+    "queries",
+    "correct",
+    "authorities",
+    "refused",
+    "bytes_up",
+    "bytes_down",
+    "auc_own",
+    "auc_joint",
+    "auc_plaintext_joint",
+)
 """Keys of `summary.json`'s `lookup` that are null where no query was put."""
 
 Stage = Callable[[str, int], AbstractContextManager[Callable[[int, int], None]]]
@@ -30,7 +44,8 @@ Stage = Callable[[str, int], AbstractContextManager[Callable[[int, int], None]]]
 
 @dataclass(frozen=True)
 class Queried:
-    """What an epoch of private queries came to: what `epoch status` said, questions, answers, closing, traffic."""
+    """What an epoch of private queries came to: what `epoch status` said, questions, answers, rules by which others
+    were refused, closing, traffic."""
 
     engine: str
     status: Mapping[str, Any]
@@ -38,6 +53,7 @@ class Queried:
     cases: tuple[Case, ...]
     answers: tuple[Answered, ...]
     correct: tuple[bool, ...]
+    refused: Mapping[str, str]
     remembered: Mapping[str, Mapping[str, Any]]
     traffic: Traffic
     worth: Mapping[str, Any]
@@ -67,6 +83,8 @@ def query(
     """Open an epoch, ask, close it; who calls what this returns gets the findings. Raises DemoFailed."""
     with stage("epoch", 1) as step:
         files = {given.name: homes.institution(given.name) / epoch.CUSTOMERS for given in inputs.institutions}
+        opened = InstitutionHome.open(homes.institution(inputs.institutions[0].name))
+        persons = Persons.under(processes, homes, catalogue, scheme_of(opened).name)
         published = customers(inputs, str(catalogue.subject), files, PERSONS, seed)
         status = epoch.open_epoch(processes, homes, published, engine, on_phase=step)
     with stage("queries", 1):
@@ -74,7 +92,8 @@ def query(
         inside = subjects([given.records for given in published.institutions], catalogue, seed)
         outside = subjects([given.oracle for given in inputs.institutions], catalogue, seed)
         cases = plain.cases(inside, outside)
-        answers = epoch.ask(processes, homes, [(case.institution, case.subject) for case in cases])
+        answers = epoch.ask(processes, homes, persons, [(case.institution, case.subject) for case in cases])
+        refused = consent.refused(processes, homes, persons, cases[0].institution, cases[0].subject)
     with stage("erasure", 1) as step:
         remembered = epoch.close(processes, homes, inputs, on_phase=step)
 
@@ -87,6 +106,7 @@ def query(
             cases=tuple(cases),
             answers=tuple(answers),
             correct=tuple(plain.correct(case, answer) for case, answer in zip(cases, answers, strict=True)),
+            refused=refused,
             remembered=remembered,
             traffic=witness(recordings, needles),
             worth=worth(inputs, catalogue, plain.card),
@@ -106,6 +126,8 @@ def summary(found: Queried | None, reason: str | None) -> dict[str, Any]:
         "engine": found.engine,
         "queries": questions,
         "correct": sum(found.correct),
+        "authorities": list(found.status["consent"]),
+        "refused": dict(found.refused),
         "outcomes": dict(sorted(Counter(answer.outcome for answer in found.answers).items())),
         "bytes_up": round(traffic.up / questions),
         "bytes_down": round(traffic.down / questions),

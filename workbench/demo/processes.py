@@ -90,14 +90,16 @@ class Processes:
         *,
         tick: Tick = lambda: None,
         environment: Mapping[str, str] | None = None,
+        code: int = 0,
     ) -> dict[str, Any]:
-        """Run commands beside one another, by name; `tick` is called while they run. Raises DemoFailed."""
+        """Run commands beside one another, by name; `tick` is called while they run. Raises DemoFailed, also for one
+        that ends with another exit code than `code`."""
         running = [self._start(name, arguments, environment or {}) for name, arguments in commands.items()]
         while any(command.process.poll() is None for command in running):
             self.check()
             tick()
             time.sleep(_TICK_S)
-        return {command.name: self._finish(command) for command in running}
+        return {command.name: self._finish(command, code) for command in running}
 
     def check(self) -> None:
         """Raises DemoFailed if something that should serve has died."""
@@ -143,11 +145,11 @@ class Processes:
         self._commands.append(command)
         return command
 
-    def _finish(self, command: _Command) -> Any:
+    def _finish(self, command: _Command, expected: int) -> Any:
         code = command.process.wait()
-        if code != 0:
+        if code != expected:
             said = tail(command.errors) or tail(command.output)
-            raise DemoFailed(command.errors.stem, got=f"exit code {code}", expected="0", tail=said)
+            raise DemoFailed(command.errors.stem, got=f"exit code {code}", expected=expected, tail=said)
         text = command.output.read_text()
         return json.loads(text) if text.strip().startswith(("{", "[")) else None
 
