@@ -118,7 +118,7 @@ class Masking:
     ) -> None:
         self._name, self._key, self._files, self._random = institution, key, files, random
         self.partners = partners
-        self._opened: tuple[TrainingPlan, Member] | None = None  # of the run in hand: its file is parsed once
+        self._opened: tuple[str, bytes, Member] | None = None  # plan, file, what is in it: parsed once
 
     def advert(self, plan: TrainingPlan) -> bytes:
         """This institution's signed advert; the same whenever it is asked for."""
@@ -155,7 +155,6 @@ class Masking:
         """Destroy the secrets of all runs but these."""
         for run_id in sorted(self._files.runs() - runs):
             self._files.erase(run_id)
-        if self._opened is not None and self._opened[0].run_id not in runs:
             self._opened = None
 
     def sent(self, plan: TrainingPlan, number: int, masked: I64) -> None:
@@ -181,13 +180,15 @@ class Masking:
         return revealed
 
     def _member(self, plan: TrainingPlan) -> Member:
-        if self._opened is None or self._opened[0].hash != plan.hash:
-            state = self._files.read(plan.run_id)
-            if state is None:
-                raise StageError("secagg", got="no advert of this run", expected="the set-up first")
-            self._opened = (plan, Member.from_bytes(masks_of(plan), self._key, state))
-        return self._opened[1]
+        """As it is on disk now: another process of this home may have said something since."""
+        state = self._files.read(plan.run_id)
+        if state is None:
+            raise StageError("secagg", got="no advert of this run", expected="the set-up first")
+        if self._opened is None or self._opened[:2] != (plan.hash, state):
+            self._opened = (plan.hash, state, Member.from_bytes(masks_of(plan), self._key, state))
+        return self._opened[2]
 
-    def _keep(self, plan: TrainingPlan, state: Member) -> None:
-        self._files.write(plan.run_id, state.to_bytes())
-        self._opened = (plan, state)
+    def _keep(self, plan: TrainingPlan, member: Member) -> None:
+        state = member.to_bytes()
+        self._files.write(plan.run_id, state)
+        self._opened = (plan.hash, state, member)

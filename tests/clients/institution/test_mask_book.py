@@ -81,6 +81,15 @@ def test_a_copy_is_refused(home: Home) -> None:
         two_lists(home)
 
 
+def test_of_two_processes_in_one_home_the_second_knows_what_the_first_has_said(home: Home) -> None:
+    home.send()
+    first, second = home.open(), home.open()
+    second.ready(home.plan)  # it has read the file before the first says anything
+    first.reveal(home.plan, home.list_of(*QUARTET))
+    with pytest.raises(StageError, match="second list"):
+        second.reveal(home.plan, home.list_of(*QUARTET[:3]))
+
+
 def test_masks_that_are_gone_are_not_made_anew(home: Home) -> None:
     home.file.unlink()
     with pytest.raises(StageError, match="secagg state: got none any more"):
