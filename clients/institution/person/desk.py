@@ -32,6 +32,7 @@ from federation.oversight.cases import Event
 from federation.records import read_table, validate
 
 MAX_STATEMENT = 4000
+MAX_OPEN = 20  # of one person: pages take requests, and each is an entry of the log
 _MAX_VALUE = 200
 
 
@@ -91,6 +92,8 @@ class Desk:
         if len(statement) > MAX_STATEMENT:
             raise ConfigurationError("statement", got=f"{len(statement)} characters", expected=f"<= {MAX_STATEMENT}")
         tag, case = self.tags.tag(subject), secrets.token_hex(16)
+        if sum(each.result is None for each in self.cases(subject)) >= MAX_OPEN:
+            raise ConfigurationError("cases", got=f"{MAX_OPEN} open ones", expected="an answer to one of them first")
         content = {"subject": tag, "request": str(request), "about": list(about), "statement": statement}
         due = self.profile.deadline(request, today)
         done = self.journal.append(Event.OPENED, case, content, day=today, due=due, subject=tag)

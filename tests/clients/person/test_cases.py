@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,9 +10,10 @@ from person_world import TODAY, new_home, people
 
 from clients.institution.home import InstitutionHome
 from clients.institution.person.case import Owed
-from clients.institution.person.desk import MAX_STATEMENT, Desk
+from clients.institution.person.desk import MAX_OPEN, MAX_STATEMENT, Desk
+from clients.institution.person.inquiries import Inquiry, to_be_told
 from federation.errors import ConfigurationError, FederationError, RecordsError
-from federation.jurisdiction import Request
+from federation.jurisdiction import Request, load_profile
 from federation.oversight.cases import Event
 
 
@@ -80,6 +81,28 @@ def test_nobody_gets_a_case_of_somebody_else(desk: Desk, home: InstitutionHome) 
     ):
         with pytest.raises(ConfigurationError, match="somebody else"):
             step()
+
+
+def test_one_person_has_so_many_open_cases_and_others_are_not_kept_waiting(desk: Desk, home: InstitutionHome) -> None:
+    one, other = people(home)[:2]
+    cases = [desk.open_case(one, Request.REVIEW, (), "why", TODAY) for _ in range(MAX_OPEN)]
+    with pytest.raises(ConfigurationError, match="open ones"):
+        desk.open_case(one, Request.REVIEW, (), "why", TODAY)
+    desk.open_case(other, Request.REVIEW, (), "why", TODAY)
+    desk.decide(cases[0].id, Event.ANSWERED, "because", TODAY)
+    desk.open_case(one, Request.REVIEW, (), "why", TODAY)
+
+
+def test_those_are_told_who_inquired_in_the_period_of_the_profile() -> None:
+    """15 U.S.C. 1681i(d): six months; GDPR, article 19: every recipient."""
+    days = {"new": date(2026, 1, 2), "edge": date(2025, 9, 2), "old": date(2025, 9, 1)}
+    times = {name: datetime(day.year, day.month, day.day, 12, tzinfo=UTC) for name, day in days.items()}
+    made = [
+        Inquiry(name.encode().ljust(32), "bank-1", "credit-review", int(at.timestamp())) for name, at in times.items()
+    ]
+    told = {each.leaf.strip() for each in to_be_told(made, load_profile("us-fcra"), TODAY)}
+    assert told == {b"new", b"edge"}
+    assert len(to_be_told(made, load_profile("eu"), TODAY)) == 3
 
 
 WRONG = {

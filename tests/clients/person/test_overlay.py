@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from person_world import MODEL, TODAY, new_home, people
 from scores_world import CATALOGUE
 
+from clients import institution
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.customers import read_customers
 from clients.institution.node_service import open_computation
@@ -109,6 +110,17 @@ def test_without_a_case_the_records_are_the_file(tmp_path: Path) -> None:
     home = new_home(tmp_path)
     assert counting_table(home).equals(read_table(home.data))
     assert not (home.path / "person.db").exists()  # looking leaves no trace
+
+
+def test_nobody_reads_an_institutions_records_around_the_corrections() -> None:
+    """Whoever adds a reader of the data file says how corrections reach it, or that they need not, here."""
+    without = {"data_check.py": "counts rows when a home is made"}
+    for file in Path(institution.__file__).parent.rglob("*.py"):
+        text = file.read_text()
+        calls = text.count("load_records(") + text.count("read_table(")
+        amended = text.count("amend=amendments(") + text.count("amendments(home)(read_table(")
+        if file.parent.name != "person" and file.name not in without:
+            assert calls == amended, file
 
 
 cells = st.dictionaries(st.sampled_from(["a", "b", "gone"]), st.one_of(st.none(), st.text("0123456789", max_size=4)))
