@@ -1,4 +1,4 @@
 """The owner of a blind model: its private folder, who may ask, how much was answered, the service.
 
-HOME/blind/  blind.toml  model.json (weights, salt)  authority.key authority.crt  tls.key tls.crt  blind.db
+HOME/blind/  blind.toml  model.json (weights, salt)  authority.key authority.crt  tls.key  blind.db  answered.json
 """

@@ -2,12 +2,18 @@
 
 count = CountStore.open(url, time.time)
 count.charge(model.counted_as(), "lender-a", 1, quota)         # on disk when it returns; QuotaError beyond the quota
+
+A database that was restored from a backup would give answers again that it has forgotten. What was answered stands in
+a file beside it too (`Anchor`), written after each charge: a database that knows less is not used.
 """
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from sqlalchemy import (
     BigInteger,
@@ -23,7 +29,9 @@ from sqlalchemy import (
     text,
 )
 
+from federation.errors import ConfigurationError
 from federation.runtime.database import open_engine, reading, writing
+from federation.runtime.private_files import read_private, write_public
 from protocols.blind import Quota, Spent
 
 _LOCK = "fedscore_blind"
@@ -72,18 +80,51 @@ class Lender:
     revoked: int | None
 
 
+class Anchor:
+    """A file that remembers how many applicants of each model were answered at least; not to be backed up."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, threading.Lock()
+
+    def read(self) -> dict[str, int]:
+        """By model, hexadecimal. Raises ConfigurationError for a file that nobody here wrote."""
+        if not self._path.exists():
+            return {}
+        try:
+            return {str(model): int(count) for model, count in json.loads(read_private(self._path)).items()}
+        except (ValueError, AttributeError, TypeError) as error:
+            raise ConfigurationError(str(self._path), got="an unreadable file", expected="counts by model") from error
+
+    def keep(self, model: bytes, count: int) -> None:
+        """Behind the database where two processes write at once, never ahead of it."""
+        with self._lock:
+            known = self.read()
+            known[model.hex()] = max(count, known.get(model.hex(), 0))
+            write_public(self._path, json.dumps(known).encode(), mode=0o600)
+
+    def check(self, count: Callable[[bytes], int]) -> None:
+        """Raises ConfigurationError where `count` says less of a model."""
+        for model, least in self.read().items():
+            found = count(bytes.fromhex(model))
+            if found < least:
+                got = f"a database that knows of {found} applicants"
+                raise ConfigurationError(str(self._path), got=got, expected=f"{least}: not a restored copy")
+
+
 class CountStore:
     """The tables `blind_answers` (an `AnswerCount`) and `blind_lenders`."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
-        self._engine, self._clock = engine, clock
+    def __init__(self, engine: Engine, clock: Callable[[], float], anchor: Anchor | None = None) -> None:
+        self._engine, self._clock, self._anchor = engine, clock, anchor
         with writing(engine, lock=_LOCK) as connection:
             _metadata.create_all(connection)
+        if anchor is not None:
+            anchor.check(lambda model: self.spent(model, "").model)
 
     @classmethod
-    def open(cls, url: str, clock: Callable[[], float]) -> CountStore:
-        """Raises ConfigurationError for a database that cannot be used."""
-        return cls(open_engine(url), clock)
+    def open(cls, url: str, clock: Callable[[], float], anchor: Path | None = None) -> CountStore:
+        """Raises ConfigurationError for a database that cannot be used, or has forgotten what `anchor` remembers."""
+        return cls(open_engine(url), clock, None if anchor is None else Anchor(anchor))
 
     def close(self) -> None:
         self._engine.dispose()
@@ -91,9 +132,11 @@ class CountStore:
     def charge(self, model: bytes, requester: str, applicants: int, quota: Quota) -> None:
         """As `AnswerCount.charge`: read, checked and written in one exclusive transaction."""
         with writing(self._engine, lock=_LOCK) as connection:
-            quota.after(self._spent(connection, model, requester), applicants)
+            after = quota.after(self._spent(connection, model, requester), applicants)
             key = {"model": model, "lender": requester, "day": self._day()}
             connection.execute(_ADD, key | {"applicants": applicants})
+        if self._anchor is not None:
+            self._anchor.keep(model, after.model)
 
     def spent(self, model: bytes, requester: str) -> Spent:
         """What was answered of `model`, in all, to `requester`, and to it today."""

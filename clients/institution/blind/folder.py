@@ -70,7 +70,8 @@ class BlindFolder:
         return self.settings.database_url or f"sqlite:///{self.path / 'blind.db'}"
 
     def count(self, clock: Callable[[], float] = time.time) -> CountStore:
-        return CountStore.open(self.database_url, clock)
+        """Raises ConfigurationError for a database that is an older copy."""
+        return CountStore.open(self.database_url, clock, self.path / "answered.json")
 
     def authority(self) -> Authority:
         """Raises ConfigurationError or SignatureError."""

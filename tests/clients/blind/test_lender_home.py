@@ -209,6 +209,26 @@ def test_a_model_made_anew_keeps_the_count(blind: Blind, tmp_path: Path) -> None
     assert (facts["answered"], len(facts["parts"]), facts["smallest_part"]) == (7, 10, 4)
 
 
+def test_a_restored_database_is_refused_and_the_newest_one_is_not(blind: Blind, tmp_path: Path) -> None:
+    database, model = blind.bank / "blind" / "blind.db", blind.secret.counted_as()
+    with closing(blind.opened.count()) as count:
+        count.charge(model, "acme", 3, Quota.extractable(1000))
+    backup = database.read_bytes()
+    with closing(blind.opened.count()) as count:
+        count.charge(model, "acme", 4, Quota.extractable(1000))
+    newest = database.read_bytes()
+    for other in database.parent.glob("blind.db-*"):
+        other.unlink()
+    database.write_bytes(backup)
+    refused = blind.owner("status")
+    assert "a database that knows of 3 applicants, expected 7" in str(refused.exception)
+    database.write_bytes(newest)
+    assert blind.status()["answered"] == 7
+    (database.parent / "answered.json").unlink()
+    database.write_bytes(backup)
+    assert blind.status()["answered"] == 3  # without it, the old copy gives four answers again
+
+
 def test_a_scorecard_of_ones_own_is_read_and_checked(blind: Blind, tmp_path: Path) -> None:
     tables = {feature.name: [0.01 * cell for cell in range(feature.n_cells)] for feature in CATALOGUE.features}
     own = tmp_path / "own.json"
