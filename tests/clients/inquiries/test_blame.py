@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from oversight_world import BANKS, key_of
-from spot_check_world import InquiryWorld, Person, inquiring, scope
+from spot_check_world import DAY, InquiryWorld, Person, inquiring, scope
 
 import clients.regulator.inquiries.cli as cli
 import protocols.consent.opening as openings
 from clients.regulator.lookups import Lookups
+from clients.regulator.mirror import MirrorStore
+from clients.regulator.pages.reading import Copy
+from clients.regulator.pages.site import TABLES
 from federation.oversight.inquiries import ConsentVerdict
 from protocols.consent.check import Revocations
 from protocols.consent.opening import Opening, SignedOpening, Terms, judge
@@ -206,3 +209,21 @@ def test_whoever_is_shown_the_opening_reaches_the_same_verdict(world: InquiryWor
 def _seeds(world: InquiryWorld) -> dict[str, Any]:
     data = world.log.store.entries(0, 10_000, "consent-seeds").entries[0][1]
     return dict(json.loads(data)["body"]["content"])
+
+
+def test_the_pages_show_draws_and_verdicts(world: InquiryWorld, sample: dict[str, Any], late: None) -> None:
+    """After the verdicts above: bank-b's first one was replaced."""
+    world.fsr("check", "--draw", "all")
+    world.turn()
+    store = MirrorStore.open(world.regulator.database_url)
+    with Copy(world.regulator, store).reading() as view:
+        drawn, found = (TABLES[name](view, sample["deadline"] + DAY) for name in ("draws", "verdicts"))
+    store.close()
+    assert drawn.rows[0].values["drawn"] == 6
+    assert drawn.rows[0].values["chance"] == 1.0
+    rows = {row.values["querier"]: row for row in found.rows if row.values["draw"] == sample["draw"][:16]}
+    assert {bank: row.values["outcome"] for bank, row in rows.items()} == dict.fromkeys(BANKS, "holds")
+    assert not any(row.red for row in rows.values())
+    others = [row for row in found.rows if row.values["draw"] != sample["draw"][:16]]
+    assert [row.values["outcome"] for row in others] == ["late"]  # drawn later, and nothing was logged of it
+    assert all("no verdict" in row.red for row in others)
