@@ -15,8 +15,9 @@ import clients.regulator.inquiries.draws as regulator_side
 from clients.institution.lookup.drawn import LoggedDraws, RevealedDraw
 from clients.institution.lookup.opening import Opener
 from federation.errors import ConfigurationError, Refused
-from federation.oversight.inquiries import DRAW, REGULATOR, SeedsStatement, draw_entry
+from federation.oversight.inquiries import DRAW, REGULATOR, Broken, ConsentVerdict, SeedsStatement, draw_entry
 from protocols.consent.draw import MARGIN, Draw, SignedDraw, commit_seed, drawn, joint_seed
+from protocols.consent.refusal import Rule
 from protocols.consent.sealed import SealedOpening
 from protocols.errors import SignatureError
 from protocols.transparency import Entry, Frontier, leaf_hash
@@ -193,3 +194,30 @@ def test_what_was_not_drawn_stays_closed_whoever_asks(
         opener.named("anna")
     monkeypatch.setattr(RevealedDraw, "draws", lambda *_: True)
     assert SealedOpening.decode(opener.open(own, valid)).leaf_hash == leaf.hash  # without the check
+
+
+def test_a_verdict_on_what_was_not_drawn_or_out_of_number_is_named(world: InquiryWorld) -> None:
+    since = world.log.store.size()
+    draw, entry = logged(world, seed=b"j" * 32)
+    fill(world, draw)
+    world.log.host.append_of_regulator(seeds(entry, seed=b"j" * 32))
+    part = [leaf for leaf in world.leaves.values() if leaf.leaf.querier == "bank-a"]
+    fields: dict[str, Any] = {"draw": entry.hash.hex(), "querier": "bank-a", "number": 1, "hard": 0, "soft": 0}
+    undrawn = (Broken(since, "ab" * 32, Rule.FORGED),)
+    elsewhere = {**fields, "draw": "cd" * 32, "hard": len(part)}
+    lies = {
+        "as drawn": ConsentVerdict(**fields, drawn=0, broken=()),
+        "one that was drawn": ConsentVerdict(**{**fields, "hard": len(part) - 1}, drawn=len(part), broken=undrawn),
+        "not in the log": ConsentVerdict(
+            **{**fields, "draw": "cd" * 32, "hard": len(part)}, drawn=len(part), broken=()
+        ),
+        "expected 1": ConsentVerdict(**{**fields, "number": 2, "hard": len(part)}, drawn=len(part), broken=()),
+    }
+    for said in lies.values():
+        world.log.host.append_of_regulator(said.entry(key_of("regulator")))
+    true = ConsentVerdict(**{**fields, "hard": len(part)}, drawn=len(part), broken=())
+    world.log.host.append_of_regulator(true.entry(key_of("regulator")))
+    texts = named(world, since)
+    assert len(texts) == len(lies)
+    for what in lies:
+        assert any(what in text for text in texts), (what, texts)
