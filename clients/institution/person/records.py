@@ -9,26 +9,33 @@ not in that epoch: its snapshot was taken when it began, and its secrets are bou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 
 from clients.institution.home import InstitutionHome
-from clients.institution.person.journal_store import Journal
+from clients.institution.person.journal_store import Done, Journal
 from clients.institution.person.overlay import Overlay
 from clients.institution.person.pseudonym import SubjectTags
 from federation.catalogue import Catalogue, load_catalogue
+from federation.oversight.cases import Event
 from federation.records import read_table
+
+MOST_BACK = 32  # corrections that a replay takes back: each costs a reading of the file
 
 
 def current_overlay(home: InstitutionHome) -> Overlay:
     """What is corrected and erased here. Raises ConfigurationError for a journal that was tampered with."""
+    return Overlay.of(_steps(home))
+
+
+def _steps(home: InstitutionHome) -> tuple[Done, ...]:
     if not Journal.there(home):
-        return Overlay()
+        return ()
     journal = Journal.open(home)
     try:
-        return Overlay.of(journal.steps())
+        return journal.steps()
     finally:
         journal.close()
 
@@ -40,6 +47,17 @@ def amendments(home: InstitutionHome, catalogue: Catalogue | None = None) -> Cal
         return lambda table: table
     column, tags = (catalogue or load_catalogue(home.catalogue)).subject, SubjectTags.of(home)
     return lambda table: overlay.apply(table, column, tags.tags)
+
+
+def amendments_back(home: InstitutionHome, catalogue: Catalogue) -> Iterator[Callable[[pl.DataFrame], pl.DataFrame]]:
+    """`amendments`, then the same without the last correction, without the last two, and so on: with every erasure."""
+    steps = _steps(home)
+    corrections = [place for place, done in enumerate(steps) if done.step.event is Event.CORRECTED]
+    column, tags = catalogue.subject, SubjectTags.of(home).tags if steps else None
+    for back in range(min(len(corrections), MOST_BACK) + 1):
+        gone = set(corrections[len(corrections) - back :])
+        overlay = Overlay.of(done for place, done in enumerate(steps) if place not in gone)
+        yield lambda table, overlay=overlay: table if tags is None else overlay.apply(table, column, tags)  # type: ignore[misc]
 
 
 def counting_table(home: InstitutionHome, path: Path | None = None) -> pl.DataFrame:

@@ -17,12 +17,12 @@ from clients.institution.masking import masking_of
 from clients.institution.node_service import holdout_salt, split
 from clients.institution.oversight.folder import OversightFolder
 from clients.institution.oversight.log_client import LogClient
-from clients.institution.person.records import amendments
 from clients.institution.plan_store import PlanStore
 from clients.institution.replay.draws import OpenDraw, open_draws
-from clients.institution.replay.evidence import logged_attempt, record_tree, running_code
+from clients.institution.replay.evidence import logged_attempt, running_code
 from clients.institution.replay.logged import LoggedReplays
 from clients.institution.replay.recompute import Replayer
+from clients.institution.replay.records import records_as_committed
 from clients.institution.replay.sealed_store import SealedStore
 from clients.institution.training import Computation
 from federation.catalogue import load_catalogue
@@ -30,7 +30,6 @@ from federation.errors import ConfigurationError
 from federation.ledger import Ledger
 from federation.oversight.replay import Draw, ReplayResult
 from federation.privacy import OsNoise
-from federation.records import load_records
 from federation.runtime.private_files import write_public
 from protocols.errors import StageError
 from protocols.transparency import VerifierKey
@@ -77,8 +76,10 @@ def replay(
 def _replay(home: InstitutionHome, log: LogClient, seen: LoggedReplays, draw: Draw, leaf: bytes) -> ReplayResult | None:
     """None where there is no such attempt: in the log no commitment, or in the ledger no reservation."""
     catalogue = load_catalogue(home.catalogue)
-    records, _ = load_records(home.data, catalogue, coverage=home.settings.features, amend=amendments(home, catalogue))
-    training, holdout = split(records, home.settings.holdout, holdout_salt(home.keys))
+    store, salt = SealedStore.open(home.path), holdout_salt(home.keys)
+    parts, root = records_as_committed(
+        home, catalogue, store, draw.place, lambda records: split(records, home.settings.holdout, salt)
+    )
     plans = {stored.plan.hash: stored.plan for stored in PlanStore.open(home.database_url).plans()}
     key = home.signing_key.public
     ledger = Ledger.open(
@@ -86,9 +87,9 @@ def _replay(home: InstitutionHome, log: LogClient, seen: LoggedReplays, draw: Dr
     )
     entries = ledger.entries()
     replayer = Replayer(
-        store=SealedStore.open(home.path),
-        computation=Computation(catalogue, training, holdout, OsNoise()),
-        records=record_tree(training if draw.phase == "train" else holdout, home.keys).root,
+        store=store,
+        computation=Computation(catalogue, *parts, OsNoise()),
+        records=root,
         code=running_code(),
         plan_of=plans.get,
         logged=lambda place: logged_attempt(entries, place),

@@ -118,7 +118,7 @@ def test_nobody_reads_an_institutions_records_around_the_corrections() -> None:
     for file in Path(institution.__file__).parent.rglob("*.py"):
         text = file.read_text()
         calls = text.count("load_records(") + text.count("read_table(")
-        amended = text.count("amend=amendments(") + text.count("amendments(home)(read_table(")
+        amended = text.count("amend=amend") + text.count("amendments(home)(read_table(")
         if file.parent.name != "person" and file.name not in without:
             assert calls == amended, file
 
