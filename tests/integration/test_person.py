@@ -16,8 +16,8 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from clients.institution.home import InstitutionHome
-from clients.institution.lookup.customers import read_customers
 from clients.institution.ledger_cli import app as ledger
+from clients.institution.lookup.customers import read_customers
 from clients.institution.lookup.folders import LookupFolders
 from clients.institution.lookup.querier import Querier
 from clients.institution.person.notices_cli import app as notices
