@@ -7,8 +7,6 @@ commands(app, lambda home: home / "holder")         # where the role keeps its h
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +19,6 @@ from federation.runtime.pki import key_fingerprint
 from protocols.consent.holders import SignedHolder
 from protocols.signing import SigningKey
 
-_WEEK_S = 7 * 86_400
 Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The home.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For machines.")]
 Host = Annotated[str, typer.Option(help="Name or address under which persons reach this holder.")]
@@ -110,17 +107,15 @@ def commands(app: typer.Typer, folder: Callable[[Path], Path]) -> None:
         from federation.inquiries.holder_service import serving
         from federation.runtime.logging import configure_process
         from federation.runtime.processes import protect_memory
+        from federation.runtime.stop_signal import until_stopped
 
         opened = HolderHome.open(folder(home))
         configure_process(opened.path / "logs" / "holder.jsonl")
         protect_memory()
-        stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-        while not stop.is_set():  # begun again every week: the certificate is made afresh in time
-            with serving(opened) as port:
-                typer.echo(f"{opened.name}: listening on {opened.settings.bind}, port {port}", err=True)
-                stop.wait(_WEEK_S)
+        stop = until_stopped()
+        with serving(opened) as port:
+            typer.echo(f"{opened.name}: listening on {opened.settings.bind}, port {port}", err=True)
+            stop.wait()
 
     @app.command()
     def status(home: Home, as_json: AsJson = False) -> None:

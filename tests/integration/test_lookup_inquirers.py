@@ -17,7 +17,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from inquiries_world import fedscore, join, served
+from holder_processes import fedscore, join, served
 from lookup_deployment import PURPOSE, LookupDeployment
 from wallets import Persons
 
