@@ -38,7 +38,7 @@ SUBJECT, NOTE, BALANCE = "PLANTED77QX31", "Quillfeather", "73182.6401"
 NODE = training_pb2.DESCRIPTOR.services_by_name["Node"]
 PAGES = ("/metrics", "/health/live", "/health/ready")
 # How often these are called is a matter of time: they wait for news.
-POLLS = ("Relay.Work", "Relay.View", "Log.")
+POLLS = ("Relay.Work", "Relay.View", "Log.", "Mailbox.")
 Series = dict[tuple[str, str, tuple[tuple[str, str], ...]], float]
 
 
