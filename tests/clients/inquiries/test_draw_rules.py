@@ -208,9 +208,7 @@ def test_a_verdict_on_what_was_not_drawn_or_out_of_number_is_named(world: Inquir
     lies = {
         "as drawn": ConsentVerdict(**fields, drawn=0, broken=()),
         "one that was drawn": ConsentVerdict(**{**fields, "hard": len(part) - 1}, drawn=len(part), broken=undrawn),
-        "not in the log": ConsentVerdict(
-            **{**fields, "draw": "cd" * 32, "hard": len(part)}, drawn=len(part), broken=()
-        ),
+        "not in the log": ConsentVerdict(**elsewhere, drawn=len(part), broken=()),
         "expected 1": ConsentVerdict(**{**fields, "number": 2, "hard": len(part)}, drawn=len(part), broken=()),
     }
     for said in lies.values():
