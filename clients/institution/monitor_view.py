@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from federation.evaluation import Estimate
+from federation.evaluation.fairness import Fairness
 from federation.monitoring import Contest, Drift, Stability, Verdict
 from federation.monitoring.drift import Change
 
@@ -27,6 +28,8 @@ def show_drift(found: Drift, console: Console) -> None:
     console.print("An index below `seen from` cannot be told from chance and noise.")
     if found.performance:
         console.print(_changes(found.performance, found.reference.name, found.current.name))
+    if found.after is not None:
+        console.print(_fairness(found.after.fairness, found.current.name))
     for alert in found.alerts:
         console.print(f"[bold red]ALERT[/bold red] {escape(alert)}")
 
@@ -34,6 +37,22 @@ def show_drift(found: Drift, console: Console) -> None:
 def show_contest(found: Contest, console: Console) -> None:
     console.print(_changes(found.changes, "champion", "challenger"))
     console.print(f"{found.champion.name}: [bold]{found.better}[/bold] (AUC, at 1%).")
+
+
+def _fairness(attributes: Sequence[Fairness], vintage: str) -> Table:
+    table = Table(title=escape(f"Fairness, {vintage}"), title_justify="left")
+    table.add_column("attribute")
+    table.add_column("profile")
+    for heading in ("value", "limit"):
+        table.add_column(heading, justify="right")
+    table.add_column("")
+    for found in attributes:
+        for each in found.comparisons:
+            verdict = {True: "holds", False: "broken", None: "too few records"}[each.holds]
+            said = f"{verdict}, uncertain" if each.uncertain else verdict
+            value = "" if each.value is None else f"{each.value:.3f}"
+            table.add_row(escape(found.attribute), escape(each.title), value, f"{each.limit:g}", said)
+    return table
 
 
 def _row(name: str, index: Stability) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ result = contest(champion, challenger)        Contest: the differences of the me
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,9 +15,11 @@ from typing import Any
 from scipy.stats import norm
 
 from federation.errors import ConfigurationError
-from federation.evaluation import Estimate, EvaluationTables
+from federation.evaluation import Estimate, EvaluationTables, Findings
+from federation.evaluation.fairness import Fairness
 from federation.monitoring.release import Vintage
 from federation.monitoring.stability import ALERT, LEVEL, NOTICE, Stability, Verdict, judged, stability
+from federation.scorecard.scaling import Scaling
 
 SCORES = "scores"
 GUARDED = {"auc": 0.02, "ece": 0.01}
@@ -42,13 +44,16 @@ class Change:
 
 @dataclass(frozen=True)
 class Drift:
-    """`features` by name; `performance` by metric, empty unless the outcomes of both vintages are known."""
+    """`features` by name; `performance` by metric, `before` and `after` (calibration, fairness by group with minimum
+    cells): empty and None unless the outcomes of both vintages are known."""
 
     scores: Stability
     features: Mapping[str, Stability]
     performance: Mapping[str, Change]
     reference: Vintage
     current: Vintage
+    before: Findings | None = None
+    after: Findings | None = None
 
     @property
     def alerts(self) -> tuple[str, ...]:
@@ -58,7 +63,17 @@ class Drift:
         return (
             *(f"{name}: stability index {value:.2f}" for value, name in sorted(loud, reverse=True)),
             *(f"{name}: changed by {change.value:+.3f}" for name, change in self.performance.items() if change.alert),
+            *self._unfair(),
         )
+
+    def _unfair(self) -> Iterator[str]:
+        """Profiles that are broken now beyond doubt, and were not before."""
+        if self.before is None or self.after is None:
+            return
+        known = set(_broken(self.before.fairness))
+        for attribute, profile in _broken(self.after.fairness):
+            if (attribute, profile) not in known:
+                yield f"{attribute}: {profile} holds no more"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -69,8 +84,17 @@ class Drift:
             "scores": self.scores.to_json(),
             "features": {name: index.to_json() for name, index in self.features.items()},
             "performance": {name: change.to_json() for name, change in self.performance.items()},
+            "fairness": None if self.after is None else [each.to_json() for each in self.after.fairness],
+            "calibration": None if self.after is None else [vars(point) for point in self.after.calibration],
             "alerts": list(self.alerts),
         }
+
+
+def _broken(attributes: Sequence[Fairness]) -> Iterator[tuple[str, str]]:
+    for found in attributes:
+        for comparison in found.comparisons:
+            if comparison.holds is False and not comparison.uncertain:
+                yield found.attribute, comparison.title
 
 
 def drift(reference: Vintage, current: Vintage, *, notice: float = NOTICE, alert: float = ALERT) -> Drift:
@@ -85,10 +109,10 @@ def drift(reference: Vintage, current: Vintage, *, notice: float = NOTICE, alert
     pairs |= {name: (before, held[name]) for name, before in reference.marginals.features.items()}
     indices = {name: stability(*pair, seed=place) for place, (name, pair) in enumerate(pairs.items())}
     found = judged(indices, notice=notice, alert=alert)
-    changes = {}
-    if reference.tables is not None and current.tables is not None:
-        changes = _changes(reference.tables, current.tables)
-    return Drift(found.pop(SCORES), found, changes, reference, current)
+    if reference.tables is None or current.tables is None:
+        return Drift(found.pop(SCORES), found, {}, reference, current)
+    seen = (Findings.of_release(vintage.tables, Scaling()) for vintage in (reference, current) if vintage.tables)
+    return Drift(found.pop(SCORES), found, _changes(reference.tables, current.tables), reference, current, *seen)
 
 
 class Better(StrEnum):

@@ -134,6 +134,17 @@ def test_drift_without_outcomes_exits_3_and_names_the_feature(run: Run, tmp_path
     assert f"ALERT {name}" in said
 
 
+def test_vintages_with_outcomes_are_compared_by_performance_and_fairness(
+    run: Run, tmp_path: Path, records: Path
+) -> None:
+    for vintage in ("2029", "2030"):
+        released(run, tmp_path, vintage, records, 0.6)
+    code, said = run("drift", "--reference", str(tmp_path / "2029-0.json"), "--current", str(tmp_path / "2030-0.json"))
+    assert code == 0, said
+    for heading in ("stability index", "auc", "Fairness, 2030"):
+        assert heading in said
+
+
 def test_two_models_meet_on_one_vintage(run: Run, tmp_path: Path, records: Path) -> None:
     for model in (0, 1):
         released(run, tmp_path, "2029", records, 0.5, model)

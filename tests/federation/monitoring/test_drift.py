@@ -73,6 +73,19 @@ def test_a_model_that_orders_worse_is_an_alert() -> None:
     assert any(alert.startswith("auc") for alert in found.alerts)
 
 
+def test_a_profile_of_fairness_that_holds_no_more_is_an_alert() -> None:
+    """All of one group is refused now; the reference refused nobody for it."""
+    records, logits = world(1, 20_000)
+    later, theirs = world(2, 20_000)
+    attribute = CATALOGUE.protected[0].name
+    unfair = theirs + 6.0 * (later.protected[attribute] == 0)
+    found = drift(vintage(release(records, logits)), vintage(release(later, unfair, "2030", seed=1)))
+    assert any(alert.startswith(attribute) and alert.endswith("holds no more") for alert in found.alerts)
+    same = drift(vintage(release(records, logits)), vintage(release(later, theirs, "2030", seed=1)))
+    assert same.alerts == ()
+    assert {each["attribute"] for each in same.to_json()["fairness"]} == {each.name for each in CATALOGUE.protected}
+
+
 def test_contests_are_won_by_what_is_better_and_by_nobody_otherwise() -> None:
     records, logits = world(1, 20_000)
     worse = logits + np.random.default_rng(3).normal(0, 1.0, len(logits))
