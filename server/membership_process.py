@@ -5,7 +5,6 @@ python -m server.membership_process HOME
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from federation.observability.monitor import monitored
 from federation.observability.names import Process
 from federation.runtime.logging import configure_process
 from federation.runtime.processes import protect_memory
+from federation.runtime.stop_signal import until_stopped
 from server.figures import observe_membership
 from server.home import CoordinatorHome
 from server.log.hosting import hosted_log
@@ -72,9 +72,7 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
 def main() -> None:
     """The process' entry: the home in the only argument; ends at SIGTERM or SIGINT."""
     protect_memory()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = until_stopped()
     configure_process()
     home = CoordinatorHome.open(sys.argv[1])
     configure_process(home.logs / "membership.jsonl")

@@ -11,8 +11,6 @@ import argparse
 import hmac
 import os
 import secrets
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -55,6 +53,7 @@ from federation.runtime.logging import configure_process, get_logger
 from federation.runtime.private_files import keep_private, read_private
 from federation.runtime.processes import UNUSABLE
 from federation.runtime.rpc import Served, handlers, start
+from federation.runtime.stop_signal import until_stopped
 from protocols.errors import ProtocolError
 from protocols.wire import training_pb2
 from protocols.wire.training_pb2 import Envelope
@@ -218,9 +217,7 @@ def run(
     home: InstitutionHome, node: Node, ledger: Ledger, oversight: Oversight, replays: LiveReplays, monitor: Monitor
 ) -> int:
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError for a socket that cannot be bound."""
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):  # before anybody can know that it is up, and end it
-        signal.signal(name, lambda *_: stop.set())
+    stop = until_stopped()  # before anybody can know that it is up, and end it
     server = serve(node, home.socket, monitor)
     oversight.start(ledger, stop, {"replays": replays.follow})
     _log.info("node ready", institution=home.name, pid=os.getpid())

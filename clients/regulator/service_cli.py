@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import signal
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ from clients.regulator.settings import settings_text
 from clients.regulator.view import show
 from federation.observability.cli import Wait, show_health
 from federation.runtime.logging import configure_process
+from federation.runtime.stop_signal import until_stopped
 from protocols.signing import VerifyingKey
 from protocols.transparency import Entry
 
@@ -76,7 +75,7 @@ def watch(home: Home) -> None:
 
     opened = RegulatorHome.open(home)
     configure_process(opened.logs / "watch.jsonl")
-    stop, watcher = _until_stopped(), Watcher.open(opened)
+    stop, watcher = until_stopped(), Watcher.open(opened)
     typer.echo(f"{opened.name}: watching {opened.settings.log_url} from entry {watcher.mirror.tree.size}", err=True)
     with monitored(Process.REGULATOR, opened.path, opened.name, opened.settings.metrics) as monitor:
         work = Work(watcher, stop)
@@ -100,7 +99,7 @@ def serve(home: Home) -> None:
 
     opened = RegulatorHome.open(home)
     configure_process(opened.logs / "pages.jsonl")
-    stop = _until_stopped()
+    stop = until_stopped()
     with serving(opened) as port:
         scheme = "https" if opened.settings.pages.tls_key else "http"
         typer.echo(f"{opened.name}: pages on {scheme}://{opened.settings.pages.bind}:{port}", err=True)
@@ -217,11 +216,3 @@ def _say(home: RegulatorHome, slot: str, entry: Entry) -> Entry:
         return say(home, store, slot, entry)
     finally:
         store.close()
-
-
-def _until_stopped() -> threading.Event:
-    """Set by SIGINT or SIGTERM."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    return stop

@@ -6,7 +6,6 @@ and ends by itself when the epoch is closed. Killed at any moment, it goes on fr
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from federation.runtime.logging import configure_process
 from federation.runtime.private_files import read_private
 from federation.runtime.processes import protect_memory
 from federation.runtime.rate_limit import RateLimit
+from federation.runtime.stop_signal import until_stopped
 from protocols.wire import lookup_pb2 as wire
 from server.callers import Callers
 from server.figures import observe_pool
@@ -82,9 +82,7 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
 def main() -> None:
     """The process' entry: the home in the only argument; ends at SIGTERM or SIGINT."""
     protect_memory()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = until_stopped()
     configure_process()
     home = CoordinatorHome.open(sys.argv[1])
     configure_process(home.logs / "pool.jsonl")

@@ -9,8 +9,6 @@ fedscore institution blind status
 from __future__ import annotations
 
 import json
-import signal
-import threading
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -34,6 +32,7 @@ from federation.runtime.logging import configure_process
 from federation.runtime.pki import key_fingerprint
 from federation.runtime.private_files import write_public
 from federation.runtime.processes import protect_memory
+from federation.runtime.stop_signal import until_stopped
 from protocols.blind.messages import FLOOD_BITS
 from protocols.signing import VerifyingKey
 
@@ -136,9 +135,7 @@ def serve(home: Home) -> None:
     protect_memory()
     folder = BlindFolder.open(InstitutionHome.open(home))
     configure_process(folder.home.logs / "blind.jsonl")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = until_stopped()
     with serving(folder) as served:
         typer.echo(f"{folder.home.name}: blind scores on port {served.port}", err=True)
         stop.wait()
