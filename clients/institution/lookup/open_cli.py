@@ -35,6 +35,9 @@ def open_inquiries(
     ] = None,
     drawn: Annotated[bool, typer.Option("--drawn", help="Open all that were drawn.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for the openings; without one they are listed only.")] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Not sealed, for who is to judge beside the regulator: it shows the person.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Open inquiries that the regulator has drawn, each to a file that the regulator alone can read.
@@ -50,7 +53,7 @@ def open_inquiries(
         draws = LoggedDraws.read(log, opened, time.time(), OversightFolder(opened.path).overseers())
         opener = Opener(opened, AskedStore(open_engine(lookup_database(opened))), draws)
         wanted = [opener.named(name) for name in qid or ()] if qid else list(_drawn(draws))
-        told = [_open(opener, leaf, draw, folder) for leaf, draw in wanted]
+        told = [_open(opener, leaf, draw, folder, plain=plain) for leaf, draw in wanted]
     if as_json:
         typer.echo(json.dumps({"inquiries": told, "refused_draws": draws.refused}, indent=2))
     else:
@@ -63,13 +66,13 @@ def _drawn(draws: LoggedDraws) -> Iterator[tuple[OwnLeaf, RevealedDraw]]:
     return ((leaf, draw) for draw in draws.valid for leaf in draws.own(draw))
 
 
-def _open(opener: Opener, leaf: OwnLeaf, draw: RevealedDraw, folder: Path | None) -> dict[str, Any]:
+def _open(opener: Opener, leaf: OwnLeaf, draw: RevealedDraw, folder: Path | None, *, plain: bool) -> dict[str, Any]:
     """What became of one inquiry; nothing of whom it is about."""
     name, file, why = leaf.signed.hash.hex(), None, ""
     try:
-        data = opener.open(leaf, draw)
+        data = opener.answer(leaf, draw).encode() if plain else opener.open(leaf, draw)
         if folder is not None:
-            file = folder / f"{name}-{draw.hash.hex()[:16]}.opening"
+            file = folder / f"{name}-{draw.hash.hex()[:16]}.{'plain' if plain else 'opening'}"
             write_public(file, data, mode=0o600)
     except (FederationError, ProtocolError) as error:
         why = str(error)

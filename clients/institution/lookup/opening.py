@@ -16,7 +16,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.lookup.asked_store import AskedStore
 from clients.institution.lookup.drawn import LoggedDraws, OwnLeaf, RevealedDraw
 from federation.errors import ConfigurationError
-from protocols.consent.opening import Opening
+from protocols.consent.opening import Opening, SignedOpening
 from protocols.consent.sealed import SealedOpening
 
 _NAME = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
@@ -31,8 +31,15 @@ class Opener:
     draws: LoggedDraws
 
     def open(self, leaf: OwnLeaf, draw: RevealedDraw) -> bytes:
-        """What `SealedOpening.decode` reads. Raises ConfigurationError for an inquiry that is not drawn, is not in this
-        home's database, or has no consent document; MessageError for a key that nothing can be sealed to.
+        """What `SealedOpening.decode` reads. Raises as `answer`, and MessageError for a key that seals nothing."""
+        answer, key = self.answer(leaf, draw), bytes.fromhex(draw.seeds.key)
+        return SealedOpening.of(answer, draw=draw.hash, querier=self.home.name, key=key).encode()
+
+    def answer(self, leaf: OwnLeaf, draw: RevealedDraw) -> SignedOpening:
+        """Not sealed: whoever is shown it reaches the regulator's verdict, and learns whom the inquiry was about.
+
+        Raises ConfigurationError for an inquiry that is not drawn, is not in this home's database, or has no consent
+        document.
         """
         if not draw.draws(leaf.index):
             got = f"entry {leaf.index}, which was not drawn"
@@ -41,9 +48,7 @@ class Opener:
         if not secrets.receipt:
             where = leaf.signed.hash.hex()
             raise ConfigurationError(where, got="asked without a consent document", expected="one to show")
-        answer = Opening(leaf.signed.hash, identifier, secrets).sign(self.home.signing_key)
-        key = bytes.fromhex(draw.seeds.key)
-        return SealedOpening.of(answer, draw=draw.hash, querier=self.home.name, key=key).encode()
+        return Opening(leaf.signed.hash, identifier, secrets).sign(self.home.signing_key)
 
     def named(self, name: str) -> tuple[OwnLeaf, RevealedDraw]:
         """The inquiry with this qid (32 hexadecimal digits) or leaf hash (64), and the draw that drew it.

@@ -33,7 +33,7 @@ from protocols.lookup.context import EpochContext
 from protocols.lookup.leaf import SignedLeaf
 from protocols.signing import VerifyingKey
 
-MAX_KEPT = 8  # openings of one leaf: a querier may correct itself, and not fill the disk
+MAX_KEPT = 8  # openings of one leaf that break a rule: a querier may correct itself, and not fill the disk
 _SUFFIX = ".opening"
 
 
@@ -84,8 +84,9 @@ class Bench:
         says nothing about anybody.
         """
         index = self._read(data)
+        good = self._verdict(index).rule is None
         name = f"{self.seen.sample[index].hash.hex()}-{sha256(data).hexdigest()[:16]}{_SUFFIX}"
-        if len(self._answers[index]) <= MAX_KEPT:
+        if good or len(self._answers[index]) <= MAX_KEPT:
             write_public(self._folder / name, data, mode=0o600)
 
     def found(self, now: float) -> tuple[Found, ...]:
