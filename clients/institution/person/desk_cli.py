@@ -6,7 +6,6 @@ fedscore institution desk serve --home HOME --port 8470           # on the machi
 
 from __future__ import annotations
 
-import threading
 import time
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,7 @@ from clients.institution.person.admission import HOURS, admit
 from clients.institution.person.desk import Desk
 from federation.lookup.reading import read_subject
 from federation.runtime.logging import configure_process
+from federation.runtime.stop_signal import until_stopped
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help="Pages for people, on loopback."
@@ -48,6 +48,7 @@ def serve(
 
     opened = InstitutionHome.open(home)
     configure_process(opened.logs / "desk.jsonl")
+    stop = until_stopped()
     with serving(opened, port=port, model=model) as bound:
         typer.echo(f"{opened.name}: http://127.0.0.1:{bound}/ until Ctrl-C")
-        threading.Event().wait()
+        stop.wait()

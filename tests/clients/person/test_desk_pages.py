@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from clients.institution.person.admission import HOURS, admit, redeem
 from clients.institution.person.desk import Desk
 from clients.institution.person.pages.serve import SESSION_S, serving
 from federation.runtime.logging import configure
+from federation.runtime.rpc import free_ports
 
 __all__ = ["browser"]
 NOW = 1_900_000_000.0
@@ -208,3 +212,27 @@ def test_a_form_that_is_wrong_opens_no_case(pages: Pages, body: str) -> None:
 def test_guessing_codes_is_slowed_down(pages: Pages) -> None:
     statuses = [pages.ask("POST", "/login", f"code=AAAAA-{n}").status for n in range(7)]
     assert statuses == [401] * 5 + [429] * 2
+
+
+def test_the_command_admits_serves_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    subject, port = people(home)[4], free_ports(1)
+    command = [sys.executable, "-m", "federation.cli", "institution", "desk"]
+    words = ["--home", str(home.path)]
+    admitted = subprocess.run(
+        [*command, "admit", "-", *words], input=subject, capture_output=True, text=True, check=True
+    )
+    served = subprocess.Popen([*command, "serve", *words, "--port", str(port)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert served.stdout is not None
+        assert f"http://127.0.0.1:{port}/" in served.stdout.readline()
+        pages = Pages(home, port, Clock())
+        answer = pages.ask("POST", "/login", f"code={admitted.stdout.strip()}")
+        assert answer.status == 303
+        shown = pages.ask("GET", "/", Cookie=str(answer.getheader("set-cookie")).partition(";")[0])
+        assert subject in shown.read().decode()
+        served.send_signal(signal.SIGINT)
+        assert served.wait(timeout=30) == 0
+    finally:
+        served.kill()
+        served.wait()
