@@ -10,7 +10,7 @@ from itertools import product
 
 import pytest
 from coordinator_attacks import Attacker
-from secagg_world import World, plan_of
+from secagg_world import Words, World, plan_of
 
 from protocols.errors import MessageError
 from protocols.secagg import Fault, Member
@@ -30,6 +30,20 @@ def whatever_it_is(place: Place, channel: bytes, cell: bytes) -> bytes:
         except Fault:
             continue
     raise AssertionError("no cell of this dealer and receiver")
+
+
+def survived_then_dropped(world: World) -> tuple[dict[str, Words], dict[str, Words], Attacker, Attacker]:
+    """The vectors of round 1 and what was sent; who attacks round 1, all survivors asked, and round 2, nobody yet.
+
+    The victim survives round 1 and drops in round 2.
+    """
+    vectors = world.vectors(8)
+    masked = world.mask(1, vectors)
+    first = Attacker(world, 1)
+    for name in world.plan.names:
+        first.ask(name, world.plan.names)
+    world.mask(2, world.vectors(8, world.plan.names[1:]))
+    return vectors, masked, first, Attacker(world, 2)
 
 
 def test_a_share_of_the_other_kind_opens_a_vector_where_cells_are_not_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,14 +77,8 @@ def test_a_share_replayed_in_the_next_round_opens_the_last_where_cells_are_not_b
 ) -> None:
     """The victim survives round 1 and drops in round 2, where its mask key of round 1 is asked for."""
     world = World(plan_of(4, 1, rounds=2))
-    vectors = world.vectors(8)
-    masked = world.mask(1, vectors)
-    first = Attacker(world, 1)
-    for name in world.plan.names:
-        first.ask(name, world.plan.names)
+    vectors, masked, first, second = survived_then_dropped(world)
     others = world.plan.names[1:]
-    world.mask(2, world.vectors(8, others))
-    second = Attacker(world, 2)
 
     def replayed(dealer: str, kind: Kind) -> tuple[int, Kind]:
         return (1, Kind.MASK) if dealer == VICTIM else (2, kind)
@@ -119,16 +127,9 @@ class OneKey(Member):
 
 def survives_then_drops(world: World) -> bool:
     """Whether the coordinator opens the victim's vector of round 1 with what the victim's absence in round 2 opens."""
-    vectors = world.vectors(8)
-    masked = world.mask(1, vectors)
-    attacker = Attacker(world, 1)
-    for name in world.plan.names:
-        attacker.ask(name, world.plan.names)
-    others = world.plan.names[1:]
-    world.mask(2, world.vectors(8, others))
-    later = Attacker(world, 2)
-    for name in others:
-        later.ask(name, others)
+    vectors, masked, attacker, later = survived_then_dropped(world)
+    for name in world.plan.names[1:]:
+        later.ask(name, world.plan.names[1:])
     attacker.held[VICTIM, Kind.MASK] |= later.held[VICTIM, Kind.MASK]
     assert attacker.secret(VICTIM, Kind.MASK) is not None
     assert attacker.secret(VICTIM, Kind.SEED) is not None

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from log_world import witness_key
 from membership_world import catalogue
+from rounds_world import privacy
 from test_log_service import Hosted, hosted
 from typer.testing import CliRunner
 
@@ -25,7 +26,6 @@ from federation.errors import ConfigurationError, Refused
 from federation.ledger import Caps, Ledger, Release
 from federation.models import PublishedModel
 from federation.oversight import Averaged, Publication, RoundStatement
-from federation.privacy import PrivacyPlan
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
 from federation.rounds.averaging import model_hash
 from federation.rounds.progress import Checkpoint
@@ -50,22 +50,11 @@ def signed_plan(hosted: Hosted, run: str) -> SignedPlan:
         )
         for home in homes
     )
-    privacy = PrivacyPlan(
-        epsilon=1.0,
-        delta=1e-5,
-        sampler="full",
-        sampling_rate=1.0,
-        noise_multiplier=30.0,
-        clip=0.5,
-        steps_per_round=1,
-        rounds=3,
-        spare_rounds=0,
-    )
     plan = TrainingPlan(
         run_id=run,
         catalogue=CatalogueRef(name=catalogue().name, version=catalogue().version, hash=catalogue().hash),
         recipe=Recipe(learning_rate=0.5, average_last=2),
-        privacy=privacy,
+        privacy=privacy().model_copy(update={"spare_rounds": 0, "evaluation_multiplier": None}),
         members=members,
         coordinator=hosted.world.home.signing_key.public.hex,
         quorum=2,
