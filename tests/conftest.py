@@ -9,14 +9,37 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import coverage
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 pytest_plugins = ("postgres",)  # `database_url`: once on SQLite, once on PostgreSQL
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--measured",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="With --cov: what tests outside of FOLDER (repeat) reach does not count, and costs no tracing.",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    folders, measuring = item.config.getoption("measured"), coverage.Coverage.current()
+    if measuring is None or not folders or any(item.path.is_relative_to(Path(each).resolve()) for each in folders):
+        return (yield)
+    measuring.stop()
+    try:
+        return (yield)
+    finally:
+        measuring.start()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
