@@ -56,7 +56,7 @@ class ExactMechanism(GaussianMechanism):
 
         Raises PrivacyError for a sum beyond 2^61, and when the event's releases are used up.
         """
-        if total.dtype != np.int64 or np.abs(total).max(initial=0) > MOST:
+        if total.dtype != np.int64 or max(total.max(initial=0), -int(total.min(initial=0))) > MOST:
             raise PrivacyError("mechanism.total", got=f"{total.dtype}, too large", expected="int64 within 2^61")
         self._count_release()
         noise = self.noise.discrete_gaussian(total.size, self.sigma)

@@ -189,7 +189,8 @@ def test_a_mechanism_releases_what_its_event_says_and_no_more() -> None:
 
 
 def test_what_is_not_an_integer_sum_is_not_released() -> None:
-    for total in (np.zeros(3), np.array([MOST + 1], dtype=np.int64)):
+    beyond = [np.array([value], dtype=np.int64) for value in (MOST + 1, -MOST - 1, -(2**63))]  # |-2^63| is negative
+    for total in (np.zeros(3), *beyond):
         with pytest.raises(PrivacyError, match="total"):
             mechanism().release_points(total)  # type: ignore[arg-type]
     for value in (1e-12, np.nan, np.inf):
