@@ -7,6 +7,7 @@ repository comes first.
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Generator, Iterator
@@ -16,6 +17,8 @@ import coverage
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for jobs in the background of a shell: children inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ("postgres",)  # `database_url`: once on SQLite, once on PostgreSQL
 

@@ -82,8 +82,8 @@ def test_two_questions_for_one_subject_have_nothing_in_common(recorded_world: Re
     world = recorded_world
     leaves = [json.loads(order.leaf)["leaf"] for order in orders(world)[:4]]
     same = {name for name in leaves[0] if leaves[0][name] == leaves[1][name]}
-    assert same - {"issued_at"} == {"version", "querier", "epoch_id", "purpose", "tag"}
-    assert leaves[0]["tag"] == ""  # this roster names no oversight
+    assert same - {"issued_at"} == {"version", "querier", "epoch_id", "purpose", "tag", "tag_proof"}
+    assert leaves[0]["tag"] == leaves[0]["tag_proof"] == ""  # this roster names no oversight
     blinded = [order.blinded for order in orders(world)[:4]]
     assert len(set(blinded)) == 4
     first, second = queries(world)[:2]
