@@ -216,7 +216,10 @@ def main(arguments: list[str] | None = None) -> int:
 def run(
     home: InstitutionHome, node: Node, ledger: Ledger, oversight: Oversight, replays: LiveReplays, monitor: Monitor
 ) -> int:
-    """Serve until SIGTERM or SIGINT. Raises ConfigurationError for a socket that cannot be bound."""
+    """Serve until SIGTERM or SIGINT, or until the log shows that the ledger is an old one (UNUSABLE).
+
+    Raises ConfigurationError for a socket that cannot be bound.
+    """
     stop = until_stopped()  # before anybody can know that it is up, and end it
     server = serve(node, home.socket, monitor)
     oversight.start(ledger, stop, {"replays": replays.follow})
@@ -229,7 +232,7 @@ def run(
     server.close(grace=STOP_GRACE_S)
     with suppress(FileNotFoundError):
         home.socket.unlink()
-    return 0 if oversight.failed is None else 1
+    return 0 if oversight.failed is None else UNUSABLE
 
 
 def _trouble(error: FederationError | ProtocolError) -> str:
