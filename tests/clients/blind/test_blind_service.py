@@ -102,16 +102,18 @@ def test_a_lender_trusts_no_other_owner(shared: tuple[Blind, LenderHome], tmp_pa
 
 
 def mutated(request: bytes, rng: np.random.Generator) -> bytes:
-    """One of six harms to a request."""
+    """One of six harms to a request. None makes another one that is in order: bytes of the right size for some other
+    small number of applicants are one, and its owner answers and charges it.
+    """
     kind, data = int(rng.integers(6)), bytearray(request)
     if kind == 0:
         return bytes(data[: rng.integers(len(data))])
     if kind == 1:
         return bytes(data) + rng.bytes(int(rng.integers(1, 64)))
-    if kind == 2:  # any of the head, which names label, model and applicants
-        data[rng.integers(60)] ^= int(rng.integers(1, 256))
-    elif kind == 3:
-        data[56:60] = rng.bytes(4)
+    if kind == 2:  # label or model
+        data[rng.integers(56)] ^= int(rng.integers(1, 256))
+    elif kind == 3:  # 2^16 applicants and more
+        data[56:60] = rng.bytes(2) + bytes(rng.integers(1, 256, 2, dtype=np.uint8))
     elif kind == 4:
         return rng.bytes(int(rng.integers(200)))
     else:
