@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -100,14 +101,25 @@ def test_a_second_request_has_a_deadline_of_its_own(short: None) -> None:
         assert closed_within(connection, 4 * SHORT_S, SLOW_LINE)
 
 
-def test_a_body_that_never_ends_and_an_answer_that_nobody_reads_are_given_up(short: None) -> None:
+def test_a_body_that_never_ends_and_an_answer_that_nobody_reads_are_given_up(
+    short: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_up, lost = threading.Event(), BoundedConnection.connection_lost
+
+    def told(self: BoundedConnection, exc: Exception | None) -> None:
+        lost(self, exc)
+        given_up.set()
+
+    monkeypatch.setattr(BoundedConnection, "connection_lost", told)
     with served() as port:
         with dial(port) as connection:
             connection.sendall(SLOW_BODY)
             assert closed_within(connection, 4 * SHORT_S, b"b" * 200)
+        assert given_up.wait(10)
+        given_up.clear()
         with dial(port) as connection:
             connection.sendall(b"GET /large HTTP/1.1\r\nHost: log\r\n\r\n")
-            time.sleep(3 * SHORT_S)
+            assert given_up.wait(10)
             connection.settimeout(5)
             received = 0
             try:
