@@ -1,4 +1,4 @@
-"""Parameters, roster, headers, signatures, secrets and cadence: what cannot hold is refused, by name."""
+"""Parameters, roster, headers, signatures, secrets: what cannot hold is refused, by name."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from world import START, WEEK, Epoch, World
 
 from protocols.errors import MessageError, SignatureError, StageError
 from protocols.lookup.audit import check_hint
-from protocols.lookup.cadence import PastEpoch, check_turn
 from protocols.lookup.context import EpochContext
-from protocols.lookup.manifest import EpochHeader, LayoutHeader, Opening, SignedEpoch
+from protocols.lookup.manifest import Opening, SignedEpoch
 from protocols.lookup.parameters import Parameters
 from protocols.lookup.roster import Authority, Roster
 from protocols.lookup.secrets import EpochSecrets
@@ -246,57 +245,6 @@ def test_a_member_signs_only_its_own_keys(epoch: Epoch) -> None:
 
 
 # ---- cadence
-
-PARAMETERS = Parameters(engine="bfv")
-
-
-def turn(past: list[PastEpoch], counter: int, opens_at: int, length: int = WEEK, now: float | None = None) -> None:
-    layout = LayoutHeader.__new__(LayoutHeader)
-    object.__setattr__(layout, "counter", counter)
-    epoch = EpochHeader(bytes(32), bytes(32), ("a",), 1, 8, 8, opens_at, opens_at + length)
-    check_turn(past, layout, epoch, PARAMETERS, opens_at if now is None else now)
-
-
-ANSWERED = PastEpoch(1, bytes(32), START, START + WEEK, tickets=5, erased=True)
-
-
-def test_the_first_epoch_and_the_next_in_turn_are_signed() -> None:
-    turn([], 1, START)
-    turn([ANSWERED], 2, START + WEEK)
-
-
-def test_an_emergency_epoch_is_refused() -> None:
-    with pytest.raises(StageError, match="epoch 1"):
-        turn([ANSWERED], 2, START + 3600)
-    early = replace(ANSWERED, closes_at=START + 60)
-    with pytest.raises(StageError, match=f"{WEEK} s after"):
-        turn([early], 2, START + 3600)
-    long = replace(ANSWERED, closes_at=START + 2 * WEEK)
-    with pytest.raises(StageError, match="it is open till then"):
-        turn([long], 2, START + WEEK)
-    with pytest.raises(StageError, match="an epoch of 60 s"):
-        turn([ANSWERED], 2, START + WEEK, length=60)
-
-
-def test_no_epoch_while_secrets_of_an_older_one_are_kept() -> None:
-    with pytest.raises(StageError, match="not erased"):
-        turn([replace(ANSWERED, erased=False)], 2, START + WEEK)
-
-
-def test_an_epoch_that_gave_no_ticket_away_is_followed_at_once() -> None:
-    turn([replace(ANSWERED, tickets=0)], 2, START + 60)
-    with pytest.raises(StageError, match="not erased"):
-        turn([replace(ANSWERED, tickets=0, erased=False)], 2, START + 60)
-
-
-def test_a_counter_serves_once_and_the_past_stays_past() -> None:
-    for counter in (1, 0):
-        with pytest.raises(StageError, match=r"layout\.counter"):
-            turn([ANSWERED], counter, START + WEEK)
-    with pytest.raises(StageError, match="opens_at"):
-        turn([ANSWERED], 2, START + WEEK, now=START + 3 * WEEK)
-    with pytest.raises(StageError, match="opens_at"):
-        turn([ANSWERED], 2, START + 9 * WEEK, now=START + WEEK)
 
 
 def test_errors_cross_from_worker_processes() -> None:
