@@ -23,7 +23,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.monitor_view import show_contest, show_drift
 from clients.institution.monitoring import Order, release
 from clients.institution.scoring import open_scorer
-from federation.catalogue import Catalogue, load_catalogue
+from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
 from federation.monitoring import MonitoringRelease, Vintage, contest, drift, together
 from federation.privacy import OsNoise
@@ -94,8 +94,8 @@ def drift_between(
     as_json: AsJson = False,
 ) -> None:
     """Compare two vintages under one model. Exit code 3 where something must be looked at."""
-    catalogue = load_catalogue(InstitutionHome.open(home).catalogue)
-    found = drift(_vintage(reference, catalogue), _vintage(current, catalogue))
+    opened = InstitutionHome.open(home)
+    found = drift(_vintage(opened, reference), _vintage(opened, current))
     if as_json:
         typer.echo(json.dumps(found.to_json()))
     else:
@@ -111,16 +111,21 @@ def contest_between(
     as_json: AsJson = False,
 ) -> None:
     """Compare two models on one vintage whose outcomes are known."""
-    catalogue = load_catalogue(InstitutionHome.open(home).catalogue)
-    found = contest(_vintage(champion, catalogue), _vintage(challenger, catalogue))
+    opened = InstitutionHome.open(home)
+    found = contest(_vintage(opened, champion), _vintage(opened, challenger))
     if as_json:
         typer.echo(json.dumps(found.to_json()))
     else:
         show_contest(found, Console())
 
 
-def _vintage(files: list[Path], catalogue: Catalogue) -> Vintage:
-    return together([MonitoringRelease.read(_bytes(file), str(file)) for file in files], catalogue)
+def _vintage(home: InstitutionHome, files: list[Path]) -> Vintage:
+    """Raises ConfigurationError for a release in this institution's name that it did not sign."""
+    releases = [MonitoringRelease.read(_bytes(file), str(file)) for file in files]
+    for file, found in zip(files, releases, strict=True):
+        if found.institution == home.name and found.signer != home.signing_key.public:
+            raise ConfigurationError(f"{file}: signer", got="another key", expected=f"the key of {home.name}")
+    return together(releases, load_catalogue(home.catalogue))
 
 
 def _bytes(file: Path) -> bytes:

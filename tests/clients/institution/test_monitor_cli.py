@@ -153,6 +153,12 @@ def test_two_models_meet_on_one_vintage(run: Run, tmp_path: Path, records: Path)
     )
     assert code == 0, said
     assert "AUC" in said
+    forged = tmp_path / "forged.json"
+    made = MonitoringRelease.read((tmp_path / "2029-1.json").read_bytes())
+    forged.write_bytes(made.entry(COORDINATOR).data)
+    refused = run("contest", "--champion", str(tmp_path / "2029-0.json"), "--challenger", str(forged))
+    assert refused[0] == 1
+    assert "signer" in refused[1]
     missing = run("contest", "--champion", "no.json", "--challenger", "no.json")
     assert missing[0] == 1
     assert "no.json" in missing[1]
