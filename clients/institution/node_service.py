@@ -224,7 +224,7 @@ def run(
     server = serve(node, home.socket, monitor)
     oversight.start(ledger, stop, {"replays": replays.follow})
     _log.info("node ready", institution=home.name, pid=os.getpid())
-    warm_behind(stop)
+    warm_behind(stop, lambda: bool(home.allowed_bundles))
     attend_behind(home, stop)
     post_behind(home, stop)
     stop.wait()
