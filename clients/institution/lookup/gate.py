@@ -9,8 +9,9 @@ that names identity authorities, no question passes without a consent document t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -61,10 +62,10 @@ class Gate:
         """
         folders, catalogue = LookupFolders(home), load_catalogue(home.catalogue)
         approved = folders.approval.approved if folders.exists else None
-        purposes, authorities = purposes_of(catalogue), tuple[Authority, ...]()
+        purposes = purposes_of(catalogue)
         if approved is not None:
             purposes = Parameters.from_json(approved.get("parameters")).purposes
-            authorities = read_authorities(approved.get("authorities"), "approved roster.authorities")
+        authorities = authorities_of(approved)
         return cls(home.name, scheme_of(home), catalogue, purposes, authorities, ConsentStore(engine), clock)
 
     @property
@@ -101,3 +102,11 @@ class Gate:
         if context.signed.layout.catalogue != self.scope.hash:
             got = context.signed.layout.catalogue.hex()[:16]
             raise ConfigurationError("epoch.catalogue", got=got, expected=self.catalogue.hash[:16])
+
+
+def authorities_of(approved: Mapping[str, Any] | None) -> tuple[Authority, ...]:
+    """Those of a roster that was approved here, if any was: where there is one, every question needs consent.
+
+    Raises MessageError for a roster that cannot be read.
+    """
+    return () if approved is None else read_authorities(approved.get("authorities"), "approved roster.authorities")

@@ -27,7 +27,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.lookup.consent_store import used
 from clients.institution.lookup.querier import PATIENCE_S, Querier
 from clients.institution.lookup.query_view import show
-from clients.institution.lookup.questions import Answer, Question
+from clients.institution.lookup.questions import ASKED, RECEIPT, Answer, Question
 from federation.errors import ConfigurationError, FederationError
 from federation.lookup.reading import read_document, read_subject
 from federation.runtime.outputs import must_be_new
@@ -36,7 +36,6 @@ from protocols.consent.refusal import ConsentRefused
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Asking the federation.")
 UNAVAILABLE, NO_CONSENT = 3, 4
-ASKED, RECEIPT = ("subject", "purpose"), "receipt"
 _DOCUMENT = "a consent document"
 FIELDS = ("outcome", "score", "band", "members", "party", "reason", "inquiry", "leaf")
 

@@ -15,6 +15,8 @@ from protocols.lookup.fault import Fault
 from protocols.wire import lookup_pb2 as wire
 
 RELAY, POOL = "relay", "pool"
+ASKED, RECEIPT = ("subject", "purpose"), "receipt"
+"""Columns of a file of questions; the last one where they need consent."""
 
 
 @dataclass(frozen=True)

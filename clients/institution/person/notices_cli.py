@@ -2,6 +2,9 @@
 
 fedscore institution notices --home HOME
 fedscore institution notices --again questions.csv --home HOME      # for `fedscore institution query --batch`
+
+Where questions need consent the file has a third column, `receipt`, and nothing in it: the receipt of the first
+question has served, so the person is asked for another one.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.asked_store import AskedBefore
 from clients.institution.lookup.folders import LookupFolders
+from clients.institution.lookup.gate import authorities_of
+from clients.institution.lookup.questions import ASKED, RECEIPT
 from clients.institution.person.inquiries import asked_store
 from clients.institution.person.mailbox_client import MailboxClient
 from clients.institution.person.notice_store import Notice, NoticeStore
@@ -33,16 +38,24 @@ from federation.runtime.private_files import write_private
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, invoke_without_command=True, help="Notices of other members."
 )
+NEEDS_RECEIPT = (
+    "To ask again needs a new receipt of each person, made by `fedscore subject receipt`: "
+    "its file goes into the column receipt."
+)
 _EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
 class Meant:
-    """A notice, the inquiry it is about, and whether that was asked again in an epoch that has the change."""
+    """A notice, the inquiry it is about, and whether that was asked again in an epoch that has the change.
+
+    `needs_receipt`: to ask again, because it was not yet, a new receipt of the person is needed.
+    """
 
     notice: Notice
     asked: AskedBefore
     again: bool
+    needs_receipt: bool
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -55,6 +68,7 @@ class Meant:
             "purpose": self.asked.purpose,
             "asked": datetime.fromtimestamp(self.asked.issued_at, UTC).date().isoformat(),
             "asked_again": self.again,
+            "needs_receipt": self.needs_receipt,
         }
 
 
@@ -63,7 +77,8 @@ def notices(
     home: Home,
     collect: Annotated[bool, typer.Option("--collect/--no-collect", help="Look into the mailbox first.")] = True,
     again: Annotated[
-        Path | None, typer.Option(help="A new file with the questions to ask again: subject, purpose. Keep it private.")
+        Path | None,
+        typer.Option(help="A new file with the questions to ask again, for query --batch. Keep it private."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -81,6 +96,8 @@ def notices(
     _show(found, Console())
     if again is not None:
         typer.echo(f"{again}: {len(_open(found))} questions")
+    if any(each.needs_receipt for each in found):
+        typer.echo(NEEDS_RECEIPT)
 
 
 def meant(home: InstitutionHome) -> tuple[Meant, ...]:
@@ -88,24 +105,27 @@ def meant(home: InstitutionHome) -> tuple[Meant, ...]:
     store, counters = asked_store(home), {}
     if store is None:
         return ()
-    folders = LookupFolders(home)
+    folders, consent = LookupFolders(home), False
     if folders.exists:
         counters = {past.epoch_id: past.counter for past in folders.past()}
+        consent = bool(authorities_of(folders.approval.approved))
     found = []
     for notice in NoticeStore.open(home).all():
         for asked in store.of_leaves([notice.leaf]):
             later = (each for each in store.about(asked.identifier) if each.issued_at >= notice.received)
             again = any(counters.get(each.epoch_id, 0) > notice.after_epoch for each in later)
-            found.append(Meant(notice, asked, again))
+            found.append(Meant(notice, asked, again, consent and not again))
     return tuple(found)
 
 
 def questions_of(found: tuple[Meant, ...]) -> str:
-    """CSV with the columns subject and purpose, each question once."""
-    text = io.StringIO()
+    """CSV as `query --batch` reads it, each question once; where one is needed, `receipt` is to be filled in."""
+    waiting, text = _open(found), io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(("subject", "purpose"))
-    writer.writerows(dict.fromkeys((_subject(each.asked.identifier), each.asked.purpose) for each in _open(found)))
+    empty = ("",) if any(each.needs_receipt for each in waiting) else ()
+    writer.writerow((*ASKED, RECEIPT) if empty else ASKED)
+    asked = dict.fromkeys((_subject(each.asked.identifier), each.asked.purpose) for each in waiting)
+    writer.writerows((*question, *empty) for question in asked)
     return text.getvalue()
 
 

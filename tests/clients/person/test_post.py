@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +13,25 @@ from typing import Any, cast
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from person_world import new_home
+from typer.testing import CliRunner
+from wallets import Persons
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.asked_store import AskedStore
+from clients.institution.lookup.gate import Gate
+from clients.institution.lookup.query_cli import read_questions
 from clients.institution.person.inquiries import Inquiry
 from clients.institution.person.mailbox_client import MailboxClient
 from clients.institution.person.notice_store import NoticeStore
+from clients.institution.person.notices_cli import app as notices
 from clients.institution.person.notices_cli import meant, questions_of
 from clients.institution.person.post import Post
 from federation.errors import ConfigurationError
 from federation.lookup.identifiers import scheme
 from federation.runtime.database import open_engine
+from protocols.consent.refusal import ConsentRefused
 from protocols.lookup.leaf import Leaf
+from protocols.lookup.parameters import Parameters
 from protocols.lookup.ticket import LeafOpening
 from protocols.notices import MAX_LEAVES, SEALED_BYTES, Change, Letter, NoticeKey, letter_name, sign_receipt
 from protocols.signing import SigningKey
@@ -72,7 +80,9 @@ class World:
         for home in self.homes.values():
             lookup = home.path / "lookup"
             lookup.mkdir(mode=0o700)
-            (lookup / "approved-roster.json").write_text(json.dumps({"roster": {"members": members}}))
+            (lookup / "approved-roster.json").write_text(
+                json.dumps({"roster": {"members": members, "authorities": {}}})
+            )
         self.mailbox = Mailbox.open(f"sqlite:///{folder / 'coordinator.db'}", keys.__getitem__, lambda: float(NOW))
         self.carriers = {name: Carrier(self.mailbox, name) for name in NAMES}
         for name in NAMES:
@@ -130,6 +140,34 @@ def test_the_one_who_asked_learns_which_inquiry_is_meant_and_can_ask_again(world
     assert questions_of((found,)).splitlines() == ["subject,purpose", "P-2,credit-application"]
     assert meant(world.homes["bank-2"]) == ()
     assert world.post("bank-0").delivered(sent) == {"bank-1": True, "bank-2": True}
+
+
+def test_where_questions_need_consent_the_file_has_room_for_a_new_receipt_and_is_refused_without(
+    world: World, tmp_path: Path
+) -> None:
+    """The receipt of the first question has served: to ask again with it, or with none, would be an inquiry without."""
+    home, file = world.homes["bank-1"], tmp_path / "again.csv"
+    approval = home.path / "lookup" / "approved-roster.json"
+    approved = json.loads(approval.read_bytes())
+    parameters = Parameters(engine="mirror", purposes=("credit-application",)).to_json()
+    persons = Persons.under(tmp_path / "persons")
+    approved["roster"] |= {"authorities": persons.authorities, "parameters": parameters}
+    approval.write_text(json.dumps(approved))
+    world.send(world.asks("bank-1", "P-2"))
+    world.post("bank-1").collect(NOW)
+    (found,) = meant(home)
+    assert found.to_json()["needs_receipt"] is True
+    assert questions_of((found,)).splitlines() == ["subject,purpose,receipt", "P-2,credit-application,"]
+    told = CliRunner().invoke(notices, ["--again", str(file), "--no-collect", "--home", str(home.path)])
+    assert "needs a new receipt" in told.stdout
+    gate = Gate.of(home, open_engine(f"sqlite:///{home.path / 'lookup.db'}"), time.time)
+    with pytest.raises(ConsentRefused, match="line 2") as refused:
+        read_questions(file, gate.check)
+    assert refused.value.rule == "missing"
+    (tmp_path / "new.json").write_bytes(persons.consent("P-2", "bank-1", scope=gate.scope).encode())
+    file.write_text(file.read_text().replace("application,", "application,new.json"))
+    (question,) = read_questions(file, gate.check)
+    assert (question.subject, question.purpose) == ("P-2", "credit-application")
 
 
 def test_the_carrier_cannot_tell_who_had_asked(world: World) -> None:
