@@ -12,8 +12,9 @@ unmasking                which survivors' and droppers' secrets a round opens
 member, member_state     a member's side; its private file
 collector, round_sum     the coordinator's side
 
-Pure: no sockets, files, clock or randomness. Vectors are uint64 modulo 2^64; a signed integer is its two's complement
-(`int64.view(uint64)`), and sums are exact while they stay below 2^63 in absolute value.
+Pure: no sockets, files, clock or randomness. Vectors are uint64 modulo 2^64, or uint32 modulo 2^32; a signed integer is
+its two's complement (`int64.view(uint64)`), and sums are exact while they stay below 2^63, or 2^31, in absolute value.
+Which of the two is what members agree on before they mask; masks of words of different sizes do not cancel.
 """
 
 from protocols.lookup.fault import Fault

@@ -109,17 +109,19 @@ class Setup:
         return digest(LABEL, self.plan.id + b"".join(digest(LABEL, body) for body in bodies))
 
     def pair_keys(
-        self, number: int, name: str, secret: bytes, peers: Iterable[str], basis: bytes = b""
+        self, number: int, name: str, secret: bytes, peers: Iterable[str], basis: bytes = b"", word_bytes: int = 8
     ) -> tuple[list[bytes], list[bytes]]:
         """The keys of the masks that `name` adds in round `number`, and of those it takes away, one for each peer.
 
-        Of two members the first by name adds. `secret` is `name`'s mask key, `basis` what its vector is computed from.
+        Of two members the first by name adds. `secret` is `name`'s mask key, `basis` what its vector is computed from,
+        `word_bytes` the size of its words.
         """
         plus: list[bytes] = []
         minus: list[bytes] = []
         for peer in peers:
             public = self.adverts[peer].masks[number - 1]
-            (plus if name < peer else minus).append(pair_key(secret, public, self.id, number, name, peer, basis))
+            key = pair_key(secret, public, self.id, number, name, peer, basis, word_bytes)
+            (plus if name < peer else minus).append(key)
         return plus, minus
 
     def channel(self, name: str) -> bytes:

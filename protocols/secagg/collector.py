@@ -3,7 +3,7 @@
 collector = Collector(plan)
 collector.advert(name, data)          # for every member; then `collector.adverts` goes to all of them
 collector.shares(name, data)          # for every member; then rounds can start
-total = collector.round(number, width, basis)                 # a `RoundSum`
+total = collector.round(number, width, basis, word_bytes)     # a `RoundSum`
 """
 
 from __future__ import annotations
@@ -54,11 +54,14 @@ class Collector:
         """Whose shares have not come: no round can start without them."""
         return tuple(name for name in self.plan.names if name not in self._dealt)
 
-    def round(self, number: int, width: int, basis: bytes = b"") -> RoundSum:
-        """The sum of round `number`, of vectors computed from `basis`. StageError while shares are missing."""
+    def round(self, number: int, width: int, basis: bytes = b"", word_bytes: int = 8) -> RoundSum:
+        """The sum of round `number`, of vectors computed from `basis`, in words of 4 or of 8 bytes.
+
+        Raises StageError while shares are missing, MessageError for numbers out of range.
+        """
         if self.missing:
             raise StageError("secagg.shares", got=f"none of {', '.join(self.missing)}", expected="every member's")
-        return RoundSum(self._opened(), self._dealt, number, width, basis)
+        return RoundSum(self._opened(), self._dealt, number, width, basis, word_bytes)
 
     def to_bytes(self) -> bytes:
         """For the coordinator's store; nothing in it is secret."""

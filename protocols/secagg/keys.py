@@ -7,7 +7,8 @@
     coins         of one member and a round: the polynomials its secrets are shared by
     said key      of one member and a round: fingerprints of what it sent
 
-The salt is the set-up's id, which hashes the plan and all adverts; `info` says what the key is for.
+The salt is the set-up's id, which hashes the plan and all adverts; `info` says what the key is for. Keys of masks are
+for words of one size: those for words of 4 bytes have labels of their own.
 """
 
 from __future__ import annotations
@@ -35,19 +36,27 @@ def public_of(secret: bytes) -> bytes:
 
 
 def pair_key(
-    secret: bytes, public: bytes, setup_id: bytes, number: int, one: str, other: str, basis: bytes = b""
+    secret: bytes,
+    public: bytes,
+    setup_id: bytes,
+    number: int,
+    one: str,
+    other: str,
+    basis: bytes = b"",
+    word_bytes: int = 8,
 ) -> bytes:
     """32 bytes, the same for (secret of one, public of other) and the other way round, and in either order of names.
 
-    Another for another `basis`: masks of two members that were told different things do not cancel.
+    Another for another `basis`: masks of two members that were told different things do not cancel. Nor do masks of two
+    members that take the vector's words for words of different sizes.
     """
     first, second = sorted((one, other))
-    return _derive(_agree(secret, public), setup_id, PAIR, [number, first, second, basis.hex()])
+    return _derive(_agree(secret, public), setup_id, _of_words(PAIR, word_bytes), [number, first, second, basis.hex()])
 
 
-def self_key(seed: bytes, setup_id: bytes, number: int, name: str) -> bytes:
+def self_key(seed: bytes, setup_id: bytes, number: int, name: str, word_bytes: int = 8) -> bytes:
     """32 bytes from a member's seed of round `number`."""
-    return _derive(seed, setup_id, SELF, [number, name])
+    return _derive(seed, setup_id, _of_words(SELF, word_bytes), [number, name])
 
 
 def channel_key(secret: bytes, public: bytes, setup_id: bytes, sender: str, receiver: str) -> bytes:
@@ -68,6 +77,10 @@ def coins(secret: bytes, setup_id: bytes, number: int, kind: int, length: int) -
 def said_key(secret: bytes, setup_id: bytes, number: int) -> bytes:
     """32 bytes to know again what was sent in round `number`."""
     return _derive(secret, setup_id, SAID, [number])
+
+
+def _of_words(label: str, word_bytes: int) -> str:
+    return label if word_bytes == 8 else f"{label}-{8 * word_bytes}"
 
 
 def _agree(secret: bytes, public: bytes) -> bytes:

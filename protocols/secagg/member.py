@@ -98,22 +98,23 @@ class Member:
         return replace(self, setup=setup), shares.sign(self.key)
 
     def mask(self, number: int, vector: Words, basis: bytes = b"") -> tuple[Member, Words]:
-        """The state, and uint64[m]: `vector`, computed from `basis`, under the masks of round `number`, modulo 2^64.
+        """The state, and `vector`, computed from `basis`, under the masks of round `number`: uint32[m] or uint64[m], as
+        it is, modulo 2^32 or 2^64.
 
         Every number masks one vector: the same again gives the same. Raises StageError for another, before the set-up
-        or after `finish`; MessageError for what is no uint64[m].
+        or after `finish`; MessageError for what is neither.
         """
         total = self.masked(number, vector, basis)
         return self.sent(number, total), total
 
     def masked(self, number: int, vector: Words, basis: bytes = b"") -> Words:
-        """uint64[m]: `vector` under the masks of round `number`, for whoever computes again what was sent."""
+        """`vector` under the masks of round `number`, for whoever computes again what was sent."""
         setup, secrets = self._ready(number)
         check_words(vector)
         peers = [name for name in self.plan.names if name != self.name]
-        plus, minus = setup.pair_keys(number, self.name, secrets.mask, peers, basis)
+        plus, minus = setup.pair_keys(number, self.name, secrets.mask, peers, basis, vector.itemsize)
         if self.plan.recoverable:
-            plus.append(self_key(secrets.seed, setup.id, number, self.name))
+            plus.append(self_key(secrets.seed, setup.id, number, self.name, vector.itemsize))
         return with_masks(vector, plus, minus)
 
     def sent(self, number: int, masked: Words) -> Member:

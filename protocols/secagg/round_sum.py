@@ -1,4 +1,4 @@
-"""The coordinator's side of one round: masked vectors in, their exact sum modulo 2^64 out.
+"""The coordinator's side of one round: masked vectors in, their exact sum modulo 2^32 or 2^64 out.
 
     total.offer(name, masked)                     # as vectors come
     unmasking = total.unmasking(name)             # for every survivor; from here on the list is closed
@@ -18,7 +18,7 @@ from protocols.errors import MessageError, StageError
 from protocols.lookup.fault import Fault
 from protocols.secagg.advert import Setup
 from protocols.secagg.keys import public_of, self_key
-from protocols.secagg.masks import MAX_WIDTH, Words, check_words, with_masks
+from protocols.secagg.masks import MAX_WIDTH, Words, check_size, check_words, with_masks
 from protocols.secagg.messages import blame
 from protocols.secagg.secrets import Kind, commit_to_seed
 from protocols.secagg.shamir import combine, weights
@@ -29,16 +29,26 @@ from protocols.secagg.unmasking import Reveal, Unmasking, kind_of
 class RoundSum:
     """Round `number` of a set-up: who has sent, who has revealed, and the sum. Made by `Collector.round`.
 
-    `basis`: what every member was told to compute its vector from, as `Member.mask` has it.
+    `basis`: what every member was told to compute its vector from, as `Member.mask` has it. `word_bytes`: the size of a
+    vector's words, 4 or 8.
     """
 
-    def __init__(self, setup: Setup, dealt: Mapping[str, Shares], number: int, width: int, basis: bytes = b"") -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        dealt: Mapping[str, Shares],
+        number: int,
+        width: int,
+        basis: bytes = b"",
+        word_bytes: int = 8,
+    ) -> None:
         setup.plan.check_round(number)
+        check_size(word_bytes)
         if not 0 < width <= MAX_WIDTH:
             raise MessageError("secagg.width", got=width, expected=f"1 to {MAX_WIDTH}")
-        self.number, self.width, self._basis = number, width, basis
+        self.number, self.width, self._basis, self._word_bytes = number, width, basis, word_bytes
         self._setup, self._dealt, self._plan = setup, dealt, setup.plan
-        self._sum: Words = np.zeros(width, np.uint64)
+        self._sum: Words = np.zeros(width, f"u{word_bytes}")
         self._sent: set[str] = set()
         self._closed = False
         self._reveals: dict[str, Reveal] = {}
@@ -50,7 +60,7 @@ class RoundSum:
             got = "a vector after the list was closed" if self._closed else "a second vector"
             raise StageError(f"{name} in round {self.number}", got=got, expected="one, in time")
         try:
-            check_words(masked, self.width)
+            check_words(masked, self.width, self._word_bytes)
         except MessageError as error:
             raise blame(name, "masked vector", error) from error
         self._sum += masked
@@ -103,7 +113,7 @@ class RoundSum:
         return self._closed and len(self._reveals) >= self._needed
 
     def total(self) -> Words:
-        """uint64[width]: the sum of the survivors' vectors modulo 2^64, exactly.
+        """uint32[width] or uint64[width]: the sum of the survivors' vectors modulo 2^32 or 2^64, exactly.
 
         Raises StageError before enough survivors have revealed, Fault naming a member that dealt shares of no secret.
         """
@@ -124,9 +134,10 @@ class RoundSum:
             shares = {self._plan.place(answer.member): answer.shares[name] for answer in answers}
             secret = self._recover(name, kind_of(name, survivors), shares, by_place)
             if name in survivors:
-                minus.append(self_key(secret, self._setup.id, self.number, name))
+                minus.append(self_key(secret, self._setup.id, self.number, name, self._word_bytes))
             else:
-                more, less = self._setup.pair_keys(self.number, name, secret, survivors, self._basis)
+                about = (self._basis, self._word_bytes)
+                more, less = self._setup.pair_keys(self.number, name, secret, survivors, *about)
                 plus += more
                 minus += less
         return with_masks(self._sum, plus, minus)

@@ -43,10 +43,10 @@ class World:
             self.states[name], shares = self.states[name].share(self.collector.adverts)
             self.collector.shares(name, shares)
 
-    def vectors(self, width: int, who: Iterable[str] | None = None) -> dict[str, Words]:
-        """Any 64 bits in every word: what is added is taken modulo 2^64."""
+    def vectors(self, width: int, who: Iterable[str] | None = None, size: int = 8) -> dict[str, Words]:
+        """Any bits in every word, of `size` bytes: what is added is taken modulo 2^64, or 2^32."""
         chosen = self.plan.names if who is None else who
-        return {name: self.numbers.integers(0, 2**64, width, np.uint64) for name in chosen}
+        return {name: self.numbers.integers(0, 256**size, width, f"u{size}") for name in chosen}
 
     def mask(self, number: int, vectors: Mapping[str, Words]) -> dict[str, Words]:
         """What each of them sends."""
@@ -57,8 +57,8 @@ class World:
 
     def offered(self, number: int, vectors: Mapping[str, Words]) -> RoundSum:
         """A round into which these vectors went, masked."""
-        width = len(next(iter(vectors.values())))
-        total = self.collector.round(number, width)
+        first = next(iter(vectors.values()))
+        total = self.collector.round(number, len(first), word_bytes=first.itemsize)
         for name, masked in self.mask(number, vectors).items():
             total.offer(name, masked)
         return total
@@ -67,9 +67,11 @@ class World:
         self.states[name], revealed = self.states[name].reveal(unmasking)
         return revealed
 
-    def round(self, number: int, width: int, *, silent: Collection[str] = (), late: Collection[str] = ()) -> None:
+    def round(
+        self, number: int, width: int, *, silent: Collection[str] = (), late: Collection[str] = (), size: int = 8
+    ) -> None:
         """One round, checked against the plain sum: `silent` never send a vector, `late` send one and no reveal."""
-        vectors = self.vectors(width, [name for name in self.plan.names if name not in silent])
+        vectors = self.vectors(width, [name for name in self.plan.names if name not in silent], size)
         total = self.offered(number, vectors)
         survivors = total.close()
         if self.plan.recoverable:
@@ -77,7 +79,8 @@ class World:
                 if name not in late:
                     total.reveal(name, self.reveal(name, total.unmasking(name)))
         assert survivors == tuple(vectors)
-        expected = sum(vector.astype(object) for vector in vectors.values()) % 2**64
+        expected = sum(vector.astype(object) for vector in vectors.values()) % 256**size
+        assert total.total().dtype.itemsize == size
         assert total.total().astype(object).tolist() == expected.tolist()
         for name in self.plan.names:
             self.states[name] = self.states[name].finish(number)

@@ -9,7 +9,7 @@ import pytest
 from secagg_world import World, plan_of
 
 from protocols.errors import StageError
-from protocols.secagg import Words
+from protocols.secagg import Words, keys, to_wire
 from protocols.secagg.masks import with_masks
 
 ONE, OTHER = b"\x01" * 32, b"\x02" * 32
@@ -73,3 +73,17 @@ def test_one_number_masks_one_vector_of_one_basis() -> None:
     world.states[VICTIM], _ = world.states[VICTIM].mask(1, vector, ONE)
     with pytest.raises(StageError, match="round 1: got a second vector"):
         world.states[VICTIM].mask(1, vector, OTHER)
+
+
+def halves(world: World) -> Words:
+    """What is left of zeros in low halves: one member takes them for words of 8 bytes, the others for words of 4."""
+    vectors = {name: np.zeros(8, np.uint32) for name in world.plan.names}
+    sent = world.mask(1, {**vectors, VICTIM: np.zeros(4, np.uint64)})
+    low = [np.frombuffer(to_wire(vector), "<u4")[::2] for vector in sent.values()]
+    return np.asarray(np.sum(low, axis=0, dtype=np.uint32))
+
+
+def test_masks_of_words_of_different_sizes_do_not_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert halves(World(plan_of(3, 0))).all()  # 4 words: by chance 2^-30
+    monkeypatch.setattr(keys, "_of_words", lambda label, word_bytes: label)
+    assert not halves(World(plan_of(3, 0))).any()

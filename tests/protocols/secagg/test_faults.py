@@ -196,7 +196,13 @@ def test_a_vector_of_another_form_is_refused_before_it_spoils_the_sum() -> None:
         with pytest.raises(Fault, match=match) as fault:
             total.offer(LIAR, bad)
         assert fault.value.party == LIAR
-    assert total.survivors == ()
+    narrow = world.collector.round(1, 6, word_bytes=4)
+    with pytest.raises(Fault, match=r"uint64\[6\], expected uint32") as fault:
+        narrow.offer(LIAR, np.zeros(6, np.uint64))
+    assert fault.value.party == LIAR
+    with pytest.raises(MessageError, match=r"secagg\.word_bytes: got 2"):
+        world.collector.round(1, 6, word_bytes=2)
+    assert total.survivors == narrow.survivors == ()
     with pytest.raises(MessageError, match="got mallory, expected a member"):
         total.offer("mallory", np.zeros(6, np.uint64))
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from protocols.envelope import read_envelope
 from protocols.secagg import Collector, Member, SecaggPlan, from_wire, plan, shamir, to_wire
 from protocols.secagg.keys import pair_key, self_key
+from protocols.secagg.masks import WORD_BYTES
 from protocols.secagg.secrets import Kind
 from protocols.secagg.sharing import Place, open_share
 from protocols.signing import SigningKey, VerifyingKey
@@ -65,13 +67,13 @@ def test_set_up_keys_and_shares() -> None:
     assert setup is not None
     assert (PLAN.id.hex(), setup.id.hex()) == (KNOWN["plan_id"], KNOWN["setup_id"])
     for at, key in KNOWN["pair_keys"].items():
-        number, one, other = at.split("/")
+        size, number, one, other = at.split("/")
         secret, public = states[one].secrets[int(number)].mask, setup.adverts[other].masks[int(number) - 1]
         basis = bytes.fromhex(KNOWN["bases"][number])
-        assert pair_key(secret, public, setup.id, int(number), one, other, basis).hex() == key
+        assert pair_key(secret, public, setup.id, int(number), one, other, basis, int(size)).hex() == key
     for at, key in KNOWN["self_keys"].items():
-        number, name = at.split("/")
-        assert self_key(states[name].secrets[int(number)].seed, setup.id, int(number), name).hex() == key
+        size, number, name = at.split("/")
+        assert self_key(states[name].secrets[int(number)].seed, setup.id, int(number), name, int(size)).hex() == key
     for at, cell in KNOWN["cells"].items():
         number, what, dealer, receiver = at.split("/")
         place = Place(setup, int(number), Kind[what.upper()], dealer, receiver)
@@ -79,23 +81,25 @@ def test_set_up_keys_and_shares() -> None:
         assert open_share(place, states[receiver].channel, bytes.fromhex(cell)).hex() == KNOWN["shares"][at]
 
 
-def test_masked_vectors_and_their_sum() -> None:
+@pytest.mark.parametrize("size", WORD_BYTES)
+def test_masked_vectors_and_their_sum(size: int) -> None:
     """Round 1 with all members, round 2 without the second."""
     collector, states = run()
     for number, gone in ((1, []), (2, ["beta"])):
         basis = bytes.fromhex(KNOWN["bases"][str(number)])
-        total = collector.round(number, 4, basis)
+        total = collector.round(number, 4, basis, size)
         for name in NAMES:
             if name not in gone:
-                vector = np.array([int(value) for value in KNOWN["vectors"][name]], np.uint64)
+                vector = np.array([int(value) for value in KNOWN["vectors"][f"{size}/{name}"]], f"u{size}")
                 states[name], masked = states[name].mask(number, vector, basis)
-                assert to_wire(masked).hex() == KNOWN["masked"][f"{number}/{name}"]
-                total.offer(name, from_wire(bytes.fromhex(KNOWN["masked"][f"{number}/{name}"]), 4))
+                known = KNOWN["masked"][f"{size}/{number}/{name}"]
+                assert to_wire(masked).hex() == known
+                total.offer(name, from_wire(bytes.fromhex(known), 4, size))
         for name in total.close():
             states[name], revealed = states[name].reveal(total.unmasking(name))
             total.reveal(name, revealed)
-        sent = [KNOWN["vectors"][name] for name in NAMES if name not in gone]
-        assert total.total().tolist() == [sum(map(int, column)) % 2**64 for column in zip(*sent, strict=True)]
+        sent = [KNOWN["vectors"][f"{size}/{name}"] for name in NAMES if name not in gone]
+        assert total.total().tolist() == [sum(map(int, column)) % 256**size for column in zip(*sent, strict=True)]
 
 
 def test_examples_in_docstrings() -> None:

@@ -24,7 +24,7 @@ def test_every_number_of_droppers_at_every_step(members: int, droppers: int) -> 
     world = World(plan_of(members, droppers, rounds=len(steps)))
     for number, (silent, late) in enumerate(steps, 1):
         order = [world.plan.names[(number * 7 + at) % members] for at in range(members)]
-        world.round(number, 9, silent=order[:silent], late=order[silent : silent + late])
+        world.round(number, 9, silent=order[:silent], late=order[silent : silent + late], size=(4, 8)[number % 2])
 
 
 def test_over_many_rounds_with_other_droppers_in_each() -> None:
@@ -38,17 +38,18 @@ def test_over_many_rounds_with_other_droppers_in_each() -> None:
 @given(
     st.integers(3, 8),
     st.integers(0, 2**32),
-    st.sampled_from([1, 2, 16_383, 16_384, 16_385, 40_000]),
+    st.sampled_from([1, 2, 16_383, 16_384, 16_385, 32_767, 32_769, 70_000]),
+    st.sampled_from([4, 8]),
     st.data(),
 )
-def test_any_plan_any_width_any_droppers(members: int, seed: int, width: int, data: st.DataObject) -> None:
+def test_any_plan_any_width_any_droppers(members: int, seed: int, width: int, size: int, data: st.DataObject) -> None:
     """Widths on both sides of the blocks that masks are made in."""
     most = max(d for d in range(3) if members - 1 > d * (d + 1))
     droppers = data.draw(st.integers(0, most))
     world = World(plan_of(members, droppers), seed)
     gone = data.draw(st.lists(st.sampled_from(world.plan.names), unique=True, max_size=droppers))
     cut = data.draw(st.integers(0, len(gone)))
-    world.round(1, width, silent=gone[:cut], late=gone[cut:])
+    world.round(1, width, silent=gone[:cut], late=gone[cut:], size=size)
 
 
 def test_signed_numbers_are_their_twos_complement() -> None:
@@ -62,6 +63,24 @@ def test_signed_numbers_are_their_twos_complement() -> None:
     for name in total.close():
         total.reveal(name, small.reveal(name, total.unmasking(name)))
     assert total.total().view(np.int64).tolist() == [-20, 2**62, -(2**62)]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from([4, 8]), st.integers(0, 1), st.data())
+def test_sums_are_exact_up_to_the_words_end_and_not_beyond(size: int, droppers: int, data: st.DataObject) -> None:
+    """The largest sum of either sign comes out as it is; one more is the smallest, and nobody can tell."""
+    world = World(plan_of(4, droppers))
+    end, narrow = 256**size // 2, f"i{size}"
+    parts = data.draw(st.lists(st.integers(-end // 3, end // 3), min_size=3, max_size=3))
+    for total, seen in ((end - 1, end - 1), (-end, -end), (end, -end)):
+        rows = dict(zip(world.plan.names, [*parts, total - sum(parts)], strict=True))
+        columns = {name: np.array([value, 0], object) % 256**size for name, value in rows.items()}
+        vectors = {name: column.astype(f"u{size}") for name, column in columns.items()}
+        again = World(plan_of(4, droppers))
+        opened = again.offered(1, vectors)
+        for name in opened.close() if droppers else ():
+            opened.reveal(name, again.reveal(name, opened.unmasking(name)))
+        assert opened.total().view(narrow).tolist() == [seen, 0]
 
 
 def test_one_dropper_too_many_and_nothing_opens() -> None:

@@ -26,10 +26,11 @@ def bytes_p(words: Words) -> float:
 
 
 def bits_p(words: Words) -> float:
-    """Chi-square of each of the 64 bit positions, together."""
-    ones = np.unpackbits(words.view(np.uint8)).reshape(len(words), 64).sum(axis=0)
+    """Chi-square of each of the 32 or 64 bit positions, together."""
+    bits = 8 * words.itemsize
+    ones = np.unpackbits(words.view(np.uint8)).reshape(len(words), bits).sum(axis=0)
     z = (ones - len(words) / 2) / np.sqrt(len(words) / 4)
-    return float(stats.chi2.sf((z**2).sum(), 64))
+    return float(stats.chi2.sf((z**2).sum(), bits))
 
 
 def serial_p(words: Words) -> float:
@@ -41,7 +42,7 @@ def serial_p(words: Words) -> float:
 
 def pairs_p(words: Words) -> float:
     """Chi-square of the top four bits of a word against those of the next."""
-    top = (words >> np.uint64(60)).astype(int)
+    top = (words >> words.dtype.type(8 * words.itemsize - 4)).astype(int)
     return float(stats.chisquare(np.bincount(16 * top[:-1:2] + top[1::2], minlength=256)).pvalue)
 
 
@@ -54,11 +55,15 @@ def small(world: World) -> dict[str, Words]:
     return dict(zip(world.plan.names, noise.view(np.uint64), strict=True))
 
 
+def small_32(world: World) -> dict[str, Words]:
+    return {name: words.astype(np.uint32) for name, words in small(world).items()}
+
+
 def nothing(world: World) -> dict[str, Words]:
     return {name: np.zeros(WIDTH, np.uint64) for name in world.plan.names}
 
 
-@pytest.mark.parametrize("vectors", [small, nothing])
+@pytest.mark.parametrize("vectors", [small, small_32, nothing])
 @pytest.mark.parametrize(("members", "droppers"), [(3, 0), (4, 1)])
 def test_a_masked_vector_is_uniform(members: int, droppers: int, vectors: Callable[[World], dict[str, Words]]) -> None:
     world = World(plan_of(members, droppers))
@@ -74,6 +79,8 @@ def test_the_sum_of_all_is_not_and_these_tests_would_tell() -> None:
     total = sum(world.mask(1, plain).values())
     for words in (plain["bank-00"], total):
         assert max(bytes_p(words), pairs_p(words)) < 1e-9
+    narrow = small_32(world)["bank-00"]
+    assert max(bytes_p(narrow), pairs_p(narrow), bits_p(np.abs(narrow.view(np.int32)).astype(np.uint32))) < 1e-9
     counts = np.abs(plain["bank-00"].view(np.int64)).astype(np.uint64)
     assert bits_p(counts) < 1e-9
     assert serial_p(np.sort(plain["bank-00"])) < 1e-9

@@ -11,7 +11,7 @@ import hmac
 import json
 import sys
 from hashlib import sha256, shake_256
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,6 +25,7 @@ NAMES = ["alpha", "beta", "delta", "gamma"]
 ROUNDS, TAU, FEWEST, WIDTH = 2, 3, 3, 4
 CONTEXT = sha256(b"a training plan").digest()
 BASES = {1: b"", 2: sha256(b"a model").digest()}
+SIZES = {8: b"", 4: b"-32"}  # bytes of a word: what it adds to the labels of keys of masks
 PRIME = 2**256 + 297
 V1 = b"fedscore/v1/secagg/"
 
@@ -55,8 +56,8 @@ def keystream(key: bytes, length: int) -> bytes:
     return Cipher(ChaCha20(key, bytes(16)), mode=None).encryptor().update(bytes(length))
 
 
-def words(data: bytes) -> list[int]:
-    return [int.from_bytes(data[at : at + 8], "little") for at in range(0, len(data), 8)]
+def words(data: bytes, size: int) -> list[int]:
+    return [int.from_bytes(data[at : at + size], "little") for at in range(0, len(data), size)]
 
 
 def varint(number: int) -> bytes:
@@ -99,14 +100,16 @@ def make() -> dict[str, object]:
     setup = digest(b"setup", plan_id + b"".join(digest(b"setup", body) for body in adverts.values()))
 
     pair_keys, self_keys = {}, {}
-    for number in range(1, ROUNDS + 1):
+    for number, size in product(range(1, ROUNDS + 1), SIZES):
         for one, other in combinations(NAMES, 2):
             secret, theirs = own[one]["mask"][number - 1], public(own[other]["mask"][number - 1])
-            pair_keys[f"{number}/{one}/{other}"] = derive(
-                agree(secret, theirs), setup, b"pair-mask", [number, one, other, BASES[number].hex()]
+            about = [number, one, other, BASES[number].hex()]
+            pair_keys[f"{size}/{number}/{one}/{other}"] = derive(
+                agree(secret, theirs), setup, b"pair-mask" + SIZES[size], about
             )
         for name in NAMES:
-            self_keys[f"{number}/{name}"] = derive(own[name]["seed"][number - 1], setup, b"self-mask", [number, name])
+            seed = own[name]["seed"][number - 1]
+            self_keys[f"{size}/{number}/{name}"] = derive(seed, setup, b"self-mask" + SIZES[size], [number, name])
 
     shares, cells = {}, {}
     for dealer in NAMES:
@@ -133,21 +136,22 @@ def make() -> dict[str, object]:
                     shares[at] = share
                     cells[at] = ChaCha20Poly1305(key).encrypt(nonce, share, bound) + digest(b"share", bound + share)
 
-    vectors = {name: [(at + 1) * 10**18 + place for place in range(WIDTH)] for at, name in enumerate(NAMES)}
+    vectors = {
+        f"{size}/{name}": [((at + 1) * 10**18 + place) % 256**size for place in range(WIDTH)]
+        for size in SIZES
+        for at, name in enumerate(NAMES)
+    }
     masked = {}
-    for number in range(1, ROUNDS + 1):
-        for name in NAMES:
-            total = [
-                a + b
-                for a, b in zip(vectors[name], words(keystream(self_keys[f"{number}/{name}"], 8 * WIDTH)), strict=True)
-            ]
-            for peer in NAMES:
-                if peer != name:
-                    first, second = sorted((name, peer))
-                    mask = words(keystream(pair_keys[f"{number}/{first}/{second}"], 8 * WIDTH))
-                    sign = 1 if name < peer else -1
-                    total = [a + sign * b for a, b in zip(total, mask, strict=True)]
-            masked[f"{number}/{name}"] = b"".join((each % 2**64).to_bytes(8, "little") for each in total)
+    for size, number, name in product(SIZES, range(1, ROUNDS + 1), NAMES):
+        own_mask = words(keystream(self_keys[f"{size}/{number}/{name}"], size * WIDTH), size)
+        total = [a + b for a, b in zip(vectors[f"{size}/{name}"], own_mask, strict=True)]
+        for peer in NAMES:
+            if peer != name:
+                first, second = sorted((name, peer))
+                mask = words(keystream(pair_keys[f"{size}/{number}/{first}/{second}"], size * WIDTH), size)
+                sign = 1 if name < peer else -1
+                total = [a + sign * b for a, b in zip(total, mask, strict=True)]
+        masked[f"{size}/{number}/{name}"] = b"".join((each % 256**size).to_bytes(size, "little") for each in total)
 
     def hexadecimal(values: dict[str, bytes]) -> dict[str, str]:
         return {name: value.hex() for name, value in values.items()}
