@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from federation.errors import RecordsError
+from federation.evaluation.probability import probability
 
 if TYPE_CHECKING:
     from federation.records.encoded import Encoded
@@ -48,8 +48,7 @@ class ScoreAxis:
     @property
     def predicted(self) -> NDArray[np.float64]:
         """Probability of BAD at the middle of each bin."""
-        probabilities: NDArray[np.float64] = expit(self.middles)
-        return probabilities
+        return probability(self.middles)
 
     def below(self, points: float) -> int:
         """Number of bins whose scores are all >= `points`. Raises RecordsError unless `points` is an edge."""

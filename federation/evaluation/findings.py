@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from federation.catalogue import Catalogue
 from federation.errors import RecordsError
@@ -20,6 +19,7 @@ from federation.evaluation import metrics as exact
 from federation.evaluation.axes import GroupAxis, ScoreAxis
 from federation.evaluation.fairness import Fairness, exact_fairness, fairness
 from federation.evaluation.metrics import CalibrationPoint
+from federation.evaluation.probability import probability
 from federation.evaluation.profiles import Profile
 from federation.evaluation.spec import EvaluationSpec
 from federation.evaluation.tables import EvaluationTables
@@ -91,7 +91,7 @@ class Findings:
             source=RECORDS,
             records=float(len(records)),
             metrics={name: Estimate.exact(value) for name, value in found.items() if name != "records"},
-            calibration=exact.calibration_curve(target, expit(logits)),
+            calibration=exact.calibration_curve(target, probability(logits)),
             bands=_band_shares(scores, scaling),
             fairness=tuple(
                 exact_fairness(axis.name, axis.labels, axis.of(records).astype(np.uint8), target, scores, at)

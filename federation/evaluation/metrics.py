@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from federation.errors import RecordsError
+from federation.evaluation.probability import probability
 
 CALIBRATION_BINS = 10
 
@@ -52,7 +52,7 @@ class Metrics:
 def evaluate(target: NDArray[np.uint8] | NDArray[np.int64], logits: NDArray[np.float64]) -> Metrics:
     """All metrics of log-odds of BAD. Raises RecordsError without both outcomes, or for logits that are not finite."""
     _check(target, logits)
-    predicted = expit(logits)
+    predicted = probability(logits)
     area = auc(target, logits)
     return Metrics(
         auc=area,
