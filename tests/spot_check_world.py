@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,6 +98,10 @@ class HostedLog:
     """A member's view of the log, without the wire."""
 
     host: LogHost
+    bank: str = ""
+
+    def append(self, entries: Sequence[Entry]) -> list[bytes]:
+        return [made.encode() for made in self.host.append_for(self.bank, key_of(self.bank).public, entries)]
 
     def cosigned(self) -> bytes:
         return self.host.note(Which.COSIGNED) or b""
@@ -186,6 +190,10 @@ class InquiryWorld:
         self.grow(waiting["waits_for"] - self.log.store.size())
         self.turn()
         return self.fsr("sample", name)
+
+    def log_of(self, bank: str) -> HostedLog:
+        """The log as this bank reaches it."""
+        return HostedLog(self.log.host, bank)
 
     def draws(self, bank: str) -> LoggedDraws:
         return LoggedDraws.read(HostedLog(self.log.host), self.homes[bank], time.time())

@@ -7,6 +7,7 @@ regulator.toml   settings                          documents/runs/RUN/NAME.json 
 policy.toml      keys, witnesses, caps             witness.note                   the last checkpoint cosigned
 regulator.db     the copy, alerts, own statements  alarm.json                     why nothing is cosigned any more
 keys/  signing.pem witness.pem beacon.seed draw.key inquiry.key access.token      inquiries/   openings, sealed
+                                                   complaints/  revocations that persons showed
 """
 
 from __future__ import annotations
@@ -151,6 +152,11 @@ class RegulatorHome:
     def inquiries(self) -> Path:
         """Openings that were handed in, sealed as they came, and draws that wait for another holder's signature."""
         return private_directory(self.path / "inquiries")
+
+    @property
+    def complaints(self) -> Path:
+        """Revocations that persons handed in, and who acknowledged them."""
+        return private_directory(self.path / "complaints")
 
     @property
     def access_token(self) -> str:

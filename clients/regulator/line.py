@@ -17,7 +17,9 @@ from protocols.transparency import read_entry as read_log_entry
 
 _LEDGER = b'{"body":{"entry":'
 _LOOKUP = re.compile(rb',"kind":"(lookup-[a-z0-9-]{1,25})","v":1}')
-OF_INSTITUTIONS = frozenset({"replay-commitment", "replay-result", "audit-result", "draw", "audit-request", "case"})
+OF_INSTITUTIONS = frozenset(
+    {"replay-commitment", "replay-result", "audit-result", "draw", "audit-request", "case", "consent-revoked"}
+)
 _KIND_BYTES = 60  # the end of any entry is shorter
 
 

@@ -4,10 +4,12 @@
     fedscore subject accept identity.json --wallet WALLET            # from the identity authority
     fedscore subject receipt --querier bank-a --purpose credit-application --scope synthetic --out receipt.json
     fedscore subject revoke SERIAL --out revocation.json
+    fedscore subject acknowledged acknowledgement.json               # what the institution gave back
+    fedscore subject complain SERIAL --out complaint.json            # to the regulator
     fedscore subject show
 
 A receipt goes to the institution that may ask, and serves one question. A revocation goes to it too, and counts from
-when it arrives.
+when it arrives: the acknowledgement that it gives back shows when that was, to you and to a regulator.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import typer
 from clients.subject import inquiries_cli
 from clients.subject.wallet import Wallet
 from federation.catalogue import load_catalogue
+from federation.inquiries.acknowledged import Acknowledged
 from federation.lookup.reading import read_document, read_subject
 from federation.lookup.settings import LookupPurpose
 from federation.runtime.outputs import must_be_new
@@ -128,6 +131,47 @@ def revoke(
 
 
 @app.command()
+def acknowledged(
+    home: Home,
+    document: Annotated[Path, typer.Argument(help="What the institution gave back.")],
+    as_json: AsJson = False,
+) -> None:
+    """Keep an institution's acknowledgement of a revocation. What is not in order is not kept: ask for another."""
+    wallet = Wallet.open(home)
+    log = inquiries_cli.log_key(wallet)
+    shown = wallet.acknowledge(read_document(document, "an acknowledgement"), time.time(), log)
+    facts = _acknowledged(shown) | {"verified": log is not None}
+    if as_json:
+        typer.echo(json.dumps(facts))
+        return
+    typer.echo(f"{facts['institution']} has it, and said so in the log as entry {facts['index']}.")
+    if shown.said.leaf is not None:
+        typer.echo("The receipt had served a question before: `subject inquiries` shows which.")
+    if log is None:
+        typer.echo("Not held against the log's key: `subject inquiries --oversight` pins it; then call this again.")
+
+
+@app.command()
+def complain(
+    home: Home,
+    serial: Annotated[str, typer.Argument(help="Of the receipt: see show.")],
+    out: Out,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a regulator judges an inquiry by that was made although you took the permission back.
+
+    It shows the regulator your wallet's key and the number of this receipt. Without the institution's acknowledgement
+    nobody can tell whether it had your revocation, and the regulator can only say so.
+    """
+    must_be_new(out)
+    complaint = Wallet.open(home).complaint(serial)
+    write_private(out, complaint.encode())
+    told = {"serial": serial, "acknowledged": complaint.acknowledged is not None, "out": str(out)}
+    without = "" if complaint.acknowledged else "; without an acknowledgement it decides nothing"
+    typer.echo(json.dumps(told) if as_json else f"{out}: hand it to the regulator{without}")
+
+
+@app.command()
 def show(home: Home, as_json: AsJson = False) -> None:
     """Whose key this is, by whom, and what was permitted. Your identifier is not shown."""
     wallet, now = Wallet.open(home), int(time.time())
@@ -148,11 +192,12 @@ def show(home: Home, as_json: AsJson = False) -> None:
     typer.echo(f"key {wallet.key.public.key_id}, stated by {by}")
     for each in receipts:
         line = "{serial}  {querier}  {purpose}  {catalogue}  {inquiry}  {state}"
-        typer.echo(line.format(**each) + f", until {_day(each['expires'])}")
+        typer.echo(line.format(**each) + f", until {_day(each['expires'])}" + _known(each))
 
 
 def _facts(wallet: Wallet, consent: Consent, now: int) -> dict[str, Any]:
     given = consent.receipt.receipt
+    shown = wallet.acknowledgement(consent.serial)
     state = "revoked" if wallet.revoked(consent.serial) else "expired" if now >= given.expires else "valid"
     return {
         "serial": given.serial,
@@ -163,7 +208,27 @@ def _facts(wallet: Wallet, consent: Consent, now: int) -> dict[str, Any]:
         "issued": given.issued,
         "expires": given.expires,
         "state": state,
+        "acknowledged": None if shown is None else _acknowledged(shown),
     }
+
+
+def _acknowledged(shown: Acknowledged) -> dict[str, Any]:
+    """What an acknowledgement says. index: of the log entry; served: whether the receipt had served a question."""
+    said = shown.said
+    return {
+        "institution": said.institution,
+        "index": shown.promise.index,
+        "logged": shown.promise.issued_at,
+        "served": said.leaf is not None,
+    }
+
+
+def _known(facts: Mapping[str, Any]) -> str:
+    """Whether the institution of a revoked receipt is known to have the revocation."""
+    said = facts["acknowledged"]
+    if facts["state"] != "revoked":
+        return ""
+    return "; NOT acknowledged" if said is None else f"; acknowledged {_day(said['logged'])}, entry {said['index']}"
 
 
 def _day(moment: int) -> str:

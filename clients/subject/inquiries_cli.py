@@ -33,6 +33,7 @@ from federation.runtime.pki import same_fingerprint
 from federation.runtime.private_files import read_private, write_public
 from protocols.consent.holders import OversightKey
 from protocols.printable import printable
+from protocols.transparency import VerifierKey
 
 OVERSIGHT_FILE = "oversight.json"
 _STALE_S = 86_400
@@ -106,6 +107,12 @@ def _key(wallet: Wallet, given: Path | None, fingerprint: str) -> OversightKey:
         raise ConfigurationError("--fingerprint", got=got, expected="that of the file, as its holders read it out")
     write_public(kept, key.encode(), mode=0o600)
     return key
+
+
+def log_key(wallet: Wallet) -> VerifierKey | None:
+    """The log's, as the file says that this wallet keeps; None before there is one."""
+    kept = wallet.path / OVERSIGHT_FILE
+    return VerifierKey.of(OversightKey.decode(read_private(kept)).log) if kept.exists() else None
 
 
 def _show(told: Inquirers, asked: int, left_out: Sequence[str], console: Console) -> None:

@@ -5,10 +5,13 @@
     wallet.accept(statement)                                # its answer
     consent = wallet.permit(querier="bank-a", purpose=..., scope=..., inquiry=Inquiry.HARD, now=now, until=until)
     revocation = wallet.revoke(consent.serial)              # to the same querier
+    wallet.acknowledge(document, now)                       # what it gives back: that it has it, and since when
+    wallet.complaint(consent.serial)                        # to the regulator, who judges inquiries by it
 
 wallet.json        identifier, salt              identity.json            the authority's statement
 signing.pem        the key                       receipts/SERIAL.json     consent documents that were handed out
                                                  revocations/SERIAL.json  those that were taken back
+                                                 acknowledgements/SERIAL.json   the institution's word that it knows
 
 Every file has mode 0600. Whoever has the wallet is the person.
 """
@@ -21,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from federation.errors import ConfigurationError
+from federation.inquiries.acknowledged import Acknowledged, Complaint
 from federation.lookup.identifiers import scheme
 from federation.runtime.private_files import (
     check_private_home,
@@ -42,12 +46,13 @@ from protocols.consent.receipt import (
     SignedRevocation,
     Subject,
 )
-from protocols.errors import ProtocolError
+from protocols.errors import MessageError, ProtocolError
 from protocols.lookup.fields import from_hex, take, text, version_one
 from protocols.signing import SigningKey
+from protocols.transparency import VerifierKey, verify_promise
 
 WALLET_FILE, KEY_FILE, IDENTITY_FILE = "wallet.json", "signing.pem", "identity.json"
-_RECEIPTS, _REVOCATIONS = "receipts", "revocations"
+_RECEIPTS, _REVOCATIONS, _ACKNOWLEDGEMENTS = "receipts", "revocations", "acknowledgements"
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Wallet:
         home = path.resolve()
         if not (home / WALLET_FILE).exists():
             raise ConfigurationError(str(home), got="no wallet", expected="one made by `fedscore subject init`")
-        check_private_home(home, (_RECEIPTS, _REVOCATIONS))
+        check_private_home(home, (_RECEIPTS, _REVOCATIONS, _ACKNOWLEDGEMENTS))
         key = SigningKey.from_pem(read_private(home / KEY_FILE))
         try:
             fields = take(
@@ -159,9 +164,7 @@ class Wallet:
 
         Raises ConfigurationError for a receipt that this wallet did not sign.
         """
-        from_hex(serial, "serial", SERIAL_BYTES)
-        if not (self.path / _RECEIPTS / f"{serial}.json").exists():
-            raise ConfigurationError("serial", got=serial, expected="that of a receipt of this wallet: `subject show`")
+        self._permitted(serial)
         signed = Revocation(self.key.public, serial).sign(self.key)
         write_public(self._revocation(serial), signed.encode(), mode=0o600)
         return signed
@@ -169,6 +172,51 @@ class Wallet:
     def revoked(self, serial: str) -> bool:
         """Whether the receipt was taken back here."""
         return self._revocation(serial).exists()
+
+    def acknowledge(self, document: bytes, now: float, log: VerifierKey | None = None) -> Acknowledged:
+        """Keep an institution's acknowledgement of a revocation of this wallet.
+
+        One that was not held against the log's key takes no other's place. Raises MessageError, EncodingError or
+        SignatureError for other bytes, for another's revocation or in another institution's name, and, with the log's
+        key, for a promise that is not the log's.
+        """
+        shown = Acknowledged.decode(document)
+        consent, revocation = self._acknowledged(shown)
+        shown.check(revocation, consent.receipt.receipt.querier)
+        if log is not None:
+            verify_promise(shown.promise, shown.entry.hash, log, now)
+        if log is not None or self.acknowledgement(consent.serial) is None:
+            write_public(self.path / _ACKNOWLEDGEMENTS / f"{consent.serial}.json", document, mode=0o600)
+        return shown
+
+    def acknowledgement(self, serial: str) -> Acknowledged | None:
+        """What was kept for this revocation."""
+        file = self.path / _ACKNOWLEDGEMENTS / f"{serial}.json"
+        return Acknowledged.decode(read_private(file)) if file.exists() else None
+
+    def complaint(self, serial: str) -> Complaint:
+        """Revocation and acknowledgement, for the regulator. It shows the wallet's key and this receipt's number.
+
+        Raises ConfigurationError for a receipt that was not taken back.
+        """
+        self._permitted(serial)
+        if not self.revoked(serial):
+            raise ConfigurationError("serial", got=f"{serial}, in force", expected="a receipt that was taken back")
+        return Complaint(self.revoke(serial), self.acknowledgement(serial))
+
+    def _acknowledged(self, shown: Acknowledged) -> tuple[Consent, SignedRevocation]:
+        """The receipt and the revocation that `shown` is about. Raises MessageError for another wallet's."""
+        for consent in self.permitted():
+            if self.revoked(consent.serial):
+                revocation = self.revoke(consent.serial)
+                if revocation.hash == shown.said.revocation:
+                    return consent, revocation
+        raise MessageError("acknowledgement.revocation", got="another one's", expected="one of this wallet")
+
+    def _permitted(self, serial: str) -> None:
+        from_hex(serial, "serial", SERIAL_BYTES)
+        if not (self.path / _RECEIPTS / f"{serial}.json").exists():
+            raise ConfigurationError("serial", got=serial, expected="that of a receipt of this wallet: `subject show`")
 
     def _revocation(self, serial: str) -> Path:
         return self.path / _REVOCATIONS / f"{serial}.json"

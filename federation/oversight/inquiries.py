@@ -5,6 +5,7 @@
 | `consent-draw` | `protocols.consent.draw.SignedDraw`: commitments to seeds, rate, leaves | all holders of a seed |
 | `consent-seeds` | the seeds; until when, and under which key, openings are awaited | the regulator |
 | `consent-verdict` | what the openings of one querier gave; counts and leaves, no person | the regulator |
+| `consent-revoked` | that an institution took a revocation: a commitment, no person, no receipt | the institution |
 
     entry = draw_entry(SignedDraw(draw, {REGULATOR: draw.sign(key)}))
     read_draw(entry, {REGULATOR: key})
@@ -37,11 +38,18 @@ def draw_entry(signed: SignedDraw) -> Entry:
 
 
 def read_draw(entry: Entry, keys: Mapping[str, VerifyingKey]) -> SignedDraw:
-    """The draw in `entry`, signed by exactly the holders that `keys` names. Raises MessageError or SignatureError."""
+    """The draw in `entry`, signed by exactly the holders that `keys` names. Raises MessageError or SignatureError.
+
+    Where `keys` names the regulator alone, its signature is enough: a second holder whom nobody here knows takes
+    nothing from the draw, and who asks for more would leave leaves closed that were drawn.
+    """
     if entry.kind != DRAW:
         raise MessageError("entry.kind", got=entry.kind, expected=DRAW)
     signed = SignedDraw.decode(entry.body)
-    signed.verify(keys)
+    if keys.keys() == {REGULATOR}:
+        signed.verify_holder(REGULATOR, keys[REGULATOR])
+    else:
+        signed.verify(keys)
     return signed
 
 
@@ -145,6 +153,23 @@ class ConsentVerdict(Said):
         if not isinstance(found["broken"], list):
             raise MessageError("consent-verdict.broken", got=type(found["broken"]).__name__, expected="a list")
         return cls(**{**found, "broken": tuple(map(_broken, found["broken"]))})
+
+
+@dataclass(frozen=True)
+class RevocationTaken(Said):
+    """That `institution` has a revocation: `protocols.consent.acknowledgement.commitment`, hexadecimal. MessageError.
+
+    Two of them are not seen to be of one person, nor of which receipts: every commitment has its own nonce.
+    """
+
+    kind: ClassVar[str] = "consent-revoked"
+
+    institution: str
+    commitment: str
+
+    def __post_init__(self) -> None:
+        require_name("consent-revoked.institution", self.institution)
+        require_hash("consent-revoked.commitment", self.commitment)
 
 
 def _broken(value: object) -> Broken:

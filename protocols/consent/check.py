@@ -36,6 +36,14 @@ class Revocations:
             found[name] = min(moment, found.get(name, moment))
         return cls(MappingProxyType(found))
 
+    @classmethod
+    def standing(cls, signed: Iterable[SignedRevocation]) -> Revocations:
+        """In force at whatever moment is asked about: that they came first is known by places in the log.
+
+        Raises SignatureError if one is forged.
+        """
+        return cls.of((each, 0) for each in signed)
+
     def since(self, receipt: Receipt) -> int | None:
         """From when on `receipt` is revoked, if it is."""
         return self.delivered.get((receipt.subject_key.raw, receipt.serial))

@@ -23,6 +23,7 @@ SERIAL_BYTES = 16
 MAX_IDENTIFIER = 256
 _RECEIPT = "fedscore/v1/consent/receipt"
 _REVOCATION = "fedscore/v1/consent/revocation"
+_REVOCATION_HASH = "fedscore/v1/consent/revocation/hash"
 _SUBJECT = "fedscore/v1/consent/subject"
 
 
@@ -199,6 +200,11 @@ class SignedRevocation:
         """Raises SignatureError unless the key it names signed it. Another key's revocation has no effect on yours."""
         payload = canonical(self.revocation.to_json())
         self.revocation.subject_key.verify(_REVOCATION, payload, self.signature)
+
+    @property
+    def hash(self) -> bytes:
+        """What names it in an acknowledgement, 32 bytes."""
+        return digest(_REVOCATION_HASH, self.encode())
 
     def encode(self) -> bytes:
         return canonical({"revocation": self.revocation.to_json(), "signature": self.signature.hex()})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from federation.errors import Refused
 from federation.oversight.cases import CaseStep
-from federation.oversight.inquiries import DRAW, REGULATOR, ConsentVerdict, SeedsStatement
+from federation.oversight.inquiries import DRAW, REGULATOR, ConsentVerdict, RevocationTaken, SeedsStatement
 from federation.oversight.reservations import LEDGER_ENTRY, read_logged, verify_logged
 from protocols.consent.draw import SignedDraw
 from protocols.errors import SignatureError
@@ -16,7 +16,8 @@ from protocols.signing import VerifyingKey
 from protocols.transparency import MAX_ENTRY_BYTES, Entry, Statement
 
 CASE = CaseStep.kind_of_statement
-MEMBER_KINDS = frozenset({LEDGER_ENTRY, "replay-commitment", "replay-result", "audit-result", CASE})
+OF_PEOPLE = {CASE: CaseStep.from_json, RevocationTaken.kind: RevocationTaken.from_json}
+MEMBER_KINDS = frozenset({LEDGER_ENTRY, "replay-commitment", "replay-result", "audit-result", *OF_PEOPLE})
 REGULATOR_KINDS = frozenset({"beacon", "draw", "audit-request", DRAW, SeedsStatement.kind, ConsentVerdict.kind})
 MAX_ENTRIES = 64
 MAX_BODY_BYTES = 60 * 2**10  # so that it fits in a bundle of entries
@@ -30,8 +31,8 @@ def check_member_entry(entry: Entry, institution: str, key: VerifyingKey) -> Non
         return
     statement = Statement.read(entry)
     _check_signer(statement, key)
-    if entry.kind == CASE:
-        CaseStep.from_json(statement.content)  # nothing but its fields: no word about anybody gets into the log
+    if entry.kind in OF_PEOPLE:
+        OF_PEOPLE[entry.kind](statement.content)  # nothing but its fields: no word about anybody gets into the log
     named = statement.content.get("institution", institution)
     if named != institution:
         raise SignatureError(f"{entry.kind}.institution", got=str(named)[:64], expected=institution)

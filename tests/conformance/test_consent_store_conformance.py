@@ -10,9 +10,10 @@ import pytest
 from wallets import Persons
 
 from clients.institution.lookup.consent_store import ConsentStore
+from federation.errors import ConfigurationError
 from federation.runtime.database import open_engine
 from protocols.consent.consent import Consent
-from protocols.consent.receipt import Inquiry, Revocation
+from protocols.consent.receipt import Inquiry, Revocation, SignedRevocation
 from protocols.consent.refusal import ConsentRefused, Rule
 from protocols.errors import SignatureError
 from protocols.lookup.leaf import Leaf, SignedLeaf
@@ -92,3 +93,49 @@ def test_nobody_else_revokes_her_receipt(persons: Persons, database_url: str) ->
         store.revoke(forged, 1000)
     store.revoke(Revocation(BANK.public, receipt.serial).sign(BANK), 1000)  # the same number, under another key
     assert store.revocations_of(receipt).since(receipt) is None
+
+
+def test_what_is_said_of_a_revocation_is_kept_and_tells_whether_the_receipt_had_served(
+    persons: Persons, database_url: str
+) -> None:
+    store = ConsentStore(open_engine(database_url))
+    fresh, used = persons.consent(MARY, "bank-a"), persons.consent(MARY, "bank-a")
+    store.take([(leaf(1, used), used)])
+    said = {}
+    for consent in (fresh, used):
+        signed = persons.wallet(MARY).revoke(consent.serial)
+        with pytest.raises(ConfigurationError, match="none delivered"):
+            store.acknowledgement(signed, "bank-a")
+        store.revoke(signed, 1000)
+        nonce, said[consent.serial] = store.acknowledgement(signed, "bank-a")
+        assert ConsentStore(open_engine(database_url)).acknowledgement(signed, "bank-a") == (
+            nonce,
+            said[consent.serial],
+        )
+        assert (said[consent.serial].time, said[consent.serial].revocation) == (1000, signed.hash)
+    assert said[fresh.serial].leaf is None
+    assert said[used.serial].leaf == leaf(1, used).hash
+
+
+def test_of_a_revocation_and_a_question_that_come_together_the_acknowledgement_knows_which_was_first(
+    persons: Persons, database_url: str
+) -> None:
+    stores = [ConsentStore(open_engine(database_url)) for _ in range(2)]
+    for number in range(6):
+        consent = persons.consent(MARY, "bank-a")
+        signed = persons.wallet(MARY).revoke(consent.serial)
+
+        def ask(number: int = number, consent: Consent = consent) -> bool:
+            try:
+                stores[0].take([(leaf(number, consent), consent)])
+            except ConsentRefused as refused:
+                return refused.rule is not Rule.REVOKED  # anything else is no answer
+            return True
+
+        def revoke(signed: SignedRevocation = signed) -> bytes | None:
+            stores[1].revoke(signed, 1000)
+            return stores[1].acknowledgement(signed, "bank-a")[1].leaf
+
+        with ThreadPoolExecutor(2) as pool:
+            asked, said = pool.submit(ask), pool.submit(revoke)
+            assert (said.result() == leaf(number, consent).hash) is asked.result()

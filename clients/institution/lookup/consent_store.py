@@ -2,6 +2,7 @@
 
     store = ConsentStore(open_engine(lookup_database(home)))
     store.revoke(signed, now)                # what `fedscore institution consent revoke` delivers
+    store.acknowledgement(signed, "bank-a")  # what is said of it, the same for ever: `acknowledging`
     store.take([(leaf, consent)])            # before the leaf is logged: a receipt serves one question, answered or not
     store.inquiry(leaf_hash)                 # whether it was a hard or a soft one
 
@@ -10,14 +11,18 @@ What has served stays when the request itself is forgotten: a receipt must not c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import secrets
+from collections.abc import Callable, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Column, Engine, Integer, LargeBinary, MetaData, String, Table, insert, select
 from sqlalchemy.sql import ColumnElement
 
+from federation.errors import ConfigurationError
 from federation.runtime.database import reading, writing
+from protocols.canonical import canonical, parse_canonical
+from protocols.consent.acknowledgement import NONCE_BYTES, Acknowledgement
 from protocols.consent.check import Revocations
 from protocols.consent.consent import Consent
 from protocols.consent.receipt import Inquiry, Receipt, SignedRevocation
@@ -42,10 +47,19 @@ _revoked = Table(
     Column("delivered", Integer, nullable=False),
     Column("document", LargeBinary, nullable=False),
 )
+_acknowledged = Table(
+    "lookup_acknowledgements",
+    _metadata,
+    Column("subject_key", LargeBinary(32), primary_key=True),
+    Column("serial", String(64), primary_key=True),
+    Column("nonce", LargeBinary(32), nullable=False),
+    Column("said", LargeBinary, nullable=False),
+)
+_LOCK = "fedscore_lookup"
 
 
 class ConsentStore:
-    """The tables `lookup_consents` and `lookup_revocations`."""
+    """The tables `lookup_consents`, `lookup_revocations` and `lookup_acknowledgements`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -60,7 +74,7 @@ class ConsentStore:
         signed.verify()
         said = signed.revocation
         row = {"subject_key": said.subject_key.raw, "serial": said.serial, "delivered": now}
-        with writing(self._engine, lock="fedscore_lookup") as connection:
+        with writing(self._engine, lock=_LOCK) as connection:
             known = connection.execute(
                 select(_revoked.c.delivered).where(_of(_revoked, said.subject_key.raw, said.serial))
             )
@@ -68,6 +82,31 @@ class ConsentStore:
             if first is None:
                 connection.execute(insert(_revoked), [row | {"document": signed.encode()}])
             return now if first is None else first
+
+    def acknowledgement(
+        self, signed: SignedRevocation, institution: str, random: Callable[[int], bytes] = secrets.token_bytes
+    ) -> tuple[bytes, Acknowledgement]:
+        """(nonce, what is said) of a revocation that was delivered: kept before it is said, the same however often.
+
+        Since it was delivered `take` refuses the receipt, so whether it has served is known for good. Raises
+        ConfigurationError for a revocation that was not delivered.
+        """
+        name = (signed.revocation.subject_key.raw, signed.revocation.serial)
+        with writing(self._engine, lock=_LOCK) as connection:
+            known = connection.execute(select(_acknowledged).where(_of(_acknowledged, *name))).one_or_none()
+            if known is not None:
+                return known.nonce, Acknowledgement.from_json(parse_canonical(known.said))
+            delivered = connection.execute(
+                select(_revoked.c.delivered).where(_of(_revoked, *name))
+            ).scalar_one_or_none()
+            if delivered is None:
+                raise ConfigurationError("revocation", got="none delivered", expected="one that `revoke` has kept")
+            leaf = connection.execute(select(_served.c.leaf_hash).where(_of(_served, *name))).scalar_one_or_none()
+            said = Acknowledgement(institution, signed.hash, leaf, delivered)
+            nonce = random(NONCE_BYTES)
+            row = {"subject_key": name[0], "serial": name[1], "nonce": nonce, "said": canonical(said.to_json())}
+            connection.execute(insert(_acknowledged), [row])
+            return nonce, said
 
     def revocations_of(self, receipt: Receipt) -> Revocations:
         """What was delivered about this receipt; verified when it was."""
@@ -88,7 +127,8 @@ class ConsentStore:
     def take(self, asked: Sequence[tuple[SignedLeaf, Consent]]) -> None:
         """These receipts serve these leaves and no others, on disk when this returns.
 
-        Raises ConsentRefused (used), and takes none, if one of them serves already: another process came first.
+        Raises ConsentRefused (used, revoked), and takes none, if one of them serves already or was taken back since it
+        was checked: another process came first.
         """
         rows: list[dict[str, Any]] = [
             {
@@ -100,11 +140,14 @@ class ConsentStore:
             }
             for leaf, consent in asked
         ]
-        with writing(self._engine, lock="fedscore_lookup") as connection:
+        with writing(self._engine, lock=_LOCK) as connection:
             for row in rows:
                 query = select(_served.c.serial).where(_of(_served, row["subject_key"], row["serial"]))
                 if connection.execute(query).first() is not None:
                     raise used()
+                name = (row["subject_key"], row["serial"])
+                if connection.execute(select(_revoked.c.serial).where(_of(_revoked, *name))).first() is not None:
+                    raise ConsentRefused(Rule.REVOKED, got="a receipt that was taken back", expected="one in force")
                 connection.execute(insert(_served), [row])
 
     def inquiry(self, leaf_hash: bytes) -> Inquiry | None:

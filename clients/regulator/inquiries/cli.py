@@ -82,6 +82,32 @@ def sample(
         _show(name, sampling.sampled(copied), as_json=as_json)
 
 
+@app.command()
+def complaint(
+    file: Annotated[Path, typer.Argument(help="What a person's wallet wrote: `fedscore subject complain`.")],
+    home: Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The regulator's home.")],
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Take a person's revocation, and the institution's acknowledgement: `check` judges opened inquiries by it.
+
+    Says whether the own copy of the log has the acknowledgement. Without it nobody can tell whether the institution had
+    the revocation: an inquiry is then said to be undecided, and is no breach.
+    """
+    from clients.regulator.inquiries.complaints import Complaints
+    from clients.regulator.inquiries.copied import CopiedLog
+    from federation.lookup.reading import read_document
+
+    opened, data = RegulatorHome.open(home), read_document(file, "a complaint")
+    with _store(opened) as store:
+        told = Complaints.read(opened.complaints, CopiedLog.read(opened, store).taken).take(data).to_json()
+    if as_json:
+        typer.echo(json.dumps(told))
+    elif told["acknowledged"] is None:
+        typer.echo(f"{told['serial']}: kept; no acknowledgement in the log, so it decides nothing yet")
+    else:
+        typer.echo(f"{told['serial']}: {told['institution']} acknowledged it in log entry {told['acknowledged']}")
+
+
 def check_openings(
     home: Path, openings: Sequence[Path], name: str, catalogues: Sequence[Path], *, keep: bool, as_json: bool
 ) -> None:
@@ -208,5 +234,7 @@ def _show_found(found: Sequence[Found], refused: Sequence[tuple[Path, str]]) -> 
         )
         for one in each.broken:
             typer.echo(f"  {one.rule}   {one.leaf}   entry {one.index}")
+        for index in each.undecided:
+            typer.echo(f"  undecided   entry {index}: revoked, as the person showed; no acknowledgement in the log")
     for file, why in refused:
         typer.echo(f"{file} is of no use, and says nothing about anybody: {why}", err=True)

@@ -24,12 +24,13 @@ from clients.regulator.policy import Policy
 from clients.regulator.steps.signatures import SignatureStep
 from clients.regulator.watch.thorough import is_quorate
 from federation.errors import ConfigurationError, LedgerError
+from federation.oversight.inquiries import RevocationTaken
 from federation.oversight.members import MEMBER, REGULATOR, Roster
 from protocols.lookup.context import EpochContext
 from protocols.lookup.leaf import SignedLeaf
 from protocols.transparency import open_checkpoint, read_entry
 
-_JUDGED = KINDS | LOOKUPS | {MEMBER, REGULATOR}
+_JUDGED = KINDS | LOOKUPS | {MEMBER, REGULATOR, RevocationTaken.kind}
 _KIND = re.compile(rb'"kind":"([a-z0-9-]{1,32})","v":1}')
 _KIND_BYTES = 60
 
@@ -42,6 +43,7 @@ class CopiedLog:
     size: int
     draws: Draws
     contexts: Mapping[bytes, EpochContext]
+    taken: Mapping[RevocationTaken, int]  # what institutions committed to of revocations, and where
 
     @classmethod
     def read(cls, home: RegulatorHome, store: MirrorStore) -> CopiedLog:
@@ -63,7 +65,7 @@ class CopiedLog:
         if (case.tree.size, case.tree.root) != (size, root):
             got = f"{case.tree.size} entries, root {case.tree.root.hex()[:16]}"
             raise LedgerError("copy of the log", got=got, expected=f"{size}, root {root.hex()[:16]}")
-        return cls(store, size, step.draws, step.lookups.contexts)
+        return cls(store, size, step.draws, step.lookups.contexts, step.taken)
 
     def draw(self, leaf: str) -> DrawSeen | None:
         """The draw with this leaf hash, once a quorum has cosigned a checkpoint with it."""

@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from clients.regulator.inquiries.complaints import Complaints
 from clients.regulator.inquiries.copied import CopiedLog
 from clients.regulator.inquiries.draws import DrawSeen, Leaf
 from clients.regulator.inquiries.sampling import Sampling
@@ -27,6 +28,7 @@ from federation.runtime.private_files import private_directory, write_public
 from protocols.consent.check import Revocations
 from protocols.consent.opening import SignedOpening, Terms, Verdict, judge
 from protocols.consent.receipt import Inquiry, Scope
+from protocols.consent.refusal import Rule
 from protocols.consent.sealed import SealedOpening
 from protocols.errors import MessageError, ProtocolError
 from protocols.lookup.context import EpochContext
@@ -39,7 +41,11 @@ _SUFFIX = ".opening"
 
 @dataclass(frozen=True)
 class Found:
-    """What is known of one querier's part of a sample. waiting: places that are not opened, and not yet due."""
+    """What is known of one querier's part of a sample.
+
+    waiting    places that are not opened, and not yet due
+    undecided  places that hold, of whose receipts a person showed a revocation that nobody acknowledged
+    """
 
     querier: str
     drawn: int
@@ -47,6 +53,7 @@ class Found:
     soft: int
     broken: tuple[Broken, ...]
     waiting: tuple[int, ...]
+    undecided: tuple[int, ...] = ()
 
     def news(self, draw: str, before: ConsentVerdict | None) -> ConsentVerdict | None:
         """What is to be logged after the verdict `before`; None while something is waited for, or nothing is new."""
@@ -62,7 +69,10 @@ class Found:
     def to_json(self) -> dict[str, Any]:
         broken = [{"index": each.index, "leaf": each.leaf, "rule": str(each.rule)} for each in self.broken]
         counts = {"drawn": self.drawn, "hard": self.hard, "soft": self.soft}
-        return {"querier": self.querier, **counts, "broken": broken, "waiting": list(self.waiting)}
+        return {"querier": self.querier, **counts, "broken": broken} | {
+            "waiting": list(self.waiting),
+            "undecided": list(self.undecided),
+        }
 
 
 class Bench:
@@ -75,6 +85,7 @@ class Bench:
         self._names = {bytes.fromhex(each.hash): each.name for each in catalogues}
         self._places = {leaf.hash: index for index, leaf in self.seen.sample.items()}
         self._folder = private_directory(sampling.home.inquiries / sampling.name)
+        self._complaints = Complaints.read(sampling.home.complaints, copied.taken)
         self._answers: dict[int, list[SignedOpening]] = {}
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             self._read(path.read_bytes())
@@ -105,24 +116,35 @@ class Bench:
         ]
         kinds = [verdict.inquiry for verdict in verdicts.values() if verdict.rule is None]
         hard, soft = kinds.count(Inquiry.HARD), kinds.count(Inquiry.SOFT)
-        return Found(querier, len(part), hard, soft, tuple(broken), tuple(sorted(part.keys() - verdicts.keys())))
+        undecided = tuple(at for at, verdict in sorted(verdicts.items()) if verdict.rule is None and self._open(at))
+        waiting = tuple(sorted(part.keys() - verdicts.keys()))
+        return Found(querier, len(part), hard, soft, tuple(broken), waiting, undecided)
 
-    def _verdict(self, index: int) -> Verdict:
-        """The best that the openings of this leaf give; without one, that there is none."""
+    def _open(self, index: int) -> bool:
+        """Whether the inquiry would be a breach if its querier had had what it did not acknowledge."""
+        revoked = self._complaints.undecided(self._copied.leaf(index))
+        return bool(revoked.delivered) and self._verdict(index, revoked).rule is Rule.REVOKED
+
+    def _verdict(self, index: int, revoked: Revocations | None = None) -> Verdict:
+        """The best that the openings of this leaf give; without one, that there is none.
+
+        `revoked`: instead of what the complaints decide.
+        """
         leaf = self._copied.leaf(index)
-        key, terms = self._querier(leaf), self._terms(self._copied.context(leaf))
+        key, context = self._querier(leaf), self._copied.context(leaf)
+        terms = self._terms(context, self._complaints.forbidding(leaf, index) if revoked is None else revoked)
         verdicts = [judge(leaf, key, answer, terms) for answer in self._answers.get(index, ())]
         if not verdicts:
             return judge(leaf, key, None, terms)
         return next((verdict for verdict in verdicts if verdict.rule is None), verdicts[0])
 
-    def _terms(self, context: EpochContext) -> Terms:
+    def _terms(self, context: EpochContext, revoked: Revocations) -> Terms:
         catalogue = context.signed.layout.catalogue
         if catalogue not in self._names:
             got = f"{catalogue.hex()[:16]}, of which no catalogue is known here"
             raise ConfigurationError("catalogue of the epoch", got=got, expected="its file, as --catalogue")
         scope = Scope(self._names[catalogue], catalogue)
-        return Terms(scope, context.oversight, context.roster.authorities, Revocations())
+        return Terms(scope, context.oversight, context.roster.authorities, revoked)
 
     def _read(self, data: bytes) -> int:
         """The place of the leaf that `data` opens; its answer is verified to be the querier's, and remembered."""

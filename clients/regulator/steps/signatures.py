@@ -21,6 +21,7 @@ from federation.errors import FederationError
 from federation.ledger.entries import LABEL
 from federation.oversight import EVALUATION, MODEL, PLAN, ROUND
 from federation.oversight.cases import CaseStep
+from federation.oversight.inquiries import RevocationTaken
 from federation.oversight.members import MEMBER, REGULATOR
 from federation.oversight.replay import BeaconStatement, Draw, ReplayCommitment, ReplayResult
 from federation.oversight.reservations import LEDGER_ENTRY, signer_of
@@ -31,9 +32,11 @@ from protocols.transparency import Statement
 
 COORDINATORS = frozenset({ROUND, MODEL, EVALUATION, MEMBER, REGULATOR})
 REGULATORS = frozenset({"beacon", "draw", "audit-request"})
-MEMBERS = frozenset({"replay-commitment", "replay-result", "audit-result", CaseStep.kind_of_statement})
+MEMBERS = frozenset(
+    {"replay-commitment", "replay-result", "audit-result", CaseStep.kind_of_statement, RevocationTaken.kind}
+)
 FORMS: Mapping[str, Callable[[object], object]] = {
-    each.kind: each.from_json for each in (ReplayCommitment, BeaconStatement, Draw, ReplayResult)
+    each.kind: each.from_json for each in (ReplayCommitment, BeaconStatement, Draw, ReplayResult, RevocationTaken)
 } | {CaseStep.kind_of_statement: CaseStep.from_json}  # those of the other kinds are named where their content is judged
 
 
@@ -46,6 +49,7 @@ class SignatureStep(Step):
         self.judged = 0
         self.lookups = Lookups(case.policy.coordinator, self._key)
         self.draws = Draws(case.policy.regulator, case.policy.ombudsman)
+        self.taken: dict[RevocationTaken, int] = {}  # that institutions took revocations: the first place of each
 
     def take(self, line: Line) -> None:
         self.draws.grow(self.case.tree)
@@ -122,7 +126,9 @@ class SignatureStep(Step):
         else:
             self._member(line.index, statement)
         if line.kind in FORMS:
-            FORMS[line.kind](statement.content)
+            said = FORMS[line.kind](statement.content)
+            if isinstance(said, RevocationTaken):
+                self.taken.setdefault(said, line.index)
         if line.kind == REGULATOR and statement.content.get("key") != policy.keys.regulator:
             got = str(statement.content.get("key"))
             raise SignatureError("regulator.key", got=got, expected=f"{policy.keys.regulator}, the regulator's own")
