@@ -135,6 +135,17 @@ def check_place(signed: SignedDraw, index: int, path: Sequence[bytes], root: byt
     verify_inclusion(path, signed.hash, index, size, root)
 
 
+def check_alone(draw: Draw, waiting: Iterable[Draw]) -> None:
+    """Raises ProofError if one of those whose seeds are awaited, where `draw` is logged, is on the same leaves.
+
+    Who commits to many draws on the same leaves sees the sample of each before it reveals one, and has chosen.
+    """
+    for other in waiting:
+        if draw.first < other.size and other.first < draw.size:
+            got = f"leaves {draw.first} to {draw.size}, with a draw on {other.first} to {other.size} that is open"
+            raise ProofError("draw", got=got, expected="one after the other: the seeds of that one first")
+
+
 def joint_seed(draw: Draw, seeds: Mapping[str, bytes]) -> bytes:
     """The key of the coins, 32 bytes. Raises ProofError naming a holder that reveals none, or another."""
     for holder in sorted(draw.seeds.keys() | seeds.keys()):

@@ -6,20 +6,21 @@
 
 1. The draw is signed by the regulator that the log names, and by the ombudsman that institution.toml names.
 2. It stands in the tree at its own size, 16 entries or more before it: nobody knew that root when it was committed to.
+   No other draw on the same leaves was open then; it counts where it stands first.
 3. The seeds are those committed to, and were said after the log had that size.
-4. An inquiry is drawn if it is this institution's, lies in the tree, and its coin falls.
+4. An inquiry is drawn if it is this institution's, lies in the tree, and its coin falls, where it stands first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from clients.institution.home import InstitutionHome
 from clients.institution.oversight.proved import Log, Proved, prove, read_proved, tree_at
 from federation.oversight.inquiries import DRAW, OMBUDSMAN, REGULATOR, SeedsStatement, read_draw
-from protocols.consent.draw import SignedDraw, check_place, drawn, joint_seed
+from protocols.consent.draw import MARGIN, Draw, SignedDraw, check_alone, check_place, drawn, joint_seed
 from protocols.errors import ProofError, ProtocolError, SignatureError, StageError
 from protocols.lookup.leaf import KIND as LEAF
 from protocols.lookup.leaf import LABEL, SignedLeaf
@@ -72,31 +73,34 @@ class LoggedDraws:
         holders = {REGULATOR: regulator}
         if home.settings.lookup.ombudsman:
             holders[OMBUDSMAN] = VerifyingKey.from_hex(home.settings.lookup.ombudsman)
-        draws = {entry.hash.hex(): (at, entry) for at, entry in seen.entries[DRAW]}
-        valid: dict[str, RevealedDraw] = {}
-        refused: dict[str, str] = {}
-        for at, entry in seen.entries[SeedsStatement.kind]:
-            try:
-                said = SeedsStatement.read(entry, regulator)
-            except ProtocolError:
-                continue  # not this regulator's
-            try:
-                valid.setdefault(said.draw, _revealed(log, seen, holders, draws, at, said))
-            except ProtocolError as error:
-                refused[said.draw] = str(error)
-        return cls(home, log, seen, tuple(valid.values()), refused)
+        rules = _Rules(log, seen, regulator, holders)
+        said = [*seen.entries[DRAW], *seen.entries[SeedsStatement.kind]]
+        for at, entry in sorted(said, key=lambda each: each[0]):
+            if entry.kind == DRAW:
+                rules.commit(at, entry)
+            else:
+                rules.reveal(at, entry)
+        return cls(home, log, seen, tuple(rules.valid.values()), rules.refused)
 
-    def leaves(self, first: int, wanted: Callable[[OwnLeaf], bool]) -> tuple[OwnLeaf, ...]:
-        """This institution's inquiries from `first` on that are `wanted`, each proved to be where it is."""
+    def leaves(self, start: int, wanted: Callable[[OwnLeaf], bool]) -> tuple[OwnLeaf, ...]:
+        """This institution's inquiries from `start` on that are `wanted`, each proved to be where it is.
+
+        A copy of one counts for nothing: who keeps the log would copy what it likes to have opened.
+        """
         own, found, said = self.home.signing_key.public, [], []
-        for at, data in self.log.entries(LEAF, first):
+        first: dict[bytes, tuple[int, bytes]] = {}
+        for at, data in self.log.entries(LEAF, 0):
             leaf = OwnLeaf(at, SignedLeaf.decode(read_entry(data).body))
-            if leaf.signed.leaf.querier != self.home.name or at >= self.seen.checkpoint.size or not wanted(leaf):
+            if leaf.signed.leaf.querier != self.home.name or at >= self.seen.checkpoint.size:
+                continue
+            before = first.setdefault(leaf.signed.hash, (at, data))
+            if at < start or not wanted(leaf):
                 continue
             with suppress(SignatureError):  # in this institution's name, and not its own: it has nothing to show for it
                 own.verify(LABEL, leaf.signed.leaf.signed_bytes, leaf.signed.signature)
-                found.append(leaf)
-                said.append((at, data))
+                said.append(before)  # that there is one before it is not believed either
+                if before[0] == at:
+                    found.append(leaf)
         prove(self.log, self.seen.checkpoint, said)
         return tuple(found)
 
@@ -105,23 +109,54 @@ class LoggedDraws:
         return self.leaves(draw.signed.draw.first, lambda leaf: draw.draws(leaf.index))
 
 
-def _revealed(
-    log: Log,
-    seen: Proved,
-    holders: dict[str, VerifyingKey],
-    draws: dict[str, tuple[int, Entry]],
-    at: int,
-    said: SeedsStatement,
-) -> RevealedDraw:
-    """Raises SignatureError, MessageError or ProofError for what nobody has to answer."""
-    if said.draw not in draws:
-        raise ProofError("consent-seeds.draw", got=f"{said.draw[:16]}, not in the log", expected="one in the log")
-    index, entry = draws[said.draw]
-    signed = read_draw(entry, holders)
-    size = signed.draw.size
-    if at < size:
-        raise ProofError("seeds", got=f"said at entry {at}", expected=f"nothing before the log has {size}")
-    node, root = tree_at(log, seen.checkpoint, size)
-    path = inclusion_path(node, index, size) if index < size else []  # what lies behind is refused for its place
-    check_place(signed, index, path, root)
-    return RevealedDraw(entry.hash, signed, said, joint_seed(signed.draw, said.revealed), root)
+class _Rules:
+    """Draws and their seeds in log order. `valid`, `refused`: by the leaf hash (hex) of the draw."""
+
+    def __init__(self, log: Log, seen: Proved, regulator: VerifyingKey, holders: Mapping[str, VerifyingKey]) -> None:
+        self._log, self._seen, self._regulator, self._holders = log, seen, regulator, holders
+        self._draws: dict[str, tuple[int, SignedDraw] | ProtocolError] = {}
+        self._open: dict[str, Draw] = {}
+        self.valid: dict[str, RevealedDraw] = {}
+        self.refused: dict[str, str] = {}
+
+    def commit(self, at: int, entry: Entry) -> None:
+        name = entry.hash.hex()
+        if name in self._draws:
+            return
+        try:
+            signed = read_draw(entry, self._holders)
+            if at + MARGIN < signed.draw.size:  # what lies behind is refused for its place
+                check_alone(signed.draw, self._open.values())
+                self._open[name] = signed.draw
+            self._draws[name] = at, signed
+        except ProtocolError as error:
+            self._draws[name] = error
+
+    def reveal(self, at: int, entry: Entry) -> None:
+        try:
+            said = SeedsStatement.read(entry, self._regulator)
+        except ProtocolError:
+            return  # not this regulator's
+        try:
+            revealed = self._revealed(at, said)
+        except ProtocolError as error:
+            self.refused[said.draw] = str(error)
+            return
+        self.valid.setdefault(said.draw, revealed)
+        self._open.pop(said.draw, None)
+
+    def _revealed(self, at: int, said: SeedsStatement) -> RevealedDraw:
+        """Raises SignatureError, MessageError or ProofError for what nobody has to answer."""
+        found = self._draws.get(said.draw)
+        if found is None:
+            raise ProofError("consent-seeds.draw", got=f"{said.draw[:16]}, not in the log", expected="one before it")
+        if isinstance(found, ProtocolError):
+            raise found
+        index, signed = found
+        size = signed.draw.size
+        if at < size:
+            raise ProofError("seeds", got=f"said at entry {at}", expected=f"nothing before the log has {size}")
+        node, root = tree_at(self._log, self._seen.checkpoint, size)
+        path = inclusion_path(node, index, size) if index < size else []
+        check_place(signed, index, path, root)
+        return RevealedDraw(signed.hash, signed, said, joint_seed(signed.draw, said.revealed), root)

@@ -6,9 +6,11 @@
     draws.grow(tree)                                 # after every entry
     draws.seen[leaf].sample                          # {index: Leaf}, once the seeds are in the log
 
-1. A draw is signed by the regulator, and by the ombudsman where the policy names one.
-2. Seeds are those committed to, said once, after the log has reached the draw's size; the draw lies MARGIN before it.
-3. A verdict is on leaves that were drawn, all of one querier's, and follows the one before it.
+1. A draw is signed by the regulator, and by the ombudsman where the policy names one. It counts where it stands first.
+2. It waits until no draw on the same leaves is open: who commits to several and reveals one has chosen its sample.
+3. Seeds are those committed to, said once, after the log has reached the draw's size; the draw lies MARGIN before it.
+4. An inquiry is drawn where it stands first: a copy of it, by whoever keeps the log, adds no coin.
+5. A verdict is on leaves that were drawn, all of one querier's, and follows the one before it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from dataclasses import dataclass, field, replace
 
 from clients.regulator.line import Line
 from federation.oversight.inquiries import DRAW, OMBUDSMAN, REGULATOR, ConsentVerdict, SeedsStatement, read_draw
-from protocols.consent.draw import MARGIN, Draw, SignedDraw, drawn, joint_seed
+from protocols.consent.draw import MARGIN, Draw, SignedDraw, check_alone, drawn, joint_seed
 from protocols.errors import MessageError, ProofError
 from protocols.signing import VerifyingKey
 from protocols.transparency import Frontier, read_entry
@@ -57,6 +59,14 @@ class Leaves:
             start = _HASH * at
             yield self._places[at], Leaf(bytes(self._hashes[start : start + _HASH]), names[self._queriers[at]])
 
+    def copies(self, leaves: Mapping[int, Leaf]) -> set[int]:
+        """Places of those `leaves` that stand in the log before."""
+        first: dict[bytes, int] = {leaf.hash: at for at, leaf in sorted(leaves.items(), reverse=True)}
+        for at, leaf in self.between(0, max(leaves, default=0)):
+            if first.get(leaf.hash, -1) > at:
+                first[leaf.hash] = at
+        return {at for at, leaf in leaves.items() if first[leaf.hash] != at}
+
 
 @dataclass(frozen=True)
 class DrawSeen:
@@ -78,6 +88,11 @@ class DrawSeen:
     def void(self) -> bool:
         """The log grew past its size, or nearly, before it was logged: nothing may be drawn by it."""
         return self.index + MARGIN >= self.draw.size
+
+    @property
+    def open(self) -> bool:
+        """Whether its seeds are awaited."""
+        return self.revealed is None and not self.void
 
     def of(self, querier: str) -> dict[int, Leaf]:
         """The querier's part of the sample."""
@@ -109,14 +124,7 @@ class Draws:
         """Raises MessageError, SignatureError or ProofError for what may not be said here: it counts for nothing."""
         entry = read_entry(line.data)
         if line.kind == DRAW:
-            signed = SignedDraw.decode(entry.body)
-            if len(self._holders) > 1 or signed.draw.seeds.keys() == self._holders.keys():
-                read_draw(entry, self._holders)
-            else:
-                signed.verify_holder(REGULATOR, self._regulator)
-            self.seen[line.leaf.hex()] = seen = DrawSeen(line.index, signed)
-            if not seen.void:
-                self._wanted.add(signed.draw.size)
+            self._commit(line, read_draw(entry, self._holders))
         elif line.kind == SeedsStatement.kind:
             self._reveal(line, SeedsStatement.read(entry, self._regulator))
         else:
@@ -133,9 +141,24 @@ class Draws:
         key = joint_seed(seen.draw, said.revealed)
         if size not in self._roots:
             raise ProofError(where, got="a shorter log", expected=f"none of the seeds before it has {size} entries")
-        root, leaves = self._roots[size], list(self._leaves.between(seen.draw.first, size))
-        sample = {at: leaf for at, leaf in leaves if drawn(key, root, at, seen.draw.rate)}
-        return replace(seen, leaves=len(leaves), root=root, revealed=said, sample=sample)
+        root, leaves, fallen = self._roots[size], 0, dict[int, Leaf]()
+        for at, leaf in self._leaves.between(seen.draw.first, size):
+            leaves += 1
+            if drawn(key, root, at, seen.draw.rate):
+                fallen[at] = leaf
+        copies = self._leaves.copies(fallen)
+        sample = {at: leaf for at, leaf in fallen.items() if at not in copies}
+        return replace(seen, leaves=leaves, root=root, revealed=said, sample=sample)
+
+    def _commit(self, line: Line, signed: SignedDraw) -> None:
+        name = line.leaf.hex()
+        if name in self.seen:
+            raise MessageError(DRAW, got=f"{name[:16]} a second time", expected="once")
+        seen = DrawSeen(line.index, signed)
+        if not seen.void:
+            check_alone(signed.draw, (each.draw for each in self.seen.values() if each.open))
+            self._wanted.add(signed.draw.size)
+        self.seen[name] = seen
 
     def _reveal(self, line: Line, said: SeedsStatement) -> None:
         seen = self._known(said.draw, said.kind)

@@ -27,8 +27,8 @@ from clients.regulator.saying import say
 from federation.errors import ConfigurationError
 from federation.oversight.fields import require_name
 from federation.oversight.inquiries import DRAW, REGULATOR, SeedsStatement, draw_entry
-from protocols.consent.draw import MARGIN, Draw, SignedDraw, commit_seed
-from protocols.errors import StageError
+from protocols.consent.draw import MARGIN, Draw, SignedDraw, check_alone, commit_seed
+from protocols.errors import ProofError, StageError
 from protocols.transparency import Entry
 
 AFTER = 64
@@ -145,7 +145,12 @@ class Sampling:
         ends = [seen.draw.size for seen in copied.draws.seen.values() if not seen.void]
         first = max(ends, default=0) if asked.first is None else asked.first
         seeds = {REGULATOR: commit_seed(self._seed), **self.papers.commitments()}
-        return Draw(seeds, asked.rate, first, max(copied.size, log_size, first) + asked.after)
+        draw = Draw(seeds, asked.rate, first, max(copied.size, log_size, first) + asked.after)
+        try:
+            check_alone(draw, (seen.draw for seen in copied.draws.seen.values() if seen.open))
+        except ProofError as error:
+            raise ConfigurationError("--first", got=error.got, expected=error.expected) from error
+        return draw
 
     def _check_same(self, asked: Asked, draw: Draw) -> None:
         for name, wanted, there in (("--rate", asked.rate, draw.rate), ("--first", asked.first, draw.first)):

@@ -20,7 +20,9 @@ from protocols.consent.draw import MARGIN, Draw, SignedDraw, commit_seed, drawn,
 from protocols.consent.refusal import Rule
 from protocols.consent.sealed import SealedOpening
 from protocols.errors import SignatureError
-from protocols.transparency import Entry, Frontier, leaf_hash
+from protocols.lookup.leaf import KIND as LEAF
+from protocols.lookup.leaf import SignedLeaf
+from protocols.transparency import Entry, Frontier, leaf_hash, read_entry
 
 SEED = bytes(range(32))
 
@@ -43,8 +45,8 @@ def logged(world: InquiryWorld, *, seed: bytes = SEED, rate: int = 1_000_000, **
     return draw, entry
 
 
-def seeds(entry: Entry, *, seed: bytes = SEED, signer: str = "regulator") -> Entry:
-    return SeedsStatement(entry.hash.hex(), {REGULATOR: seed.hex()}, 2_000_000_000, "09" * 32).entry(key_of(signer))
+def seeds(entry: Entry, *, seed: bytes = SEED, signer: str = "regulator", deadline: int = 2_000_000_000) -> Entry:
+    return SeedsStatement(entry.hash.hex(), {REGULATOR: seed.hex()}, deadline, "09" * 32).entry(key_of(signer))
 
 
 def named(world: InquiryWorld, since: int) -> list[str]:
@@ -52,6 +54,11 @@ def named(world: InquiryWorld, since: int) -> list[str]:
     world.turn()
     places = {f"log entry {index}" for index in range(since, world.log.store.size())}
     return [alert.text for alert in world.watcher.store.alerts() if alert.place in places]
+
+
+def leaves(world: InquiryWorld) -> list[tuple[int, SignedLeaf]]:
+    found = world.log.store.entries(0, 10_000, LEAF).entries
+    return [(at, SignedLeaf.decode(read_entry(data).body)) for at, data in found]
 
 
 def fill(world: InquiryWorld, draw: Draw, short: int = 0) -> None:
@@ -84,6 +91,47 @@ def test_seeds_before_the_log_has_the_size_are_refused(world: InquiryWorld) -> N
     world.log.host.append_of_regulator(seeds(entry, seed=b"e" * 32))  # takes the last place of the size
     assert any("consent-seeds" in text for text in named(world, since))
     assert "nothing before the log has" in of(world, entry)[1]
+    world.log.host.append_of_regulator(seeds(entry, seed=b"e" * 32, deadline=2_000_000_001))  # said in time it holds
+    world.turn()
+    assert of(world, entry)[0] is not None
+
+
+def test_of_draws_on_the_same_leaves_one_is_open_at_a_time(
+    world: InquiryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row 37: a regulator that commits to many sees all their samples and reveals the one it likes; alone, without the
+    coordinator: here the one in which bank-a, its friend, is not drawn."""
+    since, size = world.log.store.size(), world.log.store.size() + 60
+    tries = {bytes([64 + number]) * 32: number for number in range(20)}
+    committed = {seed: logged(world, seed=seed, rate=300_000, size=size) for seed in tries}
+    draw, first = committed[next(iter(tries))]
+    fill(world, draw)
+    world.turn()
+    tree, own = Frontier(), [at for at, leaf in leaves(world) if leaf.leaf.querier == "bank-a"]
+    for _, data in world.log.store.entries(0, size).entries[:size]:
+        tree, _ = tree.append(leaf_hash(data))
+
+    def spares(seed: bytes) -> bool:
+        key = joint_seed(committed[seed][0], {REGULATOR: seed})
+        return not any(drawn(key, tree.root, index, 300_000) for index in own)
+
+    chosen = next(seed for seed in list(tries)[1:] if spares(seed))
+    for seed in (chosen, next(iter(tries))):
+        world.log.host.append_of_regulator(seeds(committed[seed][1], seed=seed))
+    texts = named(world, since)
+    assert sum("that is open" in text for text in texts) == len(tries) - 1
+    assert [of(world, committed[chosen][1])[0], "that is open" in of(world, committed[chosen][1])[1]] == [None, True]
+    assert of(world, first)[0] is not None  # the one that stood first, whatever it draws
+    with monkeypatch.context() as off:
+        off.setattr(institution_side, "check_alone", lambda *_: None)
+        valid, _ = of(world, committed[chosen][1])
+        assert valid is not None  # unchecked it is answered, and the friend is spared
+        assert world.draws("bank-a").own(valid) == ()
+    draw, entry = logged(world, seed=b"w" * 32)  # the seeds of the first one are there: the next may follow
+    fill(world, draw)
+    world.log.host.append_of_regulator(seeds(entry, seed=b"w" * 32))
+    world.turn()
+    assert of(world, entry)[0] is not None
 
 
 def test_a_coordinator_that_knows_the_seed_grinds_the_sample_and_without_it_it_cannot() -> None:
