@@ -14,8 +14,6 @@ import json
 from collections.abc import Callable
 from typing import Final
 
-import numpy as np
-
 from federation.errors import Refused
 from federation.rounds.answers import Answers
 from federation.rounds.collection import Collection
@@ -24,7 +22,7 @@ from federation.rounds.plan import TrainingPlan
 from federation.rounds.refusals import RunFailed
 from federation.rounds.request import request_hash
 from federation.rounds.signed_plan import SignedPlan
-from federation.rounds.vectors import I64, Form
+from federation.rounds.vectors import I64, MaskedForm
 from protocols.envelope import seal
 from protocols.errors import ProtocolError
 from protocols.secagg import Collector, RoundSum
@@ -69,7 +67,7 @@ class Masks:
         settled = self._settled().get(str(number))
         return None if settled is None else frozenset(settled)
 
-    def total(self, signed: SignedPlan, number: int, form: Form, answers: Collection) -> I64:
+    def total(self, signed: SignedPlan, number: int, form: MaskedForm, answers: Collection) -> I64:
         """int64 [width]: the sum of what was accepted, masks off; only survivors stay among the accepted.
 
         Raises RunFailed where it cannot be opened.
@@ -78,16 +76,16 @@ class Masks:
         settled = self.survivors(number)
         if settled is not None:
             answers.keep(settled)
-        opened = self._collector.round(number, form.size, answers.expected.model_hash)
+        opened = self._collector.round(number, form.size, answers.expected.model_hash, form.word_bytes)
         for name, update in sorted(answers.accepted.items()):
-            opened.offer(name, update.vector.view(np.uint64))
+            opened.offer(name, form.words_of(update.vector))
         try:
             survivors = opened.close()
             self._settle(number, survivors)
             if self._secagg.recoverable:
                 self._open(where, signed, opened, survivors)
-            total: I64 = opened.total().view(np.int64)
-            form.check(total)
+            total = form.signed(opened.total())
+            form.total.check(total)
         except ProtocolError as error:
             raise RunFailed(f"{where}: {error.field}", got=error.got, expected=error.expected) from error
         except Refused as refusal:

@@ -30,7 +30,7 @@ from federation.rounds.reply import Expected
 from federation.rounds.request import request_hash
 from federation.rounds.rule import Rule, rule_of
 from federation.rounds.signed_plan import SignedPlan
-from federation.rounds.vectors import Form
+from federation.rounds.vectors import AnyForm
 from protocols.envelope import seal
 from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import Phase, RoundRequest
@@ -156,7 +156,7 @@ class RoundDriver:
 
     def _combined(self, signed: SignedPlan, number: int, answers: Collection) -> Any:
         if self._masks is not None:
-            return self._masks.total(signed, number, self._rule.total_form(number), answers)
+            return self._masks.total(signed, number, self._rule.masked_form(number), answers)
         return self._rule.combine({name: update.vector for name, update in answers.accepted.items()})
 
     def _evaluate(self, signed: SignedPlan, model: PublishedModel) -> None:
@@ -171,13 +171,13 @@ class RoundDriver:
         if self._masks is None:
             evaluation = PublishedEvaluation.publish(self._plan, data, answers.accepted, self._key)
         else:
-            total = self._masks.total(signed, self._plan.rounds + 1, forms.total_form, answers)
+            total = self._masks.total(signed, self._plan.rounds + 1, forms.masked_form, answers)
             evaluation = PublishedEvaluation.of_sum(self._plan, data, answers.accepted, total, self._key)
         self._account.finish(answers, "", EVALUATION, evaluation)
         self._event({"event": "evaluated", "institutions": sorted(answers.accepted)})
         return evaluation
 
-    def _ask(self, signed: SignedPlan, phase: Phase, number: int, model: bytes, form: Form) -> Collection:
+    def _ask(self, signed: SignedPlan, phase: Phase, number: int, model: bytes, form: AnyForm) -> Collection:
         """The answers of at least a quorum. Raises RunFailed, with everyone's state, after the last attempt."""
         for attempt in range(1, self._attempts + 1):
             collection = self._attempt(signed, phase, number, attempt, model, form)
@@ -193,7 +193,7 @@ class RoundDriver:
         number: int,
         attempt: int,
         model: bytes,
-        form: Form,
+        form: AnyForm,
     ) -> Collection:
         refuse_stopped(self._store.folder)
         start = self._clock()

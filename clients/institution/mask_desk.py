@@ -14,7 +14,7 @@ from federation.errors import Refused
 from federation.rounds import CheckedRequest, Code, SignedPlan, TrainingPlan
 from federation.rounds.masking import mask_number
 from federation.rounds.refusals import refused
-from federation.rounds.vectors import Vector
+from federation.rounds.vectors import MaskedForm, Vector
 from protocols.envelope import open_envelope, verify_envelope
 from protocols.errors import ProtocolError
 from protocols.signing import VerifyingKey
@@ -32,20 +32,24 @@ T = TypeVar("T")
 class MaskDesk:
     """`approved(signed_plan, plan_hash)`: the plan, approved here. `own`: the key that kept replies are signed with.
 
+    `form(plan, phase, round)`: of this institution's answer; `institution` is its name.
+
     Masks of runs that are over, and can no longer be drawn for a replay, are destroyed when a node starts, and when it
     is asked for a round of whatever run.
     """
 
     def __init__(
         self,
+        institution: str,
         masking: Masking,
+        form: Callable[[TrainingPlan, str, int], MaskedForm],
         approved: Callable[[bytes, bytes], SignedPlan],
         coordinator: VerifyingKey,
         own: VerifyingKey,
         plans: PlanStore,
         clock: Callable[[], float],
     ) -> None:
-        self._plans, self._clock = plans, clock
+        self._institution, self._form, self._plans, self._clock = institution, form, plans, clock
         self._masking, self._approved, self._coordinator, self._own = masking, approved, coordinator, own
         self.answers: dict[str, Callable[[Envelope], bytes]] = {
             "MaskingAdvertRequest": self._advert,
@@ -61,10 +65,10 @@ class MaskDesk:
             _told(lambda: self._masking.ready(plan))
 
     def mask(self, checked: CheckedRequest, vector: Vector) -> Vector:
-        """`vector` as it may leave: under masks where the noise is shared."""
+        """`vector` as it may leave: under masks where the noise is shared. Raises Refused (oversized), StageError."""
         if checked.plan.privacy.sharing is None:
             return vector
-        words = vector.astype(np.int64, copy=False)
+        words = self._form_of(checked).words(self._institution, vector.astype(np.int64, copy=False))
         return self._masking.mask(checked.plan, _number(checked), words, checked.model_hash)
 
     def sent(self, checked: CheckedRequest, reply: bytes) -> None:
@@ -72,7 +76,10 @@ class MaskDesk:
         if checked.plan.privacy.sharing is None:
             return
         kept = open_envelope(reply, RoundReply, self._own)
-        self._masking.sent(checked.plan, _number(checked), np.frombuffer(kept.update, dtype="<i8").astype(np.int64))
+        self._masking.sent(checked.plan, _number(checked), self._form_of(checked).read(kept.update))
+
+    def _form_of(self, checked: CheckedRequest) -> MaskedForm:
+        return self._form(checked.plan, checked.phase_name, checked.round)
 
     def _advert(self, envelope: Envelope) -> bytes:
         request = verify_envelope(envelope, MaskingAdvertRequest, self._coordinator)

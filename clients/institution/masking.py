@@ -3,7 +3,7 @@
     masking = masking_of(home)
     advert = masking.advert(plan)                  # set-up: public keys, signed
     shares = masking.share(plan, adverts)          # set-up: everybody's adverts, verified; shares of this one's secrets
-    masked = masking.mask(plan, number, vector, model_hash)      # in memory: nothing has been said yet
+    masked = masking.mask(plan, number, words, model_hash)       # in memory: nothing has been said yet
     masking.sent(plan, number, masked)             # once the ledger keeps the reply that holds it, before it leaves
     reveal = masking.reveal(plan, unmasking)       # where members may drop
 
@@ -19,16 +19,13 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from clients.institution.mask_book import MaskBook
 from clients.institution.partners import partners
 from federation.rounds.masking import masks_of
 from federation.rounds.plan import TrainingPlan
-from federation.rounds.vectors import I64
 from federation.runtime.private_files import draft_of, erase_private, private_directory, read_private, replace_private
 from protocols.errors import ProtocolError, StageError
-from protocols.secagg import Member, Unmasking
+from protocols.secagg import Member, Unmasking, Words
 from protocols.secagg.member import MAX_BYTES
 from protocols.signing import SigningKey
 
@@ -139,15 +136,14 @@ class Masking:
         if self._member(plan).setup is None:
             raise StageError("secagg", got="a round", expected="the adverts of all members first")
 
-    def mask(self, plan: TrainingPlan, number: int, vector: I64, model_hash: bytes) -> I64:
-        """`vector` under masks that only vectors of the same model take off. Raises StageError before the set-up."""
-        _, masked = self._member(plan).mask(number, vector.view(np.uint64), model_hash)
-        return masked.view(np.int64)
+    def mask(self, plan: TrainingPlan, number: int, words: Words, model_hash: bytes) -> Words:
+        """`words` under masks that only vectors of the same model take off. Raises StageError before the set-up."""
+        return self._member(plan).mask(number, words, model_hash)[1]
 
-    def mask_again(self, plan: TrainingPlan, number: int, vector: I64, model_hash: bytes) -> I64:
-        """What `vector` is under the masks of `number`, whatever was sent under them. Raises MasksMissing."""
+    def mask_again(self, plan: TrainingPlan, number: int, words: Words, model_hash: bytes) -> Words:
+        """What `words` are under the masks of `number`, whatever was sent under them. Raises MasksMissing."""
         try:
-            return self._member(plan).masked(number, vector.view(np.uint64), model_hash).view(np.int64)
+            return self._member(plan).masked(number, words, model_hash)
         except ProtocolError as error:
             raise MasksMissing from error
 
@@ -157,7 +153,7 @@ class Masking:
             self._files.erase(run_id)
             self._opened = None
 
-    def sent(self, plan: TrainingPlan, number: int, masked: I64) -> None:
+    def sent(self, plan: TrainingPlan, number: int, masked: Words) -> None:
         """The masked vector leaves, and is the one of its number. Raises StageError for a second one.
 
         Where nothing is replayed, secrets that no round needs any more are forgotten: those of this number where nobody
@@ -166,7 +162,7 @@ class Masking:
         before = self._member(plan)
         if before.over(number):
             return
-        after = before.sent(number, masked.view(np.uint64))
+        after = before.sent(number, masked)
         if not plan.replay:
             for past in range(1, number + (not after.plan.recoverable)):
                 after = after if after.over(past) else after.finish(past)

@@ -115,7 +115,9 @@ class Node:
         self._run_id: str | None = None  # of the request in hand, once its plan can be read
         self._lock = Lock()
         self._opened = lru_cache(maxsize=4)(open_signed_plan)
-        self._desk = MaskDesk(masking, self._approved, coordinator, key.public, plans, clock)
+        self._desk = MaskDesk(
+            institution, masking, computation.masked_form, self._approved, coordinator, key.public, plans, clock
+        )
         self._answers: dict[str, Callable[[Envelope], bytes]] = {
             "HelloRequest": self._hello,
             "PlanProposal": self._proposal,

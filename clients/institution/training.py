@@ -14,9 +14,10 @@ from federation.privacy.lattice import POINTS
 from federation.records.encoded import Encoded
 from federation.rounds import TrainingPlan
 from federation.rounds.averaging import F32
+from federation.rounds.evaluation_forms import EvaluationForms
 from federation.rounds.plan import AnyRecipe
-from federation.rounds.rule import logits_of, summed_model
-from federation.rounds.vectors import Vector
+from federation.rounds.rule import Summing, logits_of, summed_model
+from federation.rounds.vectors import MaskedForm, Vector
 from federation.training import Trainer, dimension
 from federation.training.embedding import Embedding
 from federation.training.sums import SumModel, SumRecipe
@@ -80,6 +81,12 @@ class Computation:
             return (counts * POINTS).astype(np.int64) + noise_of(noise or self.noise, counts.size, sigma)
         noisy = plan.privacy.evaluation(noise or self.noise).release(counts)
         return noisy.astype(np.float32)
+
+    def masked_form(self, plan: TrainingPlan, phase: str, number: int) -> MaskedForm:
+        """How what `train` (round `number`) or `evaluate` returns goes under masks. Raises ConfigurationError."""
+        if phase == "train":
+            return Summing(plan, self._model(plan)).masked_form(number)
+        return EvaluationForms(plan, EvaluationSpec.from_catalogue(self.catalogue).size).masked_form
 
 
 def make_trainer(

@@ -22,7 +22,7 @@ from federation.rounds.plan import TrainingPlan
 from federation.rounds.progress import Checkpoint
 from federation.rounds.reply import Update
 from federation.rounds.rule import Rule
-from federation.rounds.vectors import I64, Form, Vector, to_bytes
+from federation.rounds.vectors import I64, Form, to_bytes
 
 UpdateOf = Callable[[str], bytes]  # the bytes of an update, or of an opened sum, by its hash (hex)
 
@@ -152,10 +152,10 @@ def _after(
     if plan.privacy.sharing is None:
         combined = rule.combine(vectors)
     else:
-        combined = _opened(rule.total_form(number), said, update_of)
-        if not plan.privacy.sharing.droppers and not np.array_equal(combined, _sum(vectors)):
-            opened = update_hash(to_bytes(_sum(vectors))).hex()
-            return Difference(number, "sum", said.sum_hash, opened)
+        form = rule.masked_form(number)
+        combined = _opened(form.total, said, update_of)
+        if not plan.privacy.sharing.droppers and not np.array_equal(combined, summed := form.sum(vectors.values())):
+            return Difference(number, "sum", said.sum_hash, update_hash(to_bytes(summed)).hex())
     after = progress.advance(plan, taken, rule.follow(number, progress.parameters, combined))
     result = model_hash(after.model_bytes).hex()
     return after if said.result_hash == result else Difference(number, "result", said.result_hash, result)
@@ -173,13 +173,6 @@ def _opened(form: Form, said: RoundStatement, update_of: UpdateOf) -> I64:
     if named != said.sum_hash:
         raise Refused("wrong_update", where, got=named, expected=said.sum_hash)
     return form.read(data).astype(np.int64)
-
-
-def _sum(masked: Mapping[str, Vector]) -> I64:
-    """Modulo 2^64, int64 [width]: where everybody is in it, pairwise masks are off."""
-    words = np.stack([masked[name].view(np.uint64) for name in sorted(masked)])
-    total: I64 = words.sum(axis=0, dtype=np.uint64).view(np.int64)
-    return total
 
 
 def _update(rule: Rule, number: int, name: str, named: str, update_of: UpdateOf) -> Update:

@@ -9,7 +9,7 @@ array([1.])
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ def update_hash(data: bytes) -> bytes:
     return digest("fedscore/v1/update", data)
 
 
-def average(updates: Mapping[str, NDArray[np.float32] | NDArray[np.int64]], nominal: Mapping[str, int]) -> F64:
+def average(updates: Mapping[str, NDArray[Any]], nominal: Mapping[str, int]) -> F64:
     """float64 [d]: the mean of `updates` weighted by nominal sizes, added up in the order of the institutions' names.
 
     Nominal sizes are public and in the plan: weights tell nothing about the records (McMahan et al. 2017, FedAvg).

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from federation.errors import ConfigurationError
 from federation.privacy.lattice import POINTS
-from federation.rounds.plan import TrainingPlan
-from federation.rounds.vectors import Form
+from federation.rounds.plan import Member, TrainingPlan
+from federation.rounds.vectors import AnyForm, Form, MaskedForm
 
 _SLACK = 4.0  # a member may hold out this many times its nominal records
 
@@ -27,22 +27,22 @@ class EvaluationForms:
         if self.size < 1:
             raise ConfigurationError("evaluation_size", got=self.size, expected="the evaluation's length")
         if self.plan.privacy.sharing is not None:
-            _ = self.total_form
+            _ = self.masked_form
 
     @property
-    def form(self) -> Form:
+    def form(self) -> AnyForm:
         """Of a member's answer."""
         if self.plan.privacy.sharing is not None:
-            return Form("masked", self.size)
-        return Form("float32", self.size, self._largest_norm)
+            return self.masked_form
+        return Form("float32", self.size, max(map(self._norm, self.plan.members)))
 
     @property
-    def total_form(self) -> Form:
-        """Of the sum of all members in lattice points, once its masks are off."""
-        return Form.of_total(self.size, self._largest_norm * POINTS * len(self.plan.members))
+    def masked_form(self) -> MaskedForm:
+        """Of a member's answer under masks, in lattice points."""
+        norms = {member.institution: POINTS * self._norm(member) for member in self.plan.members}
+        return MaskedForm.of_norms(self.size, norms)
 
-    @property
-    def _largest_norm(self) -> float:
+    def _norm(self, member: Member) -> float:
         """L2: no honest answer is longer; noise exceeds its part with a chance below e^-50."""
-        largest = max(member.nominal_records for member in self.plan.members)
-        return _SLACK * largest + (self.plan.privacy.evaluation_multiplier or 0.0) * (math.sqrt(self.size) + 10.0)
+        noise = (self.plan.privacy.evaluation_multiplier or 0.0) * (math.sqrt(self.size) + 10.0)
+        return _SLACK * member.nominal_records + noise

@@ -8,7 +8,7 @@ from federation.errors import Refused
 from federation.rounds.averaging import update_hash
 from federation.rounds.plan import TrainingPlan
 from federation.rounds.refusals import Code, refused, signature_code
-from federation.rounds.vectors import Form, Vector, to_bytes
+from federation.rounds.vectors import AnyForm, Vector, to_bytes
 from protocols.envelope import read_envelope, verify_envelope
 from protocols.errors import ProtocolError
 from protocols.signing import VerifyingKey
@@ -24,7 +24,7 @@ class Expected:
     round: int
     model_hash: bytes
     request_hash: bytes
-    form: Form
+    form: AnyForm
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 from federation.errors import ConfigurationError
 from federation.rounds.averaging import F32, F64, average
 from federation.rounds.plan import TrainingPlan
-from federation.rounds.vectors import I64, Form, Vector, exact_sum
+from federation.rounds.vectors import I64, AnyForm, Form, MaskedForm, Vector, exact_sum
 from federation.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class Rule(Protocol):
 
     def initial(self) -> F32: ...
 
-    def form(self, number: int) -> Form:
+    def form(self, number: int) -> AnyForm:
         """Of a member's answer to round `number`, from 1."""
         ...
 
-    def total_form(self, number: int) -> Form:
-        """Of the sum of masked answers, once their masks are off."""
+    def masked_form(self, number: int) -> MaskedForm:
+        """Of a member's answer under masks. Raises ConfigurationError for a rule whose answers never are."""
         ...
 
     def combine(self, vectors: Mapping[str, Vector]) -> Any:
@@ -75,8 +75,8 @@ class Averaging:
     def form(self, number: int) -> Form:
         return Form("float32", self.size, self.plan.max_update_norm)
 
-    def total_form(self, number: int) -> Form:
-        return self.form(number)  # never masked
+    def masked_form(self, number: int) -> MaskedForm:
+        raise ConfigurationError("plan.recipe", got="federated averaging", expected="a recipe of sums")
 
     def combine(self, vectors: Mapping[str, Vector]) -> F64:
         """Weighted by nominal sizes, float64 [d]."""
@@ -99,7 +99,7 @@ class Summing:
     def __post_init__(self) -> None:
         if self.plan.privacy.sharing is not None:
             for number in range(1, self.plan.rounds + 1):
-                self.total_form(number)
+                self.masked_form(number)
 
     @property
     def size(self) -> int:
@@ -108,14 +108,15 @@ class Summing:
     def initial(self) -> F32:
         return self.model.initial()
 
-    def form(self, number: int) -> Form:
+    def form(self, number: int) -> AnyForm:
         if self.plan.privacy.sharing is not None:
-            return Form("masked", self.model.width(number))
+            return self.masked_form(number)
         return Form("int64", self.model.width(number), self.model.bound(number, self._largest))
 
-    def total_form(self, number: int) -> Form:
-        """Of the sum of all members, once its masks are off."""
-        return Form.of_total(self.model.width(number), self.model.bound(number))
+    def masked_form(self, number: int) -> MaskedForm:
+        sizes = {member.institution: member.nominal_records for member in self.plan.members}
+        norms = {name: self.model.bound(number, size) for name, size in sizes.items()}
+        return MaskedForm.of_norms(self.model.width(number), norms)
 
     def combine(self, vectors: Mapping[str, Vector]) -> I64:
         """int64 [width], exact. Raises Refused (oversized) for a sum beyond 2^61."""

@@ -45,9 +45,9 @@ class Wire:
 
 def opened(watched: Watched, reply: RoundReply, number: int) -> NDArray[np.int64]:
     """The vector in `reply`, by the victim's own file: a mask under zeros is a mask. Raises MasksMissing."""
-    sent = np.frombuffer(reply.update, "<i8").astype(np.int64)
+    sent = np.frombuffer(reply.update, "<u8").astype(np.uint64)
     thief = Masking(VICTIM, key_of(VICTIM), watched.world.banks[VICTIM].masks, os.urandom)
-    return sent - thief.mask_again(watched.world.plan, number, np.zeros_like(sent), reply.model_hash)
+    return (sent - thief.mask_again(watched.world.plan, number, np.zeros_like(sent), reply.model_hash)).view(np.int64)
 
 
 def test_with_secrets_kept_a_theft_after_the_run_opens_every_round_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,6 +153,6 @@ def test_an_older_state_cannot_be_read_off_the_disk(tmp_path: Path) -> None:
     disk.hardlink_to(tmp_path / "masks" / plan.run_id)
     older = disk.read_bytes()
     own = masking(tmp_path / "masks")
-    own.sent(plan, 1, own.mask(plan, 1, np.zeros(8, np.int64), b"\x01" * 32))
+    own.sent(plan, 1, own.mask(plan, 1, np.zeros(8, np.uint64), b"\x01" * 32))
     assert len(disk.read_bytes()) == len(older)
     assert not any(older[at : at + 16] in disk.read_bytes() for at in range(0, len(older), 16))

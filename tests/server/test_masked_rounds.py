@@ -190,7 +190,7 @@ def test_a_replay_masks_again_and_finds_a_share_of_noise_that_was_left_out() -> 
     record = watched.world.store().model()
     assert record is not None
     sent, told = record.checkpoint[1].updates["bank-a"], bytes.fromhex(record.checkpoint[1].model_hash)
-    computed = watched.computed["bank-a", 2]
+    computed = watched.computed["bank-a", 2].view(np.uint64)
     assert update_hash(to_bytes(masking.mask_again(plan, 2, computed, told))).hex() == sent
     assert update_hash(to_bytes(masking.mask_again(plan, 2, computed + 1, told))).hex() != sent
     masking.forget({plan.run_id})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from masked_world import TRIO, Watched
 from rounds_world import catalogue, make_plan
 
 from federation.errors import ConfigurationError
-from federation.rounds.rule import summed_model
+from federation.rounds.rule import rule_of, summed_model
 from workbench.demo.masked import Bytes, Material, measure
 from workbench.demo.processes import DemoFailed
 
@@ -26,11 +27,11 @@ def watched() -> Watched:
 def material(watched: Watched, number: int) -> Material:
     record = watched.world.store().checkpoint().rounds[number - 1]  # type: ignore[union-attr]
     folder = watched.world.folder / "updates"
-    received = {
-        name: np.frombuffer((folder / named).read_bytes(), dtype="<i8") for name, named in record.updates.items()
-    }
-    hidden = {name: watched.computed[name, number] for name in TRIO}
-    return Material(number, received, hidden, np.sum(list(hidden.values()), axis=0, dtype=np.int64))
+    form = rule_of(catalogue(), watched.world.plan).masked_form(number)
+    received = {name: form.read((folder / named).read_bytes()) for name, named in record.updates.items()}
+    hidden = {name: form.words(name, watched.computed[name, number]) for name in TRIO}
+    opened = np.sum([watched.computed[name, number] for name in TRIO], axis=0, dtype=np.int64)
+    return Material(number, form, received, hidden, opened)
 
 
 def test_what_arrives_is_uniform_and_what_it_hides_is_not(watched: Watched) -> None:
@@ -53,7 +54,7 @@ def test_what_arrives_is_uniform_and_what_it_hides_is_not(watched: Watched) -> N
 def test_what_was_hidden_has_to_add_up_to_what_was_opened(watched: Watched) -> None:
     honest = material(watched, 1)
     with pytest.raises(DemoFailed, match="another sum"):
-        Material(1, honest.received, honest.hidden, honest.opened + 1)
+        replace(honest, opened=honest.opened + 1)
 
 
 def test_a_pattern_shows_in_the_test_that_is_shown() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,15 +28,16 @@ from federation.errors import ConfigurationError
 from federation.oversight.rounds import ROUND, RoundStatement
 from federation.rounds.masking import mask_number
 from federation.rounds.plan import TrainingPlan
-from federation.rounds.rule import summed_model
+from federation.rounds.rule import Summing, summed_model
+from federation.rounds.vectors import MaskedForm, Vector, to_bytes
 from federation.training.sums import SumModel
+from protocols.secagg import Words
 from protocols.transparency import Statement, read_entry
 from server.checkpoint_store import UPDATES
 from workbench.demo.cast import Homes
 from workbench.demo.processes import DemoFailed
 
 I64 = NDArray[np.int64]
-_WORD = 8  # bytes
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Bytes:
     counts: tuple[int, ...]
 
     @classmethod
-    def of(cls, vectors: Iterable[I64]) -> Bytes:
-        data = np.frombuffer(b"".join(vector.astype("<i8").tobytes() for vector in vectors), dtype=np.uint8)
+    def of(cls, vectors: Iterable[Vector]) -> Bytes:
+        data = np.frombuffer(b"".join(map(to_bytes, vectors)), dtype=np.uint8)
         return cls(tuple(np.bincount(data, minlength=256).tolist()))
 
     def __add__(self, other: Bytes) -> Bytes:
@@ -114,15 +114,19 @@ class Sight:
 
 @dataclass(frozen=True)
 class Material:
-    """Of one round, by institution: int64 [width] each. Raises DemoFailed unless `hidden` adds up to `opened`."""
+    """Of one round, by institution: words [width] of `form`, under masks and without. `opened`: int64 [width].
+
+    Raises DemoFailed unless `hidden` adds up to `opened`.
+    """
 
     number: int
-    received: Mapping[str, I64]
-    hidden: Mapping[str, I64]
+    form: MaskedForm
+    received: Mapping[str, Words]
+    hidden: Mapping[str, Words]
     opened: I64
 
     def __post_init__(self) -> None:
-        if not np.array_equal(np.sum(list(self.hidden.values()), axis=0, dtype=np.int64), self.opened):
+        if not np.array_equal(self.form.sum(self.hidden.values()), self.opened):
             raise DemoFailed(f"round {self.number}", got="another sum", expected="what the masks hid, added up")
 
 
@@ -130,7 +134,8 @@ def look(homes: Homes, plan: TrainingPlan, catalogue: Catalogue) -> Sight | None
     """Every round of `plan` that is in the log; None where its noise is local. Raises DemoFailed as `Material`."""
     if plan.privacy.sharing is None:
         return None
-    return measure(plan, summed_model(catalogue, plan), _material(homes, plan))
+    rule = Summing(plan, summed_model(catalogue, plan))
+    return measure(plan, rule.model, _material(homes, rule))
 
 
 def measure(plan: TrainingPlan, model: SumModel, material: Iterable[Material]) -> Sight:
@@ -142,17 +147,18 @@ def measure(plan: TrainingPlan, model: SumModel, material: Iterable[Material]) -
     for each in material:
         noise = model.sensitivity(each.number) * float(plan.privacy.noise_share(each.number))
         came_in, under = Bytes.of(each.received.values()), Bytes.of(each.hidden.values())
+        signed = [[each.form.signed(words) for words in of.values()] for of in (each.received, each.hidden)]
         rounds.append(
             SeenRound(
                 round=each.number,
                 stage=str(model.rounds[each.number - 1]),
                 survivors=len(each.received),
-                bytes=_WORD * each.opened.size,
+                bytes=each.form.word_bytes * each.opened.size,
                 received_p=came_in.p_value,
-                received_bits=max(map(_bits, each.received.values())),
+                received_bits=max(map(_bits, signed[0])),
                 bare_p=under.p_value,
-                bare_bits=max(map(_bits, each.hidden.values())),
-                bare_size=max(_size(vector) / noise for vector in each.hidden.values()),
+                bare_bits=max(map(_bits, signed[1])),
+                bare_size=max(_size(vector) / noise for vector in signed[1]),
                 opened_bits=_bits(each.opened),
                 opened_size=_size(each.opened) / (noise * len(each.received) ** 0.5),
             )
@@ -161,14 +167,16 @@ def measure(plan: TrainingPlan, model: SumModel, material: Iterable[Material]) -
     return Sight(sharing.members, sharing.droppers, tuple(rounds), received, bare)
 
 
-def _material(homes: Homes, plan: TrainingPlan) -> Iterator[Material]:
+def _material(homes: Homes, rule: Summing) -> Iterator[Material]:
     """What the coordinator's home has, by the hashes in the log, and what each institution's own secrets take off."""
-    folder = homes.run / UPDATES
+    folder, plan = homes.run / UPDATES, rule.plan
     masks = {name: masking_of(InstitutionHome.open(homes.institution(name))) for name in plan.by_name}
     for said in _statements(homes, plan):
-        received = {name: _vector(folder, each.update_hash) for name, each in said.updates.items()}
-        hidden = {name: _bare(masks[name], plan, said, vector) for name, vector in received.items()}
-        yield Material(said.round, received, hidden, _vector(folder, said.sum_hash))
+        form = rule.masked_form(said.round)
+        received = {name: form.read((folder / each.update_hash).read_bytes()) for name, each in said.updates.items()}
+        hidden = {name: _bare(masks[name], plan, said, words) for name, words in received.items()}
+        opened = form.total.read((folder / said.sum_hash).read_bytes()).astype(np.int64)
+        yield Material(said.round, form, received, hidden, opened)
 
 
 def _statements(homes: Homes, plan: TrainingPlan) -> Iterator[RoundStatement]:
@@ -187,11 +195,7 @@ def _statements(homes: Homes, plan: TrainingPlan) -> Iterator[RoundStatement]:
         store.close()
 
 
-def _vector(folder: Path, named: str) -> I64:
-    return np.frombuffer((folder / named).read_bytes(), dtype="<i8").astype(np.int64)
-
-
-def _bare(masking: Masking, plan: TrainingPlan, said: RoundStatement, received: I64) -> I64:
+def _bare(masking: Masking, plan: TrainingPlan, said: RoundStatement, received: Words) -> Words:
     """What an institution sent, without its masks: a zero under them is the masks themselves."""
     number, told = mask_number(plan, said.phase, said.round), bytes.fromhex(said.model_hash)
     return received - masking.mask_again(plan, number, np.zeros_like(received), told)

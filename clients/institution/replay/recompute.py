@@ -21,6 +21,7 @@ from clients.institution.replay.logged import NOT_FIRST
 from clients.institution.replay.randomness import context_of, drawn_noise
 from clients.institution.replay.sealed_store import Sealed, SealedStore
 from clients.institution.training import Computation
+from federation.errors import Refused
 from federation.oversight.replay import ABORTED, Draw, Place, ReplayCommitment, ReplayResult
 from federation.rounds import TrainingPlan, model_from_bytes, model_hash, update_hash
 from federation.rounds.masking import mask_number
@@ -74,6 +75,8 @@ class Replayer:
                     findings.add(UPDATE)
             except MasksMissing:
                 findings.add(MASKS)
+            except Refused:  # beyond what this institution may mask: nobody sent that
+                findings.add(UPDATE)
         return ReplayResult(
             draw.institution,
             draw.run_id,
@@ -142,13 +145,17 @@ class Replayer:
             update: Vector = self.computation.train(plan, nominal, place.round, model, noise)
         else:
             update = self.computation.evaluate(plan, model, noise)
-        return update_hash(to_bytes(self._masked(plan, place, update, model_hash(sealed.model))))
+        return update_hash(to_bytes(self._masked(plan, sealed, update)))
 
-    def _masked(self, plan: TrainingPlan, place: Place, update: Vector, told: bytes) -> Vector:
+    def _masked(self, plan: TrainingPlan, sealed: Sealed, update: Vector) -> Vector:
         """As it left: under the round's masks where the noise is shared. Raises MasksMissing."""
+        place, institution = sealed.place, sealed.commitment.institution
         if plan.privacy.sharing is None:
             return update
         if self.masking is None:
             raise MasksMissing
-        number = mask_number(plan, place.phase, place.round)
-        return self.masking.mask_again(plan, number, update.astype(np.int64), told)
+        form = self.computation.masked_form(plan, place.phase, place.round)
+        words = form.words(institution, update.astype(np.int64))
+        return self.masking.mask_again(
+            plan, mask_number(plan, place.phase, place.round), words, model_hash(sealed.model)
+        )

@@ -60,7 +60,7 @@ class MaskedReplayWorld(ReplayWorld):
         noise = cheat(self.begin(place, model))
         update = self.computation.train(self.plan, 500, place.round, model, noise)
         number, told = mask_number(self.plan, place.phase, place.round), model_hash(model_to_bytes(model))
-        masked = self.masking.mask(self.plan, number, update.astype(np.int64), told)
+        masked = self.masking.mask(self.plan, number, update.astype(np.int64).view(np.uint64), told)
         sent = update_hash(to_bytes(masked)).hex()
         self.ledger.spend(self.reservation, sent, model_to_bytes(model))
         self.randomness.seal(place, sent)

@@ -46,7 +46,7 @@ class Home:
 
     def send(self) -> None:
         own = self.open()
-        own.sent(self.plan, 1, own.mask(self.plan, 1, np.arange(8), MODEL))
+        own.sent(self.plan, 1, own.mask(self.plan, 1, np.arange(8, dtype=np.uint64), MODEL))
 
     def list_of(self, *survivors: str) -> bytes:
         dealt = self.collector._dealt
