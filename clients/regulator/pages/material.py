@@ -10,6 +10,7 @@ from typing import Any
 
 from clients.regulator.asking import Askable
 from clients.regulator.line import Line
+from clients.regulator.pages.asked import Asked
 from federation.ledger.budget import Caps
 from federation.ledger.entries import Entry as LedgerEntry
 from federation.ledger.entries import Kind
@@ -85,6 +86,7 @@ class Material:
     case_steps: list[StepSeen] = field(default_factory=list)
     refusals: deque[RefusalSeen] = field(default_factory=lambda: deque(maxlen=MAX_REFUSALS))
     inquiries: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # epoch id, querier, purpose
+    asked: Asked = field(default_factory=Asked)
     first_asked: dict[str, int] = field(default_factory=dict)  # epoch id -> Unix s of its first inquiry
     steps: Counter[tuple[int, str]] = field(default_factory=Counter)  # epoch counter, kind of step
     kinds: dict[int, str] = field(default_factory=dict)  # position -> kind, of entries that are not ledgers'
@@ -143,6 +145,7 @@ class Material:
             leaf = body["leaf"]
             epoch = str(leaf["epoch_id"])
             self.inquiries[epoch, str(leaf["querier"]), str(leaf["purpose"])] += 1
+            self.asked.add(line.index, epoch)
             self.first_asked.setdefault(epoch, int(leaf["issued_at"]))
         elif line.kind == "lookup-step":
             self.steps[int(body.get("counter", 0)), str(body.get("kind", ""))] += 1

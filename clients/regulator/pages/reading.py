@@ -27,6 +27,7 @@ from clients.regulator.policy import Policy
 from clients.regulator.watch.judge import Judge
 from federation.oversight import Roster
 from protocols.errors import ProtocolError
+from protocols.lookup.context import EpochContext
 from protocols.transparency import Checkpoint, Frontier, cosignature_time, leaf_hash, open_checkpoint
 
 FRESH_S = 3.0
@@ -55,6 +56,7 @@ class View:
     account_kinds: dict[str, int]
     roster: Roster
     draws: Mapping[str, DrawSeen]
+    epochs: Mapping[bytes, EpochContext]
     published: tuple[tuple[str, dict[str, Any]], ...]
     plans: dict[str, Any]
     results: tuple[StepResult, ...]
@@ -113,6 +115,7 @@ class Copy:
             account_kinds=dict(account.kinds),
             roster=judge.case.roster,
             draws=dict(judge.draws.seen),
+            epochs=dict(judge.epochs),
             published=published,
             plans=dict(account.plans),
             results=judge.results,

@@ -24,6 +24,7 @@ TABLES: Mapping[str, Maker] = {
     "replays": proofs.replays,
     "commitments": proofs.commitments,
     "inquiries": proofs.inquiries,
+    "consent": spot_checks.consent,
     "draws": spot_checks.draws,
     "verdicts": spot_checks.verdicts,
     "epochs": proofs.epochs,
@@ -92,8 +93,8 @@ PAGES = (
     Page(
         "/inquiries",
         "Inquiries",
-        "Private questions, each committed to in the log: who, for what, in which epoch. Not about whom. Cases by age.",
-        ("inquiries", "verdicts", "draws", "epochs", "cases"),
+        "Private questions, each committed to in the log: who, for what, whether with consent. Not about whom. Cases.",
+        ("inquiries", "consent", "verdicts", "draws", "epochs", "cases"),
         frozenset(
             {"lookup-leaf", "lookup-step", "lookup-enrol", "consent-draw", "consent-seeds", "consent-verdict", "case"}
         ),

@@ -1,7 +1,8 @@
-"""Spot checks of inquiries: what was drawn, and what the openings gave for each querier. No person is in the log."""
+"""Consent: whose receipts each epoch takes, what was drawn, what the openings gave. No person is in the log."""
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 
 from clients.regulator.inquiries.draws import DrawSeen
@@ -10,13 +11,68 @@ from clients.regulator.pages.table import Column, Row, Table, Value
 from protocols.consent.draw import MILLION, detection
 
 FORGED = 10
+WITHOUT = "no: asks WITHOUT consent"
+
+
+def consent(view: View, _now: float) -> Table:
+    """Every epoch whose members all signed: who may state keys, whether receipts are needed, what was spot-checked.
+
+    An epoch without authorities is not red: its members chose it. It has nothing to open.
+    """
+    asked = Counter[str]()
+    for (named, _, _), count in view.material.inquiries.items():
+        asked[named] += count
+    drawn = view.material.asked.by_epoch({at for seen in view.draws.values() for at in seen.sample})
+    rules = _rules(view)
+    rows = []
+    for context in sorted(view.epochs.values(), key=lambda each: each.signed.layout.counter):
+        epoch, authorities = context.epoch_id.hex(), context.roster.authorities
+        found = rules.get(epoch, Counter())
+        values: dict[str, Value] = {
+            "epoch": context.signed.layout.counter,
+            "id": epoch[:16],
+            "receipts": "needed" if context.roster.needs_consent else WITHOUT,
+            "authorities": ", ".join(f"{each.name} ({each.key.key_id})" for each in authorities),
+            "inquiries": asked[epoch],
+            "drawn": drawn[epoch],
+            "broken": found.total(),
+            "rules": ", ".join(sorted(found)),
+        }
+        rows.append(Row(values, f"broken: {values['rules']}" if found else ""))
+    columns = (
+        Column("epoch", "Epoch", number=True),
+        Column("id", "Id", code=True),
+        Column("receipts", "Receipts", choice=True),
+        Column("authorities", "Authorities of its roster"),
+        Column("inquiries", "Inquiries", number=True),
+        Column("drawn", "Drawn so far", number=True),
+        Column("broken", "Broken", number=True),
+        Column("rules", "Rules"),
+    )
+    return Table("consent", "Whether each epoch asks with consent", columns, tuple(rows))
+
+
+def _rules(view: View) -> dict[str, Counter[str]]:
+    """What verdicts found broken, by epoch and rule; each inquiry once, as the newest draw's verdict says."""
+    broken: dict[int, str] = {}
+    for _, seen in sorted(view.draws.items(), key=lambda each: each[1].index):
+        for querier, said in seen.verdicts.items():
+            broken = {at: rule for at, rule in broken.items() if at not in seen.of(querier)}
+            broken |= {each.index: str(each.rule) for each in said.broken}
+    found: dict[str, Counter[str]] = {}
+    for index, rule in broken.items():
+        for epoch in view.material.asked.by_epoch([index]):
+            found.setdefault(epoch, Counter())[rule] += 1
+    return found
 
 
 def draws(view: View, _now: float) -> Table:
-    """Every draw, with its chance to find one of ten inquiries without consent."""
+    """Every draw, with its chance to find one of ten inquiries without consent, and what came of it so far."""
     rows = []
     for leaf, seen in sorted(view.draws.items(), key=lambda each: each[1].index):
-        said = seen.revealed
+        said, verdicts = seen.revealed, seen.verdicts.values()
+        awaited = {each.querier for each in seen.sample.values()} - seen.verdicts.keys()
+        state = "void" if seen.void else "committed" if said is None else "revealed" if awaited else "judged"
         values: dict[str, Value] = {
             "draw": leaf[:16],
             "entry": seen.index,
@@ -27,7 +83,9 @@ def draws(view: View, _now: float) -> Table:
             "chance": detection(FORGED, seen.draw.rate),
             "inquiries": None if said is None else seen.leaves,
             "drawn": None if said is None else len(seen.sample),
-            "outcome": "void" if seen.void else "committed" if said is None else "revealed",
+            "hold": None if said is None else sum(each.hard + each.soft for each in verdicts),
+            "broken": None if said is None else sum(each.failed for each in verdicts),
+            "outcome": state,
         }
         rows.append(Row(values))
     columns = (
@@ -40,6 +98,8 @@ def draws(view: View, _now: float) -> Table:
         Column("chance", f"Chance to find one of {FORGED} forged", number=True),
         Column("inquiries", "Inquiries", number=True),
         Column("drawn", "Drawn", number=True),
+        Column("hold", "Hold", number=True),
+        Column("broken", "Broken", number=True),
         Column("outcome", "State", choice=True),
     )
     return Table("draws", "Spot checks", columns, tuple(rows))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from oversight_world import BANKS, key_of
-from spot_check_world import DAY, InquiryWorld, Person, inquiring, scope
+from spot_check_world import AUTHORITY, DAY, InquiryWorld, Person, inquiring, scope
 
 import clients.regulator.inquiries.cli as cli
 import protocols.consent.opening as openings
@@ -220,9 +220,18 @@ def test_the_pages_show_draws_and_verdicts(world: InquiryWorld, sample: dict[str
     world.turn()
     store = MirrorStore.open(world.regulator.database_url)
     with Copy(world.regulator, store).reading() as view:
-        drawn, found = (TABLES[name](view, sample["deadline"] + DAY) for name in ("draws", "verdicts"))
+        names = ("draws", "verdicts", "consent")
+        drawn, found, consent = (TABLES[name](view, sample["deadline"] + DAY) for name in names)
     store.close()
     assert drawn.rows[0].values["drawn"] == 6
+    assert [(row.values["hold"], row.values["broken"], row.values["outcome"]) for row in drawn.rows] == [
+        (6, 0, "judged"),
+        (0, 0, "revealed"),
+    ]
+    (epoch,) = consent.rows
+    assert epoch.values["receipts"] == "needed"
+    assert epoch.values["authorities"] == f"e-id ({AUTHORITY.public.key_id})"
+    assert (epoch.values["inquiries"], epoch.values["drawn"]) == (8, 7)  # the relay's own, which nobody signed, is not
     assert drawn.rows[0].values["chance"] == 1.0
     rows = {row.values["querier"]: row for row in found.rows if row.values["draw"] == sample["draw"][:16]}
     assert {bank: row.values["outcome"] for bank, row in rows.items()} == dict.fromkeys(BANKS, "holds")
