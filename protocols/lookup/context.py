@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from protocols.errors import StageError
+from protocols.lookup.fault import TicketRefused
 from protocols.lookup.manifest import SignedEpoch
 from protocols.lookup.parameters import Parameters
 from protocols.lookup.roster import Roster
@@ -83,8 +84,10 @@ class EpochContext:
         return self.roster.parameters.daily_tickets
 
     def check_open(self, now: float) -> None:
-        """Raises StageError before the epoch opens and once it is closed."""
+        """Raises StageError before the epoch opens, TicketRefused (closed) once its time is over."""
         epoch = self.signed.epoch
-        if not epoch.opens_at <= now < epoch.closes_at:
-            when = "before it opens" if now < epoch.opens_at else "after it closed"
-            raise StageError("epoch", got=f"a request {when}", expected=f"{epoch.opens_at} to {epoch.closes_at}")
+        expected = f"{epoch.opens_at} to {epoch.closes_at}"
+        if now < epoch.opens_at:
+            raise StageError("epoch", got="a request before it opens", expected=expected)
+        if now >= epoch.closes_at:
+            raise TicketRefused("closed", "epoch", got="a request after it closed", expected=expected)

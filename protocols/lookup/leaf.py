@@ -144,7 +144,8 @@ class SignedLeaf:
         """Everything that can be said of a request without knowing others.
 
         Raises SignatureError (not the querier's), MessageError (another epoch, unknown querier or purpose, tag),
-        ProofError (a tag made of another one), StageError (the epoch is not open), TicketRefused (a date too far off).
+        ProofError (a tag made of another one), StageError (the epoch is not open yet), TicketRefused (its time is over,
+        or the date is too far off).
         """
         leaf = self.leaf
         self.check_epoch(context)

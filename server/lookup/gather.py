@@ -128,8 +128,19 @@ def _round(
     wait: Wait,
     take: Callable[[_Order, str, wire.Answered], None],
 ) -> None:
-    """Ask every member, then give each answer to its order. An order that a member spoilt is not asked about again."""
-    answers = relay.duties.ask(dict.fromkeys(context.institutions, task), wait.left(), wanted=wait.wanted)
+    """Ask every member, then give each answer to its order. An order that a member spoilt is not asked about again.
+
+    Nobody is waited for past the epoch: Refused (closed), and not the name of who has not answered yet.
+    """
+
+    def wanted() -> bool:
+        return wait.wanted() and relay.serves(context.epoch_id)
+
+    try:
+        answers = relay.duties.ask(dict.fromkeys(context.institutions, task), wait.left(), wanted=wanted)
+    except Refused:
+        relay.context(context.epoch_id)
+        raise
     for institution in context.institutions:
         given = answers[institution]
         for number, order in enumerate(orders):

@@ -97,6 +97,14 @@ class Relay:
             raise Refused(Code.UNKNOWN, "epoch_id", got=epoch_id.hex()[:16], expected=context.epoch_id.hex()[:16])
         return context
 
+    def serves(self, epoch_id: bytes) -> bool:
+        """Whether the epoch of this id is open."""
+        try:
+            self.context(epoch_id)
+        except Refused:
+            return False
+        return True
+
     def wait_for_news(self, seen: tuple[int, int], until: float, *, wanted: Callable[[], bool]) -> None:
         """Return when the record is no longer at `seen`, at `until` (monotonic), or when nobody wants it any more."""
         while self.record.position() == seen and (left := until - time.monotonic()) > 0 and wanted():

@@ -14,6 +14,7 @@ from world import START, WEEK, Epoch, World
 from protocols.errors import MessageError, SignatureError, StageError
 from protocols.lookup.audit import check_hint
 from protocols.lookup.context import EpochContext
+from protocols.lookup.fault import TicketRefused
 from protocols.lookup.manifest import Opening, SignedEpoch
 from protocols.lookup.parameters import Parameters
 from protocols.lookup.roster import Authority, Roster
@@ -186,9 +187,11 @@ def test_an_epoch_of_another_roster_or_quorum_is_refused(world: World, epoch: Ep
 
 def test_an_epoch_serves_while_it_is_open(epoch: Epoch) -> None:
     epoch.context.check_open(START)
-    for now in (START - 1, START + WEEK):
-        with pytest.raises(StageError):
-            epoch.context.check_open(now)
+    with pytest.raises(StageError, match="before it opens"):
+        epoch.context.check_open(START - 1)
+    with pytest.raises(TicketRefused, match="after it closed") as late:
+        epoch.context.check_open(START + WEEK)
+    assert late.value.code == "closed"
 
 
 def test_an_opening_needs_the_whole_quorum_and_the_very_hint(world: World, epoch: Epoch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from lookup_tickets import ask, expected, finish, read, start
@@ -74,8 +75,18 @@ def test_an_epoch_opens_answers_survives_kills_and_is_erased(world: Federation) 
     # 6. A member that evaluates off the log for a friend; the others do not hide what they evaluated.
     borealis.guard.leaves[b"\x07" * 32] = ("castor", 0, "off the log")
 
-    # 7. Closing: nothing any more, and everything secret is gone.
-    world.close()
+    # 7. Closing: nothing any more, and everything secret is gone. Who waits for a member is told so, at once.
+    _, waiting = start(castor, b"person-3", "serial-11")
+    charged = len(aurora.guard.leaves)
+    borealis.answering.clear()
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(castor.ask, "Ticket", wire.TicketRequest(orders=[waiting]), timeout=60.0)
+        await_that(lambda: len(aurora.guard.leaves) > charged)
+        world.close()
+        told = asked.exception(timeout=30)
+    borealis.answering.set()
+    assert isinstance(told, Refused)
+    assert told.code == "closed"
     with pytest.raises(Refused) as late:
         ask(castor, b"person-2", "serial-10")
     assert late.value.code == "closed"
