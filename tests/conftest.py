@@ -15,10 +15,16 @@ from pathlib import Path
 
 import coverage
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for jobs in the background of a shell: children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Neither a slow machine nor the examples that chance picks fail a run: the same in each, however long they take.
+# `--hypothesis-profile default` looks for new ones.
+settings.register_profile("fedscore", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fedscore")
 
 pytest_plugins = ("postgres",)  # `database_url`: once on SQLite, once on PostgreSQL
 
