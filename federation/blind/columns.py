@@ -101,6 +101,11 @@ class Columns:
         return tuple(counts.values())
 
     @property
+    def mains(self) -> int:
+        """The cells of the features: the columns that come first, and are the same whatever the parts are."""
+        return sum(feature.n_cells for feature in self.catalogue.features)
+
+    @property
     def count(self) -> int:
         return len(self.part_of)
 

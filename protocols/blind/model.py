@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from protocols.blind.messages import FLOOD_BITS, LARGEST, UNITS, Terms
+from protocols.blind.steps import bits_of, step_of
 from protocols.canonical import JSON, canonical, digest
 from protocols.errors import MessageError
+from protocols.lookup.fields import integer
 
 MODEL_LABEL = "fedscore/v1/blind/model"
 COUNT_LABEL = "fedscore/v1/blind/weights"
+PARTS_LABEL = "fedscore/v1/blind/parts"
 SALT_BYTES = 16
 
 
@@ -29,6 +33,8 @@ class BlindModel:
     flood      bits of a value drowned in noise: an answer is off by at most 2^(flood - 21) and tells 28 - flood bits
     own        of each part, how many of its weights stand in no other part; None: all. A weight that stands in two
                parts is in two equations an answer, so that only a part's own count as unknown
+    named_by   so many weights, from the first, name the model where answers are counted: those that stand there
+               whatever the parts are; None: all
 
     Raises MessageError naming the number that does not fit.
     """
@@ -40,6 +46,7 @@ class BlindModel:
     bound: int = 1
     flood: int = FLOOD_BITS
     own: tuple[int, ...] | None = None
+    named_by: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.salt) < SALT_BYTES:
@@ -53,6 +60,8 @@ class BlindModel:
             len(self.own) != len(sizes) or not all(0 <= n <= m for n, m in zip(self.own, sizes, strict=True))
         ):
             raise MessageError("own", got=self.own, expected=f"at most {sizes.tolist()}")
+        if self.named_by is not None:
+            integer(self.named_by, "named_by", 1, len(self.weights))
         if not all(math.isfinite(weight) for weight in self.weights):
             raise MessageError("weights", got="a weight that is no number", expected="finite log-odds")
         if not math.isfinite(self.intercept):
@@ -73,8 +82,22 @@ class BlindModel:
 
     @property
     def smallest_part(self) -> int:
-        """Own weights of the part that has the fewest: as many answers solve for them."""
-        return int(np.bincount(self.part_of).min()) if self.own is None else min(self.own)
+        """Own weights of the part that has the fewest."""
+        return min(self._own)
+
+    @cached_property
+    def solved_by(self) -> int:
+        """So many answers may solve for the weights of a part: one for each of its own weights, or fewer where all that
+        can be told apart in them fits into fewer values (`steps`).
+        """
+        units, parts, bits = self.units, np.array(self.part_of), self.terms().bits
+        step = step_of(units)
+        needed = (own * bits_of(units[parts == part], step) / bits for part, own in enumerate(self._own))
+        return min(min(own, math.ceil(told)) for own, told in zip(self._own, needed, strict=True))
+
+    @property
+    def _own(self) -> tuple[int, ...]:
+        return tuple(np.bincount(self.part_of).tolist()) if self.own is None else self.own
 
     def terms(self) -> Terms:
         """What a requester needs to know."""
@@ -86,7 +109,11 @@ class BlindModel:
         """32 bytes under which answers are counted: the weights alone, so that a model made anew of the same weights,
         with another salt, intercept or other parts, has no new quota. Kept by the owner: it confirms guesses.
         """
-        return digest(COUNT_LABEL, canonical(self.units.tolist()))
+        return digest(COUNT_LABEL, canonical(self.units[: self.named_by].tolist()))
+
+    def divided_as(self) -> bytes:
+        """32 bytes that name the parts: answers in other parts are other equations in the same weights."""
+        return digest(PARTS_LABEL, canonical([list(self.part_of), list(self._own)]))
 
     def identity(self) -> bytes:
         """32 bytes that name the model; whoever lacks the salt cannot hold guesses of the weights against them."""

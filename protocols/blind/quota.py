@@ -1,8 +1,10 @@
 """How many answers a model gives in its life: fewer than it has parameters.
 
 An applicant is one linear equation in the weights of each part, whatever is encrypted in it; a packed request is as
-many applicants as slots. As many equations as weights solve for them, so the smallest part sets the limit. Requesters
-may pool what they learn: the limit is the model's, over all of them.
+many applicants as slots. As many equations as weights solve for them, so the smallest part sets the limit; a lower one
+where weights take so few values that an equation tells of several (`BlindModel.solved_by`). Requesters may pool what
+they learn: the limit is the model's, over all of them. And it holds for one division into parts, for ever: the same
+weights added up in other parts are other equations.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ class Quota:
     @classmethod
     def below(cls, model: BlindModel) -> Quota:
         """The largest that keeps every part of the model under-determined. Raises MessageError where none does."""
-        lifetime = integer(model.smallest_part - 1, "quota.lifetime", 1)
+        lifetime = integer(model.solved_by - 1, "quota.lifetime", 1)
         return cls(lifetime, lifetime)
 
     @classmethod
@@ -69,7 +71,7 @@ class Quota:
     def check_model(self, model: BlindModel) -> None:
         """Raises MessageError if so many answers solve for the weights of a part and the owner has not accepted it."""
         if not self.may_extract:
-            integer(self.lifetime, "quota.lifetime", 1, model.smallest_part - 1)
+            integer(self.lifetime, "quota.lifetime", 1, model.solved_by - 1)
 
     def most_in_request(self, terms: Terms) -> int:
         """Applicants that one request may hold: each is a value under the same u."""
@@ -94,13 +96,20 @@ class Quota:
         return later
 
 
+def check_parts(before: bytes | None, now: bytes) -> None:
+    """Raises QuotaError where answers were given in other parts than these."""
+    if before not in (None, now):
+        raise QuotaError("quota.parts", got="answers about these weights in other parts", expected="the same parts")
+
+
 class AnswerCount(Protocol):
     """Where the owner counts; must outlive the process."""
 
-    def charge(self, model: bytes, requester: str, applicants: int, quota: Quota) -> None:
-        """In one transaction: read what is spent, apply `quota.after`, write it durably. Raises QuotaError.
+    def charge(self, model: bytes, requester: str, applicants: int, quota: Quota, parts: bytes = b"") -> None:
+        """In one transaction: read what is spent, apply `quota.after`, write it durably. Raises QuotaError, also where
+        answers about `model` were given in other parts.
 
-        `model` is `BlindModel.counted_as`; the day is the count's own.
+        `model` is `BlindModel.counted_as`, `parts` is `BlindModel.divided_as`; the day is the count's own.
         """
 
 
@@ -109,9 +118,12 @@ class MemoryCount:
 
     def __init__(self) -> None:
         self._spent: dict[tuple[bytes, str], int] = {}
+        self._parts: dict[bytes, bytes] = {}
 
-    def charge(self, model: bytes, requester: str, applicants: int, quota: Quota) -> None:
+    def charge(self, model: bytes, requester: str, applicants: int, quota: Quota, parts: bytes = b"") -> None:
         """As `AnswerCount.charge`; for one thread."""
+        check_parts(self._parts.get(model), parts)
         total = sum(count for (of, _), count in self._spent.items() if of == model)
         mine = self._spent.get((model, requester), 0)
         self._spent[model, requester] = quota.after(Spent(total, mine, mine), applicants).requester
+        self._parts[model] = parts

@@ -40,7 +40,7 @@ class BlindScorer:
         self._units, self._part_of = model.units, model.part_of
         self._quota, self._count, self._random = quota, count, random
         self.terms: Terms = model.terms()
-        self.counted_as = model.counted_as()
+        self.counted_as, self.divided_as = model.counted_as(), model.divided_as()
 
     def answer(self, requester: str, data: bytes) -> bytes:
         """The answer to a request of an authenticated requester.
@@ -50,7 +50,7 @@ class BlindScorer:
         """
         request = Request.decode(data, self.terms)
         self._quota.check_request(request.applicants, self.terms)
-        self._count.charge(self.counted_as, requester, request.applicants, self._quota)
+        self._count.charge(self.counted_as, requester, request.applicants, self._quota, self.divided_as)
         drowned = [self._drown(request, c0, c1) for c0, c1 in self._combine(request)]
         values = np.array([c0[: request.applicants] for c0, _ in drowned])
         c1 = np.array([c1 for _, c1 in drowned])

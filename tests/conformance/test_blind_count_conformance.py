@@ -48,6 +48,14 @@ def test_a_lifetime_is_everybodys(count: AnswerCount) -> None:
     count.charge(OTHER, "c", 1, quota)  # another model has its own
 
 
+def test_answers_in_other_parts_are_refused_and_charge_nothing(count: AnswerCount) -> None:
+    count.charge(MODEL, "a", 1, Quota(5, 5), b"p" * 32)
+    with pytest.raises(QuotaError, match=r"quota\.parts"):
+        count.charge(MODEL, "a", 1, Quota(5, 5), b"q" * 32)
+    count.charge(MODEL, "a", 4, Quota(5, 5), b"p" * 32)
+    count.charge(OTHER, "a", 1, Quota(5, 5), b"q" * 32)
+
+
 def test_a_day_is_a_lenders_own(database_url: str) -> None:
     clock, quota = Clock(), Quota(9, 9, per_day=2)
     store = CountStore.open(database_url, clock)

@@ -34,6 +34,7 @@ from federation.runtime.private_files import write_public
 from federation.runtime.processes import protect_memory
 from federation.runtime.stop_signal import until_stopped
 from protocols.blind.messages import FLOOD_BITS
+from protocols.blind.quota import check_parts
 from protocols.signing import VerifyingKey
 
 app = typer.Typer(
@@ -72,6 +73,9 @@ def init(
     made = _model(opened, model, effects, scaling, flood, parts)
     if replace_model:
         folder = BlindFolder.open(opened)
+        with closing(folder.count()) as count:
+            blind = made.model(made.load_catalogue())
+            check_parts(count.parts_of(blind.counted_as()), blind.divided_as())
         folder.replace_model(made)
     else:
         text = settings_text(port=port, host=host, names=tuple(name or (host,)), written=datetime.now(UTC))
@@ -191,10 +195,11 @@ def _facts(folder: BlindFolder) -> dict[str, Any]:
         "features": len(blind.weights),
         "parts": list(signed.offer.parts),
         "smallest_part": blind.smallest_part,
+        "solved_by": blind.solved_by,
         "limits": signed.offer.limits.model_dump(),
         "answered": total,
         "left": max(0, quota.lifetime - total),
-        "weights_protected": total < blind.smallest_part and not quota.may_extract,
+        "weights_protected": total < blind.solved_by and not quota.may_extract,
         "lenders": lenders,
         "time": int(time.time()),
     }
@@ -206,7 +211,8 @@ def _say_model(facts: dict[str, Any]) -> None:
     typer.echo(f"{facts['answered']} applicants answered, {facts['left']} left of {limits['lifetime']} in its life")
     if facts["weights_protected"]:
         typer.echo(
-            f"The smallest part has {facts['smallest_part']} weights: so few answers leave every part undetermined."
+            f"The smallest part has {facts['smallest_part']} weights, and it takes {facts['solved_by']} answers to"
+            " solve for a part: so few leave every part undetermined."
         )
     else:
         typer.echo("THE WEIGHTS ARE NOT PROTECTED: with so many answers lenders can solve for them.")

@@ -25,6 +25,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    insert,
     select,
     text,
 )
@@ -33,6 +34,7 @@ from federation.errors import ConfigurationError
 from federation.runtime.database import open_engine, reading, writing
 from federation.runtime.private_files import read_private, write_public
 from protocols.blind import Quota, Spent
+from protocols.blind.quota import check_parts
 
 _LOCK = "fedscore_blind"
 _DAY_S = 86_400
@@ -44,6 +46,12 @@ _answers = Table(
     Column("lender", String(64), primary_key=True),
     Column("day", Integer, primary_key=True, autoincrement=False),
     Column("applicants", BigInteger, nullable=False),
+)
+_divided = Table(
+    "blind_parts",
+    _metadata,
+    Column("model", LargeBinary(32), primary_key=True),
+    Column("parts", LargeBinary(32), nullable=False),
 )
 _lenders = Table(
     "blind_lenders",
@@ -112,7 +120,7 @@ class Anchor:
 
 
 class CountStore:
-    """The tables `blind_answers` (an `AnswerCount`) and `blind_lenders`."""
+    """The tables `blind_answers`, `blind_parts` (an `AnswerCount`) and `blind_lenders`."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float], anchor: Anchor | None = None) -> None:
         self._engine, self._clock, self._anchor = engine, clock, anchor
@@ -129,9 +137,13 @@ class CountStore:
     def close(self) -> None:
         self._engine.dispose()
 
-    def charge(self, model: bytes, requester: str, applicants: int, quota: Quota) -> None:
+    def charge(self, model: bytes, requester: str, applicants: int, quota: Quota, parts: bytes = b"") -> None:
         """As `AnswerCount.charge`: read, checked and written in one exclusive transaction."""
         with writing(self._engine, lock=_LOCK) as connection:
+            before = connection.execute(select(_divided.c.parts).where(_divided.c.model == model)).scalar()
+            check_parts(before, parts)
+            if before is None:
+                connection.execute(insert(_divided), {"model": model, "parts": parts})
             after = quota.after(self._spent(connection, model, requester), applicants)
             key = {"model": model, "lender": requester, "day": self._day()}
             connection.execute(_ADD, key | {"applicants": applicants})
@@ -142,6 +154,11 @@ class CountStore:
         """What was answered of `model`, in all, to `requester`, and to it today."""
         with reading(self._engine) as connection:
             return self._spent(connection, model, requester)
+
+    def parts_of(self, model: bytes) -> bytes | None:
+        """In which parts answers about `model` were given; None where there were none."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(_divided.c.parts).where(_divided.c.model == model)).scalar()
 
     def by_lender(self, model: bytes) -> dict[str, int]:
         """Applicants answered in all, by lender."""

@@ -89,6 +89,7 @@ class ModelFile(Document):
             intercept=columns.intercept,
             flood=self.flood,
             own=columns.own,
+            named_by=columns.mains,
         )
 
 

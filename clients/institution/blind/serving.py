@@ -25,6 +25,7 @@ from federation.runtime.private_files import read_private
 from federation.runtime.rate_limit import RateLimit
 from federation.runtime.slots import Slots
 from protocols.blind import BlindScorer, Quota
+from protocols.blind.quota import check_parts
 from protocols.wire import blind_pb2 as wire
 
 SERVICE = wire.DESCRIPTOR.services_by_name["Blind"]
@@ -35,7 +36,9 @@ _RESTART_BEFORE = timedelta(days=7)
 
 @contextmanager
 def serving(folder: BlindFolder) -> Iterator[rpc.Served]:
-    """Raises ConfigurationError or MessageError for a folder that cannot be served, a port that is taken."""
+    """Raises ConfigurationError or MessageError for a folder that cannot be served, a port that is taken; QuotaError
+    for weights about which answers were given in other parts.
+    """
     settings, home, file = folder.settings, folder.home, folder.model_file()
     blind, quota, offer = folder.offer(file, file.load_catalogue())
     authority = folder.authority()
@@ -44,6 +47,7 @@ def serving(folder: BlindFolder) -> Iterator[rpc.Served]:
         closing(folder.count()) as count,
         monitored(Process.BLIND, home.path, home.name, settings.metrics) as monitor,
     ):
+        check_parts(count.parts_of(blind.counted_as()), blind.divided_as())
         scorer = BlindScorer(blind, quota, count, secrets.token_bytes)
         service = BlindService(
             offer,

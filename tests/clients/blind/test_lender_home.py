@@ -198,15 +198,23 @@ def test_an_owner_allows_a_key_by_the_fingerprint_that_was_read_out(blind: Blind
 def test_a_model_made_anew_keeps_the_count(blind: Blind, tmp_path: Path) -> None:
     before = blind.secret
     with closing(blind.opened.count()) as count:
-        count.charge(before.counted_as(), "acme", 7, Quota.extractable(1000))
+        count.charge(before.counted_as(), "acme", 7, Quota.extractable(1000), before.divided_as())
     model = str(blind.folder / "model.json")
     assert blind.owner("init", "--model", model).exit_code == 1
     assert blind.owner("init", "--model", model, "--replace-model").exit_code == 0
     assert blind.secret.identity() != before.identity()
     assert blind.status()["answered"] == 7
-    made = blind.owner("init", "--model", model, "--replace-model", "--parts", "family", "--json")
+    refused = blind.owner("init", "--model", model, "--replace-model", "--parts", "family")
+    assert "other parts" in str(refused.exception)
+    assert len(blind.status()["parts"]) == 5  # type: ignore[arg-type]
+
+
+def test_parts_can_be_chosen_anew_until_somebody_was_answered(blind: Blind) -> None:
+    made = blind.owner(
+        "init", "--model", str(blind.folder / "model.json"), "--replace-model", "--parts", "family", "--json"
+    )
     facts = json.loads(made.stdout)
-    assert (facts["answered"], len(facts["parts"]), facts["smallest_part"]) == (7, 10, 4)
+    assert (facts["answered"], len(facts["parts"]), facts["smallest_part"]) == (0, 10, 4)
 
 
 def test_a_restored_database_is_refused_and_the_newest_one_is_not(blind: Blind, tmp_path: Path) -> None:

@@ -207,3 +207,18 @@ def test_an_offer_that_cannot_hold_is_refused(old: str, new: str) -> None:
     changed = json.dumps(json.loads(text.replace(old, new)))
     with pytest.raises((ConfigurationError, MessageError)):
         Offer.model_validate_json(changed).columns(CATALOGUE)
+
+
+def test_weights_have_one_name_where_answers_are_counted_whatever_the_parts() -> None:
+    """A pair's weights stand in two families and in one dimension: by all of them one model would have two names."""
+    catalogue, effects, _ = summed()
+
+    def named(by: By, *, by_all: bool = False) -> blind.BlindModel:
+        columns = Columns(catalogue, True, by)
+        found = model_of(catalogue, effects, by=by)
+        return replace(found, own=columns.own, named_by=None if by_all else columns.mains)
+
+    dimensions, families = named("dimension"), named("family")
+    assert dimensions.counted_as() == families.counted_as()
+    assert dimensions.divided_as() != families.divided_as()
+    assert named("dimension", by_all=True).counted_as() != named("family", by_all=True).counted_as()
