@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from rounds_world import World, catalogue, make_plan, new_world
 
+from clients.institution.training import Computation
 from federation.privacy.stages import SharedNoise
 from federation.rounds import TrainingPlan
 from federation.rounds.averaging import F32
 from federation.rounds.rule import Summing, rule_of
 from federation.rounds.vectors import I64
-from federation.training.sums import SumRecipe
+from federation.training.sums import SumModel, SumRecipe
 
 TRIO = ("bank-a", "bank-b", "bank-c")
 QUARTET = (*TRIO, "bank-d")
@@ -26,6 +28,13 @@ def masked_plan(names: tuple[str, ...] = TRIO, droppers: int = 0, **changes: Any
     stage = privacy.stages[0].model_copy(update={"rounds": 3})
     short = privacy.model_copy(update={"stages": (stage,), "rounds": 3})
     return make_plan(names, **{"recipe": recipe, "privacy": short, "quorum": sharing.fewest, **changes})
+
+
+def coarsen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if rounds of training lay on a lattice of 2^16 points: their sums stay below 2^31, in words of 4 bytes."""
+    bound, train = SumModel.bound, Computation.train
+    monkeypatch.setattr(SumModel, "bound", lambda *about: bound(*about) / 2**16)
+    monkeypatch.setattr(Computation, "train", lambda *about: train(*about) >> 16)
 
 
 class Watched:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from masked_world import TRIO, masked_plan
+from masked_world import TRIO, coarsen, masked_plan
 from numpy.typing import NDArray
 from replay_world import ReplayWorld
 from rounds_world import catalogue, key_of
@@ -19,6 +19,7 @@ from benchmarks.audits.sum_faults import PLANTED
 from clients.institution.audits import subject_of
 from clients.institution.masking import Masking, MaskMemory
 from clients.institution.replay import Replayer, recompute
+from clients.institution.training import Computation
 from federation.audits import KINDS, Check, SumSubject, audit
 from federation.oversight.replay import Place
 from federation.privacy import OsNoise
@@ -60,7 +61,10 @@ class MaskedReplayWorld(ReplayWorld):
         noise = cheat(self.begin(place, model))
         update = self.computation.train(self.plan, 500, place.round, model, noise)
         number, told = mask_number(self.plan, place.phase, place.round), model_hash(model_to_bytes(model))
-        masked = self.masking.mask(self.plan, number, update.astype(np.int64).view(np.uint64), told)
+        form = self.computation.masked_form(self.plan, place.phase, place.round)
+        words = form.words("bank-a", update.astype(np.int64))
+        masked = self.masking.mask(self.plan, number, words, told)
+        self.word_bytes = masked.itemsize
         sent = update_hash(to_bytes(masked)).hex()
         self.ledger.spend(self.reservation, sent, model_to_bytes(model))
         self.randomness.seal(place, sent)
@@ -96,6 +100,26 @@ def test_production_that_leaves_its_share_out_is_caught_by_a_replay(
     world.prepare(FIRST)
     world.masked_round(FIRST, cheat)
     assert world.replay(FIRST).findings == findings
+
+
+def test_a_replay_of_words_of_4_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coarsen(monkeypatch)
+    world = MaskedReplayWorld(tmp_path / "bank-a")
+    world.prepare(FIRST)
+    world.masked_round(FIRST, lambda noise: noise)
+    assert world.word_bytes == 4
+    assert world.replay(FIRST).findings == ()
+
+
+def test_a_replay_of_what_could_not_have_been_sent_ends_in_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = MaskedReplayWorld(tmp_path / "bank-a")
+    world.prepare(FIRST)
+    world.masked_round(FIRST, lambda noise: noise)
+    train = Computation.train
+    monkeypatch.setattr(Computation, "train", lambda *about: train(*about) + 2**60)
+    assert world.replay(FIRST).findings == (recompute.UPDATE,)
 
 
 def subject() -> SumSubject:

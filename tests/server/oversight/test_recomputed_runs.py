@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from masked_world import QUARTET, masked_plan
+from masked_world import QUARTET, coarsen, masked_plan
 from rounds_world import catalogue
 from trail_world import LoggedWorld
 
@@ -140,6 +140,25 @@ def test_a_masked_run_follows_from_the_sums_that_were_opened(tmp_path: Path, dro
         assert np.abs(opened).max() < 2**48  # masks are off, and of what each member sent they are not
         for each in statement.updates.values():
             assert np.abs(np.frombuffer((updates / each.update_hash).read_bytes(), dtype="<i8")).max() > 2**60
+
+
+def test_a_masked_run_in_words_of_4_bytes_follows_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coarsen(monkeypatch)
+    world = masked_run(tmp_path)
+    found = again(world)
+    assert (found.rounds, found.published, found.difference) == (3, True, None)
+    rounds, updates = statements(world), world.world.folder / "updates"
+    width = rule_of(catalogue(), world.world.plan).masked_form(2).size
+    sizes = {(updates / each.update_hash).stat().st_size for each in rounds[2].updates.values()}
+    assert sizes == {4 * width}
+    forged = np.frombuffer((updates / rounds[2].sum_hash).read_bytes(), dtype="<i8") + 2**32  # the same modulo 2^32
+    named = update_hash(to_bytes(forged)).hex()
+    (updates / named).write_bytes(to_bytes(forged))
+    rounds[2] = replace(rounds[2], sum_hash=named)
+    with pytest.raises(Refused, match="norm"):
+        recompute(
+            world.world.plan, rule_of(catalogue(), world.world.plan), rounds, lambda at: (updates / at).read_bytes()
+        )
 
 
 @pytest.mark.parametrize("since", [1, 3])
