@@ -1,4 +1,4 @@
-"""What every holder of the oversight key does at its terminal, whichever role it has: join, serve, status.
+"""What every holder of the oversight key does at its terminal, whichever role it has: join, serve, health, status.
 
 app = typer.Typer(...)
 commands(app, lambda home: home / "holder")         # where the role keeps its holder's home
@@ -15,6 +15,7 @@ import typer
 
 from federation.errors import ConfigurationError
 from federation.inquiries.holder_home import HolderHome, settings_text
+from federation.observability.cli import Wait, show_health
 from federation.runtime.pki import key_fingerprint
 from protocols.consent.holders import SignedHolder
 from protocols.signing import SigningKey
@@ -116,6 +117,11 @@ def commands(app: typer.Typer, folder: Callable[[Path], Path]) -> None:
         with serving(opened) as port:
             typer.echo(f"{opened.name}: listening on {opened.settings.bind}, port {port}", err=True)
             stop.wait()
+
+    @app.command()
+    def health(home: Home, as_json: AsJson = False, wait: Wait = 0.0) -> None:
+        """Say whether `serve` is ready. Exit code 0: it is, 3: it is not, or does not run."""
+        show_health(HolderHome.open(folder(home)).path, as_json=as_json, wait=wait)
 
     @app.command()
     def status(home: Home, as_json: AsJson = False) -> None:

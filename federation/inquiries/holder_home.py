@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +33,7 @@ from federation.runtime.private_files import (
     write_public,
 )
 from federation.runtime.rpc import server_tls
-from federation.runtime.settings import HexDigest, HomeSettings, Name, parse_settings, read_settings
+from federation.runtime.settings import HexDigest, HomeSettings, MetricsSetting, Name, parse_settings, read_settings
 from protocols.consent.holders import HolderStatement, OversightKey, SignedHolder
 from protocols.lookup.fields import from_hex
 from protocols.lookup.roster import Authority
@@ -56,6 +56,7 @@ class HolderSettings(HomeSettings):
     bind: str = "127.0.0.1"
     port: int = Field(default=9490, ge=0, le=65535)
     daily_tags: PositiveInt = 200_000
+    metrics: MetricsSetting = "auto"
     authorities: dict[Annotated[str, Field(min_length=1, max_length=64)], HexDigest] = Field(min_length=1)
 
 
@@ -78,6 +79,9 @@ port = {port}
 
 # How many tags one person may ask about in a day: a thousand are a second of this machine.
 daily_tags = 200000
+
+# Metrics and health on 127.0.0.1: "auto", "off", or a port to count from (docs/observability.md).
+metrics = "auto"
 
 # Who states whose key is whose (name = key): as in the roster of the private query.
 [authorities]
@@ -170,6 +174,11 @@ class HolderHome:
     def database_url(self) -> str:
         return f"sqlite:///{self.path / 'holder.db'}"
 
+    @property
+    def certificate_ends(self) -> datetime:
+        """Of the TLS certificate that `server_credentials` made last."""
+        return pki.load_certificate(_read(self.path / "keys" / "tls.crt")).not_valid_after_utc
+
     def join(self, other: SignedHolder, fingerprint: str) -> OversightKey:
         """The oversight key of this holder and `other`, kept for good.
 
@@ -190,15 +199,11 @@ class HolderHome:
         keys, now = self.path / "keys", datetime.now(UTC)
         keep_private(keys / "tls.key", pki.new_tls_key)
         file = keys / "tls.crt"
-        if not file.exists() or _left(file, now) < pki.SERVER_LIFETIME / 3:
+        if not file.exists() or self.certificate_ends - now < pki.SERVER_LIFETIME / 3:
             request = pki.signing_request(read_private(keys / "tls.key"), self.settings.host)
             authority = pki.Authority.from_pem((keys / "ca.crt").read_bytes(), read_private(keys / "ca.key"))
             write_public(file, authority.sign_server(request, (self.settings.host,), now))
         return server_tls(read_private(keys / "tls.key"), file.read_bytes())
-
-
-def _left(certificate: Path, now: datetime) -> timedelta:
-    return pki.load_certificate(certificate.read_bytes()).not_valid_after_utc - now
 
 
 def _read(path: Path) -> bytes:

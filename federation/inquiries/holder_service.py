@@ -13,12 +13,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import grpc
 
 from federation.errors import Refused
 from federation.inquiries.holder_home import HolderHome
 from federation.inquiries.session_store import SessionStore
+from federation.observability import metrics
+from federation.observability.grpc_health import health_handler
+from federation.observability.monitor import Monitor, monitored
+from federation.observability.names import Process
 from federation.runtime import rpc
 from federation.runtime.logging import get_logger
 from federation.runtime.rate_limit import RateLimit, origin
@@ -35,6 +40,7 @@ from protocols.wire import inquiries_pb2 as wire
 SERVICE = wire.DESCRIPTOR.services_by_name["Holder"]
 MAX_BYTES = 2**20  # the largest question with the steps of two holders has 430 KB
 _WORKERS = 4
+_RESTART_BEFORE = timedelta(days=7)
 _log = get_logger("holder")
 
 
@@ -90,15 +96,42 @@ class HolderDesk:
 def serving(home: HolderHome, *, clock: Callable[[], float] = time.time) -> Iterator[int]:
     """Serve until the block ends; yields the port. Raises ConfigurationError: no joint key yet, an address taken."""
     settings = home.settings
-    with closing(SessionStore.open(home.database_url, settings.daily_tags)) as sessions:
+    with (
+        closing(SessionStore.open(home.database_url, settings.daily_tags)) as sessions,
+        monitored(Process.HOLDER, home.path, home.name, settings.metrics) as monitor,
+    ):
         limit = RateLimit(burst=64, per_second=16.0)
         desk = HolderDesk(home.name, home.share, home.oversight, home.authorities, sessions, limit, clock)
         address = rpc_address(settings.bind, settings.port)
         credentials = home.server_credentials()
-        with rpc.serve(
-            [rpc.handlers(SERVICE, desk)], address, credentials=credentials, workers=_WORKERS, max_bytes=MAX_BYTES
-        ) as served:
+        _observe(monitor, home.certificate_ends, lambda: sessions.today(int(clock())))
+        services = [
+            rpc.handlers(SERVICE, desk),
+            health_handler(lambda: monitor.health().ready, [SERVICE.full_name]),
+        ]
+        with rpc.serve(services, address, credentials=credentials, workers=_WORKERS, max_bytes=MAX_BYTES) as served:
             yield served.port
+
+
+def _observe(monitor: Monitor, ends: datetime, today: Callable[[], tuple[int, int]]) -> None:
+    """`ends`: the certificate that is served; `today`: questions and tags within a day. Nothing of who asked."""
+
+    def certificate() -> str | None:
+        return "the certificate ends soon, restart" if datetime.now(UTC) > ends - _RESTART_BEFORE else None
+
+    def sessions() -> str | None:
+        today()  # what it raises is why this holder cannot answer
+        return None
+
+    def read_sessions() -> None:
+        questions, tags = today()
+        metrics.put("fedscore_holder_questions", float(questions))
+        metrics.put("fedscore_holder_tags", float(tags))
+
+    monitor.part("certificate", certificate)
+    monitor.part("sessions", sessions)
+    monitor.read("sessions", read_sessions)
+    monitor.read("certificate", lambda: metrics.put("fedscore_certificate_expires_timestamp_seconds", ends.timestamp()))
 
 
 def rpc_address(host: str, port: int) -> str:

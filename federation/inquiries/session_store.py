@@ -76,8 +76,9 @@ class SessionStore:
             connection.execute(change(_sessions).where(_sessions.c.session == session).values(kept=None))
         return bytes(kept)
 
-    def today(self) -> tuple[int, int]:
-        """Questions and tags of the last day."""
+    def today(self, now: int) -> tuple[int, int]:
+        """Questions and tags that count at `now` (Unix s), within a day."""
+        query = select(func.count(), func.coalesce(func.sum(_sessions.c.tags), 0))
         with reading(self._engine) as connection:
-            row = connection.execute(select(func.count(), func.coalesce(func.sum(_sessions.c.tags), 0))).one()
+            row = connection.execute(query.where(_sessions.c.begun_at >= now - KEEP_S)).one()
         return int(row[0]), int(row[1])

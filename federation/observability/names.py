@@ -33,10 +33,11 @@ class Process(StrEnum):
     ROUND_DRIVER = "round-driver"
     REGULATOR = "regulator"
     BLIND = "blind"
+    HOLDER = "holder"
 
 
 EVERYWHERE = tuple(Process)
-_SERVING = (Process.NODE, Process.MEMBERSHIP, Process.POOL, Process.BLIND)
+_SERVING = (Process.NODE, Process.MEMBERSHIP, Process.POOL, Process.BLIND, Process.HOLDER)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _list(kind: Kind, *rows: tuple[str, str, tuple[Process, ...], tuple[str, ...
 
 _ALL, _NODE, _HOST, _POOL = EVERYWHERE, (Process.NODE,), (Process.MEMBERSHIP,), (Process.POOL,)
 _DRIVER, _REGULATOR, _SUPERVISOR = (Process.ROUND_DRIVER,), (Process.REGULATOR,), (Process.SUPERVISOR,)
-_BLIND = (Process.BLIND,)
+_BLIND, _HOLDER = (Process.BLIND,), (Process.HOLDER,)
 
 METRICS: dict[str, Metric] = {
     **_list(
@@ -70,7 +71,7 @@ METRICS: dict[str, Metric] = {
         (
             "fedscore_certificate_expires_timestamp_seconds",
             "When this home's TLS certificate ends",
-            (Process.NODE, Process.MEMBERSHIP, Process.BLIND),
+            (Process.NODE, Process.MEMBERSHIP, Process.BLIND, Process.HOLDER),
             (),
         ),
         ("fedscore_ledger_entries", "Entries of the ledger", _NODE, ()),
@@ -110,6 +111,8 @@ METRICS: dict[str, Metric] = {
         ("fedscore_regulator_alerts", "Alerts so far, by kind", _REGULATOR, ("alert",)),
         ("fedscore_blind_lifetime", "Applicants a blind model answers in its life", _BLIND, ()),
         ("fedscore_blind_left", "Applicants left of these", _BLIND, ()),
+        ("fedscore_holder_questions", "Questions of persons within a day", _HOLDER, ()),
+        ("fedscore_holder_tags", "Tags in these", _HOLDER, ()),
     ),
     **_list(
         Kind.COUNTER,
@@ -155,6 +158,8 @@ CODES = _words(
     "revoked",
     # server.lookup.epochs.Code, tickets, the log
     "conflict too_early not_expected closed unknown quota proof unreachable busy invalid too_large too_many too_slow",
+    # federation.inquiries.holder_service
+    "rate",
     # an answer
     "ok accepted silent",
 )

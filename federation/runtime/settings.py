@@ -24,7 +24,7 @@ HexDigest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in lower-case hexadecimal."""
 
 
-MetricsSetting = Literal["auto", "off"] | Annotated[int, Field(ge=1024, le=65529)]
+MetricsSetting = Literal["auto", "off"] | Annotated[int, Field(ge=1024, le=65528)]
 """Where the processes of a home show metrics and health, always on loopback: on ports that the system chooses and
 HOME/run names, nowhere, or on consecutive ports from this one on."""
 
