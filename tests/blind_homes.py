@@ -29,7 +29,7 @@ from federation.synthetic import Population, PopulationSpec, write_population
 from protocols.blind import BlindModel
 
 MODEL = published_model()
-READY_S = 30.0
+READY_S = 240.0
 
 
 def applicants(folder: Path, persons: int = 300) -> Path:
@@ -137,7 +137,7 @@ def fedscore(*arguments: str, variables: Mapping[str, str] | None = None) -> sub
     """The command, as a process."""
     command = [sys.executable, "-m", "federation.cli", *arguments]
     environment = {**os.environ, **(variables or {})}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
 
 
 def write(rows: pl.DataFrame, path: Path) -> Path:

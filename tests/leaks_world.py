@@ -73,7 +73,7 @@ class Victim:
 
     def serve(self, fault: str = "") -> subprocess.Popen[bytes]:
         process = self.start(fault)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not answers(self.home.socket):
             assert process.poll() is None, self.said[-1].read_text()
             assert time.monotonic() < deadline
@@ -82,7 +82,7 @@ class Victim:
 
     def ask(self, data: bytes) -> Envelope:
         with grpc.insecure_channel(f"unix:{self.home.socket}") as channel:
-            answer = call(channel, SERVICE, "Handle", Envelope.FromString(data), timeout=60.0)
+            answer = call(channel, SERVICE, "Handle", Envelope.FromString(data), timeout=240.0)
         assert isinstance(answer, Envelope)
         return answer
 

@@ -42,10 +42,10 @@ class Caller:
 
     # ---- calls ----
 
-    def ask(self, method: str, request: Any, timeout: float = 30.0) -> Any:
+    def ask(self, method: str, request: Any, timeout: float = 120.0) -> Any:
         return rpc.ask(self.relay, RELAY, method, request, timeout=timeout)
 
-    def ask_pool(self, method: str, request: Any, timeout: float = 30.0) -> Any:
+    def ask_pool(self, method: str, request: Any, timeout: float = 120.0) -> Any:
         """The same bytes again while the pool starts or is busy."""
         end = time.monotonic() + timeout
         while True:

@@ -87,7 +87,7 @@ class Member(Caller):
 
     # ---- steps ----
 
-    def follow(self, until: str, *, seconds: float = 60.0) -> wire.EpochView:
+    def follow(self, until: str, *, seconds: float = 240.0) -> wire.EpochView:
         """Say what is owed until the epoch is in phase `until`, or `until` is what it owes."""
         end = time.monotonic() + seconds
         while True:
@@ -156,7 +156,7 @@ class Member(Caller):
 
     def put_part(self, part: bytes, offset: int) -> int:
         request = wire.PutRequest(epoch_id=self.context.epoch_id, offset=offset, part=part)
-        return int(self.ask_pool("Put", request, timeout=10.0).received)
+        return int(self.ask_pool("Put", request, timeout=60.0).received)
 
     def put_table(self, data: bytes | None = None) -> None:
         """Hand the table over; nothing to do once all are there."""
@@ -238,7 +238,7 @@ class Member(Caller):
                 continue
             try:
                 request = wire.WorkRequest(session=session, finished=finished, wait_ms=300)
-                tasks = self.ask("Work", request, 10.0).tasks
+                tasks = self.ask("Work", request, 60.0).tasks
                 finished = [wire.Finished(task=task.id, answers=list(self.answers(task))) for task in tasks]
             except (rpc.Unreachable, FederationError):
                 time.sleep(0.1)

@@ -67,7 +67,7 @@ class Federation:
         for process in self.processes.values():
             process.terminate()
         for process in self.processes.values():
-            process.wait(10)
+            process.wait(120)
 
     @contextmanager
     def desk(self) -> Iterator[Desk]:
@@ -97,7 +97,7 @@ class Federation:
         assert current is not None
         return current
 
-    def together(self, until: str, *, names: tuple[str, ...] = NAMES, seconds: float = 60.0) -> None:
+    def together(self, until: str, *, names: tuple[str, ...] = NAMES, seconds: float = 240.0) -> None:
         """Every member follows the epoch, each in a thread of its own. Raises what one of them raised."""
         errors: list[BaseException] = []
 
@@ -116,7 +116,7 @@ class Federation:
             raise errors[0]
 
 
-def await_that(what: Callable[[], bool], *, seconds: float = 20.0) -> None:
+def await_that(what: Callable[[], bool], *, seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "waited too long"

@@ -17,7 +17,7 @@ SERVICES = wire.DESCRIPTOR.services_by_name
 
 def enrol(federation: World, envelope: Envelope, method: str = "Enrol") -> Envelope:
     with dial(federation.address, credentials=client_tls(federation.home.authority_pem)) as channel:
-        return ask(channel, SERVICES["Enrolment"], method, envelope, timeout=5.0)
+        return ask(channel, SERVICES["Enrolment"], method, envelope, timeout=60.0)
 
 
 def refusal(federation: World, envelope: Envelope, method: str = "Enrol") -> str:
@@ -29,7 +29,7 @@ def refusal(federation: World, envelope: Envelope, method: str = "Enrol") -> str
 def as_member(federation: World, key: bytes, chain: bytes, authority: bytes | None = None) -> wire.Roster:
     credentials = client_tls(authority or federation.home.authority_pem, key=key, chain=chain)
     with dial(federation.member_address, credentials=credentials) as channel:
-        envelope = ask(channel, SERVICES["Membership"], "Roster", wire.RosterRequest(), timeout=5.0)
+        envelope = ask(channel, SERVICES["Membership"], "Roster", wire.RosterRequest(), timeout=60.0)
     return wire.Roster.FromString(envelope.body)
 
 

@@ -31,7 +31,7 @@ from federation.runtime.processes import die_with_parent
 
 INSTALLATIONS = Path("/usr/lib/postgresql")
 USER = "fedscore"
-READY_SECONDS = 30
+READY_SECONDS = 240
 
 
 @dataclass(frozen=True)

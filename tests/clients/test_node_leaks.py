@@ -96,7 +96,7 @@ def test_a_working_life_leaves_no_trace_of_anybody(victim: Victim) -> None:
     process = victim.serve()
     assert victim.ask(first).kind == "RoundReply"
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=40) == 0
+    assert process.wait(timeout=240) == 0
     victim.assert_silent()
 
     log = victim.log()
@@ -131,7 +131,7 @@ def test_an_error_that_quotes_the_file_is_not_quoted(victim: Victim, fault: str)
         assert isinstance(failed["error"], dict)
         assert failed["error"]["at"]
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=40) == 0
+    assert process.wait(timeout=240) == 0
     if fault == "thread":
         assert "thread ended by an error" in victim.events()
     victim.assert_silent()
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_be_read_is_not_quoted(victim: Victim, damage: object
 
 
 def test_a_process_that_breaks_says_where_and_not_what(victim: Victim) -> None:
-    assert victim.start(STARTING).wait(timeout=60) == 1
+    assert victim.start(STARTING).wait(timeout=240) == 1
     (line,) = victim.log()
     assert line["event"] == "process ended by an error"
     assert isinstance(line["error"], dict)

@@ -66,7 +66,7 @@ def logcheck(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "GOPROXY": "off",
     }
     source = Path(__file__).with_name("logcheck.go")
-    subprocess.run(["go", "build", "-o", program, source], env=environment, check=True, timeout=180)
+    subprocess.run(["go", "build", "-o", program, source], env=environment, check=True, timeout=6000)
     return program
 
 
@@ -100,7 +100,7 @@ def run(program: Path, served: Served, *, key: str = KEY.public.text, root: byte
     """What the program reports. Raises CalledProcessError where it finds the log wanting."""
     old_root = base64.b64encode(root or served.old.root).decode()
     words = [str(program), served.url, key, WITNESS.public.text, str(OLD), old_root, *map(str, INDEXES)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=True)
     return json.loads(done.stdout)
 
 

@@ -71,7 +71,7 @@ def forks() -> Iterator[Forks]:
     try:
         yield Forks(server)
     finally:
-        server.communicate(timeout=30)
+        server.communicate(timeout=240)
 
 
 def _serve() -> None:

@@ -83,7 +83,7 @@ class Soaked:
         code = self.forks.ended(self.working[party])
         assert code is None, f"{party} ended by itself with {code}:\n{self.last_words(party)}"
 
-    def await_work(self, party: str, seconds: float = 120.0) -> None:
+    def await_work(self, party: str, seconds: float = 400.0) -> None:
         """Until the node let something go, which needs the log; or the regulator was answered."""
         noted = self.notebook("regulator" if party == "regulator" else "released")
         size, deadline = noted.size, time.monotonic() + seconds
@@ -96,7 +96,7 @@ class Soaked:
         home = {"log": self.coordinator.path, "node": self.bank.path, "regulator": self.regulator.path}[party]
         return "".join(path.read_text()[-4000:] for path in sorted((home / "logs").glob("*.stderr")))
 
-    def settle(self, seconds: float = 120.0) -> None:
+    def settle(self, seconds: float = 400.0) -> None:
         """Nothing more is spent; wait until the log has promised and shown all of it, and the regulator has seen it."""
         self.pause.touch()
         kept = KeptStore.open(OversightFolder(self.bank.path).database_url)

@@ -186,7 +186,7 @@ def test_what_reaches_a_process_is_recorded_and_searched(tmp_path: Path) -> None
     """A process that knows nothing of it; its own command line says whose it is."""
     environment = {**os.environ, **recording(tmp_path / "recording")}
     command = [sys.executable, "-c", PROCESS, person(5), "server.membership_process"]
-    subprocess.run(command, env=environment, check=True, timeout=60)
+    subprocess.run(command, env=environment, check=True, timeout=600)
     [message] = read(tmp_path / "recording")
     assert (message.method, message.request, message.caller, message.sent) == ("Append", True, "aurora", 10)
     assert person(5).encode() in message.body
@@ -199,7 +199,7 @@ def test_what_reaches_a_process_is_recorded_and_searched(tmp_path: Path) -> None
 def test_without_the_variable_nothing_is_recorded(tmp_path: Path) -> None:
     recording(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    subprocess.run([sys.executable, "-c", PROCESS, "x", "query"], env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", PROCESS, "x", "query"], env=environment, check=True, timeout=600)
     assert list(read(tmp_path)) == []
 
 

@@ -51,7 +51,7 @@ def test_a_node_at_work_is_not_disturbed(home: InstitutionHome) -> None:
     node = open_ledger(home)
     reservation = node.reserve(release())
     for _ in range(2):  # a coordinator that offers it again
-        subprocess.run([sys.executable, "-c", RECORD, str(home.path), BUNDLE], check=True, timeout=60)
+        subprocess.run([sys.executable, "-c", RECORD, str(home.path), BUNDLE], check=True, timeout=600)
     assert node.verify().open == 1
     node.spend(reservation, "d" * 64, b"reply")
     assert node.stored_reply("run-1", "train", 1, "c" * 64) == b"reply"

@@ -45,7 +45,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_charges_survive_the_process_that_made_them(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'lookup.db'}"
-    ended = subprocess.run([sys.executable, "-c", _CHARGE, url], check=False, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", _CHARGE, url], check=False, timeout=600)
     assert ended.returncode == -signal.SIGKILL
     guard = GuardStore(open_engine(url), bytes(32))
     leaves = [bytes([number]) * 32 for number in range(8)]

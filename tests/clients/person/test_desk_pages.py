@@ -59,7 +59,7 @@ class Pages:
         return page
 
     def ask(self, method: str, path: str, body: str = "", **headers: str) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         sent = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
         connection.request(method, path, body, sent | {name.replace("_", "-"): text for name, text in headers.items()})
         return connection.getresponse()
@@ -232,7 +232,7 @@ def test_the_command_admits_serves_and_ends_when_it_is_told_to(tmp_path: Path) -
         shown = pages.ask("GET", "/", Cookie=str(answer.getheader("set-cookie")).partition(";")[0])
         assert subject in shown.read().decode()
         served.send_signal(signal.SIGINT)
-        assert served.wait(timeout=30) == 0
+        assert served.wait(timeout=240) == 0
     finally:
         served.kill()
         served.wait()

@@ -40,7 +40,7 @@ def families(text: bytes) -> dict[str, dict[tuple[str, ...], float]]:
 
 
 def get(address: str, path: str, host: str = "") -> tuple[int, bytes]:
-    with closing(http.client.HTTPConnection(address, timeout=5)) as connection:
+    with closing(http.client.HTTPConnection(address, timeout=60)) as connection:
         connection.request("GET", path, headers={"Host": host} if host else {})
         answer = connection.getresponse()
         return answer.status, answer.read()

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from federation.errors import ConfigurationError
 from federation.runtime.processes import BackOff, Child, ProcessError, Supervisor, python_module
 
-SLEEP = ("sleep", "60")
+SLEEP = ("sleep", "600")
 PATIENT = BackOff(first=0.02, longest=0.1)
 
 
-def until(condition: Callable[[], bool], seconds: float = 8.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -75,7 +75,7 @@ def test_a_command_is_needed(tmp_path: Path) -> None:
 def test_what_a_child_writes_is_its_owners_alone(tmp_path: Path) -> None:
     """Whatever our own umask: other people's programs make databases with the umask they find."""
     file = tmp_path / "superlink.db"
-    child = Child("writer", ("sh", "-c", f"touch {file}; exec sleep 60"), tmp_path / "writer.log", ready=file.exists)
+    child = Child("writer", ("sh", "-c", f"touch {file}; exec sleep 600"), tmp_path / "writer.log", ready=file.exists)
     before = os.umask(0)
     try:
         with Supervisor([child]):
@@ -127,7 +127,7 @@ def test_order_and_output(tmp_path: Path) -> None:
     marker, log = tmp_path / "marker", tmp_path / "logs" / "first.log"
     first = Child(
         "first",
-        ("sh", "-c", 'echo "$GREETING"; sleep 0.2; touch "$MARKER"; sleep 60'),
+        ("sh", "-c", 'echo "$GREETING"; sleep 0.2; touch "$MARKER"; sleep 600'),
         log,
         environment={"GREETING": "good day", "MARKER": str(marker)},
         ready=marker.exists,
@@ -163,7 +163,7 @@ def test_a_failure_on_entry_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_child_that_ignores_sigterm_goes_with_its_own_children(tmp_path: Path) -> None:
     pidfile = tmp_path / "pid"
-    script = f"trap '' TERM; sleep 60 & echo $! > {pidfile}; while :; do sleep 1; done"
+    script = f"trap '' TERM; sleep 600 & echo $! > {pidfile}; while :; do sleep 1; done"
     child = Child("stubborn", ("sh", "-c", script), tmp_path / "log", ready=pidfile.exists, grace=0.2)
     with Supervisor([child]):
         until(lambda: pidfile.read_text() != "")
@@ -187,7 +187,7 @@ from federation.runtime.processes import Child, Supervisor
 home = Path(sys.argv[1])
 def child(name):
     pid = home / f"{name}.pid"  # there once it is whole
-    command = ("sh", "-c", f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 60")
+    command = ("sh", "-c", f"echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 600")
     return Child(name, command, home / f"{name}.log", ready=pid.exists)
 children = [child(name) for name in ("one", "two")]
 with Supervisor(children) as supervisor:
@@ -203,7 +203,7 @@ def test_no_child_outlives_its_supervisor(tmp_path: Path, number: signal.Signals
     pids = [int((tmp_path / f"{name}.pid").read_text()) for name in ("one", "two")]
     assert all(alive(pid) for pid in pids)
     process.send_signal(number)
-    assert process.wait(10) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
+    assert process.wait(120) == (0 if number != signal.SIGKILL else -signal.SIGKILL)
     until(lambda: not any(alive(pid) for pid in pids))
 
 

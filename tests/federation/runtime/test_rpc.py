@@ -48,22 +48,22 @@ def local(folder: Path, echo: Echo) -> Iterator[grpc.Channel]:
 def test_a_unix_socket_is_its_owners_alone(tmp_path: Path) -> None:
     with local(tmp_path, Echo()) as channel:
         assert (tmp_path / "node.sock").stat().st_mode & 0o777 == 0o600
-        assert rpc.ask(channel, NODE, "Handle", Envelope(body=b"x"), timeout=5.0).body == b"x"
+        assert rpc.ask(channel, NODE, "Handle", Envelope(body=b"x"), timeout=60.0).body == b"x"
 
 
 @pytest.mark.parametrize(("kind", "code"), [("refuse", "late"), ("invalid", "invalid"), ("ledger", "invalid")])
 def test_what_is_raised_on_purpose_arrives_typed(tmp_path: Path, kind: str, code: str) -> None:
     with local(tmp_path, Echo()) as channel, pytest.raises(Refused) as caught:
-        rpc.ask(channel, NODE, "Handle", Envelope(kind=kind), timeout=5.0)
+        rpc.ask(channel, NODE, "Handle", Envelope(kind=kind), timeout=60.0)
     assert caught.value.code == code
 
 
 def test_what_breaks_stays_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with local(tmp_path, Echo()) as channel:
         with pytest.raises(rpc.Unreachable, match="internal"):
-            rpc.ask(channel, NODE, "Handle", Envelope(kind="crash"), timeout=5.0)
+            rpc.ask(channel, NODE, "Handle", Envelope(kind="crash"), timeout=60.0)
         with pytest.raises(grpc.RpcError) as caught:
-            rpc.call(channel, NODE, "Handle", Envelope(kind="crash"), timeout=5.0)
+            rpc.call(channel, NODE, "Handle", Envelope(kind="crash"), timeout=60.0)
     assert caught.value.details() == "internal"
     assert "4711" in caplog.text
 
@@ -104,10 +104,10 @@ def test_mutual_tls_shows_the_member(tmp_path: Path) -> None:
     with rpc.serve([rpc.handlers(NODE, echo)], "127.0.0.1:0", credentials=tls, max_bytes=1000) as served:
         credentials = rpc.client_tls(authority.certificate_pem, key=mine, chain=member)
         with rpc.dial(f"127.0.0.1:{served.port}", credentials=credentials) as channel:
-            rpc.ask(channel, NODE, "Handle", Envelope(), timeout=5.0)
+            rpc.ask(channel, NODE, "Handle", Envelope(), timeout=60.0)
             assert pki.member_of(echo.shown) == "bank-a"
             with pytest.raises(rpc.Unreachable, match="resource_exhausted"):
-                rpc.ask(channel, NODE, "Handle", Envelope(body=bytes(2000)), timeout=5.0)
+                rpc.ask(channel, NODE, "Handle", Envelope(body=bytes(2000)), timeout=60.0)
 
 
 def test_free_ports_are_free(monkeypatch: pytest.MonkeyPatch) -> None:

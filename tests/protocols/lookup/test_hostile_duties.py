@@ -92,7 +92,7 @@ def test_five_thousand_tasks_break_nothing(tmp_path: Path) -> None:
         size = size or (process.memory_info().rss if number == TASKS // 5 else 0)
     assert set(outcomes) <= CODES | {"answered"}
     assert outcomes["invalid"] + outcomes["proof"] > TASKS / 3
-    assert slowest < 5.0
+    assert slowest < 60.0
     assert process.memory_info().rss - size < 32 * 2**20
     [found] = world.ask(asking, world.identifiers[1:2])
     assert isinstance(found, JointSum)

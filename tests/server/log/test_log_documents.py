@@ -51,7 +51,7 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
     documents = PublishedDocuments(host.store, COORDINATOR.public, runs)
     with (
         serve_http(host, "127.0.0.1", 0, tls=None, documents=documents.read) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as web,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as web,
     ):
         yield Shelf(host, runs, web)
     host.store.close()

@@ -6,7 +6,7 @@ import asyncio
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -155,16 +155,16 @@ def test_a_witness_over_http_waits_for_a_candidate_and_hands_in_its_line(web: ht
     after = host.size_of(Which.CANDIDATE)
     start = time.monotonic()
     assert open_checkpoint(web.get(f"/checkpoint?after={after}&wait=1").content, KEY.public).size == after
-    assert 0.9 < time.monotonic() - start < 15
+    assert time.monotonic() - start > 0.9
     assert web.get("/checkpoint?cosigned=first&after=999999").status_code == 404
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(web.get, f"/checkpoint?cosigned=newest&after={after - 1}&wait=30")
+        waiting = pool.submit(web.get, f"/checkpoint?cosigned=newest&after={after - 1}&wait=60")
         note = web.get("/checkpoint").content
         witness = Witness(WITNESSES[0])
         reply = web.post("/cosignature", content=witness.cosign(host.store, note))
         assert reply.json() == {"witnesses": [WITNESSES[0].name]}
         have_cosigned(host, [Witness(key) for key in WITNESSES[1:3]])
-        found = waiting.result(30).content
+        found = waiting.result(60).content
     quorum = host.roster().quorum
     assert quorum.check(found, KEY.public).checkpoint.size == after
     assert web.get("/checkpoint").content == found == web.get(f"/checkpoint?cosigned=first&after={after - 1}").content
@@ -204,22 +204,33 @@ def test_strangers_leave_nothing_behind(web: httpx.Client, host: LogHost) -> Non
     assert host.store.size() == size
 
 
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Half a minute at most: then those that wait are answered."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
 def waiting(port: int, after: int, address: str, count: int) -> list[socket.socket]:
-    """Connections from the loopback `address` that wait for a checkpoint."""
+    """Connections from the loopback `address` that wait for a checkpoint, or are about to."""
     held = []
     for _ in range(count):
         raw = socket.create_connection(("127.0.0.1", port), 10, source_address=(address, 0))
         raw.sendall(f"GET /checkpoint?after={after}&wait=60 HTTP/1.1\r\nHost: log\r\n\r\n".encode())
         held.append(raw)
-    time.sleep(0.3)
     return held
 
 
 def test_one_address_that_waits_holds_nobody_else_up(web: httpx.Client, port: int, host: LogHost) -> None:
     after = host.store.size() + 1000
     held = waiting(port, after, "127.0.0.2", MAX_WAITING_EACH + 4)
-    answered = [raw for raw in held if select.select([raw], [], [], 0)[0]]
-    assert len(answered) == 4  # at once, with what there is
+    answered = set[socket.socket]()
+    while len(answered) < 4:  # at once, with what there is
+        found, _, _ = select.select([raw for raw in held if raw not in answered], [], [], 30)
+        assert found
+        answered.update(found)
+    assert len(answered) == 4
     assert all(raw.recv(20).startswith(b"HTTP/1.1 200") for raw in answered)
     start = time.monotonic()
     assert web.get(f"/checkpoint?after={after}&wait=1").status_code == 200
@@ -238,16 +249,12 @@ def test_many_that_wait_hold_no_thread_and_keep_nobody_from_the_newest(
     question = f"/checkpoint?after={after}&wait=1"
     try:
         assert web.get("/tile/0/000").status_code == 200
-        start = time.monotonic()
+        until(lambda: web.get(question).elapsed.total_seconds() < 0.9, "all of them wait")
         assert web.get(question).content == host.note(Which.CANDIDATE)
-        assert time.monotonic() - start < 0.9
     finally:
         for raw in held:
             raw.close()
-    deadline = time.monotonic() + 20
-    while web.get(question).elapsed.total_seconds() < 0.9:
-        assert time.monotonic() < deadline, "those that went are still waited for"
-        time.sleep(0.1)
+    until(lambda: web.get(question).elapsed.total_seconds() > 0.9, "those that went are waited for no more")
 
 
 def test_addresses_of_one_network_wait_as_one(host: LogHost) -> None:
@@ -255,14 +262,14 @@ def test_addresses_of_one_network_wait_as_one(host: LogHost) -> None:
 
     async def seconds(addresses: list[str]) -> list[bool]:
         app = application(host)
-        question = f"/checkpoint?after={host.store.size() + 1000}&wait=1"
+        question = f"/checkpoint?after={host.store.size() + 1000}&wait=4"
 
         async def ask(address: str) -> bool:
             transport = httpx.ASGITransport(app, client=(address, 1))
             async with httpx.AsyncClient(transport=transport, base_url="http://log") as web:
                 start = time.monotonic()
                 assert (await web.get(question)).status_code == 200
-                return time.monotonic() - start > 0.9
+                return time.monotonic() - start > 3.9
 
         return await asyncio.gather(*(ask(address) for address in addresses))
 

@@ -153,7 +153,7 @@ def test_a_certificate_decides_whose_sayings_are_logged(hosted: Hosted) -> None:
 )
 def test_what_says_nothing_is_refused_and_not_stumbled_over(hosted: Hosted, method: str, request_: Message) -> None:
     with channel(hosted.aurora, hosted.world.member_address) as opened, pytest.raises(Refused):
-        rpc.ask(opened, _LOG, method, request_, timeout=10)
+        rpc.ask(opened, _LOG, method, request_, timeout=60)
 
 
 def test_a_page_has_its_size(hosted: Hosted) -> None:
@@ -191,7 +191,7 @@ def test_without_a_members_certificate_nothing_is_said(hosted: Hosted, tmp_path:
     authority = hosted.world.home.authority_pem
     credentials = rpc.client_tls(authority)
     with rpc.dial(hosted.world.member_address, credentials=credentials) as stranger, pytest.raises(rpc.Unreachable):
-        rpc.ask(stranger, _LOG, "Entries", wire.EntriesRequest(), timeout=10)
+        rpc.ask(stranger, _LOG, "Entries", wire.EntriesRequest(), timeout=60)
     gone = hosted.world.member("gone")
     with LogClient(gone) as log:
         assert list(log.entries("nothing", 0)) == []
