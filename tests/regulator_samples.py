@@ -6,11 +6,13 @@ from functools import cache
 from typing import Any
 
 from audit_world import audit_result
+from inquiry_epoch import DAY, epoch_of, steps_of
 from oversight_federation import make_plan
 from oversight_replays import Replayed
 from oversight_world import NOW, World, key_of
 
 from federation.oversight.audits import AuditRequest, AuditResult
+from protocols.lookup.context import EpochContext
 from protocols.lookup.leaf import KIND, Leaf
 from protocols.transparency import Entry
 
@@ -38,7 +40,7 @@ def told() -> World:
         *(_inquiry(number) for number in range(12)),
     ]
     world = federation.world()
-    return world.inserted(len(world.entries), *(entry.data for entry in said))
+    return world.inserted(len(world.entries), *steps_of(_epoch()), *(entry.data for entry in said))
 
 
 def exceeding() -> World:
@@ -60,12 +62,17 @@ def _audit(name: str, kind: Any, share: float, asked: Entry | None) -> AuditResu
     )
 
 
+@cache
+def _epoch() -> EpochContext:
+    return epoch_of(NOW - DAY, oversight=False)
+
+
 def _inquiry(number: int) -> Entry:
     """As a querier signs it; about nobody."""
     querier = f"bank-{'abc'[number % 3]}"
     leaf = Leaf(
         querier=querier,
-        epoch_id=bytes([0xEE]) * 32,
+        epoch_id=_epoch().epoch_id,
         qid=number.to_bytes(16, "big"),
         purpose=("credit application", "account review")[number % 2],
         receipt_serial=f"serial-{number}",

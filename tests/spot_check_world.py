@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from inquiry_epoch import DAY, epoch_of, steps_of
 from membership_world import catalogue, make_institution, pinned
 from oversight_world import BANKS, key_of, member
 from regulator_world import RealLog, regulator_home, served
@@ -38,18 +38,13 @@ from protocols.consent.consent import Consent
 from protocols.consent.identity import IdentityStatement
 from protocols.consent.receipt import Inquiry, Receipt, Scope, Subject
 from protocols.lookup.context import EpochContext
-from protocols.lookup.manifest import EpochHeader, LayoutHeader, SignedEpoch
-from protocols.lookup.parameters import Parameters
-from protocols.lookup.roster import Authority, Roster, RosterMember
+from protocols.lookup.roster import Authority
 from protocols.lookup.ticket import KIND, LeafOpening, QuerierTicket, SignedLeaf
-from protocols.oprf.group import base, hash_to_scalar
 from protocols.signing import SigningKey
 from protocols.transparency import Entry, Tile
 from server.log import LogHost, Which
-from server.lookup.relay import LOG_KIND, log_body, own_step
 
 PURPOSE = "credit-application"
-DAY = 86_400
 AUTHORITY = SigningKey.from_seed(hashlib.sha256(b"e-id").digest())
 
 
@@ -214,14 +209,14 @@ class InquiryWorld:
 @contextmanager
 def inquiring(folder: Path, ombudsman: str = "") -> Iterator[InquiryWorld]:
     """Three banks in one open epoch; nothing has been asked. `ombudsman`: the key that the regulator's policy names."""
-    context = _epoch()
+    context = epoch_of(int(time.time()) - DAY, authorities=(Authority("e-id", AUTHORITY.public),))
     log = RealLog(f"sqlite:///{folder / 'log.db'}", (), clock=time.time)
     with served(log) as url:
         regulator = regulator_home(folder, url)
         policy = regulator.path / "policy.toml"
         policy.write_text(policy.read_text().replace("[keys]", f'[keys]\nombudsman = "{ombudsman}"', 1))
         named = regulator.registration.entry(key_of("coordinator")).data
-        log.grow(named, *(member(bank) for bank in BANKS), *_steps(context))
+        log.grow(named, *(member(bank) for bank in BANKS), *steps_of(context))
         homes = {bank: _home(folder / bank, bank) for bank in BANKS}
         asked = {bank: AskedStore(open_engine(f"sqlite:///{folder / bank / 'lookup.db'}")) for bank in BANKS}
         yield InquiryWorld(folder, log, regulator, Watcher.open(regulator), context, homes, asked)
@@ -236,38 +231,3 @@ def _home(path: Path, name: str) -> InstitutionHome:
     home = InstitutionHome.open(path)
     home.save_coordinator(pinned(key_of("coordinator")).model_copy(update={"log_key": key_of("log").public.hex}))
     return home
-
-
-def _epoch() -> EpochContext:
-    now = int(time.time())
-    roster = Roster(
-        members=tuple(
-            RosterMember(name, key_of(name).public, base(hash_to_scalar(name.encode())), 1000) for name in BANKS
-        ),
-        coordinator_key=key_of("coordinator").public,
-        log_key=key_of("log").public,
-        parameters=Parameters(engine="mirror"),
-        oversight=base(hash_to_scalar(b"oversight")),
-        authorities=(Authority("e-id", AUTHORITY.public),),
-    )
-    layout = LayoutHeader(
-        roster_id=roster.id,
-        catalogue=bytes.fromhex(catalogue().hash),
-        model=bytes(32),
-        pads={name: base(hash_to_scalar(b"pad" + name.encode())) for name in BANKS},
-        masks={name: X25519PrivateKey.generate().public_key().public_bytes_raw() for name in BANKS},
-        relay=base(hash_to_scalar(b"relay")),
-        pool=key_of("pool").public,
-        counter=1,
-    )
-    header = EpochHeader(layout.id, bytes(32), BANKS[:2], 1, 1, 1, now - DAY, now + 6 * DAY)
-    signatures = {name: header.sign(key_of(name)) for name in BANKS}
-    return EpochContext.of(roster, SignedEpoch(layout, header, signatures))
-
-
-def _steps(context: EpochContext) -> tuple[bytes, ...]:
-    """What the relay logs of an epoch, as far as inquiries are judged by it."""
-    proposed = canonical({"pool_key": key_of("pool").public.hex})
-    said = {"propose": proposed, "roster": context.roster.encode(), "epoch": context.signed.encode()}
-    steps = (own_step(key_of("coordinator"), 1, kind, body) for kind, body in said.items())
-    return tuple(Entry(LOG_KIND, log_body(1, step)).data for step in steps)

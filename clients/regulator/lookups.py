@@ -2,7 +2,7 @@
 
 | kind | signed by |
 |---|---|
-| `lookup-leaf` | the querier that it names |
+| `lookup-leaf` | the querier that it names, for an epoch that is logged before |
 | `lookup-enrol` | the institution whose records it adds, with as many points as the entry says |
 | `lookup-step` | the member that it names; the coordinator for the relay, and for a member that has left; the pool |
 
@@ -65,9 +65,15 @@ class Lookups:
         return None
 
     def _needs_consent(self, signed: SignedLeaf, key: VerifyingKey) -> bool:
-        """Whether members of the epoch could answer it, and only with the person's consent."""
+        """Whether members of the epoch could answer it, and only with the person's consent.
+
+        Raises MessageError for an epoch that the log does not show: no spot check would ever draw from it.
+        """
         context = self.contexts.get(signed.leaf.epoch_id)
-        if context is None or not context.roster.needs_consent:
+        if context is None:
+            got = f"{signed.leaf.epoch_id.hex()[:16]}, which the log does not show"
+            raise MessageError("leaf.epoch_id", got=got, expected="an epoch that is logged before")
+        if not context.roster.needs_consent:
             return False
         return any((each.institution, each.key) == (signed.leaf.querier, key) for each in context.roster.members)
 

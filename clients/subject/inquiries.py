@@ -14,8 +14,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from clients.subject.wallet import Wallet
 from federation.errors import ConfigurationError
 from federation.inquiries.inquirers import UNKNOWN, Inquirer, Inquirers, Kind
-from federation.inquiries.log_leaves import LoggedLeaf, LoggedLeaves
+from federation.inquiries.log_leaves import LoggedLeaf, LoggedLeaves, Why
 from federation.runtime.log_reader import LogReader
+from protocols.consent.check import CLOCK_SKEW_S
 from protocols.consent.holders import OversightKey
 from protocols.consent.receipt import Inquiry
 from protocols.lookup.leaf import Leaf
@@ -71,13 +72,19 @@ def read_log(
 
 
 def inquirers(wallet: Wallet, checkpoint: Checkpoint, span: Span, found: Sequence[LoggedLeaf]) -> Inquirers:
-    """The file: who, when, for which purpose; hard or soft as her own receipt of that number says."""
+    """The file: who, when, for which purpose; hard or soft as her own receipt of that number says.
+
+    A receipt says it of the first request that it covers, and of no other: what is behind it she did not permit.
+    """
     permitted = {consent.serial: consent.receipt.receipt for consent in wallet.permitted()}
 
     def kind(leaf: LoggedLeaf) -> Kind:
         given = permitted.get(leaf.serial)
         if given is None or (given.querier, given.purpose) != (leaf.querier, leaf.purpose):
             return UNKNOWN
+        if not given.issued - CLOCK_SKEW_S <= leaf.issued_at < given.expires:
+            return UNKNOWN
+        del permitted[leaf.serial]  # it permits one
         return "hard" if given.inquiry is Inquiry.HARD else "soft"
 
     rows = (
@@ -95,11 +102,11 @@ def inquirers(wallet: Wallet, checkpoint: Checkpoint, span: Span, found: Sequenc
     return Inquirers(checkpoint.origin, checkpoint.size, checkpoint.root.hex(), str(span), tuple(rows))
 
 
-def uncertain(logged: LoggedLeaves) -> list[str]:
-    """What could not be asked about, in words: nothing of the range goes unsaid."""
+def uncertain(counted: Counter[Why]) -> list[str]:
+    """What could not be asked about, or is in doubt, in words: nothing of the range goes unsaid."""
     said: list[str] = []
     by_reason: dict[str, Counter[str]] = {}
-    for why, count in logged.left_out.items():
+    for why, count in counted.items():
         by_reason.setdefault(why.reason, Counter())[why.querier] += count
     for reason, queriers in sorted(by_reason.items()):
         named = ", ".join(f"{name} ({count})" for name, count in sorted(queriers.items()) if name)

@@ -71,14 +71,15 @@ def inquiries(
             )
         asking = progress.add_task("asking both holders", total=len(logged.leaves))
         found = _ask(Asking(wallet, key, time.time), logged.leaves, progress, asking)
-    told, left_out = inquirers(wallet, cosigned.checkpoint, span, found), uncertain(logged)
+    told = inquirers(wallet, cosigned.checkpoint, span, found)
+    left_out, doubtful = uncertain(logged.left_out), uncertain(logged.doubtful)
     told.write(out)
     seen_at = max(cosigned.times.values())
     if as_json:
-        facts = {"asked": len(logged.leaves), "not_asked": left_out, "seen_at": seen_at}
+        facts = {"asked": len(logged.leaves), "not_asked": left_out, "doubtful": doubtful, "seen_at": seen_at}
         typer.echo(json.dumps(told.to_json() | facts))
         return
-    _show(told, len(logged.leaves), left_out, Console())
+    _show(told, len(logged.leaves), left_out, doubtful, Console())
     stale = " That is long ago: ask again, or elsewhere." if time.time() - seen_at > _STALE_S else ""
     typer.echo(f"The log is that of {_minute(seen_at)} UTC, as its witnesses signed.{stale}")
 
@@ -115,7 +116,7 @@ def log_key(wallet: Wallet) -> VerifierKey | None:
     return VerifierKey.of(OversightKey.decode(read_private(kept)).log) if kept.exists() else None
 
 
-def _show(told: Inquirers, asked: int, left_out: Sequence[str], console: Console) -> None:
+def _show(told: Inquirers, asked: int, left_out: Sequence[str], doubtful: Sequence[str], console: Console) -> None:
     if told.inquiries:
         table = Table(title="Who inquired about you", title_justify="left")
         for heading in ("when (UTC)", "who", "purpose", "kind", "epoch", "request"):
@@ -130,6 +131,8 @@ def _show(told: Inquirers, asked: int, left_out: Sequence[str], console: Console
         console.print("Kind unknown: this wallet holds no receipt for it. If you gave none, nobody permitted it.")
     for line in left_out:
         console.print(f"Not asked about: {printable(line, 400)}", markup=False)
+    for line in doubtful:
+        console.print(f"In doubt: {printable(line, 400)}", markup=False)
 
 
 def _row(each: Inquirer) -> tuple[str, ...]:

@@ -5,6 +5,7 @@
         logged.take(entry)
     logged.check(note, log_key, now)         # all of it is under a checkpoint that a quorum cosigned; SignatureError
     logged.leaves, logged.left_out           # whom to ask about, and what could not be asked about, counted
+    logged.doubtful                          # what is asked about, though an answer of no says little, counted
 
 Whoever reads all entries needs no proofs from anybody: the root says that none is missing, and the statements among
 them say whose cosignatures count. One pass, one entry at a time; what is kept is the leaves of the range.
@@ -39,7 +40,7 @@ _READ = {LEAF_KIND, STEP_KIND, MEMBER, REGULATOR}
 
 
 class Why(NamedTuple):
-    """Why a leaf of the range is not asked about."""
+    """Why a leaf of the range is not asked about, or why an answer about it says little."""
 
     reason: str
     querier: str
@@ -50,6 +51,7 @@ UNPROVED = "with a tag that its maker cannot have made"
 UNTAGGED = "without a tag"
 OTHER_KEY = "tagged for another oversight key"
 UNREADABLE = "that cannot be read"
+HIDDEN = "of an epoch that the log does not show, so that nobody can tell whether they are tagged for this key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class LoggedLeaves:
     tree: Frontier = field(default_factory=Frontier)
     leaves: list[LoggedLeaf] = field(default_factory=list)
     left_out: Counter[Why] = field(default_factory=Counter)
+    doubtful: Counter[Why] = field(default_factory=Counter)  # among `leaves`
 
     def __post_init__(self) -> None:
         self._roster = Roster(self.coordinator)
@@ -129,6 +132,8 @@ class LoggedLeaves:
             index, signed.hash, leaf.querier, leaf.purpose, leaf.receipt_serial, leaf.issued_at, epoch, tag
         )
         self.leaves.append(row)
+        if leaf.epoch_id not in self._epochs:
+            self.doubtful[Why(HIDDEN, leaf.querier)] += 1
 
     def _reason(self, signed: SignedLeaf, oversight: bytes | None) -> str:
         leaf = signed.leaf

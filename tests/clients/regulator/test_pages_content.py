@@ -116,7 +116,8 @@ def test_inquiries_are_counted_by_purpose_querier_and_epoch(visit: Visit) -> Non
     counts = {(row["querier"], row["purpose"]): row["count"] for row in rows}
     purposes = ("account review", "credit application")
     assert counts == {(f"bank-{name}", purpose): 2 for name in "abc" for purpose in purposes}
-    (epoch,) = rows_of(visit, "/inquiries", "epochs")
+    first, epoch = rows_of(visit, "/inquiries", "epochs")
+    assert (first["epoch"], first["kinds"]) == (1, "epoch, propose, roster")
     assert epoch == {"epoch": 7, "steps": sum(EPOCH.values()), "kinds": ", ".join(sorted(EPOCH)), "red": ""}
     filtered = json.loads(visit.fetch("/tables/inquiries.json?purpose=account%20review"))["rows"]
     assert {row["purpose"] for row in filtered} == {"account review"}

@@ -138,9 +138,9 @@ def test_the_report_of_a_full_trail_shows_quality_fairness_audits_and_replays(tm
         f"{card['metrics']['auc']['value']:.3f} ± {card['metrics']['auc']['se']:.3f}",
         "Four-fifths rule on approvals",
         "does not hold",
-        "2 of 10 steps do not hold: 8, 9. The first finding: step 8, log entry 62, bank-b: audit canary of bank-b",
-        f"canary 62 {RUN_CLAIMED:.4f} {1.31 * RUN_CLAIMED:.4f} failed",
-        "61 update_differs",
+        "2 of 10 steps do not hold: 8, 9. The first finding: step 8, log entry 65, bank-b: audit canary of bank-b",
+        f"canary 65 {RUN_CLAIMED:.4f} {1.31 * RUN_CLAIMED:.4f} failed",
+        "64 update_differs",
         "train round 2, attempt 1 – late",  # bank-c's
         "train round 2, attempt 1 – open",  # bank-b's
         "3 rounds are stated, 4 updates were drawn, 1 replays match",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from inquiry_epoch import DAY, epoch_of, steps_of
 from oversight_federation import honest
 from oversight_lies import first, judge
 from oversight_world import BANKS, NOW, World, key_of
@@ -22,9 +23,11 @@ from protocols.transparency import Entry
 from protocols.wire import lookup_pb2 as wire
 from server.lookup.relay import LOG_KIND, log_body, own_step
 
+EPOCH = epoch_of(NOW - DAY)
 
-def leaf(querier: str = "bank-a", signer: str = "bank-a") -> bytes:
-    made = Leaf(querier, bytes(32), bytes(16), "credit", "7", bytes(32), bytes(32), b"", bytes(32), NOW)
+
+def leaf(querier: str = "bank-a", signer: str = "bank-a", epoch: bytes = EPOCH.epoch_id) -> bytes:
+    made = Leaf(querier, epoch, bytes(16), "credit", "7", bytes(32), bytes(32), b"", bytes(32), NOW)
     return Entry(KIND, made.sign(key_of(signer)).encode()).data
 
 
@@ -55,9 +58,9 @@ def with_lookups(*entries: bytes) -> World:
 
 
 HONEST = (
+    *steps_of(EPOCH),
     leaf(),
     enrolled(),
-    step("propose", PROPOSED),
     step("secrets", b"{}", "bank-a", "bank-a"),
     step("left", b"{}", "bank-a"),
     step("roster", roster()),
@@ -74,6 +77,7 @@ def test_honest_entries_hold(tmp_path: Path) -> None:
 
 LIES: dict[str, tuple[Any, str]] = {
     "an inquiry in another's name": ((leaf("bank-b", "bank-a"),), "signature"),
+    "an inquiry in an epoch that the log does not show": ((leaf(epoch=bytes(32)),), "leaf.epoch_id"),
     "an inquiry of a stranger": ((leaf("bank-x", "bank-x"),), "institution"),
     "more records than were enrolled": ((enrolled(count=3),), "count"),
     "records in another's name": ((enrolled(signer="bank-a"),), "signer"),
