@@ -106,12 +106,14 @@ class LenderHome:
 
     def join(self, data: bytes, fingerprint: str, now: datetime) -> Invitation:
         """Trust this owner from now on. Raises ConfigurationError unless its key has `fingerprint`, the certificate is
-        for this home's key, and no other owner is trusted here already; SignatureError for another authority's.
+        for this home's key, and no other owner is trusted here already; SignatureError for what that key did not sign,
+        or another authority's certificate.
         """
         invitation = Invitation.read(data)
         owner = key_fingerprint(VerifyingKey.from_hex(invitation.owner_key))
         if not same_fingerprint(owner, fingerprint):
             raise ConfigurationError("fingerprint", got=owner, expected="what the owner read out")
+        invitation.verify()
         chain = invitation.chain.encode()
         verify_issued(chain, invitation.authority.encode(), now)
         if load_certificate(chain).public_key() != load_request(self.request).public_key():

@@ -11,6 +11,7 @@ from federation.blind.columns import By, Columns
 from federation.catalogue import Catalogue
 from federation.errors import ConfigurationError
 from federation.rounds.plan import CatalogueRef, Document
+from federation.runtime.settings import Name
 from federation.scorecard import Scaling
 from federation.scorecard.recalibration import Recalibration
 from protocols.blind import Terms
@@ -33,7 +34,7 @@ class Offer(Document):
     """`terms`: as `protocols.blind.Terms` writes them, hexadecimal; `knots`: of a model that is recalibrated."""
 
     format: Literal["fedscore/v1/blind-offer"] = "fedscore/v1/blind-offer"
-    owner: str = Field(min_length=1, max_length=64)
+    owner: Name
     terms: str = Field(max_length=4096)
     catalogue: CatalogueRef
     pairs: bool

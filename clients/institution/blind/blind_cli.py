@@ -108,7 +108,7 @@ def allow(
         invitation = invite(
             count,
             folder.authority(),
-            folder.home.signing_key.public,
+            folder.home.signing_key,
             name=lender,
             request=_application(application),
             fingerprint=fingerprint,

@@ -22,7 +22,7 @@ from federation.runtime.pki import Authority, load_certificate, load_request, me
 from federation.runtime.rate_limit import RateLimit
 from federation.runtime.wording import NAME_PATTERN
 from protocols.errors import SignatureError
-from protocols.signing import VerifyingKey
+from protocols.signing import SigningKey
 
 _PUBLIC = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
 
@@ -30,7 +30,7 @@ _PUBLIC = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
 def invite(
     count: CountStore,
     authority: Authority,
-    owner: VerifyingKey,
+    owner: SigningKey,
     *,
     name: str,
     request: bytes,
@@ -46,13 +46,14 @@ def invite(
         raise ConfigurationError("fingerprint", got=fingerprint, expected="that of the key in the application")
     chain = authority.sign_member(request, name, now)
     count.allow(name, key)
-    return Invitation(
+    invitation = Invitation(
         lender=name,
         address=address,
-        owner_key=owner.hex,
+        owner_key=owner.public.hex,
         authority=authority.certificate_pem.decode("ascii"),
         chain=chain.decode("ascii"),
     )
+    return invitation.signed_by(owner)
 
 
 class Callers:
