@@ -1,8 +1,12 @@
 """One client's CPU in a round of secure aggregation, and bytes, against Flower's legacy SecAgg+.
 
 Bar: five times less CPU than Flower's own client functions, driven here with the same number of members, width and
-threshold, each sharing with all others. Flower sets up anew in every round; one set-up here serves all rounds of a run,
-so its CPU and bytes are divided by `--rounds`. Medians; the measured client's own work only.
+threshold, each sharing with all others, on numbers of the same precision: Flower quantises to 22 bits and adds modulo
+2^32, so vectors here are numbers of 22 bits, whose bounds add up to words of 4 bytes. Sums that need words of 8 bytes,
+as those of this project's recipes do, are measured next to it (`words_of_8_bytes`) and are under no bar.
+
+Flower sets up anew in every round; one set-up here serves all rounds of a run, so its CPU and bytes are divided by
+`--rounds`. Medians; the measured client's own work only.
 """
 
 from __future__ import annotations
@@ -16,7 +20,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from benchmarks.secagg_flower import FlowerClient
+from benchmarks.secagg_flower import BITS, FlowerClient
+from federation.rounds.vectors import MaskedForm
 from protocols.secagg import Collector, Member, SecaggPlan, to_wire
 from protocols.signing import SigningKey
 
@@ -39,17 +44,29 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     for members in args.members:
         client = Client(members, CASES.get(members, 0), args.rounds)
         for width in args.widths:
-            ours = client.measure(width, args.repeats)
             theirs = FlowerClient(members, client.plan.threshold).measure(width, args.repeats)
+            forms = client.form(width, BITS), client.form(width, BITS + 32)
+            narrow, wide = (compared(client.measure(form, args.repeats), theirs) for form in forms)
             cases[f"members_{members}_width_{width}"] = {
                 "droppers": client.plan.droppers,
                 "threshold": client.plan.threshold,
-                "client": ours,
                 "flower": theirs,
-                "speedup_vs_flower": theirs["round_cpu_s"] / ours["round_cpu_s"],
+                **narrow,
+                "words_of_8_bytes": wide,
             }
     speedup = min(case["speedup_vs_flower"] for case in cases.values())
-    return {"ok": speedup >= BAR, "speedup_vs_flower": speedup, "rounds": args.rounds, **cases}
+    wide_speedup = min(case["words_of_8_bytes"]["speedup_vs_flower"] for case in cases.values())
+    return {
+        "ok": speedup >= BAR,
+        "speedup_vs_flower": speedup,
+        "speedup_vs_flower_words_of_8_bytes": wide_speedup,
+        "rounds": args.rounds,
+        **cases,
+    }
+
+
+def compared(ours: dict[str, float], theirs: dict[str, float]) -> dict[str, Any]:
+    return {"client": ours, "speedup_vs_flower": theirs["round_cpu_s"] / ours["round_cpu_s"]}
 
 
 class Client:
@@ -76,25 +93,29 @@ class Client:
         self._received = sum(map(len, adverts.values()))
         self._states = states
 
-    def measure(self, width: int, repeats: int) -> dict[str, float]:
+    def form(self, width: int, bits: int) -> MaskedForm:
+        """Of numbers below 2^`bits`: as in a run, their bounds decide which words they are masked in."""
+        return MaskedForm(width, dict.fromkeys(self.plan.names, 2**bits))
+
+    def measure(self, form: MaskedForm, repeats: int) -> dict[str, float]:
         """One round, with as many droppers as may be: the state is stored after each step, as a node does it."""
         fresh = self._states[self._name]
-        vectors = np.random.default_rng(0).integers(0, 2**64, (2, width), np.uint64)
-        total = self._collector.round(1, width)
+        drawn = np.random.default_rng(0).integers(0, form.bounds[self._name], (2, form.size))
+        vector, other = (form.words(self._name, row) for row in drawn)
+        total = self._collector.round(1, form.size, word_bytes=form.word_bytes)
         masks, reveals = [], []
-        for name in self.plan.names[
-            : self.plan.fewest
-        ]:  # who survives is all the list needs: masks of others are random
-            total.offer(name, vectors[1])
+        for name in self.plan.names[: self.plan.fewest]:  # who survives is all the list needs
+            total.offer(name, other)
         unmasking = total.unmasking(self._name)
         for _ in range(repeats):
-            mask_s, (state, masked) = clock(lambda: stored(fresh.mask(1, vectors[0])))
+            mask_s, (state, masked) = clock(lambda: stored(fresh.mask(1, vector)))
             reveal_s, (_, revealed) = clock(lambda state=state: stored(state.reveal(unmasking)))  # type: ignore[misc]
             masks.append(mask_s)
             reveals.append(reveal_s)
         mask_s, reveal_s = statistics.median(masks), statistics.median(reveals)
         setup_s = self._start_s + self._share_s
         return {
+            "word_bytes": form.word_bytes,
             "setup_cpu_s": setup_s,
             "mask_cpu_s": mask_s,
             "reveal_cpu_s": reveal_s,

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+BITS = 22  # that Flower quantises a number to, by `SecAggWorkflow`'s own default
+
 
 class FlowerClient:
     """Client 0 of `members`, with this reconstruction threshold."""
@@ -64,7 +66,7 @@ class FlowerClient:
             key.SHARE_NUMBER: self._members,
             key.THRESHOLD: self._threshold,
             key.CLIPPING_RANGE: 8.0,
-            key.TARGET_RANGE: 2**22,
+            key.TARGET_RANGE: 2**BITS,
             key.MOD_RANGE: 2**32,
             key.MAX_WEIGHT: 1000.0,
         }

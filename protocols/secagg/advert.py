@@ -15,7 +15,7 @@ from protocols.canonical import digest
 from protocols.envelope import seal
 from protocols.errors import MessageError, StageError
 from protocols.lookup.mask_key import check_mask_key
-from protocols.secagg.keys import KEY_BYTES, pair_key, public_of
+from protocols.secagg.keys import KEY_BYTES, pair_key, private_of, public_of
 from protocols.secagg.messages import cells, open_from, same
 from protocols.secagg.plan import SecaggPlan
 from protocols.secagg.secrets import RoundSecrets
@@ -118,9 +118,10 @@ class Setup:
         """
         plus: list[bytes] = []
         minus: list[bytes] = []
+        own = private_of(secret)
         for peer in peers:
             public = self.adverts[peer].masks[number - 1]
-            key = pair_key(secret, public, self.id, number, name, peer, basis, word_bytes)
+            key = pair_key(own, public, self.id, number, name, peer, basis, word_bytes)
             (plus if name < peer else minus).append(key)
         return plus, minus
 

@@ -13,6 +13,8 @@ for words of one size: those for words of 4 bytes have labels of their own.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from protocols.canonical import JSON, canonical
 from protocols.errors import MessageError
 
+Secret: TypeAlias = bytes | X25519PrivateKey  # 32 bytes; or made of them once, by who agrees with many
 KEY_BYTES = 32
 PAIR = "fedscore/v1/secagg/pair-mask"
 SELF = "fedscore/v1/secagg/self-mask"
@@ -32,11 +35,16 @@ SAID = "fedscore/v1/secagg/said"
 
 def public_of(secret: bytes) -> bytes:
     """The X25519 public key of 32 secret bytes."""
-    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+    return private_of(secret).public_key().public_bytes_raw()
+
+
+def private_of(secret: Secret) -> X25519PrivateKey:
+    """The key of 32 secret bytes. Making it costs as much as agreeing with somebody."""
+    return X25519PrivateKey.from_private_bytes(secret) if isinstance(secret, bytes) else secret
 
 
 def pair_key(
-    secret: bytes,
+    secret: Secret,
     public: bytes,
     setup_id: bytes,
     number: int,
@@ -59,7 +67,7 @@ def self_key(seed: bytes, setup_id: bytes, number: int, name: str, word_bytes: i
     return _derive(seed, setup_id, _of_words(SELF, word_bytes), [number, name])
 
 
-def channel_key(secret: bytes, public: bytes, setup_id: bytes, sender: str, receiver: str) -> bytes:
+def channel_key(secret: Secret, public: bytes, setup_id: bytes, sender: str, receiver: str) -> bytes:
     """32 bytes, the same at both ends; another for the other direction."""
     return _derive(_agree(secret, public), setup_id, CHANNEL, [sender, receiver])
 
@@ -83,9 +91,9 @@ def _of_words(label: str, word_bytes: int) -> str:
     return label if word_bytes == 8 else f"{label}-{8 * word_bytes}"
 
 
-def _agree(secret: bytes, public: bytes) -> bytes:
+def _agree(secret: Secret, public: bytes) -> bytes:
     try:
-        return X25519PrivateKey.from_private_bytes(secret).exchange(X25519PublicKey.from_public_bytes(public))
+        return private_of(secret).exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError as error:
         raise MessageError("secagg.key", got="a point of small order", expected="an X25519 key") from error
 

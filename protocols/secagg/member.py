@@ -27,7 +27,7 @@ from dataclasses import dataclass, field, replace
 from protocols.errors import MessageError, StageError
 from protocols.lookup.fields import sized
 from protocols.secagg.advert import Advert, Setup
-from protocols.secagg.keys import KEY_BYTES, said_key, self_key
+from protocols.secagg.keys import KEY_BYTES, private_of, said_key, self_key
 from protocols.secagg.masks import Words, check_words, fingerprint, with_masks
 from protocols.secagg.messages import parse, same
 from protocols.secagg.plan import SecaggPlan
@@ -144,10 +144,10 @@ class Member:
         self._check_list(number, survivors)
         if tuple(unmasking.cells) != self.plan.names:
             raise MessageError("unmasking.cells", got="other members", expected="a cell of every member, in order")
-        shares = {}
+        shares, own = {}, private_of(self.channel)
         for dealer, cell in unmasking.cells.items():
             place = Place(setup, number, kind_of(dealer, survivors), dealer, self.name)
-            shares[dealer] = open_share(place, self.channel, cell)
+            shares[dealer] = open_share(place, own, cell)
         revealed = Reveal(setup.id, self.name, number, survivors, shares).sign(self.key)
         return self._with(number, replace(self.said[number], survivors=survivors)), revealed
 

@@ -20,7 +20,7 @@ from protocols.errors import MessageError
 from protocols.lookup.fault import Fault
 from protocols.secagg import shamir
 from protocols.secagg.advert import Setup
-from protocols.secagg.keys import channel_key, coins
+from protocols.secagg.keys import Secret, channel_key, coins, private_of
 from protocols.secagg.messages import cells, open_from, same
 from protocols.secagg.secrets import Kind, RoundSecrets
 from protocols.signing import SigningKey
@@ -75,9 +75,9 @@ class Shares:
             for number in range(1, plan.rounds + 1)
             for kind in Kind
         }
-        bundles = {}
+        bundles, own = {}, private_of(channel)
         for at, receiver in enumerate(plan.names):
-            key = channel_key(channel, setup.channel(receiver), setup.id, member, receiver)
+            key = channel_key(own, setup.channel(receiver), setup.id, member, receiver)
             bundle = bytearray()
             for (number, kind), parts in split.items():
                 bundle += seal_share(Place(setup, number, kind, member, receiver), key, parts[at])
@@ -120,7 +120,7 @@ def seal_share(place: Place, key: bytes, share: bytes) -> bytes:
     return ChaCha20Poly1305(key).encrypt(place.nonce, share, place.encoded) + place.commitment(share)
 
 
-def open_share(place: Place, channel: bytes, cell: bytes) -> bytes:
+def open_share(place: Place, channel: Secret, cell: bytes) -> bytes:
     """The share in a cell. Raises Fault naming the dealer: it, or who passed the cell on, changed or moved it.
 
     What is not the share committed to is never passed on: its receiver would be blamed for it.
