@@ -58,7 +58,10 @@ def check(
     scoring: Annotated[str, typer.Option(help="`scoring` of the roster's parameters, if it has any.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Hold answered sums against what was planted. Exit code 1 where one deviates; suspects are named."""
+    """Hold answered sums against what was planted. Exit code 1 where one deviates, or two differ; suspects are named.
+
+    With --answers of two institutions about the same persons neither is believed where they differ.
+    """
     from federation.catalogue import load_catalogue
     from federation.lookup.identifiers import scheme
     from federation.lookup.settings import ScoringSettings
@@ -78,12 +81,14 @@ def check(
         "planted": len(planted),
         "answered": len(planted) - len(found.unanswered),
         "deviating": len(found.deviating),
+        "disputed": len(found.disputed),
         "suspects": list(found.suspects),
         "cleared": list(found.cleared),
         "explained": found.explained,
+        "explanations": [list(liars) for liars in found.explanations],
     }
     typer.echo(json.dumps(facts) if as_json else _told(facts))
-    if found.deviating:
+    if found.deviating or found.disputed:
         raise typer.Exit(1)
 
 
@@ -123,6 +128,11 @@ def _told(facts: dict[str, object]) -> str:
     lines = ["{planted} canaries, {answered} answered, {deviating} with another sum than was planted".format(**facts)]
     if facts["suspects"]:
         lines.append(f"every canary of these deviates: {', '.join(facts['suspects'])}")  # type: ignore[arg-type]
+    if facts["disputed"]:
+        lines.append("{disputed} with two sums, by those who asked: one of these says what is false".format(**facts))
+    if len(facts["explanations"]) > 1:  # type: ignore[arg-type]
+        sets = " / ".join(" and ".join(liars) for liars in facts["explanations"])  # type: ignore[attr-defined]
+        lines.append(f"shifted tables of any of these would explain it, and nobody can tell which: {sets}")
     if not facts["explained"]:
         lines.append("no shift of whole tables explains this: single records, the querier, or the pool")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -88,6 +89,7 @@ def test_honest_members_give_the_sums_that_were_planted() -> None:
 def test_a_shift_of_a_whole_table_names_its_member_and_passes_the_audit_without_canaries(shift: Change) -> None:
     told = found(shift)
     assert told.suspects == (LIAR,)
+    assert told.explanations == ((LIAR,),)
     assert told.explained
     assert set(told.cleared) == {"bank-00", "bank-02", "bank-03"}
 
@@ -114,6 +116,62 @@ def test_who_was_never_answered_is_neither_suspect_nor_cleared() -> None:
     assert next(iter(missing.deviating.values())) == (-1, 0, 0, 0, 0, 0, 0)
     with pytest.raises(MessageError, match="not planted"):
         compare(planted, [CanaryAnswer("cc", "", steps)])
+
+
+ONE = (1, 0, 0, 0, 0, 0, 0)
+
+
+def planted_in_pairs(*members: str, each: int = 2) -> dict[str, dict[str, Steps]]:
+    """Two canaries for every group of members."""
+    groups = [*combinations(members, each)] * 2
+    return {f"{number:02x}": dict.fromkeys(group, ONE) for number, group in enumerate(groups)}
+
+
+def told_by(planted: dict[str, dict[str, Steps]], shifts: dict[str, int]) -> list[CanaryAnswer]:
+    """Sums in which members add to their evidence."""
+    return [
+        CanaryAnswer(subject, "", (len(known), sum(shifts.get(name, 0) for name in known), 0, 0, 0, 0, 0))
+        for subject, known in planted.items()
+    ]
+
+
+def test_two_whose_shifts_cancel_do_not_have_a_third_blamed_alone() -> None:
+    """They are cleared by the canaries that they share, and each of the third's deviates."""
+    planted = planted_in_pairs("bank-a", "bank-b", "bank-c")
+    told = compare(planted, told_by(planted, {"bank-a": 3, "bank-b": -3}))
+    assert (told.suspects, told.cleared) == (("bank-c",), ("bank-a", "bank-b"))  # all that one rule can say
+    assert told.explanations == (("bank-c",), ("bank-a", "bank-b"))
+    single = planted_in_pairs("bank-a", "bank-b", "bank-c", each=1)  # what one member alone knows has no such doubt
+    told = compare(single, told_by(single, {"bank-a": 3, "bank-b": -3}))
+    assert (told.suspects, told.cleared) == (("bank-a", "bank-b"), ("bank-c",))
+    assert told.explanations == (("bank-a", "bank-b"),)
+
+
+@pytest.mark.parametrize(
+    ("shifts", "explanations"),
+    [
+        ({"bank-a": 1, "bank-b": 1}, (("bank-a", "bank-b"),)),  # the others share canaries that hold
+        ({"bank-a": 1}, (("bank-a",),)),
+        ({}, ()),
+    ],
+)
+def test_whose_tables_would_explain_it(shifts: dict[str, int], explanations: object) -> None:
+    planted = planted_in_pairs("bank-a", "bank-b", "bank-c", "bank-d")
+    told = compare(planted, told_by(planted, shifts))
+    assert told.explanations == explanations
+    assert told.explained
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_where_two_that_asked_differ_nobody_is_blamed_whoever_is_read_last(order: int) -> None:
+    """One of them falsifies every sum about bank-a, and bank-a has done nothing."""
+    planted = planted_in_pairs("bank-a", "bank-b", "bank-c")
+    honest, false = told_by(planted, {}), told_by(planted, {"bank-a": 2})
+    told = compare(planted, [*honest, *false][::order])
+    assert (told.deviating, told.suspects) == ({}, ())
+    assert told.disputed == tuple(sorted(subject for subject, known in planted.items() if "bank-a" in known))
+    assert told.cleared == ("bank-b", "bank-c")
+    assert compare(planted, false).suspects == ("bank-a",)  # asked through one, the lie is believed
 
 
 def test_answers_are_their_institutions_own() -> None:
