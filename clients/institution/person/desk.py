@@ -52,7 +52,8 @@ class Desk:
         catalogue = load_catalogue(home.catalogue)
         if catalogue.subject is None:
             raise ConfigurationError("catalogue", got=catalogue.name, expected="a catalogue with a subject identifier")
-        return cls(home, profile_of(home), catalogue, Journal.open(home), SubjectTags.of(home))
+        profile, journal = profile_of(home), Journal.open(home)
+        return cls(home, profile, catalogue, journal, SubjectTags.of(home, journal.steps()))
 
     # ---- looking ----
 
@@ -94,7 +95,7 @@ class Desk:
         tag, case = self.tags.tag(subject), secrets.token_hex(16)
         if sum(each.result is None for each in self.cases(subject)) >= MAX_OPEN:
             raise ConfigurationError("cases", got=f"{MAX_OPEN} open ones", expected="an answer to one of them first")
-        content = {"subject": tag, "request": str(request), "about": list(about), "statement": statement}
+        content = self._about(tag) | {"request": str(request), "about": list(about), "statement": statement}
         due = self.profile.deadline(request, today)
         done = self.journal.append(Event.OPENED, case, content, day=today, due=due, subject=tag)
         return Case.of([done])
@@ -117,14 +118,14 @@ class Desk:
         if not counting.height:
             raise ConfigurationError("subject", got="no record here", expected="a record to be corrected")
         was = self._checked(counting, values)
-        content: dict[str, Any] = {"subject": of.subject, "values": dict(values), "was": was, "why": _reason(why)}
-        content |= {"after_epoch": self._last_epoch}
+        content: dict[str, Any] = {"values": dict(values), "was": was, "why": _reason(why)}
+        content |= self._about(of.subject) | {"after_epoch": self._last_epoch}
         return self._step(Event.CORRECTED, of, content, today)
 
     def erase(self, case: str, subject: str, why: str, today: date) -> Case:
         """Decide a case by erasing the record: nothing reads it any more, whatever file comes."""
         of = self._of(case, subject)
-        content = {"subject": of.subject, "why": _reason(why), "after_epoch": self._last_epoch}
+        content = self._about(of.subject) | {"why": _reason(why), "after_epoch": self._last_epoch}
         return self._step(Event.ERASED, of, content, today)
 
     def decide(self, case: str, event: Event, why: str, today: date) -> Case:
@@ -148,6 +149,9 @@ class Desk:
         """The newest epoch whose snapshot may have been taken: its folder is made before the records are read."""
         folders = LookupFolders(self.home)
         return max(folders.epochs(), default=0) if folders.exists else 0
+
+    def _about(self, tag: str | None) -> dict[str, Any]:
+        return {"subject": tag, "filed_under": self.tags.name}
 
     def _of(self, case: str, subject: str) -> Case:
         of = self.case(case)

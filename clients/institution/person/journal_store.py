@@ -70,7 +70,8 @@ class Journal:
     @classmethod
     def there(cls, home: InstitutionHome) -> bool:
         """Whether this home ever had a case, so that whoever reads records needs to look."""
-        return home.settings.database_url is not None or (home.path / FOLDER).is_dir()
+        own = (home.path / FOLDER).is_dir() or (home.path / "person.db").exists()
+        return own or home.settings.database_url is not None
 
     def close(self) -> None:
         self._engine.dispose()

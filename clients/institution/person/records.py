@@ -25,11 +25,6 @@ from federation.records import read_table
 MOST_BACK = 32  # corrections that a replay takes back: each costs a reading of the file
 
 
-def current_overlay(home: InstitutionHome) -> Overlay:
-    """What is corrected and erased here. Raises ConfigurationError for a journal that was tampered with."""
-    return Overlay.of(_steps(home))
-
-
 def _steps(home: InstitutionHome) -> tuple[Done, ...]:
     if not Journal.there(home):
         return ()
@@ -41,11 +36,15 @@ def _steps(home: InstitutionHome) -> tuple[Done, ...]:
 
 
 def amendments(home: InstitutionHome, catalogue: Catalogue | None = None) -> Callable[[pl.DataFrame], pl.DataFrame]:
-    """What `load_records` does to the table of `home` before it is checked."""
-    overlay = current_overlay(home)
+    """What `load_records` does to the table of `home` before it is checked.
+
+    Raises ConfigurationError for a journal that was tampered with, or whose key is lost.
+    """
+    steps = _steps(home)
+    overlay = Overlay.of(steps)
     if not overlay:
         return lambda table: table
-    column, tags = (catalogue or load_catalogue(home.catalogue)).subject, SubjectTags.of(home)
+    column, tags = (catalogue or load_catalogue(home.catalogue)).subject, SubjectTags.of(home, steps)
     return lambda table: overlay.apply(table, column, tags.tags)
 
 
@@ -53,7 +52,7 @@ def amendments_back(home: InstitutionHome, catalogue: Catalogue) -> Iterator[Cal
     """`amendments`, then the same without the last correction, without the last two, and so on: with every erasure."""
     steps = _steps(home)
     corrections = [place for place, done in enumerate(steps) if done.step.event is Event.CORRECTED]
-    column, tags = catalogue.subject, SubjectTags.of(home).tags if steps else None
+    column, tags = catalogue.subject, SubjectTags.of(home, steps).tags if steps else None
     for back in range(min(len(corrections), MOST_BACK) + 1):
         gone = set(corrections[len(corrections) - back :])
         overlay = Overlay.of(done for place, done in enumerate(steps) if place not in gone)
