@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from masked_world import TRIO, masked_plan
 from rounds_world import catalogue, evaluation_size, make_plan, member
 
+from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError
+from federation.privacy import SharedNoise
 from federation.rounds.evaluation_forms import EvaluationForms
 from federation.rounds.rule import Summing, rule_of
 from federation.training.sums import SumRecipe
@@ -22,6 +26,27 @@ def test_a_federation_whose_masked_sums_could_wrap_around_has_no_rule() -> None:
     EvaluationForms(masked_plan(), evaluation_size())
     with pytest.raises(ConfigurationError, match="nominal_records"):
         EvaluationForms(masked_plan(members=HUGE), evaluation_size())
+
+
+@pytest.mark.parametrize("method", ["a", "g", "gp"])
+def test_no_recipe_has_sums_that_fit_words_of_4_bytes(method: Literal["a", "g", "gp"]) -> None:
+    """One record moves a sum by 2^31 points or more."""
+    recipe = SumRecipe.of(method)
+    sharing = SharedNoise(members=3)
+    privacy = recipe.calibrate(epsilon=1.0, delta=1e-5, sharing=sharing, evaluation_share=0.1)
+    taiwan = load_catalogue("taiwan")
+    held = tuple(feature.name for feature in taiwan.features)
+    members = tuple(member(name, 100).model_copy(update={"features": held}) for name in TRIO)
+    plan = make_plan(recipe=recipe, privacy=privacy, quorum=3, members=members)
+    rule = rule_of(taiwan, plan)
+    forms = [rule.masked_form(number) for number in range(1, plan.rounds + 1)]
+    assert {form.word_bytes for form in [*forms, EvaluationForms(plan, evaluation_size()).masked_form]} == {8}
+    assert rule.masked_form(1).total.max_norm > 2**40
+
+
+def test_a_mean_is_never_masked() -> None:
+    with pytest.raises(ConfigurationError, match="federated averaging"):
+        rule_of(catalogue(), make_plan()).masked_form(1)
 
 
 def test_without_masks_its_sums_are_looked_at_one_by_one() -> None:
