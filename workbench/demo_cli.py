@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from federation.errors import FederationError
+from federation.inquiries.inquirers import UNKNOWN
 from server.choices import Method, Noise
 
 app = typer.Typer(
@@ -50,15 +51,17 @@ def demo(
 ) -> None:
     """Coordinator and institutions run as separate processes over TLS; ends with OUT/summary.json and OUT/report.html.
 
-    Exit code 0: done. 1: refused or failed, with the log of what failed. 130: interrupted. No process is left behind.
+    Exit code 0: done, and everything shown holds. 1: refused or failed, with the log of what failed; or something does
+    not hold, which is named. 130: interrupted. No process is left behind.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr)  # this one, also while a command's own words are taken
     try:
         with _termination_interrupts(), console.status("loading"):
             from workbench.demo import Request  # torch and Flower take seconds to import
             from workbench.demo import demo as play
             from workbench.demo.cast import Terms
+            from workbench.demo.summary import shortcomings
         request = Request(out, data, catalogue, persons, seed, Terms(epsilon, rounds, force, noise, recipe), engine)
         with _termination_interrupts(), _Bars(console) as bars:
             summary = play(request, progress=bars.show)
@@ -71,8 +74,11 @@ def demo(
     if as_json:
         json.dump(summary, sys.stdout, indent=2)
         sys.stdout.write("\n")
-        return
-    _show(summary, out, Console())
+    else:
+        _show(summary, out, Console())
+    if failing := shortcomings(summary):
+        console.print(f"[bold red]does NOT hold[/]: {', '.join(failing)}; see {out / 'summary.json'}", soft_wrap=True)
+        raise typer.Exit(1)
 
 
 class _Bars:
@@ -145,6 +151,8 @@ def _show(summary: dict[str, Any], out: Path, console: Console) -> None:
     )
     console.print(f"{summary['noise']} noise: {summary['trust']}.")
     _show_lookup(summary["lookup"], console)
+    if summary["consent"] is not None:
+        _show_rights(summary, console)
     _show_oversight(summary["oversight"], console)
     console.print(f"Open {out / 'report.html'}", soft_wrap=True)
 
@@ -177,3 +185,38 @@ def _show_lookup(lookup: dict[str, Any], console: Console) -> None:
         )
     else:
         console.print(f"No comparison of own and joint scores: {escape(lookup['auc_reason'])}.")
+
+
+def _show_rights(summary: dict[str, Any], console: Console) -> None:
+    consent, check, asked = summary["consent"], summary["spot_check"], summary["inquiries"]
+    refused = ", ".join(f"{tried}: {rule}" for tried, rule in consent["refused"].items())
+    console.print(
+        f"{consent['receipts']} questions had the person's receipt; refused at the asker's node: {refused}. "
+        f"{check['bypassed']['institution']} went around its node, and was answered.",
+        markup=False,
+    )
+    broken = [f"{name} ({', '.join(rules)})" for name, rules in check["broken"].items() if rules]
+    console.print(
+        f"Spot check: {sum(check['drawn'].values())} of {check['inquiries']} inquiries drawn, "
+        f"{sum(check['opened'].values())} opened; without consent: {', '.join(broken) or 'none'}.",
+        markup=False,
+    )
+    found = ", ".join(
+        f"{each['querier']} ({'she permitted none' if each['inquiry'] == UNKNOWN else each['inquiry']})"
+        for each in asked["found"]
+    )
+    console.print(f"Who inquired about her, of {asked['asked']} requests: {found or 'nobody'}.", markup=False)
+    case, blind = summary["dispute"], summary["blind"]
+    told = ", ".join(name for name, there in case["delivered"].items() if there and case["read"].get(name))
+    console.print(
+        f"Her dispute at {case['institution']}: {case['result']}, {case['score_before']:.0f} -> "
+        f"{case['score_after']:.0f}; told: {told}. "
+        f"Epoch {case['after_epoch']} stays as signed; the next one carries it.",
+        markup=False,
+    )
+    console.print(
+        f"Blind score for {blind['lender']}, a lender outside: {blind['score']:.1f}, in plain {blind['plain']:.1f} "
+        f"({blind['difference']:.2f} apart, at most {blind['plus_minus']:.2f}); {blind['left']} of "
+        f"{blind['lifetime']} answers left.",
+        markup=False,
+    )

@@ -56,8 +56,6 @@ def summary() -> dict[str, Any]:
             "engine": "bfv",
             "queries": 4,
             "correct": 3,
-            "authorities": ["e-id"],
-            "refused": {"no receipt": "missing", "a revoked receipt": "revoked"},
             "outcomes": {"no_hit": 1, "scored": 3},
             "bytes_up": 124_775,
             "bytes_down": 75_552,
@@ -76,6 +74,64 @@ def summary() -> dict[str, Any]:
             "identifiers_found": 0,
             "erased": True,
             "tickets": dict.fromkeys(NAMES, 4),
+        },
+        "consent": {
+            "holds": True,
+            "authorities": ["e-id"],
+            "receipts": 4,
+            "refused": {"no receipt": "missing", "a revoked receipt": "revoked"},
+        },
+        "spot_check": {
+            "holds": True,
+            "rate": 1.0,
+            "inquiries": 5,
+            "drawn": {"aurora": 2, "borealis": 1, "cassiopeia": 2},
+            "opened": {"aurora": 2, "borealis": 1, "cassiopeia": 2},
+            "broken": {"aurora": [], "borealis": [], "cassiopeia": ["unknown_key"]},
+            "bypassed": {"institution": "cassiopeia", "answered_by": 3},
+            "chance": {"10%": {"1": 0.1, "10": 0.651}, "30%": {"1": 0.3, "10": 0.972}},
+        },
+        "inquiries": {
+            "holds": True,
+            "holders": ["ombudsman", "regulator"],
+            "asked": 5,
+            "not_asked": 0,
+            "found": [
+                {"querier": "aurora", "purpose": "credit-application", "inquiry": "hard"},
+                {"querier": "cassiopeia", "purpose": "credit-application", "inquiry": "unknown"},
+            ],
+            "seconds": 1.23,
+        },
+        "blind": {
+            "holds": True,
+            "owner": "aurora",
+            "lender": "acme",
+            "score": 612.41,
+            "band": "fair",
+            "plain": 611.97,
+            "difference": 0.44,
+            "plus_minus": 2.27,
+            "answered": 1,
+            "left": 22,
+            "lifetime": 23,
+            "smallest_part": 24,
+            "weights_protected": True,
+        },
+        "dispute": {
+            "holds": True,
+            "institution": "borealis",
+            "jurisdiction": "eu",
+            "about": "payment_ratio_3m",
+            "score_before": 541.2,
+            "score_after": 573.8,
+            "result": "corrected",
+            "due": "2030-02-01",
+            "state": "closed",
+            "steps": ["opened", "corrected", "notified", "told"],
+            "notices": {"aurora": 1, "cassiopeia": 1},
+            "read": {"aurora": 1, "cassiopeia": 1},
+            "delivered": {"aurora": True, "cassiopeia": True},
+            "after_epoch": 1,
         },
         "oversight": {
             "holds": False,
@@ -115,6 +171,16 @@ def summary() -> dict[str, Any]:
         "plan_hash": "ef" * 32,
         "seconds": {"files": 1.0, "training": 80.0},
     }
+
+
+def sound() -> dict[str, Any]:
+    """The same where everything holds."""
+    found = summary()
+    for name in NAMES:
+        found["ledgers"][name]["verified"] = found["recomputed"][name]["follows"] = True
+    found["lookup"]["correct"] = found["lookup"]["queries"]
+    found["oversight"]["holds"] = True
+    return found
 
 
 def evidence() -> dict[str, Any]:

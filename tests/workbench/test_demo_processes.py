@@ -162,3 +162,30 @@ def test_the_summary_is_printed_as_json_or_for_people(tmp_path: Path, monkeypatc
     said = " ".join(CliRunner().invoke(app, words).stdout.split())
     assert "federated" in said
     assert "Ledgers verified: False" in said
+    assert "Spot check: 5 of 5 inquiries drawn, 5 opened; without consent: cassiopeia (unknown_key)." in said
+    assert "of 5 requests: aurora (hard), cassiopeia (she permitted none)." in said
+    assert "Her dispute at borealis: corrected, 541 -> 574; told: aurora, cassiopeia. Epoch 1 stays as signed" in said
+    assert "612.4, in plain 612.0 (0.44 apart, at most 2.27); 22 of 23 answers left." in said
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_does_not_hold_is_named_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
+    words = ["--out", str(tmp_path / "demo"), *(["--json"] if as_json else [])]
+    monkeypatch.setattr("workbench.demo.demo", lambda request, progress: recorded.sound())
+    assert CliRunner().invoke(app, words).exit_code == 0
+    monkeypatch.setattr("workbench.demo.demo", lambda request, progress: recorded.summary())
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1
+    assert "does NOT hold: ledgers, recomputed, oversight, lookup" in result.stderr
+
+
+def test_without_subjects_nothing_is_said_of_permission_and_rights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = {"lookup": {"left_out": "no subject"}, **dict.fromkeys(("consent", "spot_check", "inquiries"))}
+    nobody |= {"blind": None, "dispute": None}
+    monkeypatch.setattr("workbench.demo.demo", lambda request, progress: recorded.sound() | nobody)
+    result = CliRunner().invoke(app, ["--out", str(tmp_path / "demo")])
+    assert result.exit_code == 0
+    assert "No private queries: no subject." in result.stdout
+    assert "Spot check" not in result.stdout

@@ -186,7 +186,40 @@ def test_a_model_that_does_not_follow_stands_out(page: str) -> None:
 def test_without_private_queries_the_page_says_why() -> None:
     shown = recorded.summary()
     shown["lookup"] = {"left_out": "the catalogue taiwan names no subject"}
+    shown |= dict.fromkeys(("consent", "spot_check", "inquiries", "blind", "dispute"))
     page = render(shown, recorded.evidence() | {"lookup": None})
     assert "No private queries in this run: the catalogue taiwan names no subject." in page
     assert page.count("<svg role") == 10
     assert "What each party saw" not in page
+
+
+def test_permission_and_rights_are_told_with_who_asked_without(page: str) -> None:
+    section = page[
+        page.index("Who permitted it, and what can a person do?") : page.index("What did the coordinator see")
+    ]
+    for text in ("unknown_key", "she permitted none", "payment_ratio_3m", "541", "574", "612.41", "611.97", "22 of 23"):
+        assert text in section
+    assert section.count('class="no">1<') == 1  # the question of cassiopeia
+    assert "Exactly the one question without consent is broken." in section
+    assert "Epoch 1 stays as all members signed it" in section
+    assert "did not wait for one" in section
+    assert section.count("Proved") == 4
+    assert section.lower().count("not proved") == 4
+
+
+def test_a_spot_check_that_finds_something_else_stands_out() -> None:
+    shown = recorded.summary()
+    shown["spot_check"]["holds"] = False
+    shown["inquiries"] |= {"found": [], "not_asked": 1}
+    page = render(shown, recorded.evidence())
+    assert "This is NOT what was to be found." in page
+    assert "<td>nobody</td>" in page
+    assert "1 kinds were left out" in page
+
+
+def test_without_subjects_nobody_had_a_right_to_use() -> None:
+    nobody = {"lookup": {"left_out": "the catalogue taiwan names no subject"}}
+    nobody |= dict.fromkeys(("consent", "spot_check", "inquiries", "blind", "dispute"))
+    page = render(recorded.summary() | nobody, recorded.evidence() | {"lookup": None})
+    assert "nobody had a permission to give or a right to use: the catalogue taiwan names no subject." in page
+    assert "holder of the oversight key" not in page

@@ -44,6 +44,10 @@ class Homes:
     def regulator(self) -> Path:
         return self.out / "regulator"
 
+    @property
+    def ombudsman(self) -> Path:
+        return self.out / "ombudsman"
+
     def institution(self, name: str) -> Path:
         return self.out / name
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from clients.identity.authority import IdentityHome
 from clients.institution.lookup.query_cli import NO_CONSENT
@@ -20,11 +21,13 @@ from federation.catalogue import Catalogue
 from federation.runtime.private_files import private_directory, write_private
 from protocols.consent.consent import Consent
 from protocols.consent.receipt import Inquiry, Scope
+from protocols.consent.refusal import Rule
 from server.home import SETTINGS_FILE
 from workbench.demo.cast import Homes, command
 from workbench.demo.processes import Processes
 
 AUTHORITY, PURPOSE = "e-id", "credit-application"
+_REFUSED = {"no receipt": Rule.MISSING, "a revoked receipt": Rule.REVOKED}
 _DAY_S = 86_400
 
 
@@ -89,3 +92,13 @@ def refused(processes: Processes, homes: Homes, persons: Persons, institution: s
         commands[name] = [*command("institution", "query", home=home, **options), "--json"]
     said = processes.run_all(commands, code=NO_CONSENT)
     return {name.replace("-", " "): told["refused"] for name, told in said.items()}
+
+
+def summary(authorities: Sequence[str], receipts: int, refused: Mapping[str, str]) -> dict[str, Any]:
+    """`consent` of `summary.json`. `receipts`: questions that had one; `refused`: by which rule others were."""
+    return {
+        "holds": list(authorities) == [AUTHORITY] and dict(refused) == _REFUSED,
+        "authorities": list(authorities),
+        "receipts": receipts,
+        "refused": dict(refused),
+    }

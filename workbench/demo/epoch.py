@@ -45,21 +45,24 @@ class Answered:
     members: int | None
 
 
-def open_epoch(processes: Processes, homes: Homes, inputs: Inputs, engine: str, *, on_phase: OnPhase) -> dict[str, Any]:
+def open_epoch(
+    processes: Processes, homes: Homes, inputs: Inputs, engine: str, oversight: Path, *, on_phase: OnPhase
+) -> dict[str, Any]:
     """Open the first epoch and take part as every institution; what `epoch status` says of it, open.
 
-    `inputs` are the customers in CUSTOMERS of every home. Members attest their number to two figures, as an operator
-    would write it down. Raises DemoFailed.
+    `inputs` are the customers in CUSTOMERS of every home, `oversight` is the holders' document. Members attest their
+    number of customers to two figures, as an operator would write it down. Raises DemoFailed.
     """
-    opening = command("coordinator", "epoch", "open", home=homes.coordinator, run=RUN, engine=engine)
+    options = {"run": RUN, "engine": engine, "oversight": oversight}
+    opening = command("coordinator", "epoch", "open", home=homes.coordinator, **options)
     for given in inputs.institutions:
         opening += ["--customers", f"{given.name}={attested(given.rows)}"]
     processes.run_all({"open": [*opening, "--json"]})
     roster = _epoch(processes, homes, "status")["roster"]  # the demonstration's members compare it and approve it
     commands = {}
-    options = {"model": homes.run / "model.json", "timeout": _PUBLISH_S, "approve": roster}
+    taking = {"model": homes.run / "model.json", "timeout": _PUBLISH_S, "approve": roster}
     for given in inputs.institutions:
-        words = command("institution", "publish", home=homes.institution(given.name), **options)
+        words = command("institution", "publish", home=homes.institution(given.name), **taking)
         commands[given.name] = [*words, "--json"]
     with _phase(homes) as phase:
         tick: Tick = lambda: on_phase(_PHASES.index(phase()), _LAST)  # noqa: E731

@@ -13,13 +13,14 @@ from typing import Any
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.customers import scheme_of
 from federation.catalogue import Catalogue
-from workbench.demo import consent, epoch
-from workbench.demo.cast import Homes
+from workbench.demo import consent, epoch, spot_check
+from workbench.demo.cast import Facts, Homes
 from workbench.demo.consent import Persons
 from workbench.demo.epoch import Answered
 from workbench.demo.inputs import Inputs, customers
 from workbench.demo.plain import Case, Plain, subjects, worth
 from workbench.demo.processes import Processes
+from workbench.demo.rights import Rights, Shown
 from workbench.demo.witness import Needles, Traffic, forms, witness
 from workbench.recorder import recording
 
@@ -29,8 +30,6 @@ NONE = (
     "engine",
     "queries",
     "correct",
-    "authorities",
-    "refused",
     "bytes_up",
     "bytes_down",
     "auc_own",
@@ -45,7 +44,7 @@ Stage = Callable[[str, int], AbstractContextManager[Callable[[int, int], None]]]
 @dataclass(frozen=True)
 class Queried:
     """What an epoch of private queries came to: what `epoch status` said, questions, answers, rules by which others
-    were refused, closing, traffic."""
+    were refused, what persons and the regulator did, closing, traffic."""
 
     engine: str
     status: Mapping[str, Any]
@@ -54,6 +53,7 @@ class Queried:
     answers: tuple[Answered, ...]
     correct: tuple[bool, ...]
     refused: Mapping[str, str]
+    shown: Shown
     remembered: Mapping[str, Mapping[str, Any]]
     traffic: Traffic
     worth: Mapping[str, Any]
@@ -78,22 +78,36 @@ def left_out(catalogue: Catalogue) -> str | None:
 
 
 def query(
-    processes: Processes, homes: Homes, inputs: Inputs, catalogue: Catalogue, engine: str, seed: int, stage: Stage
+    processes: Processes,
+    homes: Homes,
+    inputs: Inputs,
+    catalogue: Catalogue,
+    facts: Facts,
+    engine: str,
+    seed: int,
+    stage: Stage,
 ) -> Callable[[Path], Queried]:
-    """Open an epoch, ask, close it; who calls what this returns gets the findings. Raises DemoFailed."""
+    """Open an epoch, ask, show what persons and the regulator can do, close it; who calls what this returns gets the
+    findings. `facts` are what every `init` said. Raises DemoFailed.
+    """
     with stage("epoch", 1) as step:
         files = {given.name: homes.institution(given.name) / epoch.CUSTOMERS for given in inputs.institutions}
         opened = InstitutionHome.open(homes.institution(inputs.institutions[0].name))
         persons = Persons.under(processes, homes, catalogue, scheme_of(opened).name)
         published = customers(inputs, str(catalogue.subject), files, PERSONS, seed)
-        status = epoch.open_epoch(processes, homes, published, engine, on_phase=step)
+        rights = Rights.prepare(processes, homes, inputs, catalogue, facts, persons)
+        status = epoch.open_epoch(processes, homes, published, engine, rights.holders.document, on_phase=step)
     with stage("queries", 1):
         plain = Plain.of(homes, published, catalogue)
         inside = subjects([given.records for given in published.institutions], catalogue, seed)
         outside = subjects([given.oracle for given in inputs.institutions], catalogue, seed)
         cases = plain.cases(inside, outside)
+        roles = rights.choose(plain, cases)
+        spot_check.commit(homes, inquiries=1 + len(cases))
+        bypassed = rights.bypass(roles)
         answers = epoch.ask(processes, homes, persons, [(case.institution, case.subject) for case in cases])
         refused = consent.refused(processes, homes, persons, cases[0].institution, cases[0].subject)
+    shown = rights.show(roles, bypassed, stage)
     with stage("erasure", 1) as step:
         remembered = epoch.close(processes, homes, inputs, on_phase=step)
 
@@ -107,6 +121,7 @@ def query(
             answers=tuple(answers),
             correct=tuple(plain.correct(case, answer) for case, answer in zip(cases, answers, strict=True)),
             refused=refused,
+            shown=shown,
             remembered=remembered,
             traffic=witness(recordings, needles),
             worth=worth(inputs, catalogue, plain.card),
@@ -126,8 +141,6 @@ def summary(found: Queried | None, reason: str | None) -> dict[str, Any]:
         "engine": found.engine,
         "queries": questions,
         "correct": sum(found.correct),
-        "authorities": list(found.status["consent"]),
-        "refused": dict(found.refused),
         "outcomes": dict(sorted(Counter(answer.outcome for answer in found.answers).items())),
         "bytes_up": round(traffic.up / questions),
         "bytes_down": round(traffic.down / questions),

@@ -83,8 +83,12 @@ class Plain:
 
     def members(self, subject: str) -> int:
         """How many institutions know `subject`."""
+        return len(self.known_to(subject))
+
+    def known_to(self, subject: str) -> tuple[str, ...]:
+        """The institutions that know `subject`."""
         identifier = self.scheme.normalise(subject)
-        return sum(snapshot.of(identifier) is not None for snapshot in self.snapshots.values())
+        return tuple(name for name, snapshot in self.snapshots.items() if snapshot.of(identifier) is not None)
 
     def expected(self, case: Case) -> Outcome:
         """What the asker must learn: the sum of all records, its own at full precision, by the public rule."""

@@ -78,7 +78,8 @@ def demo(request: Request, *, progress: Progress = lambda stage, done, total: No
                 ledgers = cast.ledgers(processes, homes, given)
                 again = cast.verify_model(processes, homes, given)
             if reason is None:
-                queried = lookup.query(processes, homes, given, catalogue, request.engine, request.seed, clock.stage)
+                asking = (request.engine, request.seed, clock.stage)
+                queried = lookup.query(processes, homes, given, catalogue, facts, *asking)
             overseen = regulator.oversee(processes, homes, given, trained.facts["plan_hash"], clock.stage)
         with clock.stage("judgement"):
             model = _published(CheckpointStore(homes.run))

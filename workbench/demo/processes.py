@@ -67,15 +67,16 @@ class Processes:
 
     def serve(self, name: str, arguments: Sequence[str], *, ready: Callable[[], bool] = lambda: True) -> None:
         """Start a command that serves until the end; returns when it is `ready`. Raises DemoFailed."""
-        child = Child(
-            name,
-            (*FEDSCORE, *arguments),
-            self.log(name),
-            self._environment,
-            lambda: ready() or name in self._dead,
-            _GRACE_S,
-        )
-        supervisor = Supervisor([child], on_event=self._hear)
+        self.serve_all({name: arguments}, ready=ready)
+
+    def serve_all(self, commands: Mapping[str, Sequence[str]], *, ready: Callable[[], bool]) -> None:
+        """Start commands that serve until the end, by name, beside one another; returns when all are `ready`."""
+        up = lambda: ready() or bool(self._dead)  # noqa: E731
+        children = [
+            Child(name, (*FEDSCORE, *arguments), self.log(name), self._environment, up, _GRACE_S)
+            for name, arguments in commands.items()
+        ]
+        supervisor = Supervisor(children, on_event=self._hear)
         self._supervisors.append(supervisor)
         supervisor.start(timeout=_START_S)
         self.check()

@@ -18,7 +18,7 @@ from federation.privacy import epsilons
 from federation.privacy.event import Event, read_event
 from federation.scorecard.scaling import Scaling
 from server.plans import method_of, trust
-from workbench.demo import lookup, oversight
+from workbench.demo import consent, lookup, oversight, rights
 from workbench.demo.cast import RUN, Homes, Trained
 from workbench.demo.inputs import Inputs
 from workbench.demo.lookup import Queried
@@ -88,12 +88,29 @@ def summarise(found: Found) -> dict[str, Any]:
         "recomputed": {name: _recomputed(said) for name, said in found.recomputed.items()},
         "masked": None if found.sight is None else found.sight.summary(),
         "lookup": lookup.summary(found.queried, found.left_out),
+        "consent": _consent(found.queried),
+        **rights.summary(None if found.queried is None else found.queried.shown),
         "oversight": oversight.summary(found.overseen, RUN),
         "card": _card_figures(found.card),
         "model_hash": found.model.hash,
         "plan_hash": plan.hash,
         "seconds": {stage: round(seconds, 2) for stage, seconds in found.seconds.items()},
     }
+
+
+def shortcomings(summary: Mapping[str, Any]) -> list[str]:
+    """The keys of `summary.json` that say of something that it does not hold; the demonstration fails by them."""
+    asked = summary["lookup"]
+    held = {
+        "ledgers": all(ledger["verified"] for ledger in summary["ledgers"].values()),
+        "recomputed": all(said["follows"] for said in summary["recomputed"].values()),
+        "oversight": summary["oversight"]["holds"],
+        "lookup": bool(asked["left_out"])
+        or (asked["correct"] == asked["queries"] and asked["erased"] and not asked["identifiers_found"]),
+    }
+    shown = {name: summary[name] for name in ("consent", *rights.NAMES)}
+    held |= {name: part["holds"] for name, part in shown.items() if part is not None}
+    return [name for name, holds in held.items() if not holds]
 
 
 def evidence(found: Found) -> dict[str, Any]:
@@ -111,6 +128,12 @@ def evidence(found: Found) -> dict[str, Any]:
         "oversight": oversight.evidence(found.overseen),
         "masked": None if found.sight is None else found.sight.evidence(),
     }
+
+
+def _consent(queried: Queried | None) -> dict[str, Any] | None:
+    if queried is None:
+        return None
+    return consent.summary(queried.status["consent"], len(queried.cases), queried.refused)
 
 
 def _rounds(events: list[dict[str, Any]]) -> list[tuple[str, float, float]]:
