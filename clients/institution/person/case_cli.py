@@ -133,9 +133,8 @@ def notify(
         typer.echo(json.dumps([each.to_json() for each in sent]))
         return
     for each in sent:
-        typer.echo(
-            f"{each.recipient}: {len(each.leaves)} inquiries" if each.leaves else f"{each.recipient}: an empty letter"
-        )
+        said = f"{len(each.leaves)} inquiries" if each.leaves else "an empty letter"
+        typer.echo(f"{each.recipient}: {'NOT CARRIED, its mailbox is full: ' if each.full else ''}{said}")
 
 
 @app.command()

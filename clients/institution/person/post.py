@@ -7,7 +7,8 @@
 
 Every member of the approved roster gets as many letters as the one that gets most: whoever carries them, and whoever
 gets one that says nothing, does not learn who of them had inquired. Keys of members are believed under the signing keys
-of the roster that a person here approved, never because the coordinator names them.
+of the roster that a person here approved, never because the coordinator names them; and as long as it shows no key of
+one, nobody is written to: else it would learn by withholding keys who had inquired.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from clients.institution.lookup.folders import LookupFolders
 from clients.institution.person.inquiries import Inquiry, asked_store
 from clients.institution.person.mailbox_client import MailboxClient
 from clients.institution.person.notice_store import NoticeStore
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, Refused
 from federation.runtime.logging import get_logger
 from federation.runtime.private_files import keep_private, read_private
 from protocols.errors import ProtocolError
@@ -38,20 +39,24 @@ _log = get_logger("post")
 
 @dataclass(frozen=True)
 class Sent:
-    """What went out: for whom, about which inquiries ((none): an empty letter), under which names it is carried."""
+    """What went out: for whom, about which inquiries ((none): an empty letter), under which names it is carried.
+
+    full: nothing was carried, as too many letters wait there that the recipient has not collected
+    """
 
     recipient: str
     leaves: tuple[bytes, ...] = field(repr=False)
     names: tuple[bytes, ...]
+    full: bool = False
 
     def to_json(self) -> dict[str, Any]:
         leaves, names = [leaf.hex() for leaf in self.leaves], [name.hex() for name in self.names]
-        return {"recipient": self.recipient, "leaves": leaves, "names": names}
+        return {"recipient": self.recipient, "leaves": leaves, "names": names, "full": self.full}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Sent:
         leaves, names = (tuple(map(bytes.fromhex, value[key])) for key in ("leaves", "names"))
-        return cls(str(value["recipient"]), leaves, names)
+        return cls(str(value["recipient"]), leaves, names, bool(value.get("full", False)))
 
 
 class Post:
@@ -70,20 +75,22 @@ class Post:
     def send(self, inquiries: Sequence[Inquiry], change: Change, *, after_epoch: int, decided: int) -> tuple[Sent, ...]:
         """Letters to all other members of the roster, those about `inquiries` among them; on their way on return.
 
-        Raises ConfigurationError for an inquirer who is no member or has published no key, before anything is sent.
+        Raises ConfigurationError for an inquirer who is no member, and where any member has no key, inquirer or not,
+        before anything is sent.
         """
         members = self._members()
         keys = self._keys(members)
         others = sorted(set(members) - {self._home.name})
+        for name in others:
+            self._require(name, members, keys)
         by_querier: dict[str, list[bytes]] = {name: [] for name in others}
         for each in inquiries:
             if each.querier != self._home.name:
                 self._require(each.querier, members, keys)
                 by_querier[each.querier].append(each.leaf)
         rounds = max(1, *(-(-len(leaves) // MAX_LEAVES) for leaves in by_querier.values()), 1)
-        letters: list[tuple[str, bytes]] = []
         sent = []
-        for name in (name for name in others if name in keys):
+        for name in others:
             sealed = []
             for at in range(0, rounds * MAX_LEAVES, MAX_LEAVES):
                 leaves = tuple(by_querier[name][at : at + MAX_LEAVES])
@@ -93,24 +100,37 @@ class Post:
                         self._home.name, name, change, leaves, after_epoch, decided, self._random(16)
                     )  # fmt: skip
                 sealed.append(letter.seal(self._home.signing_key, keys[name].public))
-            letters += [(name, each) for each in sealed]
-            sent.append(Sent(name, tuple(by_querier[name]), tuple(letter_name(each) for each in sealed)))
-        self._client.put(letters)
-        _log.info("notices handed over", count=len(letters))
+            names = tuple(letter_name(each) for each in sealed)
+            sent.append(Sent(name, tuple(by_querier[name]), names, full=not self._put(name, sealed)))
+        _log.info("notices handed over", count=rounds * sum(not each.full for each in sent))
         return tuple(sent)
+
+    def _put(self, recipient: str, sealed: Sequence[bytes]) -> bool:
+        """Whether there is room; a member that collects nothing keeps no letter from the others."""
+        try:
+            self._client.put([(recipient, each) for each in sealed])
+        except Refused as error:
+            if error.code != "quota":
+                raise
+            _log.warning("a mailbox is full", institution=recipient)
+            return False
+        return True
 
     def collect(self, now: float) -> int:
         """Take what waits, keep what is about own inquiries, acknowledge. How many notices were new letters' own.
 
         A letter that does not open, or is about no inquiry of this institution, is acknowledged and counted in the log:
-        it would come for ever otherwise.
+        it would come for ever otherwise. A carrier that goes on with what was acknowledged is left alone until the next
+        time.
         """
         members, kept = self._members(), 0
-        while waiting := self._client.take():
+        seen: set[bytes] = set()
+        while waiting := [each for each in self._client.take() if letter_name(each[1]) not in seen]:
             receipts = []
             for sender, sealed in waiting:
                 kept += self._read(sender, sealed, members, now)
                 name = letter_name(sealed)
+                seen.add(name)
                 receipts.append((name, sign_receipt(name, self._home.signing_key)))
             self._client.acknowledge(receipts)
         return kept
