@@ -15,13 +15,13 @@ from federation.runtime.pki import key_fingerprint
 from federation.runtime.rpc import free_ports
 from protocols.consent.holders import OversightKey
 
-_START_S = 20.0
+_START_S = 150.0
 
 
 def fedscore(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
     """The command, as a person types it."""
     command = [sys.executable, "-m", "federation.cli", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0 or not check, done.stderr
     return done
 

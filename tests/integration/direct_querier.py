@@ -76,7 +76,7 @@ def main() -> None:
             (promise,) = relay.append([leaf.encode()])
             state.logged(promise, time.time())
             order = wire.TicketOrder(leaf=leaf.encode(), promise=promise, blinded=blinded)
-            (outcome,) = relay.ticket([order], timeout=30.0)
+            (outcome,) = relay.ticket([order], timeout=100.0)
             if outcome.HasField("refusal"):
                 sys.stdout.write(f"{leaf.hash.hex()} {outcome.refusal.code}\n")
                 continue

@@ -93,5 +93,5 @@ def _enrolled(processes: Processes, out: Path, inputs: Inputs) -> Founded:
         for name in join:
             fingerprint = facts[name]["fingerprint"]
             processes.run(command("coordinator", "admit", name, home=home, fingerprint=fingerprint))
-        processes.run_all({f"{name}-collect": [*words, "--timeout", "30"] for name, words in join.items()})
+        processes.run_all({f"{name}-collect": [*words, "--timeout", "150"] for name, words in join.items()})
     return coordinator, {given.name: InstitutionHome.open(out / given.name) for given in inputs.institutions}

@@ -18,7 +18,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +31,13 @@ from scores_world import PRIVACY
 
 from clients.institution import serve as institution_serve
 from clients.institution.home import InstitutionHome
+from clients.institution.lookup import publish_cli
+from clients.institution.lookup.channel import RelayClient
+from clients.institution.lookup.epoch_record import EpochRecord
+from clients.institution.lookup.part import Part
+from clients.institution.lookup.publishing import Published, publish
+from clients.institution.lookup.querier import Querier
+from clients.institution.lookup.questions import Answer
 from federation.catalogue import load_catalogue
 from federation.models import MODEL_LABEL, PublishedModel
 from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, approve
@@ -41,7 +50,8 @@ from server.home import CoordinatorHome
 from server.log import LogStore
 from server.lookup.folders import LookupFolders
 from server.lookup.proposals import Candidate, Terms, close_epoch, open_epoch
-from server.lookup.record_store import EpochRecord, RecordStore, Said
+from server.lookup.record_store import EpochRecord as Record
+from server.lookup.record_store import RecordStore, Said
 from server.lookup.relay import LOG_KIND, log_body
 from workbench.demo.inputs import Inputs, synthesise
 from workbench.demo.processes import FEDSCORE
@@ -59,6 +69,7 @@ class LookupDeployment:
     institutions: dict[str, InstitutionHome]
     supervisor: Supervisor
     model: Path
+    clock: Callable[[], float] = time.time
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @classmethod
@@ -69,19 +80,20 @@ class LookupDeployment:
         persons: int,
         found: Founding = by_commands,
         node: Callable[[InstitutionHome], Child] = lambda home: institution_serve.children(home)[0],
+        clock: Callable[[], float] = time.time,
     ) -> Self:
-        """`node`: what serves each institution's part."""
+        """`node`: what serves each institution's part; `clock`: Unix time (s), the one that the processes see."""
         inputs = synthesise(out, persons, seed=5)
         coordinator, homes = found(out, inputs)
         parts = [child for child in coordinator_serve.children(coordinator) if child.name in ("membership", "pool")]
         parts += [replace(node(home), name=home.name) for home in homes.values()]
         supervisor = Supervisor(parts, back_off=BackOff(first=0.2, longest=1.0))
-        world = cls(out, inputs, coordinator, homes, supervisor, out / "model.json")
+        world = cls(out, inputs, coordinator, homes, supervisor, out / "model.json", clock)
         world.model.write_bytes(_model(coordinator, homes).canonical())
         return world
 
     def __enter__(self) -> Self:
-        self.supervisor.start(timeout=60)
+        self.supervisor.start(timeout=150)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,7 +104,7 @@ class LookupDeployment:
         self.supervisor.stop()
 
     @property
-    def record(self) -> EpochRecord | None:
+    def record(self) -> Record | None:
         store = RecordStore.open(self.coordinator.database_url)
         try:
             return store.current()
@@ -132,7 +144,7 @@ class LookupDeployment:
             oversight=oversight,
         )
         members = [Candidate(name, home.signing_key.public.hex, 10_000) for name, home in self.institutions.items()]
-        open_epoch(store, self.coordinator.signing_key, members, terms, time.time(), self._log)
+        open_epoch(store, self.coordinator.signing_key, members, terms, self.clock(), self._log)
         store.close()
 
     def close_epoch(self) -> None:
@@ -141,7 +153,7 @@ class LookupDeployment:
         store.close()
 
     def _log(self, counter: int, said: Said) -> None:
-        log = LogStore.open(self.coordinator.database_url, self.coordinator.log_key, time.time)
+        log = LogStore.open(self.coordinator.database_url, self.coordinator.log_key, self.clock)
         log.append(LOG_KIND, log_body(counter, said))
         log.close()
 
@@ -165,7 +177,7 @@ class LookupDeployment:
         process.stdin = None
         return process
 
-    def publish(self, names: Sequence[str] | None = None, *, timeout: float = 90) -> dict[str, Any]:
+    def publish(self, names: Sequence[str] | None = None, *, timeout: float = 200) -> dict[str, Any]:
         """All of `names` take part beside one another until the epoch is open; what each said."""
         running = {
             name: self.start(name, "publish", "--model", self.model, "--timeout", timeout, "--json")
@@ -178,11 +190,41 @@ class LookupDeployment:
             told[name] = json.loads(out)
         return told
 
+    def take_part(self, *, seconds: float = 200) -> None:
+        """As `publish`, by calls: all members beside one another in threads, until the epoch is open."""
+        approve = self.fingerprint
+
+        def publishes(name: str) -> Published:
+            home = self.institutions[name]
+            with RelayClient(home) as relay:
+                record = EpochRecord(home.coordinator_key, name, home.signing_key.public)
+                part = Part(home, relay, record, partial(publish_cli._read, self.model), clock=self.clock)
+                return publish(part, wait=True, timeout=seconds, approve=approve)
+
+        with ThreadPoolExecutor(len(self.institutions)) as threads:
+            parts = [threads.submit(publishes, name) for name in self.institutions]
+            self.until(lambda: all(part.done() for part in parts), seconds + 20, "an open epoch")
+            for part in parts:
+                told = part.result()
+                assert told.open, told.to_json()
+
+    def asks(self, name: str, subject: str, purpose: str = PURPOSE, receipt: bytes = b"") -> Answer:
+        """One question by a call; the supervisor revives what died meanwhile."""
+
+        def ask() -> Answer:
+            with Querier.open(self.institutions[name], patience=60, timeout=60, clock=self.clock) as querier:
+                return querier.ask(subject, purpose, receipt)
+
+        with ThreadPoolExecutor(1) as thread:
+            asked = thread.submit(ask)
+            self.until(asked.done, 150, "an answer")
+            return asked.result()
+
     def query(self, name: str, subject: str, *, purpose: str = PURPOSE, patience: float = 15.0) -> dict[str, Any]:
         """One question by the command line; the identifier goes by standard input."""
         words = ("query", "-", "--purpose", purpose, "--patience", patience, "--json")
         process = self.start(name, *words, stdin=subject.encode())
-        out, err = self.wait(process, patience + 60)
+        out, err = self.wait(process, patience + 150)
         assert process.returncode in (0, 3), f"{out.decode()} {err.decode()}"
         return dict(json.loads(out)) | {"exit": process.returncode}
 

@@ -84,7 +84,7 @@ class Observed:
     def ask_node(self, data: bytes) -> str:
         """The kind of aurora's answer."""
         with grpc.insecure_channel(f"unix:{self.aurora.socket}") as channel:
-            answer = call(channel, NODE, "Handle", Envelope.FromString(data), timeout=60.0)
+            answer = call(channel, NODE, "Handle", Envelope.FromString(data), timeout=150.0)
         return str(answer.kind)
 
     def live_through_it(self) -> None:
@@ -99,7 +99,7 @@ class Observed:
         assert self.ask("borealis", [SUBJECT, SUBJECT]) == ["scored", "scored"]
         for words in (["query", SUBJECT, "--purpose", NOTE], ["query", f"{SUBJECT} {NOTE}", "--purpose", PURPOSE]):
             process = self.world.start("borealis", *words)
-            self.world.wait(process, 30)
+            self.world.wait(process, 150)
         with Querier.open(self.world.institutions["cassiopeia"]) as querier, suppress(FederationError):
             querier.ask(SUBJECT, NOTE)
         for target in (target for home in self.homes.values() for target in targets(home)):
@@ -117,7 +117,7 @@ class Observed:
         approvals = {name: approve(plan, home.signing_key) for name, home in self.world.institutions.items()}
         return SignedPlan.sign(plan, approvals, self.world.coordinator.signing_key)
 
-    def round(self, signed: SignedPlan, number: int, *, in_ms: int = 60_000) -> bytes:
+    def round(self, signed: SignedPlan, number: int, *, in_ms: int = 150_000) -> bytes:
         parameters = initial_parameters(load_catalogue("synthetic"), signed.plan.recipe)
         message = RoundRequest(
             signed_plan=signed.canonical(),
@@ -129,7 +129,7 @@ class Observed:
         )
         return seal(message, self.world.coordinator.signing_key)
 
-    def until_ready(self, seconds: float = 60.0) -> None:
+    def until_ready(self, seconds: float = 150.0) -> None:
         """Every process but the pool says so, for SuperLinks do not run here."""
         self.world.until(
             lambda: all(b'"log": "ok"' in self.ready(home) for home in self.nodes), seconds, "nodes hear the log"
@@ -145,7 +145,7 @@ class Observed:
 
 
 def get(address: str, path: str) -> bytes:
-    with closing(http.client.HTTPConnection(address, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(address, timeout=60)) as connection:
         connection.request("GET", path)
         return connection.getresponse().read()
 
@@ -159,7 +159,7 @@ def observed(folder: Path, *, persons: int = 250) -> Iterator[Observed]:
     _plant(deployment.institutions["aurora"].data)
     with deployment:
         deployment.open_epoch("mirror", daily_tickets=1000)
-        deployment.publish()
+        deployment.take_part()
         world = Observed(deployment)
         world.until_ready()
         yield world

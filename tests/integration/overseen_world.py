@@ -31,7 +31,7 @@ AUTHORITY = "log-authority.pem"
 def fedscore(*words: object, home: Path, code: int = 0) -> str:
     """What a command said, as JSON where it says JSON; it must end with `code`."""
     line = [*FEDSCORE, *map(str, words), "--home", str(home)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, f"{words}: exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -72,4 +72,4 @@ def overseen(folder: Path, *, persons: int) -> Iterator[tuple[LookupDeployment, 
             yield world, regulator
         finally:
             watch.terminate()
-            watch.wait(20)
+            watch.wait(100)

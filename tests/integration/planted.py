@@ -55,7 +55,7 @@ def shown(homes: Iterable[Path]) -> bytes:
     for home in homes:
         for target in targets(home):
             for page in ("/metrics", "/healthz", "/readyz"):
-                with closing(http.client.HTTPConnection(target.address, timeout=10)) as connection:
+                with closing(http.client.HTTPConnection(target.address, timeout=60)) as connection:
                     connection.request("GET", page)
                     found += connection.getresponse().read()
     return found

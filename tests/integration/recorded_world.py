@@ -48,7 +48,7 @@ class RecordedWorld(LookupDeployment):
         script = str(RECORDING / "asking_process.py")
         words = [sys.executable, script, str(self.institutions[name].path), *([str(leak_ms)] if leak_ms else [])]
         told = subprocess.run(
-            words, input="\n".join(subjects), capture_output=True, text=True, timeout=120, check=False
+            words, input="\n".join(subjects), capture_output=True, text=True, timeout=300, check=False
         )
         assert told.returncode == 0, told.stderr
         return [json.loads(line)["outcome"] for line in told.stdout.splitlines()]

@@ -109,7 +109,7 @@ class ReplayedWorld:
         said = fedscore("regulator", "draw", *where, "--phase", phase, "--json", home=self.regulator.path)
         leaf: str = json.loads(said.stdout)["leaf_hash"]
         home = self.homes[institution]
-        until(lambda: leaf in {each.leaf for each in open_draws(home.path)}, 60, "the node has noticed the draw")
+        until(lambda: leaf in {each.leaf for each in open_draws(home.path)}, 150, "the node has noticed the draw")
         return leaf
 
     def sealed(self, institution: str, place: Place) -> Sealed:
@@ -123,7 +123,7 @@ class ReplayedWorld:
     def replay(self, institution: str, leaf: str, *options: str) -> dict[str, Any]:
         """What `fedscore institution replay` says; asked again while no quorum has cosigned the draw."""
         home = self.homes[institution].path
-        end = time.monotonic() + 90
+        end = time.monotonic() + 150
         while True:
             said = fedscore("institution", "replay", leaf, "--json", *options, home=home, check=False)
             if said.returncode in (0, 1) and said.stdout:
@@ -137,7 +137,7 @@ class ReplayedWorld:
 
 def fedscore(*arguments: str, home: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "federation.cli", *arguments, "--home", str(home)]
-    return subprocess.run(command, check=check, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, check=check, capture_output=True, text=True, timeout=300)
 
 
 def make_regulator(folder: Path, coordinator: CoordinatorHome, witnesses: dict[str, str]) -> RegulatorHome:
@@ -195,4 +195,4 @@ def replayed(folder: Path, faults: Mapping[str, list[str]]) -> Iterator[Replayed
             yield ReplayedWorld(coordinator, homes, regulator, deployment, watch)
         finally:
             watch.terminate()
-            watch.wait(20)
+            watch.wait(100)

@@ -41,7 +41,7 @@ FAST = {"calls_per_second": 100_000.0, "at_once": 16, "at_once_each": 8}
 
 @contextmanager
 def asking(home: LenderHome) -> Iterator[BlindOwner]:
-    with BlindOwner(home, lambda: datetime.now(UTC), timeout=20.0) as owner:
+    with BlindOwner(home, lambda: datetime.now(UTC), timeout=100.0) as owner:
         yield owner
 
 

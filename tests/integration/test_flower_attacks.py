@@ -165,7 +165,7 @@ def stranger(address: str, *, path: str, promised: int, sent: int) -> socket.soc
 
 def test_strangers_fill_neither_the_memory_nor_the_door(tmp_path: Path) -> None:
     with Deployment.create(tmp_path, ("alpha",)) as deployment:
-        until(lambda: deployment.online() == 1, 30, "alpha is connected")
+        until(lambda: deployment.online() == 1, 150, "alpha is connected")
         process = psutil.Process(deployment.server("superlink"))
         address, before = deployment.coordinator.fleet_address, process.memory_info().rss
         lines = [stranger(address, path="/v1/fleet/push-object", promised=60 * MIB, sent=16 * MIB) for _ in range(10)]
@@ -176,7 +176,7 @@ def test_strangers_fill_neither_the_memory_nor_the_door(tmp_path: Path) -> None:
         deployment.institutions[0].accept_bundle(bundle.hash)
         with coordinator_plane.control(deployment.coordinator) as control:
             number = control.submit(bundle, {"run": "honest"})
-            until(lambda: finished(control, number), 40, "the honest run ended")
+            until(lambda: finished(control, number), 150, "the honest run ended")
         assert (deployment.coordinator.path / "outcome.txt").read_bytes() == b"X" * 1_000_000
         assert process.memory_info().rss - before < 50 * MIB
         for line in lines:
@@ -204,7 +204,7 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     while not (nodes := list(grid.get_node_ids())):
         time.sleep(0.1)
-    [reply] = grid.send_and_receive([wire.request(nodes[0], ENVELOPE, ttl=20.0)], timeout=20.0)
+    [reply] = grid.send_and_receive([wire.request(nodes[0], ENVELOPE, ttl=120.0)], timeout=120.0)
     outcome = wire.content(reply) or wire.refusal(reply).encode()
     text = str(reply.error.reason) if reply.has_error() else str(reply.content)
     home = Path(os.environ["FEDSCORE_COORDINATOR_HOME"])
@@ -235,7 +235,7 @@ def test_a_bundle_that_is_not_allowed_runs_no_line_and_is_recorded(tmp_path: Pat
         ledgerless = refusals(alpha)
         with coordinator_plane.control(coordinator) as control:
             number = control.submit(hostile, {"run": "hostile"})
-            until(lambda: finished(control, number), 40, "the hostile run ended")
+            until(lambda: finished(control, number), 150, "the hostile run ended")
             assert (coordinator.path / "outcome.txt").read_text() == "flower-7"  # INVALID_FAB
             assert not marker.exists()
             assert refusals(alpha) == [*ledgerless, hostile.hash]
@@ -244,10 +244,10 @@ def test_a_bundle_that_is_not_allowed_runs_no_line_and_is_recorded(tmp_path: Pat
             alpha.accept_bundle(hostile.hash)
             alpha.accept_bundle(polite.hash)
             number = control.submit(hostile, {"run": "hostile"})
-            until(lambda: finished(control, number), 40, "the allowed run ended")
+            until(lambda: finished(control, number), 150, "the allowed run ended")
             assert marker.exists()
             number = control.submit(polite, {"run": "polite"})
-            until(lambda: finished(control, number), 40, "the polite run ended")
+            until(lambda: finished(control, number), 150, "the polite run ended")
             assert control.status(number) is RunState.COMPLETED
             assert (coordinator.path / "outcome.txt").read_text() == "unavailable"
             assert "4711" not in (coordinator.path / "text.txt").read_text()

@@ -26,7 +26,7 @@ from federation.models import PublishedModel
 from federation.runtime import rpc
 from federation.scorecard import Scaling
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ENGINE = "lwe"
 
 
@@ -46,7 +46,7 @@ def _kill_while_publishing(world: LookupDeployment, name: str, *, at: tuple[str,
     others = [world.start(other, "publish", "--model", world.model) for other in world.institutions if other != name]
     for kind in at:
         process = world.start(name, "publish", "--model", world.model)
-        world.until(lambda kind=kind: world.said(kind, name), 60, f"{kind} of {name}")  # type: ignore[misc]
+        world.until(lambda kind=kind: world.said(kind, name), 150, f"{kind} of {name}")  # type: ignore[misc]
         process.kill()
         process.wait()
     for process in others:
@@ -102,7 +102,7 @@ def test_a_file_of_questions_is_answered_in_order_and_private(world: LookupDeplo
     batch, out = tmp_path / "questions.csv", tmp_path / "answers.csv"
     batch.write_text("subject,purpose\n" + "".join(f"{subject},{PURPOSE}\n" for subject in subjects))
     process = world.start("aurora", "query", "--batch", batch, "--out", out, "--json")
-    told, errors = world.wait(process, 60)
+    told, errors = world.wait(process, 150)
     assert process.returncode == 0, errors.decode()
     assert json.loads(told) == {"scored": 3, "no_hit": 1}
     assert out.stat().st_mode & 0o777 == 0o600
@@ -114,7 +114,7 @@ def test_a_file_of_questions_is_answered_in_order_and_private(world: LookupDeplo
 
 def test_another_purpose_is_refused_before_anything_is_logged(world: LookupDeployment) -> None:
     process = world.start("aurora", "query", "-", "--purpose", "marketing", stdin=b"nobody")
-    _, errors = world.wait(process, 60)
+    _, errors = world.wait(process, 150)
     assert process.returncode == 1
     assert "purpose" in errors.decode()
 
@@ -142,10 +142,8 @@ def test_present_and_absent_send_the_same_bytes(world: LookupDeployment, monkeyp
 
 @pytest.mark.parametrize("part", ["membership", "pool", "cassiopeia"])
 def test_a_part_that_is_killed_comes_back_and_answers(world: LookupDeployment, part: str) -> None:
-    subject = world.subjects("aurora")[1]
     world.kill(part)
-    told = world.query("borealis", subject, patience=60)
-    assert (told["exit"], told["outcome"]) == (0, "scored")
+    assert isinstance(world.asks("borealis", world.subjects("aurora")[1]).outcome, Scored)
 
 
 def test_a_member_that_stays_away_is_named(world: LookupDeployment) -> None:
@@ -155,7 +153,7 @@ def test_a_member_that_stays_away_is_named(world: LookupDeployment) -> None:
     pid = world.supervisor.pids()["cassiopeia"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        with Querier.open(world.institutions["borealis"], patience=1.0, timeout=4.0) as querier:
+        with Querier.open(world.institutions["borealis"], patience=1.0, timeout=15.0) as querier:
             answer = querier.ask(world.subjects("aurora")[1], PURPOSE)
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -204,7 +202,7 @@ def test_no_log_names_anybody(world: LookupDeployment) -> None:
 def test_an_epoch_closes_and_forgets(world: LookupDeployment) -> None:
     """Last: the world's epoch is over afterwards."""
     world.close_epoch()
-    world.until(lambda: world.phase == "closed", 90, "an epoch that closes by itself")
+    world.until(lambda: world.phase == "closed", 150, "an epoch that closes by itself")
     for home in world.institutions.values():
         assert not list((home.path / "lookup" / "epochs").glob("*/secrets.key"))
         past = json.loads((home.path / "lookup" / "past.json").read_text())

@@ -25,7 +25,7 @@ from protocols.consent.receipt import Inquiry
 from protocols.wire import lookup_pb2 as wire
 from workbench.demo.processes import FEDSCORE
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 PURPOSE = "credit-application"
 
 
@@ -52,7 +52,7 @@ class Scene:
         running = [self.world.start("aurora", *fixed, *words, stdin=self.person.encode()) for words in questions]
         told = []
         for process in running:
-            out, err = self.world.wait(process, 60)
+            out, err = self.world.wait(process, 150)
             assert out, err.decode()
             told.append((process.returncode, dict(json.loads(out))))
         return told
@@ -149,6 +149,6 @@ def test_a_bank_that_takes_its_check_out_is_answered_and_leaves_a_leaf(scene: Sc
     """What the members see is the same as of anybody: without the node's own check nothing stops it."""
     since = now()
     words = [sys.executable, str(RECORDING / "unchecked_process.py"), str(scene.world.institutions["aurora"].path)]
-    done = subprocess.run([*words, scene.person], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([*words, scene.person], capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout == "scored", done.stderr
     assert scene.leaves(since) == 1

@@ -30,7 +30,7 @@ from federation.lookup.settings import ScoringSettings
 from federation.models import PublishedModel
 from protocols.consent.holders import OversightKey
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
 @dataclass
@@ -81,12 +81,12 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             made.holders.append(served(command, home.settings.port, folder / f"{name}.log"))
         try:
             world.open_epoch("mirror", authorities=persons.authorities, oversight=made.oversight.public.hex())
-            world.publish()
+            world.take_part()
             yield made
         finally:
             for process in made.holders:
                 process.terminate()
-                process.wait(10)
+                process.wait(60)
 
 
 def planted(world: LookupDeployment, folder: Path) -> list[str]:
@@ -135,7 +135,7 @@ def test_she_finds_every_institution_that_asked_about_her_and_no_other(scene: Sc
         told = look_up()
         return len(told["inquiries"]) == 2
 
-    scene.world.until(found, 60, "a checkpoint that covers both")  # witnesses cosign within seconds
+    scene.world.until(found, 150, "a checkpoint that covers both")  # witnesses cosign within seconds
     assert sorted(each["leaf"] for each in told["inquiries"]) == sorted(leaves)
     assert sorted(each["querier"] for each in told["inquiries"]) == askers
     assert {(each["inquiry"], each["purpose"], each["epoch"]) for each in told["inquiries"]} == {("hard", PURPOSE, 1)}

@@ -18,7 +18,7 @@ from recorded_world import RecordedWorld
 from protocols.oprf.group import hash_to_group, multiply, sum_of
 from protocols.wire import lookup_pb2 as wire
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
 def test_no_identifier_reaches_anybody_in_any_form(recorded_world: RecordedWorld, asked: list[str]) -> None:
@@ -168,7 +168,7 @@ def test_a_secret_stands_in_one_private_file(recorded_world: RecordedWorld, secr
 def test_after_the_end_the_epochs_secrets_are_nowhere(recorded_world: RecordedWorld, secrets: Secrets) -> None:
     world = recorded_world
     world.close_epoch()
-    world.until(lambda: world.phase == "closed", 60, "closed")
+    world.until(lambda: world.phase == "closed", 150, "closed")
     folders = [world.coordinator.path, world.out / "tmp", *(home.path for home in world.institutions.values())]
     for owner in secrets.of_epoch:
         assert holders(folders, encodings(secrets.named[owner])) == set(), owner

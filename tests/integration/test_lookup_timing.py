@@ -12,7 +12,7 @@ from scipy.stats import ks_2samp, mannwhitneyu
 
 from protocols.wire import lookup_pb2 as wire
 
-pytestmark = [pytest.mark.integration, pytest.mark.soak, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.soak, pytest.mark.timeout(600)]
 EACH = 200
 LEVEL = 0.01
 LEAKS = ((3, 5.0), (4, 20.0), (5, 80.0))  # (seed, ms), until one is seen

@@ -31,7 +31,7 @@ from server.superlink import shipped_bundle
 
 ROUNDS = 3
 RUN = "masked"
-pytestmark = [pytest.mark.soak, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 
 def masked_plan(coordinator: CoordinatorHome, homes: list[InstitutionHome]) -> TrainingPlan:

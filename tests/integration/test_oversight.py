@@ -96,17 +96,17 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
         log = psutil.Process(deployment.pids()["membership"])
         before, gone = promised(alpha), time.time()
         log.suspend()
-        until(lambda: ledger_size(alpha) >= before + 2, 60, "alpha has reserved and computed")
+        until(lambda: ledger_size(alpha) >= before + 2, 150, "alpha has reserved and computed")
         time.sleep(AWAY_S)
         os.kill(deployment.pids()["node-alpha"], signal.SIGKILL)
         unpromised = ledger_size(alpha) - promised(alpha)
         averaged, back = training.rounds, time.time()
         log.resume()
         run_on(deployment, training, ROUNDS)
-        training.join(60)
+        training.join(150)
         assert averaged <= 2
-        until(lambda: all(promised(home) == ledger_size(home) for home in homes.values()), 60, "all is promised")
-        until(lambda: included(alpha) == ledger_size(alpha), 60, "all is proved")
+        until(lambda: all(promised(home) == ledger_size(home) for home in homes.values()), 150, "all is promised")
+        until(lambda: included(alpha) == ledger_size(alpha), 150, "all is proved")
     return Watched(coordinator, homes, training, backup, unpromised, (gone, back))
 
 
@@ -211,6 +211,6 @@ def test_a_home_restored_whole_is_stopped_by_the_log(watched: Watched, tmp_path:
         assert start_node(home).wait(200) == UNUSABLE
     finally:
         log.terminate()
-        log.wait(20)
+        log.wait(100)
     assert OversightFolder(home.path).included() is not None
     assert start_node(home).wait(150) == UNUSABLE  # and from now on without the log

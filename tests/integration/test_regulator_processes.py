@@ -157,10 +157,10 @@ def test_before_a_watch_there_is_nothing_to_check(office: Office) -> None:
 
 
 def test_a_watch_follows_and_is_ready(office: Office, watched: subprocess.Popen[str]) -> None:
-    found = as_json("health", "--home", str(office.path), "--wait", "120")
+    found = as_json("health", "--home", str(office.path), "--wait", "200")
     parts = found["processes"]["regulator"]["parts"]
     assert parts == {"log": "ok", "witness": "ok", "watch": "ok"}
-    until(lambda: (office.path / "witness.note").exists(), 60, "a checkpoint is cosigned")
+    until(lambda: (office.path / "witness.note").exists(), 150, "a checkpoint is cosigned")
     assert watched.poll() is None
 
 
@@ -187,7 +187,7 @@ def quorate(office: Office) -> bool:
 
 
 def test_check_export_and_verify_say_the_same(office: Office, watched: object, tmp_path: Path) -> None:
-    until(lambda: quorate(office), 60, "the copy is whole")
+    until(lambda: quorate(office), 150, "the copy is whole")
     missing = as_json("check", "--home", str(office.path), code=1)  # documents that are logged and not there
     assert [step["number"] for step in missing["steps"] if step["outcome"] == "fails"] == [9]
     office.take_documents()
@@ -219,7 +219,7 @@ def test_pages_are_served_to_whoever_has_the_token_until_the_process_is_told_to_
         found = httpx.get(f"{address[0]}/tables/institutions.json", headers=token, timeout=60).json()
         assert [row["institution"] for row in found["rows"]] == list(BANKS)
         pages.send_signal(signal.SIGTERM)
-        assert pages.wait(60) == 0
+        assert pages.wait(150) == 0
     finally:
         pages.kill()
         pages.communicate()
@@ -233,9 +233,9 @@ def test_a_watch_that_loses_its_database_is_red_and_then_ends_with_1(
     engine = create_engine(office.home.database_url)
     with engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE regulator_statements RENAME TO lost")
-    until(lambda: not office.health().get("alive", True), 90, "health is red")
+    until(lambda: not office.health().get("alive", True), 150, "health is red")
     died = office.health()
-    code = watched.wait(60)
+    code = watched.wait(150)
     assert code == 1
     assert died["parts"].get("watch", died["parts"].get("process")) in ("the watch has died", "does not answer")
     assert '"event":"the watch has died"' in (office.path / "logs" / "watch.jsonl").read_text()
@@ -243,9 +243,9 @@ def test_a_watch_that_loses_its_database_is_red_and_then_ends_with_1(
         connection.exec_driver_sql("ALTER TABLE lost RENAME TO regulator_statements")
     again = start("watch", "--home", str(office.path))
     try:
-        as_json("health", "--home", str(office.path), "--wait", "120")
+        as_json("health", "--home", str(office.path), "--wait", "200")
         again.send_signal(signal.SIGTERM)
-        assert again.wait(60) == 0
+        assert again.wait(150) == 0
     finally:
         again.kill()
         again.communicate()

@@ -65,10 +65,10 @@ class Done:
         regulator = self.world.regulator
         store = MirrorStore.open(regulator.database_url)
         entries = max(index for kind in ("ledger-entry", "round", "replay-result") for index, _ in self.logged(kind))
-        until(lambda: covered(regulator, store) > entries, 90, "the copy has all of it, under a quorum")
+        until(lambda: covered(regulator, store) > entries, 150, "the copy has all of it, under a quorum")
         folder = regulator.documents / "runs" / RUN
         names = ("model.json", "evaluation.json")
-        until(lambda: all((folder / name).exists() for name in names), 90, "the documents came")
+        until(lambda: all((folder / name).exists() for name in names), 150, "the documents came")
         verdict = verify_copy(regulator, store, time.time())
         store.close()
         return {step.number: [str(finding) for finding in step.findings] for step in verdict.steps if step.findings}
@@ -163,7 +163,7 @@ def test_no_noise_in_production_passes_everything_but_the_replay(done: Done) -> 
     audited = [run_audit(beta, done.plan, kind, bytes(32)) for kind in KINDS]
     assert [result.passed for result in audited] == [True, True, True]
     for path in [keep(beta, result) for result in audited]:
-        until(path.with_suffix(".promise").exists, 60, "the node has handed the result in")
+        until(path.with_suffix(".promise").exists, 150, "the node has handed the result in")
     assert done.verdict() == {}
     place = next(place for place in done.answered("beta") if place.phase == "train" and place.round == 2)
     result = world.replay("beta", world.draw("beta", RUN, 2, place.attempt))

@@ -39,7 +39,7 @@ from protocols.transparency import Statement, read_entry
 from server.log import LogStore
 from workbench.demo.processes import FEDSCORE
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 QUOTA, ASKED, SHOWN = 12, 14, 6
 LIAR, HONEST = "cassiopeia", ("aurora", "borealis")
 HERE = Path(__file__).parent
@@ -85,10 +85,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     persons = Persons.under(tmp_path_factory.mktemp("persons"))
     with overseen(tmp_path_factory.mktemp("overseen"), persons=100) as (world, regulator):
         world.open_epoch("mirror", authorities=persons.authorities, daily_tickets=QUOTA)
-        world.publish()
+        world.take_part()
         openings = tmp_path_factory.mktemp("openings")
         words = [sys.executable, str(HERE / "direct_querier.py"), str(world.institutions[LIAR].path), str(openings)]
-        done = subprocess.run([*words, str(ASKED)], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run([*words, str(ASKED)], capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
         direct = dict(line.split() for line in done.stdout.splitlines())
         yield Scene(world, regulator, persons, direct, openings)
@@ -102,7 +102,7 @@ def sampled(scene: Scene) -> dict[str, Any]:
     words = ("sample", "november", "--rate", 1, "--first", 0, "--after", 17)
     line = [*FEDSCORE, "regulator", *map(str, words), "--json", "--home", str(scene.regulator.path)]
     waiting = subprocess.Popen(line, stdout=subprocess.DEVNULL, start_new_session=True)
-    scene.world.until(lambda: len(scene.logged("consent-draw")) == 1, 60, "a draw in the log")
+    scene.world.until(lambda: len(scene.logged("consent-draw")) == 1, 150, "a draw in the log")
     os.killpg(waiting.pid, signal.SIGKILL)
     waiting.wait()
     assert scene.logged("consent-seeds") == []
@@ -182,7 +182,7 @@ def test_the_trail_with_draw_seeds_and_verdicts_verifies(scene: Scene, sampled: 
     assert sampled
     last = max(at for at, _ in scene.logged("consent-verdict"))
     store = MirrorStore.open(scene.regulator.database_url)
-    scene.world.until(lambda: quorate(scene.regulator.policy, store)[0] > last, 60, "a checkpoint with the verdicts")
+    scene.world.until(lambda: quorate(scene.regulator.policy, store)[0] > last, 150, "a checkpoint with the verdicts")
     assert store.alerts() == []
     store.close()
     assert scene.commanded("check")["holds"]
