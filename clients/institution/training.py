@@ -40,6 +40,7 @@ class Computation:
         self._training, self._holdout = training, holdout
         self._size = lru_cache(maxsize=8)(lambda recipe: dimension(catalogue, recipe))
         self._model = lru_cache(maxsize=8)(lambda plan: summed_model(catalogue, plan))
+        self._rule = lru_cache(maxsize=8)(lambda plan: Summing(plan, self._model(plan)))
 
     @property
     def training_records(self) -> Encoded:
@@ -85,7 +86,7 @@ class Computation:
     def masked_form(self, plan: TrainingPlan, phase: str, number: int) -> MaskedForm:
         """How what `train` (round `number`) or `evaluate` returns goes under masks. Raises ConfigurationError."""
         if phase == "train":
-            return Summing(plan, self._model(plan)).masked_form(number)
+            return self._rule(plan).masked_form(number)
         return EvaluationForms(plan, EvaluationSpec.from_catalogue(self.catalogue).size).masked_form
 
 

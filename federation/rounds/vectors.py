@@ -76,13 +76,17 @@ class MaskedForm:
     below 2^31, else 8: whatever the members within them send, their sum is itself modulo 2^32 or 2^64, and a member
     beyond its bound sends nothing (docs/secagg.md).
 
-    Raises ConfigurationError where sums could reach 2^63 and wrap around unseen.
+    Raises ConfigurationError where sums could reach 2^63 and wrap around unseen, or a bound is none.
     """
 
     size: int
     bounds: Mapping[str, int]
 
     def __post_init__(self) -> None:
+        _ = self.total
+        for name, bound in self.bounds.items():
+            if bound < 0:
+                raise ConfigurationError(f"bound of {name}", got=bound, expected="at least 0")
         if self._most >= 2**63:
             got = f"sums up to 2^{math.log2(self._most):.1f}"
             raise ConfigurationError("plan.members: nominal_records", got=got, expected="below 2^63: fewer records")

@@ -109,6 +109,10 @@ def test_one_more_than_a_word_can_tell_takes_a_larger_one_or_none() -> None:
     wrapped = MaskedForm(1, {"a": 2**30, "b": 2**30 - 1}).sum([np.array([2**30], np.uint32)] * 2)
     assert wrapped.tolist() == [-(2**31)]
     MaskedForm(1, {"a": 2**62, "b": 2**62 - 1})
+    with pytest.raises(ConfigurationError, match="bound of b: got -1"):
+        MaskedForm(1, {"a": 2**63, "b": -1})
+    with pytest.raises(Refused, match="at least 1"):
+        MaskedForm(0, {"a": 1})
     with pytest.raises(ConfigurationError, match="nominal_records"):
         MaskedForm(1, {"a": 2**62, "b": 2**62})
 
