@@ -8,6 +8,6 @@ A profile is configuration and not legal advice; each says so, and names its sou
 
 from federation.jurisdiction.load import load_profile, shipped_profiles
 from federation.jurisdiction.period import Period
-from federation.jurisdiction.profile import Profile, Request, Retained, Retention
+from federation.jurisdiction.profile import Furnisher, Profile, Request, Retained, Retention
 
-__all__ = ["Period", "Profile", "Request", "Retained", "Retention", "load_profile", "shipped_profiles"]
+__all__ = ["Furnisher", "Period", "Profile", "Request", "Retained", "Retention", "load_profile", "shipped_profiles"]

@@ -61,10 +61,16 @@ class Answer(_Frozen):
 
 
 class Duty(_Frozen):
-    """A notice that is owed within a period: `[furnisher]` (who gave the data), `[result]` (the person)."""
+    """A notice that is owed within a period: `[result]` (the person)."""
 
     within: Period
     source: Text
+
+
+class Furnisher(Duty):
+    """`[furnisher]`: who gave the data is told of a dispute, unless it ends in a deletion `unless_gone_within`."""
+
+    unless_gone_within: Period | None = None
 
 
 class Inquirers(Duty):
@@ -98,7 +104,7 @@ class Profile(_Frozen):
     sources: Annotated[tuple[Source, ...], Field(min_length=1)]
     requests: dict[Request, Answer]
     result: Duty
-    furnisher: Duty | None = None
+    furnisher: Furnisher | None = None
     inquirers: Inquirers
     retention: tuple[Retention, ...]
 

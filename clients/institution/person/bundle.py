@@ -44,7 +44,7 @@ def bundle(
         "score": None if score is None else score.to_json() | {"texts": dict(desk.catalogue.reasons)},
         "inquiries_here": _asked(desk, subject),
         "inquiries_of_all": [each.to_json() for each in inquirers],
-        "cases": [case.to_json(desk.profile, now.date()) for case in desk.cases(subject)],
+        "cases": [case.to_json(desk.profile, desk.day(now.timestamp())) for case in desk.cases(subject)],
         "published": _published(desk, subject),
         "retention": [each.model_dump(mode="json") for each in desk.profile.retention],
         "models": models_of(desk.home, now).to_json(),

@@ -16,7 +16,7 @@ from typing import Any
 
 from clients.institution.person.journal_store import Done
 from federation.errors import ConfigurationError
-from federation.jurisdiction import Profile, Request
+from federation.jurisdiction import Furnisher, Profile, Request
 from federation.oversight.cases import RESULTS, Event
 
 _RESULTS_OF = {
@@ -100,10 +100,10 @@ class Case:
         possible: set[Event] = set()
         if self.result is None:
             possible |= _RESULTS_OF[self.request] | ({Event.MORE_TIME} if not self.longer else set())
-            if self.request is Request.DISPUTE and self.furnisher is None:
-                possible.add(Event.FURNISHER)
         elif self.told is None:
             possible.add(Event.TOLD)
+        if self.request is Request.DISPUTE and self.furnisher is None:
+            possible.add(Event.FURNISHER)
         if self.result in _NOTICED:
             possible.add(Event.NOTIFIED)
         if event not in possible:
@@ -115,14 +115,22 @@ class Case:
         owed = []
         if self.result is None:
             owed.append(Owed("answer", self.due))
-            if self.request is Request.DISPUTE and profile.furnisher is not None and self.furnisher is None:
-                owed.append(Owed("furnisher", profile.furnisher.within.after(self.received)))
         elif self.decided is not None:
             if self.told is None:
                 owed.append(Owed("tell the person", profile.result.within.after(self.decided)))
             if self.result in _NOTICED and self.notified is None:
                 owed.append(Owed("notices", profile.inquirers.within.after(self.decided)))
+        if profile.furnisher is not None and self._furnisher_is_owed(profile.furnisher):
+            owed.append(Owed("furnisher", profile.furnisher.within.after(self.received)))
         return tuple(sorted(owed, key=lambda each: each.due))
+
+    def _furnisher_is_owed(self, duty: Furnisher) -> bool:
+        """A quick answer does not end it, but for a deletion within the days that the profile has."""
+        if self.request is not Request.DISPUTE or self.furnisher is not None:
+            return False
+        if self.result is Event.ERASED and self.decided is not None and duty.unless_gone_within is not None:
+            return self.decided > duty.unless_gone_within.after(self.received)
+        return self.result is not Event.WITHDRAWN
 
     def to_json(self, profile: Profile, today: date) -> dict[str, Any]:
         said = self.said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -42,7 +43,7 @@ def dispute(
 ) -> None:
     """Open a case: the jurisdiction's clock starts today."""
     desk = _desk(home)
-    case = desk.open_case(read_subject(subject), request, tuple(about or ()), statement, _today())
+    case = desk.open_case(read_subject(subject), request, tuple(about or ()), statement, _today(desk))
     _say(desk, case, as_json)
 
 
@@ -57,11 +58,11 @@ def cases(
     desk = _desk(home)
     found = desk.cases(None if subject is None else read_subject(subject))
     if late:
-        found = tuple(case for case in found if any(each.late(_today()) for each in case.owed(desk.profile)))
+        found = tuple(case for case in found if any(each.late(_today(desk)) for each in case.owed(desk.profile)))
     if as_json:
-        typer.echo(json.dumps([case.to_json(desk.profile, _today()) for case in found]))
+        typer.echo(json.dumps([case.to_json(desk.profile, _today(desk)) for case in found]))
     else:
-        show_cases(found, desk.profile, _today(), Console())
+        show_cases(found, desk.profile, _today(desk), Console())
     if late and found:
         raise typer.Exit(3)
 
@@ -77,7 +78,7 @@ def correct(
 ) -> None:
     """Correct the record. It counts from the next epoch on: an open one stays as all members signed it."""
     desk = _desk(home)
-    done = desk.correct(case, read_subject(subject), _values(value), why, _today())
+    done = desk.correct(case, read_subject(subject), _values(value), why, _today(desk))
     _say(desk, done, as_json)
 
 
@@ -90,7 +91,8 @@ def erase(
     as_json: AsJson = False,
 ) -> None:
     """Erase the record from every later reading, and say what stays, why, and until when."""
-    desk, named, today = _desk(home), read_subject(subject), _today()
+    desk, named = _desk(home), read_subject(subject)
+    today = _today(desk)
     name = case or desk.open_case(named, Request.ERASURE, (), "", today).id
     done = desk.erase(name, named, why, today)
     models = models_of(desk.home, datetime.now(UTC))
@@ -115,7 +117,7 @@ def decide(
     if result not in RESULTS:
         raise ConfigurationError("--result", got=result, expected=f"one of {', '.join(RESULTS)}")
     desk = _desk(home)
-    _say(desk, desk.decide(case, RESULTS[result], why, _today()), as_json)
+    _say(desk, desk.decide(case, RESULTS[result], why, _today(desk)), as_json)
 
 
 @app.command()
@@ -128,7 +130,7 @@ def notify(
 ) -> None:
     """Write to those who inquired before a correction or an erasure, sealed, as the person asks by giving her file."""
     desk, named = _desk(home), read_subject(subject)
-    sent = send_notices(desk, case, named, read_inquirers(inquirers), _today())
+    sent = send_notices(desk, case, named, read_inquirers(inquirers), _today(desk))
     if as_json:
         typer.echo(json.dumps([each.to_json() for each in sent]))
         return
@@ -152,21 +154,21 @@ def delivery(case: CaseName, home: Home, as_json: AsJson = False) -> None:
 def more_time(case: CaseName, home: Home, why: Why, as_json: AsJson = False) -> None:
     """Put an answer off, once, as far as the jurisdiction allows."""
     desk = _desk(home)
-    _say(desk, desk.more_time(case, why, _today()), as_json)
+    _say(desk, desk.more_time(case, why, _today(desk)), as_json)
 
 
 @app.command("furnisher-told")
 def furnisher_told(case: CaseName, home: Home, as_json: AsJson = False) -> None:
     """Note that whoever gave the data was told of the dispute."""
     desk = _desk(home)
-    _say(desk, desk.furnisher_told(case, _today()), as_json)
+    _say(desk, desk.furnisher_told(case, _today(desk)), as_json)
 
 
 @app.command()
 def told(case: CaseName, home: Home, as_json: AsJson = False) -> None:
     """Note that the person was told the result: the case is closed."""
     desk = _desk(home)
-    _say(desk, desk.told(case, _today()), as_json)
+    _say(desk, desk.told(case, _today(desk)), as_json)
 
 
 def _values(given: list[str]) -> dict[str, str | None]:
@@ -183,12 +185,12 @@ def _desk(home: object) -> Desk:
     return Desk.open(InstitutionHome.open(str(home)))
 
 
-def _today() -> date:
-    return datetime.now(UTC).date()
+def _today(desk: Desk) -> date:
+    return desk.day(time.time())
 
 
 def _facts(desk: Desk, case: Case) -> dict[str, object]:
-    told = case.to_json(desk.profile, _today())
+    told = case.to_json(desk.profile, _today(desk))
     if case.result not in (Event.CORRECTED, Event.ERASED):
         return told
     return told | {"counts": "from the next epoch", "after_epoch": case.after_epoch}
@@ -199,7 +201,7 @@ def _say(desk: Desk, case: Case, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(facts))
         return
-    show_cases((case,), desk.profile, _today(), Console())
+    show_cases((case,), desk.profile, _today(desk), Console())
     if "counts" in facts:
         typer.echo("It counts from the next epoch on, and in training from the node's next start.")
         for epoch in open_epochs(desk.home):

@@ -14,8 +14,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -54,6 +55,10 @@ class Desk:
             raise ConfigurationError("catalogue", got=catalogue.name, expected="a catalogue with a subject identifier")
         profile, journal = profile_of(home), Journal.open(home)
         return cls(home, profile, catalogue, journal, SubjectTags.of(home, journal.steps()))
+
+    def day(self, now: float) -> date:
+        """The day that it is where the institution is. `now`: Unix time (s)."""
+        return datetime.fromtimestamp(now, ZoneInfo(self.home.settings.person.time_zone)).date()
 
     # ---- looking ----
 
@@ -101,8 +106,14 @@ class Desk:
         return Case.of([done])
 
     def more_time(self, case: str, why: str, today: date) -> Case:
-        """Put the answer off, once, as far as the profile allows; the person is to be told `why`."""
+        """Put the answer off, once, as far as the profile allows; the person is to be told `why`.
+
+        Raises ConfigurationError where the time is over: a case that is late stays late.
+        """
         of = self.case(case)
+        of.check(Event.MORE_TIME)
+        if today > of.due:
+            raise ConfigurationError("more time", got=f"after the {of.due}", expected="a reason while there is time")
         return self._step(Event.MORE_TIME, of, {"why": _reason(why)}, today, self.profile.longer(of.request, of.due))
 
     def furnisher_told(self, case: str, today: date) -> Case:
@@ -162,6 +173,9 @@ class Desk:
     def _step(self, event: Event, of: Case, content: Mapping[str, Any], today: date, due: date | None = None) -> Case:
         def follows(steps: Sequence[Done]) -> None:
             Case.of(steps).check(event)
+            if today < steps[-1].step.on:
+                last = steps[-1].step.day
+                raise ConfigurationError("day", got=today.isoformat(), expected=f"{last}, of the last step, or later")
 
         done = self.journal.append(event, of.id, content, day=today, due=due, subject=of.subject, check=follows)
         return Case.of([*of.steps, done])

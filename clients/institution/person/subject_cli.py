@@ -48,7 +48,7 @@ def show(
     """The record as it is held, score, band, five parts, reasons, inquiries of this institution, cases."""
     desk, named = Desk.open(InstitutionHome.open(home)), read_subject(subject)
     record, score = own_record(desk, named), own_score(desk.home, named, model, evaluation)
-    inquiries, cases, today = made_here(desk.home, named), desk.cases(named), _now().date()
+    inquiries, cases, today = made_here(desk.home, named), desk.cases(named), desk.day(_now().timestamp())
     if as_json:
         told: dict[str, Any] = {
             "record": record.to_json(),
@@ -99,7 +99,8 @@ def sweep(
     as_json: AsJson = False,
 ) -> None:
     """What has been kept as long as the jurisdiction profile says; --do ends the keeping."""
-    due = swept(Desk.open(InstitutionHome.open(home)), _now().date(), do=do)
+    desk = Desk.open(InstitutionHome.open(home))
+    due = swept(desk, desk.day(_now().timestamp()), do=do)
     if as_json:
         typer.echo(json.dumps([each.to_json() for each in due]))
     else:

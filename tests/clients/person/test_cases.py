@@ -56,6 +56,7 @@ def test_a_case_goes_its_way_once(desk: Desk, home: InstitutionHome) -> None:
             case.check(early)
     case = desk.correct(case.id, subject, {"age": "40"}, "her passport", TODAY)
     assert (case.state, case.why) == ("decided", "her passport")
+    case = desk.furnisher_told(case.id, TODAY)
     assert [each.what for each in case.owed(desk.profile)] == ["tell the person", "notices"]
     with pytest.raises(ConfigurationError, match="corrected"):
         desk.correct(case.id, subject, {"age": "41"}, "again", TODAY)

@@ -157,7 +157,7 @@ class _Site:
         return datetime.fromtimestamp(self._clock(), UTC)
 
     def _today(self) -> date:
-        return self._now().date()
+        return self._desk.day(self._clock())
 
     def _html(self, template: str, status: int, **facts: Any) -> HTMLResponse:
         return HTMLResponse(self._templates.get_template(template).render(**facts), status)
