@@ -45,9 +45,9 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
     registrar = Registrar(store.admitted, lambda: control(home))
     with (
         monitored(Process.MEMBERSHIP, home.path, home.name, home.settings.metrics) as monitor,
-        hosted_log(home, store) as log,
-        hosted(home, store, log.store) as lookup,
         hosted_mailbox(home, store) as mailbox,
+        hosted_log(home, store, mailbox.door) as log,
+        hosted(home, store, log.store) as lookup,
         serve_membership(
             desk,
             beside=(

@@ -106,10 +106,12 @@ class RealLog:
 
 
 @contextmanager
-def served(log: RealLog, documents: Mapping[str, bytes] | None = None) -> Iterator[str]:
-    """The address of `log` over HTTP, which serves `documents` by their hashes."""
+def served(
+    log: RealLog, documents: Mapping[str, bytes] | None = None, letters: Callable[[bytes], bytes] | None = None
+) -> Iterator[str]:
+    """The address of `log` over HTTP, which serves `documents` by their hashes; `letters`: the regulator's door."""
     by_hash = {hashlib.sha256(data).hexdigest(): data for data in (documents or {}).values()}
-    with serve_http(log.host, "127.0.0.1", 0, tls=None, documents=by_hash.get) as port:
+    with serve_http(log.host, "127.0.0.1", 0, tls=None, documents=by_hash.get, letters=letters) as port:
         yield f"http://127.0.0.1:{port}"
 
 

@@ -26,6 +26,7 @@ from typer.testing import CliRunner, Result
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.asked_store import AskedStore
+from clients.institution.lookup.delivering import Delivery, Drawn, all_drawn
 from clients.institution.lookup.drawn import LoggedDraws
 from clients.institution.lookup.opening import Opener
 from clients.regulator.cli import app
@@ -40,9 +41,12 @@ from protocols.consent.receipt import Inquiry, Receipt, Scope, Subject
 from protocols.lookup.context import EpochContext
 from protocols.lookup.roster import Authority
 from protocols.lookup.ticket import KIND, LeafOpening, QuerierTicket, SignedLeaf
-from protocols.signing import SigningKey
+from protocols.notices import REGULATOR
+from protocols.signing import SigningKey, VerifyingKey
 from protocols.transparency import Entry, Tile
 from server.log import LogHost, Which
+from server.mailbox.door import Door
+from server.mailbox.mailbox import Mailbox
 
 PURPOSE = "credit-application"
 AUTHORITY = SigningKey.from_seed(hashlib.sha256(b"e-id").digest())
@@ -111,9 +115,25 @@ class HostedLog:
             start = page.next
 
 
+@dataclass(frozen=True)
+class Carried:
+    """The coordinator's mailbox as one bank reaches it, without the wire."""
+
+    mailbox: Mailbox
+    bank: str
+
+    def put(self, letters: Sequence[tuple[str, bytes]]) -> None:
+        for start in range(0, len(letters), 64):
+            self.mailbox.put(self.bank, letters[start : start + 64])
+
+    def receipts(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
+        return dict(self.mailbox.receipts(self.bank, names))
+
+
 @dataclass
 class InquiryWorld:
     folder: Path
+    mailbox: Mailbox
     log: RealLog
     regulator: RegulatorHome
     watcher: Watcher
@@ -193,6 +213,13 @@ class InquiryWorld:
     def draws(self, bank: str) -> LoggedDraws:
         return LoggedDraws.read(HostedLog(self.log.host), self.homes[bank], time.time())
 
+    def delivery(self, bank: str) -> tuple[Delivery, list[Drawn]]:
+        """What `institution open --drawn --deliver` works with."""
+        self.turn()
+        draws = self.draws(bank)
+        opener = Opener(self.homes[bank], self.asked[bank], draws)
+        return Delivery(self.homes[bank], opener, Carried(self.mailbox, bank), draws.regulator), all_drawn(draws)
+
     def open(self, bank: str, folder: Path) -> list[Path]:
         """All that was drawn of a bank's, as far as it is in its database."""
         self.turn()
@@ -211,7 +238,8 @@ def inquiring(folder: Path, ombudsman: str = "") -> Iterator[InquiryWorld]:
     """Three banks in one open epoch; nothing has been asked. `ombudsman`: the key that the regulator's policy names."""
     context = epoch_of(int(time.time()) - DAY, authorities=(Authority("e-id", AUTHORITY.public),))
     log = RealLog(f"sqlite:///{folder / 'log.db'}", (), clock=time.time)
-    with served(log) as url:
+    mailbox = Mailbox.open(f"sqlite:///{folder / 'mailbox.db'}", _admitted, _now)
+    with served(log, letters=Door(mailbox, _admitted, _now)) as url:
         regulator = regulator_home(folder, url)
         policy = regulator.path / "policy.toml"
         policy.write_text(policy.read_text().replace("[keys]", f'[keys]\nombudsman = "{ombudsman}"', 1))
@@ -219,8 +247,18 @@ def inquiring(folder: Path, ombudsman: str = "") -> Iterator[InquiryWorld]:
         log.grow(named, *(member(bank) for bank in BANKS), *steps_of(context))
         homes = {bank: _home(folder / bank, bank) for bank in BANKS}
         asked = {bank: AskedStore(open_engine(f"sqlite:///{folder / bank / 'lookup.db'}")) for bank in BANKS}
-        yield InquiryWorld(folder, log, regulator, Watcher.open(regulator), context, homes, asked)
+        yield InquiryWorld(folder, mailbox, log, regulator, Watcher.open(regulator), context, homes, asked)
+    mailbox.close()
     log.store.close()
+
+
+def _now() -> float:
+    """What tests may set."""
+    return time.time()
+
+
+def _admitted(name: str) -> VerifyingKey:
+    return key_of("regulator" if name == REGULATOR else name).public
 
 
 def _home(path: Path, name: str) -> InstitutionHome:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.attending import attend_behind
+from clients.institution.lookup.opening_nightly import open_behind
 from clients.institution.masking import masking_of
 from clients.institution.node import Node
 from clients.institution.node_figures import observe
@@ -227,6 +228,7 @@ def run(
     warm_behind(stop, lambda: bool(home.allowed_bundles))
     attend_behind(home, stop)
     post_behind(home, stop)
+    open_behind(home, stop)
     stop.wait()
     _log.info("node stopping", institution=home.name)
     server.close(grace=STOP_GRACE_S)

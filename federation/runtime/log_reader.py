@@ -20,7 +20,7 @@ import httpx
 from federation.errors import FederationError
 from federation.observability.health import beat
 from protocols.errors import ProtocolError
-from protocols.transparency import Entry, Promise, bundles_of, read_bundle
+from protocols.transparency import Entry, Promise, Tile, bundles_of, read_bundle
 
 MAX_BYTES = 2**25  # 256 entries of 64 KiB, twice
 _TIMEOUT_S = 30.0
@@ -73,6 +73,10 @@ class LogReader:
             except ProtocolError as error:
                 raise LogUnreachable(bundle.path, got=error.got, expected=error.expected) from error
 
+    def tile(self, tile: Tile) -> bytes:
+        """The hashes of a tile."""
+        return self._get(tile.path)
+
     def document(self, sha256: str) -> bytes | None:
         """What was published under that hash (hex); None where the log does not have it."""
         return self._get_or_none(f"document/{sha256}")
@@ -88,6 +92,13 @@ class LogReader:
         except ProtocolError as error:
             raise LogUnreachable("statement", got=error.got, expected="the log's promise") from error
 
+    def letters(self, order: bytes) -> bytes | None:
+        """What members sealed for the regulator, after its signed order; None where no mailbox is served."""
+        status, data = self._ask("POST", "letters", order, 0.0)
+        if status == httpx.codes.NOT_FOUND:
+            return None
+        return self._taken("letters", status, data)
+
     def _get(self, path: str, *, extra: float = 0.0) -> bytes:
         status, data = self._ask("GET", path, None, extra)
         if status != httpx.codes.OK:
@@ -101,7 +112,9 @@ class LogReader:
         return data if status == httpx.codes.OK else None
 
     def _post(self, path: str, body: bytes) -> bytes:
-        status, data = self._ask("POST", path, body, 0.0)
+        return self._taken(path, *self._ask("POST", path, body, 0.0))
+
+    def _taken(self, path: str, status: int, data: bytes) -> bytes:
         if status != httpx.codes.OK:
             told = data[:300].decode(errors="replace")
             raise LogUnreachable(f"{self._url}: {path}", got=f"status {status}: {told}", expected="that it is taken")

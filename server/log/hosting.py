@@ -25,7 +25,7 @@ from protocols.wire import log_pb2 as wire
 from server.callers import Callers
 from server.home import CoordinatorHome
 from server.log.documents import Documents, PublishedDocuments, no_documents
-from server.log.http import application
+from server.log.http import Letters, application
 from server.log.log_host import TICK_S, LogHost
 from server.log.log_service import WORKERS, LogService
 from server.log.log_store import LogStore
@@ -49,9 +49,11 @@ class HostedLog:
 
 
 @contextmanager
-def hosted_log(home: CoordinatorHome, members: MembershipStore) -> Iterator[HostedLog]:
-    """A log that works until the block ends. Raises ConfigurationError for a port that is taken, LedgerError for a
-    database that is older than what the log has signed.
+def hosted_log(home: CoordinatorHome, members: MembershipStore, letters: Letters | None = None) -> Iterator[HostedLog]:
+    """A log that works until the block ends; `letters` is the regulator's door to the mailbox.
+
+    Raises ConfigurationError for a port that is taken, LedgerError for a database that is older than what the log has
+    signed.
     """
     key = home.log_key
     store = LogStore.open(home.database_url, key, time.time, anchor=home.log_anchor)
@@ -61,23 +63,30 @@ def hosted_log(home: CoordinatorHome, members: MembershipStore) -> Iterator[Host
         published = PublishedDocuments(store, home.signing_key.public, home.runs)
         served = LogService(host, callers, published.read)
         service = rpc.handlers(wire.DESCRIPTOR.services_by_name["Log"], served)
-        web = serve_http(host, home.log_bind, home.settings.log, tls=home.tls_files, documents=published.read)
-        with _ticking(host), web as port:
-            yield HostedLog((service,), WORKERS, host, store, port)
+        bind, port = home.log_bind, home.settings.log
+        web = serve_http(host, bind, port, tls=home.tls_files, documents=published.read, letters=letters)
+        with _ticking(host), web as served_at:
+            yield HostedLog((service,), WORKERS, host, store, served_at)
     finally:
         store.close()
 
 
 @contextmanager
 def serve_http(
-    host: LogHost, bind: str, port: int, *, tls: tuple[str, str] | None, documents: Documents = no_documents
+    host: LogHost,
+    bind: str,
+    port: int,
+    *,
+    tls: tuple[str, str] | None,
+    documents: Documents = no_documents,
+    letters: Letters | None = None,
 ) -> Iterator[int]:
     """Serve the log over HTTP until the block ends; yields the port. `tls`: the files of key and certificate chain;
     `documents` gives what is published, by hash.
 
     Raises ConfigurationError for an address that cannot be bound.
     """
-    pages = application(host, documents=documents)
+    pages = application(host, documents=documents, letters=letters)
     with http.serving("log-http", pages, bind, port, connections=_CONNECTIONS, tls=tls) as at:
         yield at
 

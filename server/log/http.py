@@ -1,4 +1,4 @@
-"""The log over HTTP: what C2SP tlog-tiles asks for, and two doors for those who are no members.
+"""The log over HTTP: what C2SP tlog-tiles asks for, and doors for those who are no members.
 
 GET  /checkpoint                        the candidate, with its cosignatures; ?cosigned=newest or first: of a quorum;
                                         ?after=SIZE&wait=SECONDS: once it is of more entries than that, or at once
@@ -9,6 +9,7 @@ GET  /document/HASH                     what an entry of this log names: a publi
                                         SHA-256, an update that a round averaged by its update_hash
 POST /cosignature                       a checkpoint with cosignatures of this log's witnesses
 POST /statement                         an entry that the regulator signed; the answer is the log's promise
+POST /letters                           an order that the regulator signed; the answer is what members sealed for it
 
 Nothing here is a path in a file system, and nothing is trusted for who sends it: what counts is signed.
 """
@@ -34,6 +35,7 @@ from federation.runtime.network import network_of
 from federation.runtime.rate_limit import RateLimit
 from federation.runtime.slots import Slots
 from protocols.errors import MessageError, ProtocolError
+from protocols.notices.order import MAX_BYTES as MAX_ORDER_BYTES
 from protocols.transparency import Tile, read_entry, write_bundle
 from server.log.admission import MAX_BODY_BYTES
 from server.log.documents import Documents, no_documents
@@ -51,13 +53,17 @@ _OCTETS = "application/octet-stream"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _COSIGNED = {"": Which.CANDIDATE, "newest": Which.COSIGNED, "first": Which.FIRST_COSIGNED}
 Message = MutableMapping[str, Any]
+Letters = Callable[[bytes], bytes]
 
 
 def application(
-    host: LogHost, limit: RateLimit | None = None, documents: Documents = no_documents
+    host: LogHost,
+    limit: RateLimit | None = None,
+    documents: Documents = no_documents,
+    letters: Letters | None = None,
 ) -> Callable[..., Awaitable[None]]:
-    """The ASGI application. `limit` is on the calls of one address."""
-    pages = _Pages(host, documents)
+    """The ASGI application. `limit` is on the calls of one address; `letters` answers the regulator's orders."""
+    pages = _Pages(host, documents, letters)
     routes = [
         Route("/checkpoint", pages.checkpoint),
         Route("/tile/{rest:path}", pages.tile),
@@ -65,14 +71,15 @@ def application(
         Route("/document/{named}", pages.document),
         Route("/cosignature", pages.cosignature, methods=["POST"]),
         Route("/statement", pages.statement, methods=["POST"]),
+        Route("/letters", pages.letters, methods=["POST"]),
     ]
     handlers: Any = {FederationError: _refuse, ProtocolError: _refuse}
     return _Limited(Starlette(routes=routes, exception_handlers=handlers), limit or RateLimit(400, 200.0))
 
 
 class _Pages:
-    def __init__(self, host: LogHost, documents: Documents) -> None:
-        self._host, self._documents = host, documents
+    def __init__(self, host: LogHost, documents: Documents, letters: Letters | None) -> None:
+        self._host, self._documents, self._letters = host, documents, letters
         self._waiting = Slots(MAX_WAITING, MAX_WAITING_EACH)
 
     async def checkpoint(self, request: Request) -> Response:
@@ -133,6 +140,13 @@ class _Pages:
         entry = read_entry(await _body(request, _MAX_ENTRY_BYTES))
         promise = await run_in_threadpool(self._host.append_of_regulator, entry)
         return Response(promise.encode(), media_type="application/json", headers=_NOT_KEPT)
+
+    async def letters(self, request: Request) -> Response:
+        if self._letters is None:
+            return _missing("no mailbox here")
+        order = await _body(request, MAX_ORDER_BYTES)
+        found = await run_in_threadpool(self._letters, order)
+        return Response(found, media_type="application/json", headers=_NOT_KEPT)
 
 
 class _Limited:

@@ -4,7 +4,9 @@
     mailbox.put("bank-a", [("bank-b", sealed)])
     mailbox.take("bank-b") -> [("bank-a", sealed)]
     mailbox.acknowledge("bank-b", [(name, receipt)])          # deletes the bytes
+    mailbox.discard(REGULATOR, [name])                        # likewise, and there is no receipt
 
+The regulator is a recipient too, of openings, and never a sender (`server.mailbox.door`).
 It reads nothing and logs nothing of a letter: who wrote to whom, and when, is all it knows, and a sender that writes to
 everybody says nothing by that.
 """
@@ -17,8 +19,9 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from federation.errors import Refused
 from federation.runtime.database import migrate, open_engine, reading, writing
+from protocols.consent.sealed import MAX_BYTES as MAX_OPENING
 from protocols.errors import MessageError
-from protocols.notices import SEALED_BYTES, NoticeKey, check_receipt, letter_name
+from protocols.notices import REGULATOR, SEALED_BYTES, NoticeKey, check_receipt, letter_name
 from protocols.signing import VerifyingKey
 from server.mailbox.tables import keys, letters
 
@@ -69,7 +72,9 @@ class Mailbox:
         if not 0 < len(outgoing) <= MAX_TOGETHER:
             raise Refused("invalid", "letters", got=len(outgoing), expected=f"1 to {MAX_TOGETHER}")
         for recipient, sealed in outgoing:
-            if len(sealed) != SEALED_BYTES:
+            if recipient == REGULATOR and not 0 < len(sealed) <= MAX_OPENING:
+                raise Refused("invalid", "opening", got=f"{len(sealed)} bytes", expected=f"at most {MAX_OPENING}")
+            if recipient != REGULATOR and len(sealed) != SEALED_BYTES:
                 raise Refused("invalid", "letter", got=f"{len(sealed)} bytes", expected=f"{SEALED_BYTES} bytes")
             self._admitted(recipient)
         now = int(self._clock())
@@ -80,7 +85,8 @@ class Mailbox:
 
     def _put(self, connection: Connection, sender: str, recipient: str, sealed: bytes, now: int) -> None:
         name = letter_name(sealed)
-        if connection.execute(select(letters.c.number).where(letters.c.name == name)).first() is not None:
+        known = connection.execute(select(letters).where(letters.c.name == name)).one_or_none()
+        if known is not None and (known.sealed is not None or known.receipt is not None):
             return
         of = letters.c.sender == sender
         count = select(func.count()).select_from(letters).where(of)
@@ -90,17 +96,20 @@ class Mailbox:
         ).scalar_one()
         if today >= MAX_A_DAY or waiting >= MAX_WAITING:
             raise Refused("quota", "letters", got="more than are carried", expected=f"{MAX_WAITING} waiting for one")
+        if known is not None:  # it was discarded once
+            connection.execute(update(letters).where(letters.c.name == name).values(sealed=sealed))
+            return
         last = connection.execute(select(func.max(letters.c.number))).scalar() or 0
         row = {"number": last + 1, "name": name, "sender": sender, "recipient": recipient, "sealed": sealed}
         connection.execute(insert(letters), row | {"put_at": now})
 
-    def take(self, recipient: str) -> list[tuple[str, bytes]]:
+    def take(self, recipient: str, most: int = MAX_TOGETHER) -> list[tuple[str, bytes]]:
         """(sender, sealed) of what waits for `recipient`, oldest first, so many together."""
         waits = select(letters.c.sender, letters.c.sealed).where(
             letters.c.recipient == recipient, letters.c.sealed.is_not(None)
         )
         with reading(self._engine) as connection:
-            rows = connection.execute(waits.order_by(letters.c.number).limit(MAX_TOGETHER)).all()
+            rows = connection.execute(waits.order_by(letters.c.number).limit(most)).all()
         return [(row.sender, bytes(row.sealed)) for row in rows]
 
     def acknowledge(self, recipient: str, receipts: Sequence[tuple[bytes, bytes]]) -> None:
@@ -114,6 +123,14 @@ class Mailbox:
             for name, receipt in receipts:
                 mine = (letters.c.name == name, letters.c.recipient == recipient)
                 connection.execute(update(letters).where(*mine).values(sealed=None, receipt=receipt))
+
+    def discard(self, recipient: str, names: Sequence[bytes]) -> None:
+        """Delete the bytes of letters to `recipient` that were of no use to it: their senders get no receipt, and may
+        send again. They count as sent."""
+        if names:
+            mine = (letters.c.name.in_(list(names)), letters.c.recipient == recipient)
+            with writing(self._engine, lock=_LOCK) as connection:
+                connection.execute(update(letters).where(*mine).values(sealed=None))
 
     def receipts(self, sender: str, names: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
         """(name, receipt) of those of the sender's letters that were acknowledged."""

@@ -1,4 +1,7 @@
-"""The mailbox' gRPC face, for members, on the coordinator's member port. Thin: who calls, and what is asked."""
+"""The mailbox' gRPC face, for members, on the coordinator's member port. Thin: who calls, and what is asked.
+
+The regulator reaches it through `server.mailbox.door`, on the log's port.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,16 @@ from dataclasses import dataclass
 
 import grpc
 
+from federation.errors import Refused
 from federation.runtime import rpc
 from federation.runtime.rate_limit import RateLimit
 from federation.runtime.slots import Slots
+from protocols.notices import REGULATOR
+from protocols.signing import VerifyingKey
 from protocols.wire import mailbox_pb2 as wire
 from server.callers import Callers
 from server.home import CoordinatorHome
+from server.mailbox.door import Door
 from server.mailbox.mailbox import Mailbox
 from server.membership_store import MembershipStore
 
@@ -72,19 +79,30 @@ class MailboxService:
 
 @dataclass(frozen=True)
 class HostedMailbox:
-    """The services to serve, and how many workers they need."""
+    """The services to serve, how many workers they need, and the regulator's door."""
 
     handlers: tuple[grpc.GenericRpcHandler, ...]
     workers: int
+    door: Door
 
 
 @contextmanager
 def hosted_mailbox(home: CoordinatorHome, members: MembershipStore) -> Iterator[HostedMailbox]:
     """A mailbox in the coordinator's database, until the block ends."""
-    mailbox = Mailbox.open(home.database_url, lambda name: members.member(name).key, time.time)
+    regulator = home.settings.regulator
+    key = None if regulator is None else VerifyingKey.from_hex(regulator.key)
+
+    def admitted(name: str) -> VerifyingKey:
+        if name != REGULATOR:
+            return members.member(name).key
+        if key is None:
+            raise Refused("unknown", "regulator", got="none", expected="one that coordinator.toml names")
+        return key
+
+    mailbox = Mailbox.open(home.database_url, admitted, time.time)
     callers = Callers(members, limit=RateLimit(**_LIMIT), fresh=_FRESH_S)  # type: ignore[arg-type]
     service = rpc.handlers(wire.DESCRIPTOR.services_by_name["Mailbox"], MailboxService(mailbox, callers))
     try:
-        yield HostedMailbox((service,), WORKERS)
+        yield HostedMailbox((service,), WORKERS, Door(mailbox, admitted, time.time))
     finally:
         mailbox.close()

@@ -62,6 +62,12 @@ class LoggedDraws:
     valid: tuple[RevealedDraw, ...]
     refused: dict[str, str]
 
+    @property
+    def regulator(self) -> VerifyingKey:
+        """The key that the log names. There is one: `read` found it."""
+        assert self.seen.roster.regulator is not None  # noqa: S101
+        return VerifyingKey.from_hex(self.seen.roster.regulator.key)
+
     @classmethod
     def read(cls, log: Log, home: InstitutionHome, now: float, overseers: tuple[str, ...] = ()) -> LoggedDraws:
         """Raises what `read_proved` raises, and StageError where no regulator has joined."""

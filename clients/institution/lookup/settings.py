@@ -12,6 +12,7 @@ LOOKUP_TEXT = """
 # [lookup]
 # identifiers = "opaque"
 # model = "model.json"
+# open_drawn = true    # the node hands what the regulator has drawn of this institution's inquiries over to it, nightly
 """
 
 
@@ -20,6 +21,7 @@ class LookupSettings(BaseModel):
 
     ombudsman   public key (hex) of the second holder of the seeds of spot checks: without its signature no draw is
                 answered; empty: the regulator draws alone
+    open_drawn  whether the node itself opens what was drawn, once a day, as `institution open --drawn --deliver` does
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,3 +29,4 @@ class LookupSettings(BaseModel):
     identifiers: str = "opaque"
     model: Path | None = None
     ombudsman: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    open_drawn: bool = False

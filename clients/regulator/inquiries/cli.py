@@ -18,9 +18,11 @@ from protocols.consent.draw import MILLION, Draw, detection, rate_for
 from protocols.errors import ProtocolError, StageError
 
 if TYPE_CHECKING:
+    from clients.regulator.inquiries.copied import CopiedLog
     from clients.regulator.inquiries.draws import DrawSeen
     from clients.regulator.inquiries.judging import Found
     from clients.regulator.mirror import MirrorStore
+    from federation.catalogue.values import Catalogue
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
 WAITS = 3
@@ -115,27 +117,32 @@ def check_openings(
 
     Without a name: for the draw of this home that the first opening is for.
     """
+    from clients.regulator.inquiries.collecting import shipped
     from clients.regulator.inquiries.copied import CopiedLog
     from clients.regulator.inquiries.judging import Bench, log_verdicts, take_all
     from clients.regulator.inquiries.sampling import Sampling
-    from federation.catalogue import load_catalogue, shipped_catalogues
+    from federation.catalogue import load_catalogue
 
     opened = RegulatorHome.open(home)
-    known = [*map(load_catalogue, shipped_catalogues()), *map(load_catalogue, catalogues)]
+    known = [*shipped(), *map(load_catalogue, catalogues)]
     with _store(opened) as store:
         name = name or _named(store, openings)
-        sampling = Sampling(opened, store, name, time.time)
-        bench = Bench(sampling, CopiedLog.read(opened, store), known)
-        refused, found = take_all(bench, openings), bench.found(time.time())
+        sampling, copied = Sampling(opened, store, name, time.time), CopiedLog.read(opened, store)
+        why = _collect(opened, store, copied, known)
+        bench = Bench(sampling, copied, known)
+        refused, found = take_all(bench, openings), bench.found(time.time(), complete=not why)
         logged = {} if keep else log_verdicts(sampling, bench, found)
     broken = any(each.broken for each in found)
     if as_json:
         told = [each.to_json() | {"logged": logged.get(each.querier)} for each in found]
         files = [{"file": str(file), "why": why} for file, why in refused]
         said = {"name": name, "draw": bench.draw, "holds": not broken, "queriers": told, "unusable": files}
+        said["mailbox"] = why
         typer.echo(json.dumps(said, indent=2))
     else:
         _show_found(found, refused)
+        if why:
+            typer.echo(f"The mailbox was not emptied, and nobody is blamed for what may be in it: {why}", err=True)
     if broken:
         raise typer.Exit(1)
 
@@ -149,6 +156,19 @@ def _store(home: RegulatorHome) -> Iterator[MirrorStore]:
         yield store
     finally:
         store.close()
+
+
+def _collect(home: RegulatorHome, store: MirrorStore, copied: CopiedLog, known: Sequence[Catalogue]) -> str:
+    """Take what waits in the mailbox; why that was not all of it, or nothing."""
+    from clients.regulator.inquiries.collecting import collect
+    from clients.regulator.mirror import LogReader, LogUnreachable
+
+    try:
+        with LogReader(home.settings.log_url, home.authority) as log:
+            complete = collect(home, store, copied, known, log, time.time()).complete
+    except LogUnreachable as error:
+        return str(error)
+    return "" if complete else "more letters than are read at once"
 
 
 def _named(store: MirrorStore, openings: Sequence[Path]) -> str:

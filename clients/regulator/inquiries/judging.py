@@ -88,22 +88,41 @@ class Bench:
         self._complaints = Complaints.read(sampling.home.complaints, copied.taken)
         self._answers: dict[int, list[SignedOpening]] = {}
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
-            self._read(path.read_bytes())
+            index, answer = self._read(path.read_bytes())
+            self._answers.setdefault(index, []).append(answer)
 
-    def take(self, data: bytes) -> None:
-        """Judge it, and keep it. Raises MessageError, SignatureError or EncodingError for what is of no use, and then
-        says nothing about anybody.
+    def take(self, data: bytes) -> bool:
+        """Judge it, and keep it. True: an opening of this leaf by its querier is on disk, this one or one that holds.
+
+        False for one of too many that break a rule. Raises MessageError, SignatureError or EncodingError for what is of
+        no use, and then says nothing about anybody.
         """
-        index = self._read(data)
-        good = self._verdict(index).rule is None
+        index, answer = self._read(data)
+        answers = self._answers.setdefault(index, [])
+        if answer in answers or (answers and self._holds(index)):
+            return True
+        answers.append(answer)
+        if self._holds(index) is False and len(answers) > MAX_KEPT:
+            answers.pop()
+            return False
         name = f"{self.seen.sample[index].hash.hex()}-{sha256(data).hexdigest()[:16]}{_SUFFIX}"
-        if good or len(self._answers[index]) <= MAX_KEPT:
-            write_public(self._folder / name, data, mode=0o600)
+        write_public(self._folder / name, data, mode=0o600)
+        return True
 
-    def found(self, now: float) -> tuple[Found, ...]:
-        """Every querier of the sample, by name. Raises ConfigurationError for a catalogue that is not known here."""
+    def _holds(self, index: int) -> bool | None:
+        """Whether an opening of the leaf holds; None: its catalogue is not known here."""
+        try:
+            return self._verdict(index).rule is None
+        except ConfigurationError:
+            return None
+
+    def found(self, now: float, *, complete: bool = True) -> tuple[Found, ...]:
+        """Every querier of the sample, by name. Raises ConfigurationError for a catalogue that is not known here.
+
+        complete: whether all that was handed over has been taken; if not, nothing is said to be missing.
+        """
         assert self.seen.revealed is not None  # noqa: S101 (there is a sample)
-        over = now > self.seen.revealed.deadline
+        over = complete and now > self.seen.revealed.deadline
         queriers = sorted({leaf.querier for leaf in self.seen.sample.values()})
         return tuple(self._of(querier, self.seen.of(querier), over=over) for querier in queriers)
 
@@ -146,21 +165,17 @@ class Bench:
         scope = Scope(self._names[catalogue], catalogue)
         return Terms(scope, context.oversight, context.roster.authorities, revoked)
 
-    def _read(self, data: bytes) -> int:
-        """The place of the leaf that `data` opens; its answer is verified to be the querier's, and remembered."""
+    def _read(self, data: bytes) -> tuple[int, SignedOpening]:
+        """The place of the leaf that `data` opens, and the answer, verified to be its querier's."""
         sealed = SealedOpening.decode(data)
         if sealed.draw.hex() != self.draw:
             raise MessageError("opening.draw", got=sealed.draw.hex()[:16], expected=f"{self.draw[:16]}, this draw")
         index = self._places.get(sealed.leaf_hash)
         if index is None:
             raise MessageError("opening.leaf_hash", got=sealed.leaf_hash.hex()[:16], expected="a leaf that was drawn")
-        leaf = self._copied.leaf(index)
         answer = sealed.open(self._key)
-        answer.verify(self._querier(leaf))
-        answers = self._answers.setdefault(index, [])
-        if answer not in answers:
-            answers.append(answer)
-        return index
+        answer.verify(self._querier(self._copied.leaf(index)))
+        return index, answer
 
     def _querier(self, leaf: SignedLeaf) -> VerifyingKey:
         """As it was when the leaf was made: all members of its epoch have signed whose keys are whose."""

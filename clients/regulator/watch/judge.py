@@ -38,7 +38,7 @@ class Judge:
         nothing = cast(Archive, None)
         self.case = Case(nothing, policy, Note("", b"", None, None), (), (), (), Roster(policy.coordinator))
         signatures = SignatureStep(self.case)
-        self.draws, self.epochs = signatures.draws, signatures.lookups.contexts
+        self.draws, self.epochs, self.taken = signatures.draws, signatures.lookups.contexts, signatures.taken
         self._steps: list[Step] = [signatures, *(step(self.case) for step in AFTER_SIGNATURES)]
         self._counted: Counter[tuple[int, str]] = Counter()  # findings by step and institution
         self._news: list[tuple[int, Finding]] = []

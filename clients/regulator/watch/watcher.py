@@ -5,6 +5,7 @@ watcher.turn(wait=30.0)                       # raises LogUnreachable; an alarm 
 
 A turn 1. fetches and verifies the next checkpoint, 2. judges the new entries, 3. cosigns (on disk before), 4. takes the
 others' cosignatures, 5. reveals beacons and draws rounds, 6. sends what the log has not answered, 7. fetches documents.
+Between turns it takes the openings that institutions handed to the mailbox, and signs for them.
 Killed at any moment, it goes on: statements are kept before they are sent, one for each slot.
 """
 
@@ -41,6 +42,7 @@ from protocols.transparency import (
 
 PAUSE_S = 2.0
 BEACON_PAUSE_S = 0.2
+COLLECT_S = 10.0  # between two looks for openings
 QUORUM_WAIT_S = 1.0  # where the other witnesses' cosignatures are still to come
 _DAY = 86_400
 # Of the ten steps, in their order.
@@ -78,6 +80,7 @@ class Watcher:
     _heard_at: float = field(init=False)
     _kept: set[str] = field(default_factory=set)  # own statements that stand where the log promised
     _verified_at: float = 0.0
+    _collected_at: float = 0.0
 
     @classmethod
     def open(cls, home: RegulatorHome, *, clock: Callable[[], float] = time.time) -> Watcher:
@@ -107,6 +110,7 @@ class Watcher:
                 # A log at which too many wait answers at once, with nothing new: that is no reason to ask in a row.
                 rushed = self.mirror.tree.size == size and time.monotonic() - began < wait / 2
                 self.verify_if_due()
+                self.collect_if_due()
                 pause = BEACON_PAUSE_S if waits else 0.0 if wait and not rushed else PAUSE_S
             except (FederationError, ProtocolError) as error:
                 _log.error("nothing followed", code=getattr(error, "code", type(error).__name__))
@@ -142,6 +146,22 @@ class Watcher:
             for finding in step.findings:
                 self._alert(CODES[step.number - 1], finding.place, str(finding))
         return True
+
+    def collect_if_due(self) -> int:
+        """Take the openings that wait in the mailbox, once a draw was revealed; how many were signed for now."""
+        due = self.clock() - self._collected_at >= COLLECT_S
+        if not due or not any(seen.revealed for seen in self.judge.draws.seen.values()):
+            return 0
+        from clients.regulator.inquiries.collecting import collect, shipped  # which import this package
+        from clients.regulator.inquiries.copied import CopiedLog
+
+        self._collected_at = self.clock()
+        judge = self.judge
+        copied = CopiedLog(self.store, self.quorum_size, judge.draws, judge.epochs, judge.taken)
+        kept = collect(self.home, self.store, copied, shipped(), self.log, self.clock()).kept
+        if kept:
+            _log.info("openings taken", count=kept)
+        return kept
 
     def look_at_clock(self) -> None:
         """Alerts where the log is away, or no quorum meets, for longer than the settings allow."""

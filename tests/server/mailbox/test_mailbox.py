@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from federation.errors import Refused
+from protocols.consent.sealed import MAX_BYTES as MAX_OPENING
 from protocols.errors import MessageError, SignatureError
-from protocols.notices import SEALED_BYTES, NoticeKey, letter_name, sign_receipt
+from protocols.notices import REGULATOR, SEALED_BYTES, NoticeKey, letter_name, sign_receipt
 from protocols.signing import SigningKey, VerifyingKey
 from server.mailbox import mailbox as module
 from server.mailbox.mailbox import KEPT_S, Mailbox
@@ -117,3 +118,32 @@ def test_an_acknowledged_letter_is_gone_from_the_rows(tmp_path: Path, clock: Clo
     with mailbox._engine.connect() as connection:
         rows = connection.exec_driver_sql("SELECT sealed FROM mailbox_letters").all()
     assert rows == [(None,)]
+
+
+def test_the_regulator_gets_openings_of_any_length_in_bounds_and_discards_what_is_of_no_use(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KEYS, REGULATOR, SigningKey.from_seed(bytes([9]) * 32))
+    for size in (0, MAX_OPENING + 1):
+        with pytest.raises(Refused, match="opening"):
+            mailbox.put("bank-a", [(REGULATOR, os.urandom(size))])
+    with pytest.raises(Refused, match="letter"):
+        mailbox.put("bank-a", [("bank-b", os.urandom(SEALED_BYTES - 1))])
+    useless, good = os.urandom(100), os.urandom(MAX_OPENING)
+    mailbox.put("bank-a", [(REGULATOR, useless), (REGULATOR, good)])
+    assert mailbox.take(REGULATOR, 1) == [("bank-a", useless)]
+    names = [letter_name(useless), letter_name(good)]
+    mailbox.discard("bank-b", names)  # not its own
+    mailbox.discard(REGULATOR, names[:1])
+    assert mailbox.take(REGULATOR) == [("bank-a", good)]
+    receipt = sign_receipt(names[1], KEYS[REGULATOR])
+    mailbox.acknowledge(REGULATOR, [(names[1], receipt)])
+    mailbox.discard(REGULATOR, names)  # a receipt is not taken back
+    assert mailbox.receipts("bank-a", names) == [(names[1], receipt)]
+    mailbox.put("bank-a", [(REGULATOR, useless)])  # who got no receipt may try again
+    assert mailbox.take(REGULATOR) == [("bank-a", useless)]
+
+
+def test_without_a_regulator_nothing_goes_to_it(mailbox: Mailbox) -> None:
+    with pytest.raises(Refused):
+        mailbox.put("bank-a", [(REGULATOR, b"sealed")])
