@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from clients.regulator.pages.material import StepSeen
 from clients.regulator.pages.reading import View
 from clients.regulator.pages.table import Column, Row, Table, Value
-from federation.oversight.cases import RESULTS, Event, first_previous
+from federation.oversight.cases import RESULTS, CaseStep, Event, first_previous
 
 AGES = ((15, "to_15"), (30, "to_30"), (45, "to_45"), (10**6, "older"))
 
@@ -22,8 +22,18 @@ AGES = ((15, "to_15"), (30, "to_30"), (45, "to_45"), (10**6, "older"))
 class _Case:
     opened: date
     due: date
+    last: date
+    longer: bool = False
     result: Event | None = None
     told: bool = False
+
+    def take(self, step: CaseStep) -> None:
+        """More time counts once, and only while there was time: a late case stays late."""
+        if step.event is Event.MORE_TIME and step.due and not self.longer and step.on <= self.due:
+            self.due, self.longer = date.fromisoformat(step.due), True
+        self.result = step.event if step.event in RESULTS else self.result
+        self.told |= step.event is Event.TOLD
+        self.last = max(self.last, step.on)
 
 
 @dataclass
@@ -61,11 +71,11 @@ def _fold(institution: str, steps: Iterable[StepSeen]) -> _Seen:
         previous, expected = seen.hash, step.sequence + 1
         case = found.cases.get(step.case)
         if step.event is Event.OPENED:
-            found.cases[step.case] = _Case(step.on, date.fromisoformat(step.due or step.day))
+            found.cases[step.case] = _Case(step.on, date.fromisoformat(step.due or step.day), step.on)
         elif case is not None:
-            case.due = date.fromisoformat(step.due) if step.event is Event.MORE_TIME and step.due else case.due
-            case.result = step.event if step.event in RESULTS else case.result
-            case.told |= step.event is Event.TOLD
+            if step.on < case.last and not found.broken:
+                found.broken = f"log entry {seen.position}: step {step.sequence} is dated before the one before"
+            case.take(step)
     return found
 
 

@@ -75,6 +75,18 @@ def test_a_case_that_is_answered_is_not_late_any_more() -> None:
     assert (row.values["late"], row.values["decided"], row.red) == (0, 1, "")
 
 
+def test_a_late_case_is_not_made_timely_by_more_time_or_an_earlier_date() -> None:
+    """An institution with a program of its own may sign such steps; its own desk takes none (`Desk.more_time`)."""
+    late = ("c", Event.OPENED, 40, -10)
+    (row,) = rows(chain(late, ("c", Event.MORE_TIME, 5, 10)))
+    assert row.red == "1 not answered in time"
+    longer = ("c", Event.MORE_TIME, 12, -2)
+    (row,) = rows(chain(late, longer, ("c", Event.MORE_TIME, 3, 10)))  # once, not twice
+    assert row.red == "1 not answered in time"
+    (row,) = rows(chain(late, longer, ("c", Event.REJECTED, 11, None), ("c", Event.TOLD, 12, None)))
+    assert "log entry 3: step 4 is dated before the one before" in row.red
+
+
 def test_a_step_that_is_left_out_is_red_with_its_place() -> None:
     entries = chain(*SAID)
     (row,) = rows(entries[:2] + entries[3:])
