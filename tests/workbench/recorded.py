@@ -88,7 +88,7 @@ def summary() -> dict[str, Any]:
             "drawn": {"aurora": 2, "borealis": 1, "cassiopeia": 2},
             "opened": {"aurora": 2, "borealis": 1, "cassiopeia": 2},
             "broken": {"aurora": [], "borealis": [], "cassiopeia": ["unknown_key"]},
-            "bypassed": {"institution": "cassiopeia", "answered_by": 3},
+            "bypassed": {"institution": "cassiopeia", "known_to": 3},
             "chance": {"10%": {"1": 0.1, "10": 0.651}, "30%": {"1": 0.3, "10": 0.972}},
         },
         "inquiries": {

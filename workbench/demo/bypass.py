@@ -30,11 +30,11 @@ _SKEW_S = 60
 
 @dataclass(frozen=True)
 class Bypassed:
-    """Who asked, under which leaf of the log, and how many members the answer said to know the person."""
+    """Who asked, under which leaf of the log, and how many members know the person, as the answer said."""
 
     institution: str
     leaf: str
-    members: int
+    known_to: int
     subject: str = field(repr=False)
 
 

@@ -69,7 +69,7 @@ def summary(found: Checked) -> dict[str, Any]:
         "drawn": {each["querier"]: each["drawn"] for each in queriers},
         "opened": {each["querier"]: each["drawn"] - len(each["waiting"]) for each in queriers},
         "broken": {each["querier"]: [one["rule"] for one in each["broken"]] for each in queriers},
-        "bypassed": {"institution": found.bypassed.institution, "answered_by": found.bypassed.members},
+        "bypassed": {"institution": found.bypassed.institution, "known_to": found.bypassed.known_to},
         "chance": {
             f"{share:.0%}": {str(forged): round(detection(forged, round(share * MILLION)), 3) for forged in _FORGED}
             for share in _SHARES
