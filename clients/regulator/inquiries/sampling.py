@@ -12,7 +12,7 @@ with the same. What is said is kept before it is sent, and what the log has unde
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,7 +29,7 @@ from federation.oversight.fields import require_name
 from federation.oversight.inquiries import DRAW, REGULATOR, SeedsStatement, draw_entry
 from protocols.consent.draw import MARGIN, Draw, SignedDraw, check_alone, commit_seed
 from protocols.errors import ProofError, StageError
-from protocols.transparency import Entry
+from protocols.transparency import Entry, Promise
 
 AFTER = 64
 """Entries between a draw and its size, by default: what is logged meanwhile must not overtake it."""
@@ -142,15 +142,24 @@ class Sampling:
     def _draw(self, copied: CopiedLog, asked: Asked, log_size: int) -> Draw:
         if asked.rate is None:
             raise ConfigurationError("--rate", got="none", expected="what share is opened, or --forged and --chance")
+        waiting = tuple(self._waiting(copied))
         ends = [seen.draw.size for seen in copied.draws.seen.values() if not seen.void]
-        first = max(ends, default=0) if asked.first is None else asked.first
+        first = max([*ends, *(draw.size for draw in waiting)], default=0) if asked.first is None else asked.first
         seeds = {REGULATOR: commit_seed(self._seed), **self.papers.commitments()}
         draw = Draw(seeds, asked.rate, first, max(copied.size, log_size, first) + asked.after)
         try:
-            check_alone(draw, (seen.draw for seen in copied.draws.seen.values() if seen.open))
+            check_alone(draw, waiting)
         except ProofError as error:
             raise ConfigurationError("--first", got=error.got, expected=error.expected) from error
         return draw
+
+    def _waiting(self, copied: CopiedLog) -> Iterator[Draw]:
+        """Draws whose seeds are awaited, also those of this home that its copy of the log does not show yet."""
+        yield from (seen.draw for seen in copied.draws.seen.values() if seen.open)
+        for said in self.store.said(DRAW):
+            shown = said.promise is not None and Promise.decode(said.promise).index < copied.size
+            if not shown and said.leaf not in copied.draws.seen:
+                yield SignedDraw.decode(said.entry.body).draw
 
     def _check_same(self, asked: Asked, draw: Draw) -> None:
         for name, wanted, there in (("--rate", asked.rate, draw.rate), ("--first", asked.first, draw.first)):

@@ -11,6 +11,7 @@ from clients.regulator.pages.table import Column, Row, Table, Value
 from protocols.consent.draw import MILLION, detection
 
 FORGED = 10
+OVERDUE = "the log has its size, and its seeds are not said: nothing else is drawn from these inquiries meanwhile"
 WITHOUT = "no: asks WITHOUT consent"
 
 
@@ -67,12 +68,17 @@ def _rules(view: View) -> dict[str, Counter[str]]:
 
 
 def draws(view: View, _now: float) -> Table:
-    """Every draw, with its chance to find one of ten inquiries without consent, and what came of it so far."""
+    """Every draw, with its chance to find one of ten inquiries without consent, and what came of it so far.
+
+    Red where the regulator owes its seeds.
+    """
     rows = []
     for leaf, seen in sorted(view.draws.items(), key=lambda each: each[1].index):
         said, verdicts = seen.revealed, seen.verdicts.values()
         awaited = {each.querier for each in seen.sample.values()} - seen.verdicts.keys()
         state = "void" if seen.void else "committed" if said is None else "revealed" if awaited else "judged"
+        if seen.open and view.size >= seen.draw.size:
+            state = "overdue"
         values: dict[str, Value] = {
             "draw": leaf[:16],
             "entry": seen.index,
@@ -87,7 +93,7 @@ def draws(view: View, _now: float) -> Table:
             "broken": None if said is None else sum(each.failed for each in verdicts),
             "outcome": state,
         }
-        rows.append(Row(values))
+        rows.append(Row(values, OVERDUE if state == "overdue" else ""))
     columns = (
         Column("draw", "Draw", code=True),
         Column("entry", "Entry", number=True),

@@ -3,6 +3,7 @@ it is drawn. The product's own log takes an entry once; this coordinator's does 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import clients.institution.lookup.drawn as institution_side
 import server.log.log_store as log_store
 from clients.regulator.inquiries.draws import Draws, DrawSeen, Leaves
 from clients.regulator.line import Line
+from clients.regulator.mirror import MirrorStore
+from clients.regulator.pages.reading import Copy
+from clients.regulator.pages.site import TABLES
 from federation.oversight.inquiries import DRAW
 from protocols.consent.draw import SignedDraw
 from protocols.errors import ProofError
@@ -112,6 +116,33 @@ def test_a_copy_that_is_not_in_the_log_keeps_nothing_closed(
         draws.own(draw)
     monkeypatch.setattr(institution_side, "prove", lambda *_: None)
     assert draws.own(draw) == ()  # believed, it is kept closed, and blamed for it
+
+
+def test_a_draw_whose_seeds_are_not_said_when_they_could_be_is_red(world: InquiryWorld) -> None:
+    """Row 37: a regulator that has seen a sample which it does not like says no seeds, and draws from it no more."""
+    world.turn()
+    waiting = world.fsr("sample", "quiet", "--rate", 0.5, "--wait", 0, code=3)
+    refused = world.run("sample", "louder", "--rate", 0.5, "--first", 0, "--wait", 0)
+    assert "the seeds of that one first" in str(refused.exception)  # though the home's copy of the log has it not yet
+    assert states(world, "committed") == [("committed", False)]
+    world.grow(waiting["waits_for"] - world.log.store.size())
+    assert states(world, "overdue") == [("overdue", True)]
+    world.fsr("sample", "quiet")
+    assert states(world, "revealed") == [("revealed", False)]
+
+
+def states(world: InquiryWorld, awaited: str) -> list[tuple[object, bool]]:
+    """Of every draw, as the pages show it, and whether it is red; once the last one is as `awaited`, or never is."""
+    end = time.monotonic() + 60
+    store = MirrorStore.open(world.regulator.database_url)
+    while True:
+        world.turn()
+        with Copy(world.regulator, store).reading() as view:
+            rows = TABLES["draws"](view, time.time()).rows
+        if (rows and rows[-1].values["outcome"] == awaited) or time.monotonic() > end:
+            store.close()
+            return [(row.values["outcome"], bool(row.red)) for row in rows]
+        time.sleep(0.1)
 
 
 def body(data: bytes) -> bytes:
