@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from holder_processes import fedscore, join, served
+from holder_homes import holder_homes
+from holder_processes import fedscore, served
 from wallets import PURPOSE, Persons
 
 from clients.regulator.home import RegulatorHome
@@ -183,7 +184,7 @@ def world(folder: Path, *, liars: bool = False) -> Iterator[World]:
     """Everything, until the block ends; holders that are able to lie where `liars` is True."""
     made: World | None = None
     with ExitStack() as stack:
-        made = _world(folder, stack)
+        made = founded(folder, stack)
         try:
             for name in made.oversight.shares:
                 made.start(name, liar=liars)
@@ -192,10 +193,11 @@ def world(folder: Path, *, liars: bool = False) -> Iterator[World]:
             for process in made.processes.values():
                 process.terminate()
             for process in made.processes.values():
-                process.wait(10)
+                process.wait(60)
 
 
-def _world(folder: Path, stack: ExitStack) -> World:
+def founded(folder: Path, stack: ExitStack) -> World:
+    """Everything but the holders' services."""
     persons = Persons.under(folder / "persons", "opaque")
     coordinator, seed = SigningKey.generate(), os.urandom(32)
     log_key = LogKey.from_seed(VerifierKey.of(SigningKey.from_seed(seed).public).name, seed)
@@ -209,7 +211,8 @@ def _world(folder: Path, stack: ExitStack) -> World:
     )
     keys = {"log": log_key.public.key, "coordinator": coordinator.public}
     regulator = RegulatorHome.create(folder / "regulator", text, **keys)
-    oversight = join(folder, persons, log_key.public.key.hex, coordinator.public.hex)
+    names = {"log": log_key.public.key.hex, "coordinator": coordinator.public.hex}
+    oversight = holder_homes(folder, persons, **names, signing=regulator.signing_key)["ombudsman"].oversight
     statement = RegulatorStatement(
         "regulator", regulator.signing_key.public.hex, regulator.witness_key.public.key.hex, "cd" * 32, 100
     )

@@ -1,6 +1,6 @@
 """What a person's look-up reads and writes: the log, her range of it, her receipts, the file for her institution.
 
-logged, checkpoint = read_log(reader, key, span, now, progress)      # verified; SignatureError, MessageError
+read = read_log(reader, key, span, now, progress)                    # verified; SignatureError, MessageError
 inquirers(wallet, checkpoint, span, found)                           # what the file says
 """
 
@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 
+from clients.subject.bookmark import Bookmark
 from clients.subject.wallet import Wallet
 from federation.errors import ConfigurationError
 from federation.inquiries.inquirers import UNKNOWN, Inquirer, Inquirers, Kind
@@ -38,6 +40,10 @@ class Span:
         if self.since and self.until and self.until < self.since:
             raise ConfigurationError("--until", got=self.until, expected=f"{self.since} or later")
 
+    @property
+    def everything(self) -> bool:
+        return self == Span()
+
     def holds(self, index: int, leaf: Leaf, epoch: int) -> bool:
         """Whether a leaf is of it. One whose epoch the log does not show is of every epoch."""
         if self.since and leaf.issued_at < _midnight(self.since):
@@ -52,12 +58,27 @@ class Span:
         return "; ".join(parts) or "all"
 
 
+class Read(NamedTuple):
+    """What was read, and the checkpoint that it is under, as a quorum cosigned it: its note, and what that says."""
+
+    logged: LoggedLeaves
+    cosigned: Cosigned
+    note: bytes
+
+
 def read_log(
-    reader: LogReader, key: OversightKey, span: Span, now: float, progress: Callable[[int, int], None]
-) -> tuple[LoggedLeaves, Cosigned]:
+    reader: LogReader,
+    key: OversightKey,
+    span: Span,
+    now: float,
+    progress: Callable[[int, int], None],
+    *,
+    bookmark: Bookmark | None = None,
+) -> Read:
     """All entries under the newest checkpoint that a quorum cosigned, and the leaves of `span` among them.
 
-    `progress`: entries read, of how many. Raises LogUnreachable, MessageError or SignatureError.
+    From `bookmark` on only what is new is read: it is of everything, as `span` then must be. `progress`: entries read,
+    of how many. Raises LogUnreachable, MessageError, SignatureError, LogContradicts.
     """
     log_key = VerifierKey.of(key.log)
     note = reader.cosigned()
@@ -65,10 +86,13 @@ def read_log(
         raise ConfigurationError("log", got="no checkpoint that a quorum cosigned", expected="one")
     size = open_checkpoint(note, log_key).size
     logged = LoggedLeaves(key.coordinator, key.public, span.holds)
-    for number, entry in enumerate(reader.entries(0, size), start=1):
+    if bookmark is not None:
+        bookmark.check_continued(note, log_key, reader)
+        bookmark.resume(logged)
+    for number, entry in enumerate(reader.entries(logged.tree.size, size), start=logged.tree.size + 1):
         logged.take(entry)
         progress(number, size)
-    return logged, logged.check(note, log_key, now)
+    return Read(logged, logged.check(note, log_key, now), note)
 
 
 def inquirers(wallet: Wallet, checkpoint: Checkpoint, span: Span, found: Sequence[LoggedLeaf]) -> Inquirers:

@@ -22,6 +22,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from clients.subject.asking import Asking
+from clients.subject.bookmark import Bookmark, LogContradicts
 from clients.subject.inquiries import Span, inquirers, read_log, uncertain
 from clients.subject.wallet import Wallet
 from federation.errors import ConfigurationError
@@ -65,21 +66,30 @@ def inquiries(
     console = Console(stderr=True)
     with Progress(console=console, disable=as_json, transient=True) as progress:
         reading = progress.add_task("reading the log")
-        with LogReader(log, log_authority) as reader:
-            logged, cosigned = read_log(
-                reader, key, span, time.time(), lambda done, of: progress.update(reading, completed=done, total=of)
-            )
+        bookmark = Bookmark.read(wallet.path, key) if span.everything else None
+        try:
+            with LogReader(log, log_authority) as reader:
+                shown = lambda done, of: progress.update(reading, completed=done, total=of)  # noqa: E731
+                logged, cosigned, note = read_log(reader, key, span, time.time(), shown, bookmark=bookmark)
+        except LogContradicts as error:
+            error.keep(wallet.path)
+            raise
         asking = progress.add_task("asking both holders", total=len(logged.leaves))
         found = _ask(Asking(wallet, key, time.time), logged.leaves, progress, asking)
+    asked = len(logged.leaves)
+    if bookmark is not None:
+        found, asked = [*bookmark.found, *found], bookmark.asked + asked
+    if span.everything:
+        Bookmark.at(logged, note, key, found, asked, int(time.time())).write(wallet.path)
     told = inquirers(wallet, cosigned.checkpoint, span, found)
     left_out, doubtful = uncertain(logged.left_out), uncertain(logged.doubtful)
     told.write(out)
     seen_at = max(cosigned.times.values())
     if as_json:
-        facts = {"asked": len(logged.leaves), "not_asked": left_out, "doubtful": doubtful, "seen_at": seen_at}
+        facts = {"asked": asked, "not_asked": left_out, "doubtful": doubtful, "seen_at": seen_at}
         typer.echo(json.dumps(told.to_json() | facts))
         return
-    _show(told, len(logged.leaves), left_out, doubtful, Console())
+    _show(told, asked, left_out, doubtful, Console())
     stale = " That is long ago: ask again, or elsewhere." if time.time() - seen_at > _STALE_S else ""
     typer.echo(f"The log is that of {_minute(seen_at)} UTC, as its witnesses signed.{stale}")
 

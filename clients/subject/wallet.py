@@ -13,6 +13,8 @@ signing.pem        the key                       receipts/SERIAL.json     consen
                                                  revocations/SERIAL.json  those that were taken back
                                                  acknowledgements/SERIAL.json   the institution's word that it knows
 
+oversight.json     the key under which she asked who inquired about her, and log-bookmark.json how far (`bookmark`)
+
 Every file has mode 0600. Whoever has the wallet is the person.
 """
 

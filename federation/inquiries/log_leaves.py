@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,6 +79,7 @@ class LoggedLeaves:
     leaves: list[LoggedLeaf] = field(default_factory=list)
     left_out: Counter[Why] = field(default_factory=Counter)
     doubtful: Counter[Why] = field(default_factory=Counter)  # among `leaves`
+    statements: list[tuple[int, bytes]] = field(default_factory=list)  # (place, entry): by which leaves are judged
 
     def __post_init__(self) -> None:
         self._roster = Roster(self.coordinator)
@@ -89,6 +90,15 @@ class LoggedLeaves:
         """The next entry. What is not what it says is left out and, if it is a leaf, counted: nothing raises."""
         index = self.tree.size
         self.tree, _ = self.tree.append(leaf_hash(data))
+        self._read(index, data)
+
+    def resume(self, tree: Frontier, statements: Iterable[tuple[int, bytes]]) -> None:
+        """Go on after the entries of `tree`, whose `statements` these are; nothing was read yet."""
+        for index, data in statements:
+            self._read(index, data)
+        self.tree = tree
+
+    def _read(self, index: int, data: bytes) -> None:
         found = _KIND.search(data)
         kind = found[1].decode() if found else ""
         if kind not in _READ:
@@ -97,10 +107,11 @@ class LoggedLeaves:
             entry = read_entry(data)
             if entry.kind in (MEMBER, REGULATOR):
                 self._roster = self._roster.after(entry)
+                self.statements.append((index, data))
             elif entry.kind == LEAF_KIND:
                 self._leaf(index, SignedLeaf.decode(entry.body))
-            elif entry.kind == STEP_KIND:
-                self._step(entry.body)
+            elif entry.kind == STEP_KIND and self._step(entry.body):
+                self.statements.append((index, data))
         except (ProtocolError, ValueError, TypeError, RecursionError):
             if kind == LEAF_KIND:
                 self.left_out[Why(UNREADABLE, "")] += 1
@@ -154,11 +165,14 @@ class LoggedLeaves:
             return UNPROVED
         return ""
 
-    def _step(self, body: bytes) -> None:
-        """Which epoch has which number and oversight key: as the coordinator logged it, and every member signed it."""
+    def _step(self, body: bytes) -> bool:
+        """Which epoch has which number and oversight key: as the coordinator logged it, and every member signed it.
+
+        Whether the step says something of that.
+        """
         value: dict[str, Any] = take(parse_canonical(body), STEP_KIND, ("counter", "kind", "party", "envelope"))
         if value["party"] != RELAY or value["kind"] not in ("roster", "epoch"):
-            return
+            return False
         counter, envelope = integer(value["counter"], "counter", 1), text(value["envelope"], "envelope")
         data = from_hex(envelope, "envelope", len(envelope) // 2)
         step = open_envelope(data, wire.Step, self.coordinator)
@@ -166,7 +180,7 @@ class LoggedLeaves:
             raise MessageError(STEP_KIND, got="another step", expected="the one that was signed")
         if step.kind == "roster":
             self._rosters[counter] = LookupRoster.decode(step.body)
-            return
+            return True
         signed, roster = SignedEpoch.decode(step.body), self._rosters.get(counter)
         if roster is None:
             raise MessageError(STEP_KIND, got=f"no roster of epoch {counter}", expected="one that is logged before")
@@ -176,3 +190,4 @@ class LoggedLeaves:
             if admitted is None or admitted.key != member.key.hex:
                 raise SignatureError(f"roster.{member.institution}", got="another key", expected="the admitted one")
         self._epochs[signed.epoch.id] = (counter, roster.oversight)
+        return True

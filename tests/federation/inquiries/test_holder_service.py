@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from holder_homes import holder_homes
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 from wallets import DAY_S, Persons
@@ -23,15 +24,13 @@ from wallets import DAY_S, Persons
 from clients.ombudsman.cli import app as ombudsman
 from clients.subject.asking import Asking
 from federation.errors import ConfigurationError, Refused
-from federation.inquiries.holder_cli import make
-from federation.inquiries.holder_home import HolderHome
+from federation.inquiries.holder_home import HolderHome, settings_text
 from federation.inquiries.holder_service import SERVICE, _observe, rpc_address, serving
 from federation.inquiries.log_leaves import LoggedLeaf
 from federation.observability.monitor import Monitor
 from federation.observability.names import Process, of_process
 from federation.observability.targets import targets
-from federation.runtime.pki import key_fingerprint
-from federation.runtime.rpc import ask, client_tls, dial, free_ports
+from federation.runtime.rpc import ask, client_tls, dial
 from protocols.consent.holders import OversightKey
 from protocols.consent.question import ProvenTag, TagQuestion, write_tags
 from protocols.consent.tag_lookup import Step
@@ -116,30 +115,13 @@ def written(question: TagQuestion) -> wire.Question:
 def index(tmp_path_factory: pytest.TempPathFactory) -> Index:
     folder = tmp_path_factory.mktemp("index")
     persons = Persons.under(folder / "persons")
-    authority, ports = persons.authority.authority, free_ports(2)
-    log, coordinator = SigningKey.generate().public.hex, SigningKey.generate().public.hex
-    homes = {
-        name: make(
-            folder / name,
-            name=name,
-            log=log,
-            coordinator=coordinator,
-            host="127.0.0.1",
-            bind="127.0.0.1",
-            port=ports + number,
-            authorities=[f"{authority.name}={authority.key.hex}"],
-        )
-        for number, name in enumerate(HELD)
-    }
-    with pytest.raises(ConfigurationError, match="join"), serving(homes["ombudsman"]):
-        pass
-    first, second = homes.values()
-    for one, other in ((first, second), (second, first)):
-        one.join(other.statement, key_fingerprint(other.statement.key))
+    keys = {"log": SigningKey.generate().public.hex, "coordinator": SigningKey.generate().public.hex}
+    homes = holder_homes(folder, persons, **keys)
     for home in homes.values():
         text = home.path / "holder.toml"
         text.write_text(text.read_text().replace("daily_tags = 200000", f"daily_tags = {MOST}"))
-    return Index(folder, persons, {name: HolderHome.open(home.path) for name, home in homes.items()}, first.oversight)
+    key = homes["ombudsman"].oversight
+    return Index(folder, persons, {name: HolderHome.open(home.path) for name, home in homes.items()}, key)
 
 
 @pytest.fixture
@@ -267,6 +249,14 @@ def test_it_says_whether_it_is_ready_in_three_ways(served: Index) -> None:
         assert check(HealthCheckRequest(service=SERVICE.full_name), timeout=30).status == HealthCheckResponse.SERVING
         with pytest.raises(grpc.RpcError):
             check(HealthCheckRequest(service="another"), timeout=30)
+
+
+def test_alone_it_holds_no_key_and_does_not_serve(tmp_path: Path) -> None:
+    key = SigningKey.generate().public.hex
+    where = {"host": "localhost", "bind": "127.0.0.1", "port": 0}
+    text = settings_text(name="ombudsman", log=key, coordinator=key, authorities={"e-id": key}, **where)
+    with pytest.raises(ConfigurationError, match="join"), serving(HolderHome.create(tmp_path / "alone", text)):
+        pass
 
 
 def test_when_it_does_not_serve_nothing_is_announced(index: Index) -> None:
