@@ -20,7 +20,7 @@ from federation.scorecard import Outcome
 from federation.synthetic import write_table
 from workbench.demo.calls import call
 from workbench.demo.cast import Homes, command
-from workbench.demo.inputs import Given, Inputs
+from workbench.demo.inputs import Given
 from workbench.demo.processes import DemoFailed, Processes
 
 LENDER = "acme"
@@ -49,15 +49,16 @@ class Blind:
         return near and spent and bool(self.status["weights_protected"])
 
 
-def score(processes: Processes, homes: Homes, inputs: Inputs, catalogue: Catalogue, fingerprint: str) -> Blind:
-    """Have the first institution's model asked about one applicant. `fingerprint`: of that institution's key.
+def score(
+    processes: Processes, homes: Homes, owner: Given, catalogue: Catalogue, named: str, fingerprint: str
+) -> Blind:
+    """Have the owner's model asked about one applicant.
 
-    Raises DemoFailed.
+    `named` is how commands call the catalogue, `fingerprint` is of the owner's key. Raises DemoFailed.
     """
-    owner, port = inputs.institutions[0], free_ports()
-    home, lender = homes.institution(owner.name), homes.out / LENDER
+    home, lender, port = homes.institution(owner.name), homes.out / LENDER, free_ports()
     call(command("institution", "blind", "init", home=home, model=homes.run / "model.json", port=port))
-    made = call([*command("lender", "init", home=lender, name=LENDER, catalogue=inputs.catalogue), "--json"])
+    made = call([*command("lender", "init", home=lender, name=LENDER, catalogue=named), "--json"])
     folder = private_directory(homes.out / "blind")
     applied = {"application": made["application"], "fingerprint": made["fingerprint"], "address": f"{_HOST}:{port}"}
     invitation = folder / "invitation.json"

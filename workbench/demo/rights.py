@@ -97,9 +97,9 @@ class Rights:
 
     def show(self, roles: Roles, bypassed: Bypassed, stage: Stage) -> Shown:
         """The four stages, after the questions and while the epoch is open. Raises DemoFailed."""
-        homes, names = self.homes, [given.name for given in self.inputs.institutions]
+        homes = self.homes
         with stage("spot check", 1):
-            checked = spot_check.check(homes, names, bypassed)
+            checked = spot_check.check(homes, self.inputs, bypassed)
         with stage("inquirers", 1):
             inquirers.serve(self.processes, homes, self.holders)
             expected = {roles.asker: str(Inquiry.HARD), roles.bypasser: UNKNOWN}
@@ -108,8 +108,9 @@ class Rights:
         with stage("dispute", 1):
             disputed = dispute.dispute(homes, roles.corrector, roles.subject, roles.correction, inquired)
         with stage("blind score", 1):
-            fingerprint = self.facts[names[0]]["fingerprint"]
-            scored = blind.score(self.processes, homes, self.inputs, self.catalogue, fingerprint)
+            owner = self.inputs.institutions[0]
+            fingerprint = self.facts[owner.name]["fingerprint"]
+            scored = blind.score(self.processes, homes, owner, self.catalogue, self.inputs.catalogue, fingerprint)
         return Shown(checked, inquired, scored, disputed)
 
 

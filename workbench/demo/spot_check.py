@@ -6,19 +6,22 @@ Every inquiry is drawn, so that the one without consent is found for certain; a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from clients.regulator.inquiries.cli import WAITS
+from federation.catalogue import shipped_catalogues
 from federation.runtime.private_files import private_directory
 from protocols.consent.draw import MARGIN, MILLION, detection
 from protocols.consent.refusal import Rule
 from workbench.demo.bypass import Bypassed
 from workbench.demo.calls import call
 from workbench.demo.cast import Homes, command
+from workbench.demo.inputs import Inputs
 
 DRAW = "demo"
+_LOGGED_S = 300  # until a quorum has cosigned the log at the draw's size: seconds, where the machine is not busy
 _SHARES = (0.1, 0.3)  # what a regulator might draw
 _FORGED = (1, 10)
 
@@ -47,15 +50,16 @@ def commit(homes: Homes, inquiries: int) -> None:
     call([*command("regulator", "sample", DRAW, home=homes.regulator, **options), "--json"], code=WAITS)
 
 
-def check(homes: Homes, names: Sequence[str], bypassed: Bypassed) -> Checked:
+def check(homes: Homes, inputs: Inputs, bypassed: Bypassed) -> Checked:
     """Reveal the seed, have every institution open what was drawn, and judge it. Raises DemoFailed."""
-    sample = call([*command("regulator", "sample", DRAW, home=homes.regulator), "--json"])
+    sample = call([*command("regulator", "sample", DRAW, home=homes.regulator, wait=_LOGGED_S), "--json"])
     files: list[str] = []
     folder = private_directory(homes.out / "openings")
-    for name in names:
-        words = command("institution", "open", home=homes.institution(name), out=folder / name)
+    for given in inputs.institutions:
+        words = command("institution", "open", home=homes.institution(given.name), out=folder / given.name)
         files += [each["file"] for each in call([*words, "--drawn", "--json"])["inquiries"]]
     words = command("regulator", "check", *files, home=homes.regulator, draw=DRAW)
+    words += [] if inputs.catalogue in shipped_catalogues() else ["--catalogue", inputs.catalogue]
     return Checked(sample, call([*words, "--json"], code=1), bypassed)
 
 
