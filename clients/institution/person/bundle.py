@@ -31,7 +31,7 @@ def bundle(
     inquirers: Iterable[Inquiry] = (),
 ) -> dict[str, Any]:
     """JSON of everything here about `subject`. Raises what reading records, ledger and cases raises."""
-    score = own_score(desk.home, subject, model, evaluation)
+    score = own_score(desk, subject, model, evaluation).to_json()
     return {
         "format": FORMAT,
         "institution": desk.home.name,
@@ -41,7 +41,7 @@ def bundle(
         "purpose": desk.catalogue.purpose.value,
         "catalogue": {"name": desk.catalogue.name, "version": desk.catalogue.version, "hash": desk.catalogue.hash},
         "record": own_record(desk, subject).to_json(),
-        "score": None if score is None else score.to_json() | {"texts": dict(desk.catalogue.reasons)},
+        "score": None if score is None else score | {"texts": dict(desk.catalogue.reasons)},
         "inquiries_here": _asked(desk, subject),
         "inquiries_of_all": [each.to_json() for each in inquirers],
         "cases": [case.to_json(desk.profile, desk.day(now.timestamp())) for case in desk.cases(subject)],

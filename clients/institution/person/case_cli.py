@@ -88,13 +88,18 @@ def erase(
     home: Home,
     why: Why,
     case: Annotated[str, typer.Option("--case", help="The case; without one an erasure case is opened.")] = "",
+    absent: Annotated[
+        bool, typer.Option("--absent", help="The present file has no record of the person; another one may.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Erase the record from every later reading, and say what stays, why, and until when."""
+    """Erase the record from every later reading, for good, and say what stays, why, and until when."""
     desk, named = _desk(home), read_subject(subject)
     today = _today(desk)
+    if not absent:
+        desk.require_record(named)
     name = case or desk.open_case(named, Request.ERASURE, (), "", today).id
-    done = desk.erase(name, named, why, today)
+    done = desk.erase(name, named, why, today, absent=absent)
     models = models_of(desk.home, datetime.now(UTC))
     kept = kept_after_erasure(desk.home, desk.profile, made_here(desk.home, named), today)
     if as_json:

@@ -35,6 +35,7 @@ from federation.records import read_table, validate
 MAX_STATEMENT = 4000
 MAX_OPEN = 20  # of one person: pages take requests, and each is an entry of the log
 _MAX_VALUE = 200
+_SHORTEST = 4  # of a case's identifier: one letter less is too easily another's
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,14 @@ class Desk:
         return tuple(case for case in found if case.subject == tag)
 
     def case(self, name: str) -> Case:
-        """The case whose identifier begins with `name`. Raises ConfigurationError unless there is exactly one."""
-        found = [case for case in self.cases() if name and case.id.startswith(name)]
+        """The case whose identifier begins with `name`, of four letters or more. Raises ConfigurationError unless there
+        is exactly one.
+        """
+        found = [case for case in self.cases() if len(name) >= _SHORTEST and case.id.startswith(name)]
         if len(found) != 1:
             got = "several" if found else "no such case"
-            raise ConfigurationError("case", got=got, expected="the beginning of one case's identifier")
+            expected = f"the beginning of one case's identifier, {_SHORTEST} letters at least"
+            raise ConfigurationError("case", got=got, expected=expected)
         return found[0]
 
     def rows(self, subject: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -87,6 +91,14 @@ class Desk:
         named = self.tags.tags(table[column].cast(pl.String).str.strip_chars().to_list())
         filed = table.filter(pl.Series([each == tag for each in named], dtype=pl.Boolean))
         return filed, Overlay.of(self.journal.steps()).apply(filed, column, self.tags.tags)
+
+    def require_record(self, subject: str) -> pl.DataFrame:
+        """The rows that count. Raises ConfigurationError where there are none."""
+        _, counting = self.rows(subject)
+        if not counting.height:
+            expected = "the identifier of somebody who has one: look for a slip"
+            raise ConfigurationError("subject", got="no record here", expected=expected)
+        return counting
 
     # ---- steps ----
 
@@ -125,17 +137,21 @@ class Desk:
         rules, ConfigurationError for one that is not there, is another person's, or would not change.
         """
         of = self._of(case, subject)
-        _, counting = self.rows(subject)
-        if not counting.height:
-            raise ConfigurationError("subject", got="no record here", expected="a record to be corrected")
+        counting = self.require_record(subject)
         was = self._checked(counting, values)
         content: dict[str, Any] = {"values": dict(values), "was": was, "why": _reason(why)}
         content |= self._about(of.subject) | {"after_epoch": self._last_epoch}
         return self._step(Event.CORRECTED, of, content, today)
 
-    def erase(self, case: str, subject: str, why: str, today: date) -> Case:
-        """Decide a case by erasing the record: nothing reads it any more, whatever file comes."""
+    def erase(self, case: str, subject: str, why: str, today: date, *, absent: bool = False) -> Case:
+        """Decide a case by erasing the record: nothing reads it any more, whatever file comes.
+
+        Raises ConfigurationError where there is no record, unless it may be `absent` now and come with another file: an
+        identifier with a slip in it would be erased, and the person not.
+        """
         of = self._of(case, subject)
+        if not absent:
+            self.require_record(subject)
         content = self._about(of.subject) | {"why": _reason(why), "after_epoch": self._last_epoch}
         return self._step(Event.ERASED, of, content, today)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from clients.institution.home import InstitutionHome
 from clients.institution.person.desk import Desk
 from clients.institution.scoring import open_scorer, score_subject
 from federation.catalogue import Catalogue
@@ -60,17 +59,35 @@ def own_record(desk: Desk, subject: str) -> OwnRecord:
     return OwnRecord(items, bool(counting.height), bool(filed.height) and not counting.height, counting.height)
 
 
-def own_score(home: InstitutionHome, subject: str, model: Path | None, evaluation: Path | None) -> SubjectScore | None:
-    """The score under the published model, with parts and reasons; None where no model is named."""
+@dataclass(frozen=True)
+class OwnScore:
+    """The score, None where no model is named or the record breaks a rule of the catalogue: `problem` says which."""
+
+    score: SubjectScore | None
+    problem: str = field(default="", repr=False)
+
+    def to_json(self) -> dict[str, Any] | None:
+        if self.problem:
+            return {"outcome": "unusable", "score": None, "problem": self.problem}
+        return None if self.score is None else self.score.to_json()
+
+
+def own_score(desk: Desk, subject: str, model: Path | None, evaluation: Path | None) -> OwnScore:
+    """The score under the published model, with parts and reasons. Whoever has a record that cannot be scored is shown
+    why: it is theirs to dispute.
+    """
+    home = desk.home
     chosen = model or (home.path / home.settings.lookup.model if home.settings.lookup.model else None)
     if chosen is None:
-        return None
+        return OwnScore(None)
+    _, counting = desk.rows(subject)
+    filed = str(counting[str(desk.catalogue.subject)][0]) if counting.height else subject  # as the file spells it
     try:
-        return score_subject(home, open_scorer(home, chosen, evaluation, Scaling()), home.data, subject)
+        return OwnScore(score_subject(home, open_scorer(home, chosen, evaluation, Scaling()), home.data, filed))
     except RecordsError as error:
         if "the record of subject" not in error.where:
             raise
-        raise RecordsError("the record", got=error.got, expected=error.expected) from None  # names nobody
+        return OwnScore(None, f"the record breaks a rule of the catalogue: {error.got}")
 
 
 def _items(filed: pl.DataFrame, counting: pl.DataFrame, catalogue: Catalogue) -> Iterator[Item]:

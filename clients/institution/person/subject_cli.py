@@ -47,12 +47,12 @@ def show(
 ) -> None:
     """The record as it is held, score, band, five parts, reasons, inquiries of this institution, cases."""
     desk, named = Desk.open(InstitutionHome.open(home)), read_subject(subject)
-    record, score = own_record(desk, named), own_score(desk.home, named, model, evaluation)
+    record, score = own_record(desk, named), own_score(desk, named, model, evaluation)
     inquiries, cases, today = made_here(desk.home, named), desk.cases(named), desk.day(_now().timestamp())
     if as_json:
         told: dict[str, Any] = {
             "record": record.to_json(),
-            "score": None if score is None else score.to_json() | {"texts": dict(desk.catalogue.reasons)},
+            "score": None if (said := score.to_json()) is None else said | {"texts": dict(desk.catalogue.reasons)},
             "inquiries_here": [each.to_json() for each in inquiries],
             "cases": [case.to_json(desk.profile, today) for case in cases],
         }

@@ -12,19 +12,18 @@ from rich.table import Table
 from clients.institution.person.case import Case
 from clients.institution.person.desk import Desk
 from clients.institution.person.inquiries import Inquiry
-from clients.institution.person.own_record import OwnRecord
+from clients.institution.person.own_record import OwnRecord, OwnScore
 from clients.institution.person.remains import Kept, Models
 from clients.institution.person.retention import Due
 from clients.institution.scoring_view import show_subject
 from federation.jurisdiction import Profile
-from federation.scorecard import SubjectScore
 from protocols.printable import printable
 
 
 def show_own(
     desk: Desk,
     record: OwnRecord,
-    score: SubjectScore | None,
+    score: OwnScore,
     inquiries: Sequence[Inquiry],
     cases: Sequence[Case],
     today: date,
@@ -39,10 +38,12 @@ def show_own(
             before = f"the file says {item.corrected_from}" if item.corrected else ""
             table.add_row(_clean(item.title), _clean(item.text), _clean(before))
         console.print(table)
-    if score is None:
+    if score.problem:
+        console.print(_clean(f"No score: {score.problem}"))
+    elif score.score is None:
         console.print("No score: name a model with --model, or as lookup.model in institution.toml.")
     else:
-        show_subject(score, desk.catalogue, console)
+        show_subject(score.score, desk.catalogue, console)
     show_inquiries(inquiries, console)
     show_cases(cases, desk.profile, today, console)
 

@@ -67,19 +67,20 @@ class _Site:
             lstrip_blocks=True,
         )
         self._templates.globals |= {"institution": desk.home.name, "profile": desk.profile}
+        self._templates.globals |= {"idle_minutes": round(gate.idle_s / 60)}
 
     def own(self, asked: Asked) -> Response:
         desk, subject = self._desk, self._subject(asked)
-        score = own_score(desk.home, subject, self._model, None)
+        score = own_score(desk, subject, self._model, None).to_json()
         facts = {
             "record": own_record(desk, subject),
-            "score": None if score is None else score.to_json(),
+            "score": None if score is None else {"problem": ""} | score,
             "texts": desk.catalogue.reasons,
             "inquiries": made_here(desk.home, subject),
             "cases": [case.to_json(desk.profile, self._today()) for case in desk.cases(subject)],
             "done": asked.query_params.get("done", "") == "yes",
         }
-        return self._html("own.html.j2", 200, **facts)
+        return self._inside("own.html.j2", 200, **facts)
 
     async def request(self, asked: Asked) -> Response:
         if asked.method != "POST":
@@ -109,8 +110,6 @@ class _Site:
 
     async def login(self, asked: Asked) -> Response:
         if asked.method != "POST":
-            if self._gate.holds(asked.cookies.get(COOKIE, "")):
-                return RedirectResponse("/", 303)
             return self._html("login.html.j2", 200, words="")
         if not same_origin(asked):
             return self._html("login.html.j2", 403, words="This form came from another place.")
@@ -121,6 +120,7 @@ class _Site:
         if answer is Answer.WRONG:
             _log.warning("login refused", code="wrong_code")
             return self._html("login.html.j2", 401, words="That code does not open anything, or was used before.")
+        self._gate.end(asked.cookies.get(COOKIE, ""))  # of whoever sat here before, and did not log out
         inside = RedirectResponse("/", 303)
         inside.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
         return inside
@@ -145,7 +145,7 @@ class _Site:
         record = own_record(self._desk, self._subject(asked))
         items = [item for item in record.items if item.role != str(Role.RECORD) or item.value]
         facts = {"items": items, "kinds": list(Request), "words": words, "statement": statement, "most": MAX_STATEMENT}
-        return self._html("request.html.j2", 400 if words else 200, **facts)
+        return self._inside("request.html.j2", 400 if words else 200, **facts)
 
     def _subject(self, asked: Asked) -> str:
         subject = self._gate.subject(asked.cookies.get(COOKIE, ""))
@@ -158,6 +158,12 @@ class _Site:
 
     def _today(self) -> date:
         return self._desk.day(self._clock())
+
+    def _inside(self, template: str, status: int, **facts: Any) -> HTMLResponse:
+        """A page about somebody, which a screen that is left alone does not go on showing."""
+        answer = self._html(template, status, **facts)
+        answer.headers["Refresh"] = f"{int(self._gate.idle_s) + 5}; url=/login"
+        return answer
 
     def _html(self, template: str, status: int, **facts: Any) -> HTMLResponse:
         return HTMLResponse(self._templates.get_template(template).render(**facts), status)

@@ -14,7 +14,7 @@ from clients.institution.person.pages.app import application
 from clients.institution.person.pages.gate import PersonGate
 from federation.runtime import http
 
-SESSION_S = 1800.0
+SESSION_S, IDLE_S = 1800.0, 600.0
 _CONNECTIONS = 16
 
 
@@ -29,7 +29,7 @@ def serving(
 ) -> Iterator[int]:
     """Serve on 127.0.0.1 until the block ends; yields the port. Raises ConfigurationError for a port that is taken."""
     desk = Desk.open(home)
-    gate = PersonGate("", session_s, clock, redeem=lambda code: redeem(home, code, clock()))
+    gate = PersonGate("", session_s, clock, redeem=lambda code: redeem(home, code, clock()), idle_s=IDLE_S)
     pages = application(desk, gate, clock, model=model)
     with http.serving("desk", pages, "127.0.0.1", port, connections=_CONNECTIONS, tls=None) as bound:
         yield bound
