@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from masked_world import QUARTET, TRIO, Watched, coarsen, masked_plan
-from rounds_world import Handler, catalogue, evaluation_size
+from rounds_world import Handler, catalogue, evaluation_size, key_of
 
-from federation.errors import Refused
 from federation.rounds import RunFailed
 from federation.rounds.evaluation_forms import EvaluationForms
 from federation.rounds.rule import rule_of
 from federation.rounds.vectors import I64, MaskedForm
-from protocols.envelope import read_envelope
+from protocols.envelope import read_envelope, seal
 from protocols.secagg import Words
+from protocols.wire.training_pb2 import RoundReply
 
 
 def kept(watched: Watched, number: int) -> dict[str, bytes]:
@@ -101,7 +101,21 @@ def test_without_that_check_sums_wrap_around_and_nobody_sees_it(monkeypatch: pyt
                     watched.world.driver(attempts=1).run()
 
 
-def test_a_vector_of_the_other_size_is_refused_by_name() -> None:
-    form = MaskedForm(3, dict.fromkeys(TRIO, 5))
-    with pytest.raises(Refused, match="got 24 bytes, expected 12 bytes"):
-        form.read(bytes(24))
+def test_a_member_that_answers_in_the_other_words_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def liar(honest: Handler) -> Handler:
+        def handle(envelope: bytes) -> bytes:
+            answer = honest(envelope)
+            if read_envelope(envelope).kind != "RoundRequest":
+                return answer
+            reply = RoundReply.FromString(read_envelope(answer).body)
+            reply.update = np.frombuffer(reply.update, "<u4").astype("<u8").tobytes()
+            return seal(reply, key_of("bank-b"))
+
+        return handle
+
+    coarsen(monkeypatch)
+    watched = Watched()
+    watched.world.lie("bank-b", liar)
+    with pytest.raises(RunFailed, match="round 1"):
+        watched.world.driver(attempts=1).run()
+    assert watched.world.of("round")[0]["refused"] == {"bank-b": "wrong_shape"}
