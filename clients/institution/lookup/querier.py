@@ -137,8 +137,7 @@ class Querier:
         if isinstance(ready, Unavailable):
             yield from (Answer(asked.question, ready) for asked in chain(batch, waiting))
         elif ready is not None:
-            for asked in batch:
-                self.check(asked.question)  # to dial may have taken longer than a receipt had left
+            self._check_again(batch)
             yield from self._ask(ready, batch, waiting)
 
     def _ask(self, ready: Ready, batch: list[Asked], waiting: Iterator[Asked]) -> Iterator[Answer]:
@@ -146,7 +145,7 @@ class Querier:
         with ThreadPoolExecutor(max_workers=1) as ahead:
             asking.tickets(batch)
             while batch:
-                following, refusal = _next(waiting)
+                following, refusal = self._next(waiting)
                 tickets = ahead.submit(asking.tickets, following)
                 for first in range(0, len(batch), size):
                     part = batch[first : first + size]
@@ -168,6 +167,20 @@ class Querier:
                 taken.add(admitted.consent.serial)
             yield Asked(question, admitted.identifier, admitted.consent)
 
+    def _next(self, waiting: Iterator[Asked]) -> tuple[list[Asked], FederationError | ProtocolError | None]:
+        """The next batch; none, and why, if one of its questions may not be asked."""
+        try:
+            batch = list(islice(waiting, TOGETHER))
+            self._check_again(batch)
+            return batch, None
+        except (FederationError, ProtocolError) as error:
+            return [], error
+
+    def _check_again(self, batch: list[Asked]) -> None:
+        """To dial, or to wait for the last question of a batch, may have taken longer than a receipt had left."""
+        for asked in batch:
+            self.check(asked.question)
+
     def close(self) -> None:
         self._stack.close()
 
@@ -178,14 +191,6 @@ class Querier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _next(waiting: Iterator[Asked]) -> tuple[list[Asked], FederationError | ProtocolError | None]:
-    """The next batch; none, and why, if one of its questions may not be asked."""
-    try:
-        return list(islice(waiting, TOGETHER)), None
-    except (FederationError, ProtocolError) as error:
-        return [], error
 
 
 def _conclude(asked: Asked, concluding: Concluding) -> Answer:

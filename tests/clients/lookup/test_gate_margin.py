@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,8 +12,9 @@ import pytest
 from wallets import DAY_S, PURPOSE, Persons, gate_of
 
 from clients.institution.lookup.gate import MARGIN_S
-from clients.institution.lookup.querier import Querier, Ready
+from clients.institution.lookup.querier import TOGETHER, Querier, Ready
 from clients.institution.lookup.questions import Question
+from federation.lookup.outcome import Unavailable
 from protocols.consent.refusal import ConsentRefused, Rule
 
 MARY = "P-0017"
@@ -54,3 +56,34 @@ def test_what_runs_out_while_the_relay_is_dialled_is_not_asked(persons: Persons)
         Querier(gate, slowly).ask(MARY, PURPOSE, document)
     assert refused.value.rule is Rule.EXPIRED
     assert asked == []
+
+
+def test_what_runs_out_while_the_rest_of_its_batch_is_awaited_is_not_asked(persons: Persons) -> None:
+    """Questions that come one by one, as from a desk: the first of a batch is checked long before its leaf is made."""
+    now = int(time.time())
+    clock = SimpleNamespace(now=float(now))
+    documents = [
+        persons.consent(MARY, "bank-a", until=now + left).encode() for left in (*[9_000] * TOGETHER, 60, 9_000)
+    ]
+    asked: list[Any] = []
+
+    def read(batch: Any) -> None:
+        for each in batch:
+            each.found = Unavailable("pool", "not needed")
+
+    epoch = SimpleNamespace(context=SimpleNamespace(parameters=SimpleNamespace(engine="lwe")))
+    asking: Any = SimpleNamespace(tickets=lambda batch: asked.append(len(batch)), read=read, epoch=epoch)
+
+    def slowly() -> Iterator[Question]:
+        for document in documents:
+            if document is documents[-1]:
+                clock.now += 120
+            yield Question(MARY, PURPOSE, document)
+
+    gate = gate_of(persons.folder, (persons.authority.authority,), clock=lambda: clock.now)
+    answers = Querier(gate, lambda stack: Ready(asking, SimpleNamespace())).ask_many(slowly())  # type: ignore[arg-type]
+    assert [next(answers).available for _ in range(TOGETHER)] == [False] * TOGETHER
+    with pytest.raises(ConsentRefused) as refused:
+        next(answers)
+    assert refused.value.rule is Rule.EXPIRED
+    assert asked == [TOGETHER, 0]
