@@ -36,12 +36,16 @@ class Item:
 
 @dataclass(frozen=True)
 class OwnRecord:
-    """What the data file holds about one person, as it counts; `erased`: the file has it, and nothing reads it."""
+    """What the data file holds about one person, as it counts; `erased`: the file has it, and nothing reads it.
+
+    further  rows of the same person beside the first: they are held as well, though training and scores read one
+    """
 
     items: tuple[Item, ...] = field(repr=False)
     held: bool
     erased: bool
     rows: int
+    further: tuple[tuple[Item, ...], ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -49,14 +53,18 @@ class OwnRecord:
             "erased": self.erased,
             "rows": self.rows,
             "items": [item.to_json() for item in self.items],
+            "further": [[item.to_json() for item in row] for row in self.further],
         }
 
 
 def own_record(desk: Desk, subject: str) -> OwnRecord:
     """The record of `subject`. Raises IdentifierError, RecordsError or ConfigurationError."""
     filed, counting = desk.rows(subject)
-    items = tuple(_items(filed.head(1), counting.head(1), desk.catalogue)) if counting.height else ()
-    return OwnRecord(items, bool(counting.height), bool(filed.height) and not counting.height, counting.height)
+    if not counting.height:
+        return OwnRecord((), held=False, erased=bool(filed.height), rows=0)
+    of = (tuple(_items(filed[at], counting[at], desk.catalogue)) for at in range(counting.height))
+    first, *further = of
+    return OwnRecord(first, held=True, erased=False, rows=counting.height, further=tuple(further))
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ def show_own(
             before = f"the file says {item.corrected_from}" if item.corrected else ""
             table.add_row(_clean(item.title), _clean(item.text), _clean(before))
         console.print(table)
+        if record.further:
+            console.print(
+                f"The file has {len(record.further)} more rows of this person: --json and `export` show them."
+            )
     if score.problem:
         console.print(_clean(f"No score: {score.problem}"))
     elif score.score is None:

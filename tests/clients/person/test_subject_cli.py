@@ -144,7 +144,7 @@ def test_an_erasure_says_what_a_model_retains_and_what_is_kept_until_when(bank: 
     assert inquiries["until"] == "2032-03-17"  # two years, 15 U.S.C. 1681g(a)(3)
     assert [each["until"] for each in answer["kept"]].count(None) == 2
     told = bank.told("show", "-", "--model", bank.folder / "model.json")
-    assert told["record"] == {"held": False, "erased": True, "rows": 0, "items": []}
+    assert told["record"] == {"held": False, "erased": True, "rows": 0, "items": [], "further": []}
     assert told["score"]["outcome"] == "no_hit"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +13,7 @@ from person_world import TODAY, new_home, people
 from test_desk_pages import Clock, Pages
 from typer.testing import CliRunner
 
+from clients.institution.person.bundle import bundle
 from clients.institution.person.desk import Desk
 from clients.institution.person.own_record import own_score
 from clients.institution.person.pages.serve import IDLE_S, serving
@@ -111,3 +114,25 @@ def test_an_identifier_in_another_spelling_has_the_same_score(tmp_path: Path) ->
     scores = [each.score for each in found if each.score is not None]
     assert [each.outcome for each in scores] == [Outcome.SCORED] * 2
     assert scores[0].score == scores[1].score
+
+
+def test_access_shows_every_row_of_the_person_and_no_row_of_anybody_else(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    table = pl.read_csv(home.data, infer_schema=False)
+    one, other = table["person_id"][4], table["person_id"][5]
+    twice = table.filter(pl.col("person_id") == one).with_columns(age=pl.lit("77"))
+    plain = home.data.with_suffix("").with_suffix(".csv")
+    pl.concat([table, twice]).write_csv(plain)
+    settings = home.path / "institution.toml"
+    settings.write_text(settings.read_text().replace(home.data.name, plain.name))
+    home = type(home).open(home.path)
+    told = bundle(Desk.open(home), one, datetime.now(UTC))
+    (further,) = told["record"]["further"]
+    assert [item["value"] for item in further if item["column"] == "age"] == ["77"]
+    assert len(further) == len(told["record"]["items"])
+    assert other not in json.dumps(told)
+    with serving(home, clock=Clock()) as port:
+        pages = Pages(home, port, Clock())
+        text = pages.ask("GET", "/", Cookie=pages.cookie(one)).read().decode()
+    assert "1 more row about you" in text
+    assert other not in text
