@@ -82,6 +82,7 @@ class Member(Caller):
     pseudonyms: dict[bytes, bytes] = field(default_factory=dict)
     secrets: EpochSecrets | None = None
     answering: threading.Event = field(default_factory=threading.Event)
+    resting: threading.Event = field(default_factory=threading.Event)  # set once it has no call open any more
     tamper: Callable[[str, Any], Any] = lambda kind, value: value
     _opening: Any = None
 
@@ -234,6 +235,7 @@ class Member(Caller):
         finished: list[wire.Finished] = []
         while not stop.is_set():
             if not self.answering.is_set():
+                self.resting.set()
                 time.sleep(0.05)
                 continue
             try:

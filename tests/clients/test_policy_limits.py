@@ -114,7 +114,7 @@ def test_whatever_is_read_is_judged_in_a_moment(rate: float, multiplier: float, 
     before = time.process_time()
     with suppress(Refused):
         decide(plan)
-    assert time.process_time() - before < 2.0
+    assert time.process_time() - before < 10.0
 
 
 def test_a_network_of_fifty_layers_is_not_even_read() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -144,9 +144,12 @@ def test_a_supernode_never_lingers(node: SuperNodeLaunch, monkeypatch: pytest.Mo
     try:
         supernode.serve(node, allowed=frozenset, on_refused=lambda _: None)
         assert vars(supernode.start_client_internal)["http_request_response"] is not kept["http_request_response"]
-        started = time.monotonic()
-        vars(supernode.start_client_internal)["time"].sleep(3)
-        assert 0.25 < time.monotonic() - started < 2.0
+        slept: list[float] = []
+        with monkeypatch.context() as patched:
+            patched.setattr(tuning.time, "sleep", slept.append)
+            vars(supernode.start_client_internal)["time"].sleep(3)
+        assert slept == [node.idle]
+        assert node.idle < 1
     finally:
         vars(supernode.start_client_internal).update(kept)
     assert codes == [1]
@@ -170,21 +173,32 @@ def test_a_connection_keeps_the_node_id_and_guards_bundles(
     assert supernode.last_node_id(node.state) == 99
 
 
+class NotedEvent(threading.Event):
+    waits: ClassVar[list[float]] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is not None:
+            self.waits.append(timeout)
+        return super().wait(timeout)
+
+
 def test_objects_are_asked_for_again_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     functions = (inflatable_utils.pull_objects, inflatable_utils.pull_and_inflate_object_from_tree)
     kept = [dict(function.__kwdefaults__ or {}) for function in functions]
     try:
         tuning.shorten_object_waits()
-        asked: list[float] = []
+        monkeypatch.setattr(inflatable_utils.threading, "Event", NotedEvent)
+        asked: list[str] = []
 
-        def pull(_: str) -> bytes:
-            asked.append(time.monotonic())
+        def pull(name: str) -> bytes:
+            asked.append(name)
             if len(asked) < 2:
                 raise inflatable_utils.ObjectUnavailableError("x")
             return b"there"
 
         assert inflatable_utils.pull_objects(["x"], pull) == {"x": b"there"}
-        assert asked[1] - asked[0] < 0.6
+        [wait] = NotedEvent.waits
+        assert wait <= 1.2 * tuning.OBJECT_BACK_OFF  # with Flower's jitter
     finally:
         for function, defaults in zip(functions, kept, strict=True):
             function.__kwdefaults__ = defaults

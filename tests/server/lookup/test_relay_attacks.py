@@ -81,11 +81,12 @@ def test_a_member_cannot_have_another_named_in_its_place(world: Federation) -> N
 def test_a_member_that_is_away_is_named_and_the_same_bytes_serve_later(world: Federation) -> None:
     _, borealis, castor = world.members.values()
     ticket, order = start(castor, b"person-0", "away")
+    borealis.resting.clear()
     borealis.answering.clear()
-    time.sleep(0.4)
+    assert borealis.resting.wait(60)
     try:
         with refused("unreachable") as away:
-            castor.ask("Ticket", wire.TicketRequest(orders=[order]), timeout=2.0)
+            castor.ask("Ticket", wire.TicketRequest(orders=[order]), timeout=10.0)
     finally:
         borealis.answering.set()
     assert "borealis" in away.value.got
@@ -217,18 +218,18 @@ def test_logs_name_nobody(world: Federation) -> None:
 
 def test_a_flood_of_waiting_calls_keeps_nobody_else_out(world: Federation) -> None:
     aurora, borealis, _ = world.members.values()
-    request = wire.ViewRequest(counter=1, after=10_000, wait_ms=3000)
+    request = wire.ViewRequest(counter=1, after=10_000, wait_ms=10_000)
     calls = [
         aurora.relay.unary_unary(
             "/fedscore.lookup.v1.Relay/View",
             request_serializer=wire.ViewRequest.SerializeToString,
             response_deserializer=wire.EpochView.FromString,
-        ).future(request, timeout=10)
+        ).future(request, timeout=60)
         for _ in range(40)
     ]
     started = time.monotonic()
     assert borealis.view().phase == "open"
-    assert time.monotonic() - started < 2.0
+    assert time.monotonic() - started < 8.0
     codes = [call.code() for call in calls]
     assert codes.count(grpc.StatusCode.OK) <= 3
     assert codes.count(grpc.StatusCode.FAILED_PRECONDITION) >= 37
