@@ -147,7 +147,7 @@ def _all(querier: Querier, receipt: bytes) -> None:
     list(querier.ask_many([Question(MARY, PURPOSE, receipt)]))
 
 
-@pytest.mark.parametrize("kind", ["none", "signed by the bank", "revoked"])
+@pytest.mark.parametrize("kind", list(WRONG))
 def test_with_the_check_off_the_same_question_goes_out(
     kind: str, attack: Attack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
