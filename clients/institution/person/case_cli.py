@@ -15,7 +15,7 @@ from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
 from clients.institution.person.case import Case
 from clients.institution.person.desk import Desk
-from clients.institution.person.inquiries import made_here, read_inquirers
+from clients.institution.person.inquiries import inquirers_of, made_here
 from clients.institution.person.notifying import delivered, send_notices
 from clients.institution.person.remains import kept_after_erasure, models_of, open_epochs
 from clients.institution.person.view import show_cases, show_erased
@@ -135,7 +135,7 @@ def notify(
 ) -> None:
     """Write to those who inquired before a correction or an erasure, sealed, as the person asks by giving her file."""
     desk, named = _desk(home), read_subject(subject)
-    sent = send_notices(desk, case, named, read_inquirers(inquirers), _today(desk))
+    sent = send_notices(desk, case, named, inquirers_of(desk.home, named, inquirers), _today(desk))
     if as_json:
         typer.echo(json.dumps([each.to_json() for each in sent]))
         return

@@ -2,6 +2,7 @@
 
 made_here(home, subject)            from this institution's own record of what it asked
 read_inquirers(file)                from the file of the person, which her wallet has verified
+inquirers_of(home, subject, file)   the same, unless this institution's own inquiries in it are about somebody else
 """
 
 from __future__ import annotations
@@ -84,6 +85,22 @@ def read_inquirers(file: Path) -> tuple[Inquiry, ...]:
         raise ConfigurationError(where, got="another form", expected="as her wallet wrote it") from error
     found = {each.leaf: each for each in listed}.values()
     return tuple(sorted(map(_inquiry, found), key=lambda each: each.issued_at))
+
+
+def inquirers_of(home: InstitutionHome, subject: str, file: Path) -> tuple[Inquiry, ...]:
+    """The inquiries in the file of this person, oldest first.
+
+    The file names nobody. What this institution asked, it knows of whom: a file with one of its inquiries about another
+    person is another's. Raises ConfigurationError for it, and as `read_inquirers`.
+    """
+    listed, store = read_inquirers(file), asked_store(home)
+    own = [each.leaf for each in listed if each.querier == home.name]
+    asked = () if store is None else store.of_leaves(own)
+    identifier = scheme(home.settings.lookup.identifiers).normalise(subject)
+    if any(each.identifier != identifier for each in asked):
+        got = "an inquiry that this institution made about another person"
+        raise ConfigurationError(str(file), got=got, expected="the file of the person who is named")
+    return listed
 
 
 def _inquiry(found: Inquirer) -> Inquiry:

@@ -23,9 +23,10 @@ from protocols.lookup.cadence import PastEpoch
 
 @dataclass(frozen=True)
 class Models:
-    """What this institution's releases can tell about one record: epsilon of its lifetime at delta, in so many runs.
+    """What this institution's releases can tell about one record: epsilon of them all at delta, in so many runs.
 
-    The largest of the ledger's figures: the one that holds for plans chosen one after the other (docs/ledger.md).
+    The largest of the ledger's figures. Of one run alone those of the run, which was fixed before its first release;
+    of several those of the lifetime, which hold for plans chosen one after the other (docs/ledger.md).
     """
 
     epsilon: float
@@ -42,10 +43,11 @@ class Models:
 
     @property
     def words(self) -> str:
-        if not self.runs:
+        if not self.epsilon:
             return "No model was trained on this institution's records, so none retains anything of yours."
+        runs = f"{self.runs} training run{'s' if self.runs > 1 else ''}" if self.runs else "Published figures"
         return (
-            f"{self.runs} training run{'s have' if self.runs > 1 else ' has'} used this institution's records, yours "
+            f"{runs} {'has' if self.runs == 1 else 'have'} used this institution's records, yours "
             "perhaps among them, and what was published cannot be taken back. It was made with differential privacy: "
             f"all of it together tells of any one record at most epsilon {self.epsilon:.2f} (at delta "
             f"{self.delta:.0e}). Whoever sees all of it and guesses, from even odds, whether your record was used is "
@@ -79,9 +81,12 @@ def models_of(home: InstitutionHome, now: datetime) -> Models:
         if (home.path / "institution.db").exists() or home.settings.database_url is not None:
             raise
         return Models(0.0, home.caps().delta, 0)
-    (lifetime,) = (amount for amount in summary.amounts if amount.scope is Scope.LIFETIME)
-    figures = [figure for figure in (lifetime.pld, lifetime.prv, lifetime.rdp) if math.isfinite(figure)]
-    return Models(max(figures, default=math.inf), lifetime.delta, len(summary.runs))
+    runs = {line.run_id for line in summary.runs}
+    alone = len(runs) == 1 and summary.carried is None
+    (amount,) = (each for each in summary.amounts if each.scope is (Scope.RUN if alone else Scope.LIFETIME))
+    figures = [figure for figure in (amount.pld, amount.prv, amount.rdp) if math.isfinite(figure)]
+    trained = {line.run_id for line in summary.runs if line.phase == "train"}
+    return Models(max(figures, default=math.inf), amount.delta, len(trained))
 
 
 def open_epochs(home: InstitutionHome) -> tuple[PastEpoch, ...]:

@@ -22,7 +22,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.person import case_cli
 from clients.institution.person.bundle import bundle
 from clients.institution.person.desk import Desk
-from clients.institution.person.inquiries import made_here, read_inquirers
+from clients.institution.person.inquiries import inquirers_of, made_here
 from clients.institution.person.own_record import own_record, own_score
 from clients.institution.person.retention import sweep as swept
 from clients.institution.person.view import show_due, show_inquiries, show_own
@@ -66,7 +66,11 @@ def inquiries(subject: Subject, home: Home, inquirers: Inquirers = None, as_json
     """Who inquired about the person: this institution, and with the person's own file all members."""
     opened, named = InstitutionHome.open(home), read_subject(subject)
     found = {each.leaf: each for each in made_here(opened, named)}
-    found |= {each.leaf: each for each in (read_inquirers(inquirers) if inquirers else ()) if each.leaf not in found}
+    found |= {
+        each.leaf: each
+        for each in (inquirers_of(opened, named, inquirers) if inquirers else ())
+        if each.leaf not in found
+    }
     listed = sorted(found.values(), key=lambda each: each.issued_at)
     if as_json:
         typer.echo(json.dumps([each.to_json() for each in listed]))
@@ -85,7 +89,7 @@ def export(
 ) -> None:
     """Everything that is held about the person, as one JSON file: the right of access."""
     desk, named = Desk.open(InstitutionHome.open(home)), read_subject(subject)
-    of_all = read_inquirers(inquirers) if inquirers else ()
+    of_all = inquirers_of(desk.home, named, inquirers) if inquirers else ()
     told = bundle(desk, named, _now(), model=model, evaluation=evaluation, inquirers=of_all)
     write_private(out, json.dumps(told, indent=2, ensure_ascii=False).encode())
     typer.echo(f"{out}: {len(told['record']['items'])} values, {len(told['inquiries_here'])} inquiries, "
