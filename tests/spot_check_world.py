@@ -245,7 +245,7 @@ def inquiring(folder: Path, ombudsman: str = "") -> Iterator[InquiryWorld]:
         policy.write_text(policy.read_text().replace("[keys]", f'[keys]\nombudsman = "{ombudsman}"', 1))
         named = regulator.registration.entry(key_of("coordinator")).data
         log.grow(named, *(member(bank) for bank in BANKS), *steps_of(context))
-        homes = {bank: _home(folder / bank, bank) for bank in BANKS}
+        homes = {bank: home_of(folder / bank, bank) for bank in BANKS}
         asked = {bank: AskedStore(open_engine(f"sqlite:///{folder / bank / 'lookup.db'}")) for bank in BANKS}
         yield InquiryWorld(folder, mailbox, log, regulator, Watcher.open(regulator), context, homes, asked)
     mailbox.close()
@@ -261,11 +261,11 @@ def _admitted(name: str) -> VerifyingKey:
     return key_of("regulator" if name == REGULATOR else name).public
 
 
-def _home(path: Path, name: str) -> InstitutionHome:
-    """An institution with the key that the log names for it."""
+def home_of(path: Path, name: str, key: str = "") -> InstitutionHome:
+    """An institution with the key that the log names for it, or another one."""
     make_institution(path, name)
     (path / "keys" / "signing.pem").unlink()
-    write_private(path / "keys" / "signing.pem", key_of(name).to_pem())
+    write_private(path / "keys" / "signing.pem", key_of(key or name).to_pem())
     home = InstitutionHome.open(path)
     home.save_coordinator(pinned(key_of("coordinator")).model_copy(update={"log_key": key_of("log").public.hex}))
     return home

@@ -21,7 +21,7 @@ from clients.institution.lookup.serving_database import lookup_database
 from clients.institution.oversight.folder import OversightFolder
 from clients.institution.oversight.log_client import LogClient
 from clients.institution.person.mailbox_client import MailboxClient
-from federation.errors import FederationError
+from federation.errors import ConfigurationError, FederationError
 from federation.runtime.database import open_engine
 from federation.runtime.private_files import private_directory, write_public
 from protocols.errors import ProtocolError
@@ -46,6 +46,9 @@ def open_inquiries(
         bool, typer.Option("--deliver", help="Hand them to the regulator, through the coordinator's mailbox.")
     ] = False,
     wait: Annotated[float, typer.Option(min=0.0, help="With --deliver: seconds to wait for its receipts.")] = 60.0,
+    former: Annotated[
+        Path | None, typer.Option(help="The home of before: for what was asked under the key that it had.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Open inquiries that the regulator has drawn, sealed so that the regulator alone can read them.
@@ -60,13 +63,14 @@ def open_inquiries(
     if deliver and plain:
         raise typer.BadParameter("--plain is for files: nothing leaves by the coordinator that is not sealed")
     opened, folder = InstitutionHome.open(home), None if out is None else private_directory(out)
+    asker = _asker(opened, former)
     with LogClient(opened) as log:
-        draws = LoggedDraws.read(log, opened, time.time(), OversightFolder(opened.path).overseers())
-        opener = Opener(opened, AskedStore(open_engine(lookup_database(opened))), draws)
+        draws = LoggedDraws.read(log, asker, time.time(), OversightFolder(opened.path).overseers())
+        opener = Opener(asker, AskedStore(open_engine(lookup_database(asker))), draws)
         wanted = [opener.named(name) for name in qid or ()] if qid else all_drawn(draws)
         told = [_open(opener, leaf, draw, folder, plain=plain) for leaf, draw in wanted]
         if deliver:
-            _deliver(opener, wanted, told, wait)
+            _deliver(opened, opener, wanted, told, wait)
     if as_json:
         typer.echo(json.dumps({"inquiries": told, "refused_draws": draws.refused}, indent=2))
     else:
@@ -77,11 +81,23 @@ def open_inquiries(
         raise typer.Exit(WAITS)
 
 
-def _deliver(opener: Opener, wanted: Sequence[Drawn], told: Sequence[dict[str, Any]], wait: float) -> None:
+def _asker(home: InstitutionHome, former: Path | None) -> InstitutionHome:
+    """Whose key signed the inquiries, and whose database opens them: after a change of the key the home of before."""
+    if former is None:
+        return home
+    asker = InstitutionHome.open(former)
+    if asker.name != home.name:
+        raise ConfigurationError("--former", got=asker.name, expected=f"a home of {home.name}")
+    return asker
+
+
+def _deliver(
+    home: InstitutionHome, opener: Opener, wanted: Sequence[Drawn], told: Sequence[dict[str, Any]], wait: float
+) -> None:
     """Hand over what can be opened, and say in `told` what of it the regulator has signed for within `wait` seconds."""
     able = [(each, said) for each, said in zip(wanted, told, strict=True) if not said["why"]]
     end = time.monotonic() + wait
-    with MailboxClient(opener.home) as mailbox:
+    with MailboxClient(home) as mailbox:
         delivery = Delivery(opener.home, opener, mailbox, opener.draws.regulator)
         while not all(has := delivery.turn([each for each, _ in able])) and (left := end - time.monotonic()) > 0:
             time.sleep(min(_LOOK_S, left))
