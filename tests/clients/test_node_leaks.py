@@ -28,7 +28,7 @@ from protocols.envelope import seal
 from protocols.wire.training_pb2 import HelloRequest, Phase, Refusal
 from server.oversight.recorder import Recorder
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.integration
 
 
 FAULTS = {

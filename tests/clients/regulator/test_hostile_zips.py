@@ -51,7 +51,9 @@ def judged(folder: Path, data: bytes) -> Verdict:
 @given(
     changes=st.lists(st.tuples(st.integers(0, 2**31), st.integers(0, 255)), min_size=1, max_size=6), tail=st.booleans()
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_every_mutated_zip_gets_a_verdict(tmp_path: Path, changes: list[tuple[int, int]], tail: bool) -> None:
     data = bytearray(packed())
     start = data.index(b"PK\x01\x02") if tail else 0  # half of them in the directory, where there is most to break

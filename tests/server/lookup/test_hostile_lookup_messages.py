@@ -32,7 +32,7 @@ from protocols.wire import log_pb2 as log_wire
 from protocols.wire import lookup_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
 
-pytestmark = [pytest.mark.integration, pytest.mark.soak, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.integration, pytest.mark.soak]
 MESSAGES = 5000
 GROWTH = 48 * 2**20  # bytes; 5,000 messages of 1 KiB and more that were kept would be seen
 CODES = {
