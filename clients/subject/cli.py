@@ -116,6 +116,13 @@ def receipt(
 
 
 @app.command()
+def keep(home: Home, document: Annotated[Path, typer.Argument(help="What this wallet once handed out.")]) -> None:
+    """Take back a consent document that the wallet does not know any more: it was restored from an older copy."""
+    consent = Wallet.open(home).keep(read_document(document, "a consent document"))
+    typer.echo(f"{consent.serial} for {consent.receipt.receipt.querier} is kept again")
+
+
+@app.command()
 def revoke(
     home: Home,
     serial: Annotated[str, typer.Argument(help="Of the receipt: see show.")],

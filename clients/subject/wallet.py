@@ -156,6 +156,21 @@ class Wallet:
         write_private(self.path / _RECEIPTS / f"{consent.serial}.json", consent.encode())
         return consent
 
+    def keep(self, document: bytes) -> Consent:
+        """Take back a consent document of this wallet's that it has not: it was restored from an older copy.
+
+        Else what was permitted since could not be revoked, and inquiries on it would look as if nobody had permitted
+        them. Raises MessageError, EncodingError or SignatureError for what this wallet did not sign about its owner.
+        """
+        consent = Consent.decode(document)
+        consent.receipt.verify(self.key.public)
+        if (consent.receipt.receipt.subject, consent.salt) != (self.subject.commitment, self.subject.salt):
+            raise MessageError("receipt.subject", got="another person's", expected="this wallet's")
+        file = self.path / _RECEIPTS / f"{consent.serial}.json"
+        if not file.exists():
+            write_private(file, consent.encode())
+        return consent
+
     def permitted(self) -> tuple[Consent, ...]:
         """All that was handed out, oldest first."""
         given = [Consent.decode(read_private(file)) for file in (self.path / _RECEIPTS).glob("*.json")]
