@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from clients.institution.home import InstitutionHome
 from clients.institution.person.records import counting_table
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, RecordsError
 from federation.evaluation import EvaluationSpec
-from federation.ledger import Ledger, Release
+from federation.ledger import Ledger, Release, Reservation
 from federation.monitoring import MonitoringRelease, StabilitySpec
 from federation.privacy import GaussianEvent, NoiseSource, epsilons
 from federation.privacy.calibration import calibrate_multiplier
@@ -69,8 +69,8 @@ class Released:
 def release(home: InstitutionHome, scorer: Scorer, data: Path, order: Order, noise: NoiseSource) -> Released:
     """Count, reserve, add noise, sign, spend.
 
-    Raises RecordsError for a file that cannot be used, before anything is charged; BudgetExceeded (recorded) or
-    LedgerError.
+    Raises RecordsError for a file that cannot be used or has no good row, before anything is charged; BudgetExceeded
+    (recorded) or LedgerError.
     """
     records, report = _read(home, scorer, data)
     vector = _vector(scorer, records)
@@ -82,24 +82,44 @@ def release(home: InstitutionHome, scorer: Scorer, data: Path, order: Order, noi
         known = ledger.stored_reply(wanted.run_id, wanted.phase, wanted.round, wanted.model_hash)
         if known is not None:
             return Released(known, _as_ordered(known, order, outcomes=records.target is not None), report, True)
+        if not report.rows_good:
+            raise RecordsError(str(data), got=f"{report.rows_read} rows, 0 of them good", expected="rows to count")
         reservation = ledger.reserve(wanted)
-        made = MonitoringRelease(
-            institution=home.name,
-            vintage=order.vintage,
-            catalogue=scorer.catalogue.hash,
-            model=scorer.model.hash,
-            outcomes=records.target is not None,
-            counts=tuple(ExactMechanism(wanted.event, clip=1.0, noise=noise).release(vector).tolist()),
-            sd=wanted.event.noise_multiplier,
-            epsilon=epsilons([wanted.event], order.delta).pld,
-            delta=order.delta,
-            reservation=reservation.entry_hash,
-        )
-        signed = made.entry(home.signing_key).data
+        try:
+            made = _made(home, scorer, order, wanted, reservation, vector, noise, outcomes=records.target is not None)
+            signed = made.entry(home.signing_key).data
+        except BaseException:  # paid for all the same; what is asked next is another release, with other noise
+            ledger.fail(reservation, "failed")
+            raise
         ledger.spend(reservation, hashlib.sha256(signed).hexdigest(), signed)
     finally:
         ledger.close()
     return Released(signed, made, report, False)
+
+
+def _made(
+    home: InstitutionHome,
+    scorer: Scorer,
+    order: Order,
+    wanted: Release,
+    reservation: Reservation,
+    vector: NDArray[np.float64],
+    noise: NoiseSource,
+    *,
+    outcomes: bool,
+) -> MonitoringRelease:
+    return MonitoringRelease(
+        institution=home.name,
+        vintage=order.vintage,
+        catalogue=scorer.catalogue.hash,
+        model=scorer.model.hash,
+        outcomes=outcomes,
+        counts=tuple(ExactMechanism(wanted.event, clip=1.0, noise=noise).release(vector).tolist()),
+        sd=wanted.event.noise_multiplier,
+        epsilon=epsilons([wanted.event], order.delta).pld,
+        delta=order.delta,
+        reservation=reservation.entry_hash,
+    )
 
 
 def _release(home: InstitutionHome, scorer: Scorer, order: Order, *, outcomes: bool) -> Release:
