@@ -72,6 +72,7 @@ def release_vintage(
         "sd": made.release.sd,
         "reservation": made.release.reservation,
         "repeated": made.repeated,
+        "rows_good": made.report.rows_good,
         "rows_quarantined": made.report.rows_quarantined,
     }
     if as_json:
@@ -82,8 +83,8 @@ def release_vintage(
     console.print(
         f"Vintage {escape(vintage)}: {cost}, at delta {made.release.delta:g}; {escape(str(out))}", soft_wrap=True
     )
-    if made.report.rows_quarantined:
-        console.print(f"{made.report.rows_quarantined} rows broke a rule of the catalogue and were not counted.")
+    broken = f"; {made.report.rows_quarantined:,} broke a rule of the catalogue" if made.report.rows_quarantined else ""
+    console.print(f"{made.report.rows_good:,} rows {'in the file' if made.repeated else 'counted'}{broken}.")
 
 
 @app.command("drift")

@@ -19,13 +19,17 @@ _STYLES = {Verdict.ALERT: "bold red", Verdict.SHIFTED: "yellow", Verdict.WITHHEL
 def show_drift(found: Drift, console: Console) -> None:
     title = f"{found.reference.name} to {found.current.name}, model {found.current.model[:16]}"
     table = Table(title=escape(title), title_justify="left", title_style="bold")
-    for heading in ("", "stability index", "error", "seen from", "cells", ""):
-        table.add_column(heading, justify="left" if heading == "" else "right")
+    table.add_column("", overflow="fold")
+    for heading in ("index", "error", "seen from", "cells"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
     ordered = sorted(found.features.items(), key=lambda item: -(item[1].value or 0.0))
     for name, index in [("scores", found.scores), *ordered]:
         table.add_row(*_row(name, index), style=_STYLES[index.verdict])
     console.print(table)
-    console.print("An index below `seen from` cannot be told from chance and noise.")
+    console.print("Stability indices: one below `seen from` cannot be told from chance and noise.")
+    if any(index.value is None for index in (found.scores, *found.features.values())):
+        console.print("withheld: too few records for this noise; --json says how many there are about.")
     if found.performance:
         console.print(_changes(found.performance, found.reference.name, found.current.name))
     if found.after is not None:
@@ -57,7 +61,7 @@ def _fairness(attributes: Sequence[Fairness], vintage: str) -> Table:
 
 def _row(name: str, index: Stability) -> tuple[str, ...]:
     if index.value is None:
-        return escape(name), "withheld", "", "", "", index.note
+        return escape(name), "withheld", "", "", "", "too few"
     return escape(name), f"{index.value:.3f}", f"{index.se:.3f}", f"{index.floor:.3f}", str(index.cells), index.verdict
 
 

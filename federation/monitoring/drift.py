@@ -57,10 +57,12 @@ class Drift:
 
     @property
     def alerts(self) -> tuple[str, ...]:
-        """What somebody must look at, worst indices first."""
+        """What somebody must look at: scores that nothing can be said of, then the worst indices first."""
         indices = {SCORES: self.scores, **self.features}
         loud = [(index.value or 0.0, name) for name, index in indices.items() if index.verdict is Verdict.ALERT]
+        blind = self.scores.verdict is Verdict.WITHHELD
         return (
+            *((f"{SCORES}: cannot be compared, {self.scores.note}",) if blind else ()),
             *(f"{name}: stability index {value:.2f}" for value, name in sorted(loud, reverse=True)),
             *(f"{name}: changed by {change.value:+.3f}" for name, change in self.performance.items() if change.alert),
             *self._unfair(),
