@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
+from workbench.demo import calls
 from workbench.demo.calls import call
 from workbench.demo.processes import DemoFailed
 
@@ -37,3 +39,15 @@ def test_another_exit_code_than_the_expected_one_is_a_failure(tmp_path: Path) ->
     words = ["synth", "--persons", "300", "--out", str(tmp_path / "drawn"), "--json"]
     with pytest.raises(DemoFailed, match="exit code 0, expected exit code 4"):
         call(words, code=4)
+
+
+def test_an_interrupt_within_a_command_interrupts_the_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted = typer.Typer()
+
+    @interrupted.command()
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(calls, "app", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        call([])

@@ -22,6 +22,8 @@ from federation.errors import FederationError
 from protocols.errors import ProtocolError
 from workbench.demo.processes import DemoFailed
 
+_INTERRUPTED = 130  # what Ctrl-C within a command becomes
+
 
 def call(arguments: Sequence[str], *, code: int = 0) -> Any:
     """Run one command to its end; the JSON it printed, None if none.
@@ -34,12 +36,12 @@ def call(arguments: Sequence[str], *, code: int = 0) -> Any:
         with redirect_stdout(said), redirect_stderr(complained):
             main = typer.main.get_command(app)
             ended = main.main(args=list(arguments), prog_name="fedscore", standalone_mode=False)
-    except click.Abort:
-        raise KeyboardInterrupt from None
     except click.ClickException as error:
         raise DemoFailed(where, got=error.format_message(), expected=expected) from error
     except (FederationError, ProtocolError) as error:
         raise DemoFailed(where, got=str(error), expected=expected) from error
+    if ended == _INTERRUPTED:
+        raise KeyboardInterrupt
     text = said.getvalue().strip()
     if (ended or 0) != code:
         tail = complained.getvalue().strip() or text
