@@ -48,7 +48,12 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
         hosted_mailbox(home, store) as mailbox,
         hosted_log(home, store, mailbox.door) as log,
         hosted(home, store, log.store) as lookup,
-        serve_membership(
+    ):
+        regulator = home.settings.regulator
+        statement = None if regulator is None else regulator.statement()
+        recorder = Recorder(log.store, log.host.roster, store.admitted, home.signing_key, statement)
+        recorder.tick()  # before anybody is served: whoever says something must be a member at that place of the log
+        with serve_membership(
             desk,
             beside=(
                 *lookup.handlers,
@@ -57,15 +62,11 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
                 health_handler(lambda: monitor.health().ready, SERVICES),
             ),
             workers=lookup.workers + log.workers + mailbox.workers,
-        ),
-    ):
-        observe_membership(monitor, home, store, log, lookup.relay)
-        regulator = home.settings.regulator
-        statement = None if regulator is None else regulator.statement()
-        recorder = Recorder(log.store, log.host.roster, store.admitted, home.signing_key, statement)
-        while not stop.wait(TICK_S):
-            recorder.tick()
-            registrar.tick(time.monotonic())
+        ):
+            observe_membership(monitor, home, store, log, lookup.relay)
+            while not stop.wait(TICK_S):
+                recorder.tick()
+                registrar.tick(time.monotonic())
     store.close()
 
 

@@ -216,9 +216,10 @@ class InquiryWorld:
     def delivery(self, bank: str) -> tuple[Delivery, list[Drawn]]:
         """What `institution open --drawn --deliver` works with."""
         self.turn()
-        draws = self.draws(bank)
-        opener = Opener(self.homes[bank], self.asked[bank], draws)
-        return Delivery(self.homes[bank], opener, Carried(self.mailbox, bank), draws.regulator), all_drawn(draws)
+        home = naming(self.homes[bank], self.regulator.signing_key.public.hex)
+        draws = LoggedDraws.read(self.log_of(bank), home, time.time())
+        opener = Opener(home, self.asked[bank], draws)
+        return Delivery(home, opener, Carried(self.mailbox, bank)), all_drawn(draws)
 
     def open(self, bank: str, folder: Path) -> list[Path]:
         """All that was drawn of a bank's, as far as it is in its database."""
@@ -250,6 +251,12 @@ def inquiring(folder: Path, ombudsman: str = "") -> Iterator[InquiryWorld]:
         yield InquiryWorld(folder, mailbox, log, regulator, Watcher.open(regulator), context, homes, asked)
     mailbox.close()
     log.store.close()
+
+
+def naming(home: InstitutionHome, regulator: str) -> InstitutionHome:
+    """As if institution.toml named this regulator."""
+    lookup = home.settings.lookup.model_copy(update={"regulator": regulator})
+    return replace(home, settings=home.settings.model_copy(update={"lookup": lookup}))
 
 
 def _now() -> float:

@@ -1,10 +1,13 @@
 """Openings to the regulator through the coordinator's mailbox: sealed to its key, each until it has signed a receipt.
 
-    delivery = Delivery(home, opener, mailbox, regulator)
+    delivery = Delivery(home, opener, mailbox)
     delivery.seal(leaf, draw)                  # once for all, on disk; raises for what cannot be opened
     delivery.turn(drawn)                       # hands over what has no receipt, asks for receipts: which have one now
 
 HOME/lookup/openings/LEAF-DRAW.opening, .receipt       what was sealed, and the regulator's signature for it
+
+Only to the regulator whose key institution.toml names. The log's is the coordinator's word: it could name itself, draw
+everything, and be handed by its own mailbox what was never meant for it.
 
 The receipt is what counts: the regulator signs it once it has read the opening and has it on disk. A carrier that drops
 letters has none to show, and then they are handed over as files.
@@ -20,11 +23,10 @@ from typing import Protocol
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.drawn import LoggedDraws, OwnLeaf, RevealedDraw
 from clients.institution.lookup.opening import Opener
-from federation.errors import Refused
+from federation.errors import ConfigurationError, Refused
 from federation.runtime.private_files import private_directory, read_private, write_public
 from protocols.errors import SignatureError
 from protocols.notices import REGULATOR, check_receipt, letter_name
-from protocols.signing import VerifyingKey
 
 Drawn = tuple[OwnLeaf, RevealedDraw]
 _FULL = "quota"
@@ -39,17 +41,21 @@ class Carrier(Protocol):
 
 def all_drawn(draws: LoggedDraws) -> list[Drawn]:
     """Everything of this institution's that a draw which holds has drawn."""
-    return [(leaf, draw) for draw in draws.valid for leaf in draws.own(draw)]
+    return draws.drawn()
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """For one institution. `regulator`: the key that the log names, whose receipts count."""
+    """For one institution. Raises ConfigurationError where no regulator's key was entered here."""
 
     home: InstitutionHome
     opener: Opener
     carrier: Carrier
-    regulator: VerifyingKey
+
+    def __post_init__(self) -> None:
+        if not self.home.settings.lookup.regulator:
+            expected = "the regulator's own key, as it reads it out; or --out, and hand the files over yourself"
+            raise ConfigurationError("institution.toml: lookup.regulator", got="none", expected=expected)
 
     def seal(self, leaf: OwnLeaf, draw: RevealedDraw) -> bytes:
         """What is carried: sealed once, for sealed again it would be another letter. Raises as `Opener.open`."""
@@ -77,7 +83,7 @@ class Delivery:
 
     def _good(self, name: bytes, receipt: bytes) -> bool:
         try:
-            check_receipt(name, receipt, self.regulator, "the regulator")
+            check_receipt(name, receipt, self.opener.draws.regulator, "the regulator")
         except SignatureError:
             return False  # the carrier's own
         return True

@@ -4,7 +4,8 @@
     draws.valid, draws.refused                     # draws whose seeds are revealed; those that break a rule, and why
     draws.own(draws.valid[0])                      # its drawn leaves of this institution
 
-1. The draw is signed by the regulator that the log names, and by the ombudsman that institution.toml names.
+1. The draw is signed by the regulator and the ombudsman that institution.toml names; where it names no regulator, by
+   the log's. Who that is, is the coordinator's word: it could name itself, and be shown what it likes.
 2. It stands in the tree at its own size, 16 entries or more before it: nobody knew that root when it was committed to.
    No other draw on the same leaves was open then; it counts where it stands first.
 3. The seeds are those committed to, and were said after the log had that size.
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from clients.institution.home import InstitutionHome
 from clients.institution.oversight.proved import Log, Proved, prove, read_proved, tree_at
 from federation.oversight.inquiries import DRAW, OMBUDSMAN, REGULATOR, SeedsStatement, read_draw
+from protocols.canonical import canonical
 from protocols.consent.draw import MARGIN, Draw, SignedDraw, check_alone, check_place, drawn, joint_seed
 from protocols.errors import ProofError, ProtocolError, SignatureError, StageError
 from protocols.lookup.leaf import KIND as LEAF
@@ -54,19 +56,14 @@ class OwnLeaf:
 
 @dataclass(frozen=True)
 class LoggedDraws:
-    """`refused`: why, by the leaf hash (hex) that the seeds name."""
+    """`refused`: why, by the leaf hash (hex) that the seeds name. `regulator`: whose draws these are."""
 
     home: InstitutionHome
     log: Log
     seen: Proved
     valid: tuple[RevealedDraw, ...]
     refused: dict[str, str]
-
-    @property
-    def regulator(self) -> VerifyingKey:
-        """The key that the log names. There is one: `read` found it."""
-        assert self.seen.roster.regulator is not None  # noqa: S101
-        return VerifyingKey.from_hex(self.seen.roster.regulator.key)
+    regulator: VerifyingKey
 
     @classmethod
     def read(cls, log: Log, home: InstitutionHome, now: float, overseers: tuple[str, ...] = ()) -> LoggedDraws:
@@ -75,7 +72,7 @@ class LoggedDraws:
         seen = read_proved(log, (DRAW, SeedsStatement.kind), key, home.coordinator_key, now, overseers)
         if seen.roster.regulator is None:
             raise StageError("regulator", got="none in the log", expected="one that draws")
-        regulator = VerifyingKey.from_hex(seen.roster.regulator.key)
+        regulator = VerifyingKey.from_hex(home.settings.lookup.regulator or seen.roster.regulator.key)
         holders = {REGULATOR: regulator}
         if home.settings.lookup.ombudsman:
             holders[OMBUDSMAN] = VerifyingKey.from_hex(home.settings.lookup.ombudsman)
@@ -86,7 +83,7 @@ class LoggedDraws:
                 rules.commit(at, entry)
             else:
                 rules.reveal(at, entry)
-        return cls(home, log, seen, tuple(rules.valid.values()), rules.refused)
+        return cls(home, log, seen, tuple(rules.valid.values()), rules.refused, regulator)
 
     def leaves(self, start: int, wanted: Callable[[OwnLeaf], bool]) -> tuple[OwnLeaf, ...]:
         """This institution's inquiries from `start` on that are `wanted`, each proved to be where it is.
@@ -95,9 +92,12 @@ class LoggedDraws:
         """
         own, found, said = self.home.signing_key.public, [], []
         first: dict[bytes, tuple[int, bytes]] = {}
+        named = b'"querier":%b' % canonical(self.home.name)
         for at, data in self.log.entries(LEAF, 0):
+            if named not in data or at >= self.seen.checkpoint.size:  # most are others': not even read
+                continue
             leaf = OwnLeaf(at, SignedLeaf.decode(read_entry(data).body))
-            if leaf.signed.leaf.querier != self.home.name or at >= self.seen.checkpoint.size:
+            if leaf.signed.leaf.querier != self.home.name:
                 continue
             before = first.setdefault(leaf.signed.hash, (at, data))
             if at < start or not wanted(leaf):
@@ -109,6 +109,11 @@ class LoggedDraws:
                     found.append(leaf)
         prove(self.log, self.seen.checkpoint, said)
         return tuple(found)
+
+    def drawn(self) -> list[tuple[OwnLeaf, RevealedDraw]]:
+        """What this institution is to open, by any draw: draw after draw, the log read once."""
+        found = self.leaves(0, lambda leaf: any(draw.draws(leaf.index) for draw in self.valid))
+        return [(leaf, draw) for draw in self.valid for leaf in found if draw.draws(leaf.index)]
 
     def own(self, draw: RevealedDraw) -> tuple[OwnLeaf, ...]:
         """What this institution is to open."""

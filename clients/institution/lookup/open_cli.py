@@ -98,7 +98,7 @@ def _deliver(
     able = [(each, said) for each, said in zip(wanted, told, strict=True) if not said["why"]]
     end = time.monotonic() + wait
     with MailboxClient(home) as mailbox:
-        delivery = Delivery(opener.home, opener, mailbox, opener.draws.regulator)
+        delivery = Delivery(opener.home, opener, mailbox)
         while not all(has := delivery.turn([each for each, _ in able])) and (left := end - time.monotonic()) > 0:
             time.sleep(min(_LOOK_S, left))
     for (_, said), delivered in zip(able, has, strict=True):

@@ -60,7 +60,7 @@ def open_drawn(home: InstitutionHome, now: float) -> bool:
     with LogClient(home) as log, MailboxClient(home) as mailbox:
         draws = LoggedDraws.read(log, home, now, OversightFolder(home.path).overseers())
         opener = Opener(home, AskedStore(open_engine(lookup_database(home))), draws)
-        delivery = Delivery(home, opener, mailbox, draws.regulator)
+        delivery = Delivery(home, opener, mailbox)
         able = []
         for leaf, draw in all_drawn(draws):
             try:

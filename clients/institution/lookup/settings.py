@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LOOKUP_TEXT = """
 # For the private score query: how people are identified, the same at every member (a scheme's name, or "opaque": as
@@ -12,7 +13,8 @@ LOOKUP_TEXT = """
 # [lookup]
 # identifiers = "opaque"
 # model = "model.json"
-# open_drawn = true    # the node hands what the regulator has drawn of this institution's inquiries over to it, nightly
+# regulator = "..."     # its public key, as it reads it out: openings go to nobody else, whomever the log names
+# open_drawn = true     # the node hands what that regulator has drawn of this institution's inquiries to it, nightly
 """
 
 
@@ -21,6 +23,8 @@ class LookupSettings(BaseModel):
 
     ombudsman   public key (hex) of the second holder of the seeds of spot checks: without its signature no draw is
                 answered; empty: the regulator draws alone
+    regulator   public key (hex) of the regulator, from itself: draws by any other key are not answered; empty: by the
+                one that the log names, which is the coordinator's word, and then openings leave as files only
     open_drawn  whether the node itself opens what was drawn, once a day, as `institution open --drawn --deliver` does
     """
 
@@ -29,4 +33,11 @@ class LookupSettings(BaseModel):
     identifiers: str = "opaque"
     model: Path | None = None
     ombudsman: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    regulator: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     open_drawn: bool = False
+
+    @model_validator(mode="after")
+    def _opens_to_somebody(self) -> Self:
+        if self.open_drawn and not self.regulator:
+            raise ValueError("open_drawn: only to the regulator whose key is entered beside it (regulator)")
+        return self

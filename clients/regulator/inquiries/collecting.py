@@ -26,6 +26,7 @@ from federation.oversight.inquiries import DRAW
 from protocols.consent.sealed import SealedOpening
 from protocols.errors import ProtocolError
 from protocols.notices import Order, letter_name, sign_receipt
+from protocols.notices.order import MAX_NAMES
 
 MAX_TURNS = 1000
 
@@ -101,6 +102,6 @@ class _Desk:
 def _letters(answer: bytes) -> list[bytes]:
     """Raises LogUnreachable for what is no answer of a mailbox."""
     try:
-        return [bytes.fromhex(letter["sealed"]) for letter in json.loads(answer)["letters"]]
+        return [bytes.fromhex(letter["sealed"]) for letter in json.loads(answer)["letters"][:MAX_NAMES]]
     except (ValueError, KeyError, TypeError) as error:
         raise LogUnreachable("letters", got="another form", expected="sealed openings") from error

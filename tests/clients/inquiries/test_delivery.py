@@ -72,7 +72,7 @@ def test_the_watch_takes_what_was_handed_over_and_its_receipt_is_kept(world: Inq
     assert world.mailbox.take(REGULATOR) == []
     assert delivery.turn(drawn) == [True] * 3
     again, _ = world.delivery("bank-a")
-    assert Delivery(again.home, again.opener, NoCarrier(), again.regulator).turn(drawn) == [True] * 3
+    assert Delivery(again.home, again.opener, NoCarrier()).turn(drawn) == [True] * 3
     said = told(world)["bank-a"]
     assert (said["hard"], said["broken"], said["waiting"]) == (3, [], [])
 
@@ -223,7 +223,7 @@ def test_a_carrier_cannot_sign_receipts(world: InquiryWorld) -> None:
     delivery, drawn = world.delivery("bank-a")
     for signer, good in (("coordinator", False), ("bank-b", False), ("regulator", True)):
         faked = Fake(key_of(signer))
-        assert Delivery(delivery.home, delivery.opener, faked, delivery.regulator).turn(drawn) == [good] * 3
+        assert Delivery(delivery.home, delivery.opener, faked).turn(drawn) == [good] * 3
 
 
 class Fake:
