@@ -176,6 +176,17 @@ def test_an_inquiry_after_the_acknowledgement_is_a_breach_and_no_other_is(case: 
     assert told(case, 1) == ({"after": "revoked"}, {"unacknowledged", "by another"})
 
 
+def test_people_are_told_too(case: Case) -> None:
+    world = case.world
+    line = ["check", *map(str, case.files), "--keep", "--home", str(world.regulator.path)]
+    said = CliRunner().invoke(app, line, env={"FEDSCORE_REGULATOR_LOG_URL": world.regulator.settings.log_url}).output
+    assert said.count("  revoked   ") == 1
+    assert said.count("  undecided   ") == 2
+    file = str(case.folder / "after.json")
+    taken = CliRunner().invoke(app, ["complaint", file, "--home", str(world.regulator.path)]).output
+    assert "bank-a acknowledged it in log entry" in taken
+
+
 def test_with_the_places_not_compared_honest_inquiries_would_be_breaches(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
