@@ -88,6 +88,7 @@ def terms(
         "parts": list(offer.offer.parts),
         "limits": offer.offer.limits.model_dump(),
         "left_today": left,
+        "left_for": offer.offer.limits.leaves,
         "plus_minus": uncertainty(offer.offer, catalogue),
         "accepted": known or accept,
     }
@@ -149,7 +150,7 @@ def _say_terms(facts: dict[str, Any]) -> None:
     typer.echo(f"Parts: {', '.join(facts['parts'])}. A score is off by at most {facts['plus_minus']:.1f} points.")
     day = "" if limits["per_day"] is None else f", {limits['per_day']} a day"
     typer.echo(
-        f"Applicants: {facts['left_today']} left today; {limits['per_lender']} to you{day},"
+        f"Applicants: {facts['left_today']} left {facts['left_for']}. At most {limits['per_lender']} to you{day},"
         f" {limits['lifetime']} to all in the model's life, {limits['per_request']} in one request."
     )
     typer.echo("Accepted." if facts["accepted"] else "Not accepted: `fedscore lender terms --accept`.")

@@ -105,7 +105,8 @@ def score(home: LenderHome, owner: BlindOwner, applicants: Applicants) -> Result
     enough = known_enough(present.offer, catalogue, applicants.records)
     needed = int(enough.sum())
     if needed > left:
-        raise Refused("quota", "applicants", got=needed, expected=f"at most {left}, which the owner leaves today")
+        expected = f"at most {left}, which the owner leaves you {present.offer.limits.leaves}"
+        raise Refused("quota", "applicants", got=needed, expected=expected)
     asked = applicants.records.take(enough)
     opened, requests, failure = ask_all(present.offer, catalogue, asked, owner.score)
     answered = len(opened.parts)

@@ -29,6 +29,11 @@ class Limits(Document):
     per_request: PositiveInt
     weights_may_be_extracted: bool
 
+    @property
+    def leaves(self) -> str:
+        """For how long that many are left, in words: only a day's limit comes back."""
+        return "today" if self.per_day is not None else "for as long as this model is served"
+
 
 class Offer(Document):
     """`terms`: as `protocols.blind.Terms` writes them, hexadecimal; `knots`: of a model that is recalibrated."""

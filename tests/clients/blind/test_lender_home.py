@@ -21,6 +21,7 @@ from clients.lender.cli import app
 from clients.lender.home import LenderHome
 from clients.lender.output import print_scores
 from federation.blind import SignedOffer
+from federation.blind.offer import Limits
 from federation.errors import ConfigurationError, FederationError, RecordsError, Refused
 from federation.records import check_output, write_output
 from federation.runtime.rpc import Unreachable
@@ -118,10 +119,16 @@ def test_nothing_is_spent_on_people_of_whom_too_little_is_known(
 def test_more_than_is_left_is_not_begun(blind: Blind, lender: LenderHome, population: Path, tmp_path: Path) -> None:
     read = scoring.read_applicants(rows(population, tmp_path, lambda frame: frame), CATALOGUE)
     owner = Owner(blind, left=39)
-    with pytest.raises(Refused, match="got 40, expected at most 39") as refused:
+    with pytest.raises(Refused, match="at most 39, which the owner leaves you for as long as") as refused:
         owner.ask(lender, read)
     assert refused.value.code == "quota"
     assert not owner.requests
+
+
+def test_only_a_days_limit_is_said_to_come_back() -> None:
+    limits = Limits(lifetime=23, per_lender=23, per_day=None, per_request=16, weights_may_be_extracted=False)
+    assert "today" not in limits.leaves
+    assert limits.model_copy(update={"per_day": 5}).leaves == "today"
 
 
 def test_what_was_answered_before_a_failure_is_kept(
