@@ -121,7 +121,7 @@ def test_a_copy_that_is_not_in_the_log_keeps_nothing_closed(
 def test_a_draw_whose_seeds_are_not_said_when_they_could_be_is_red(world: InquiryWorld) -> None:
     """Row 37: a regulator that has seen a sample which it does not like says no seeds, and draws from it no more."""
     world.turn()
-    waiting = world.fsr("sample", "quiet", "--rate", 0.5, "--wait", 0, code=3)
+    waiting = world.fsr("sample", "quiet", "--rate", 1, "--wait", 0, code=3)
     refused = world.run("sample", "louder", "--rate", 0.5, "--first", 0, "--wait", 0)
     assert "the seeds of that one first" in str(refused.exception)  # though the home's copy of the log has it not yet
     assert states(world, "committed") == [("committed", False)]
