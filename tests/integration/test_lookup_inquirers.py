@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from founding import in_process
 from holder_processes import fedscore, join, served
 from lookup_deployment import PURPOSE, LookupDeployment
 from wallets import Persons
@@ -68,7 +69,7 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("whole")
-    world = LookupDeployment.create(folder / "world", persons=150)
+    world = LookupDeployment.create(folder / "world", persons=150, found=in_process)
     persons = Persons.under(folder / "persons")
     log, coordinator = world.coordinator.log_key.public.key.hex, world.coordinator.signing_key.public.hex
     keys = ("--log-key", log, "--coordinator-key", coordinator)
