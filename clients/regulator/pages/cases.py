@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from clients.regulator.pages.material import StepSeen
 from clients.regulator.pages.reading import View
 from clients.regulator.pages.table import Column, Row, Table, Value
 from federation.oversight.cases import RESULTS, CaseStep, Event, first_previous
 
+ARRIVES_WITHIN = timedelta(days=2)  # a step goes to the log when its day is over everywhere
 AGES = ((15, "to_15"), (30, "to_30"), (45, "to_45"), (10**6, "older"))
 
 
@@ -84,7 +85,7 @@ def _row(institution: str, seen: _Seen, today: date) -> Row:
     for case in seen.cases.values():
         if case.result is None:
             counts[next(key for most, key in AGES if (today - case.opened).days <= most)] += 1
-            counts["late"] += today > case.due
+            counts["late"] += today > case.due + ARRIVES_WITHIN
         else:
             counts["closed" if case.told else "decided"] += 1
     red = [seen.broken] if seen.broken else []

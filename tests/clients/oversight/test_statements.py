@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from logged_member import MemberWorld, member_world
 
 from clients.institution.audits import kept
 from clients.institution.oversight.statements import Statements
+from federation.oversight.cases import CaseStep, Event, commitment, first_previous
 from federation.runtime.private_files import private_directory, write_public
 from protocols.signing import SigningKey
 from protocols.transparency import Entry, Promise, Statement, VerifierKey, verify_promise
@@ -68,3 +70,31 @@ def test_what_the_log_refuses_or_cannot_be_read_holds_up_nothing_else(member: Me
     with member.client() as log:
         assert [statements.flush(log), statements.flush(log)] == [1, 0]
     assert member.logged(KIND) == [good.body]
+
+
+def test_steps_of_cases_go_to_the_log_when_their_day_is_over_everywhere(member: MemberWorld) -> None:
+    """Sent at once, the log's checkpoints would tell the minute at which somebody was at a desk."""
+    day, midnight = date(2030, 3, 17), datetime(2030, 3, 17, tzinfo=UTC).timestamp()
+    step = CaseStep(
+        institution=member.home.name,
+        sequence=1,
+        previous=first_previous(member.home.name),
+        case="ab" * 16,
+        event=Event.OPENED,
+        day=day.isoformat(),
+        due=day.isoformat(),
+        commitment=commitment(bytes(32), {}),
+    )
+    folder = private_directory(member.home.path / "cases")
+    write_public(folder / "00000001.json", step.sign(member.home.signing_key).data, mode=0o600)
+    write_public(folder / "00000002.json", Statement.sign("case", {}, member.home.signing_key).entry.data, mode=0o600)
+    sent = []
+    for hours in (0, 9, 23, 35.9, 36.1):
+
+        def clock(hours: float = hours) -> float:
+            return midnight + hours * 3600
+
+        with member.client() as log:
+            sent.append(Statements(member.home.path, VerifierKey.of(member.home.log_key), clock).flush(log))
+    assert sent == [0, 0, 0, 0, 1]
+    assert len(member.logged("case")) == 1

@@ -70,6 +70,10 @@ def test_cases_are_counted_by_age_and_the_late_ones_are_red() -> None:
     assert row.red == "1 not answered in time"
 
 
+def test_an_answer_of_the_last_day_has_time_to_arrive() -> None:
+    assert [rows(chain(("c", Event.OPENED, 40, -ago)))[0].values["late"] for ago in (1, 2, 3)] == [0, 0, 1]
+
+
 def test_a_case_that_is_answered_is_not_late_any_more() -> None:
     (row,) = rows(chain(*SAID, ("c", Event.REJECTED, 0, None)))
     assert (row.values["late"], row.values["decided"], row.red) == (0, 1, "")
@@ -80,7 +84,7 @@ def test_a_late_case_is_not_made_timely_by_more_time_or_an_earlier_date() -> Non
     late = ("c", Event.OPENED, 40, -10)
     (row,) = rows(chain(late, ("c", Event.MORE_TIME, 5, 10)))
     assert row.red == "1 not answered in time"
-    longer = ("c", Event.MORE_TIME, 12, -2)
+    longer = ("c", Event.MORE_TIME, 12, -3)
     (row,) = rows(chain(late, longer, ("c", Event.MORE_TIME, 3, 10)))  # once, not twice
     assert row.red == "1 not answered in time"
     (row,) = rows(chain(late, longer, ("c", Event.REJECTED, 11, None), ("c", Event.TOLD, 12, None)))
