@@ -1,5 +1,6 @@
 """The whole of it: members ask with consent in an epoch under a shared oversight key, the person finds out who they
-were, and persons who do not exist give the sums that were planted. Every party a process, every step a command.
+were, and persons who do not exist give the sums that were planted. Every party a process;
+founding and publishing, which have tests of their own, by calls.
 """
 
 from __future__ import annotations
