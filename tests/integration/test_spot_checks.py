@@ -23,6 +23,8 @@ from lookup_deployment import LookupDeployment
 from overseen_world import fedscore, overseen
 from wallets import PURPOSE, Persons
 
+from clients.institution.home import InstitutionHome
+from clients.institution.lookup.opening_nightly import open_drawn
 from clients.institution.lookup.querier import Querier
 from clients.institution.lookup.questions import Question
 from clients.regulator.home import RegulatorHome
@@ -86,6 +88,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     with overseen(tmp_path_factory.mktemp("overseen"), persons=100) as (world, regulator):
         world.open_epoch("mirror", authorities=persons.authorities, daily_tickets=QUOTA)
         world.take_part()
+        settings = world.institutions[HONEST[0]].path / "institution.toml"
+        key = regulator.signing_key.public.hex  # as it read it out
+        settings.write_text(f'{settings.read_text()}\n[lookup]\nregulator = "{key}"\n')
         openings = tmp_path_factory.mktemp("openings")
         words = [sys.executable, str(HERE / "direct_querier.py"), str(world.institutions[LIAR].path), str(openings)]
         done = subprocess.run([*words, str(ASKED)], capture_output=True, text=True, timeout=300, check=False)
@@ -125,6 +130,36 @@ def test_the_same_draw_again_gives_the_same_sample(scene: Scene, sampled: dict[s
     assert {each["leaf"] for each in sampled["drawn"][LIAR]} == scene.direct.keys()
 
 
+def test_the_node_hands_over_what_was_drawn_by_itself(scene: Scene, sampled: dict[str, Any]) -> None:
+    """What its nightly thread does; the receipts are those of the regulator's watch, another process."""
+    home = InstitutionHome.open(scene.world.institutions[HONEST[0]].path)
+    scene.world.until(lambda: open_drawn(home, time.time()), 120, "the regulator's receipts")
+    receipts = list((home.path / "lookup" / "openings").glob("*.receipt"))
+    assert len(receipts) == len(sampled["drawn"][HONEST[0]]) > 0
+
+
+def test_a_revocation_is_acknowledged_in_the_log_and_the_regulator_finds_it_there(scene: Scene, tmp_path: Path) -> None:
+    bank, person = HONEST[0], "person-who-revokes"
+    consent, wallet = scene.persons.consent(person, bank), scene.persons.wallet(person)
+    revocation, document, complaint = (tmp_path / f"{name}.json" for name in ("revocation", "a", "complaint"))
+    revocation.write_bytes(wallet.revoke(consent.serial).encode())
+    home = scene.world.institutions[bank].path
+    told = json.loads(fedscore("institution", "consent", "revoke", revocation, "--out", document, "--json", home=home))
+    assert (told["served"], told["acknowledgement"]) == (False, str(document))
+    shown = wallet.acknowledge(document.read_bytes(), time.time(), scene.world.coordinator.log_key.public)
+    complaint.write_bytes(wallet.complaint(consent.serial).encode())
+    store = MirrorStore.open(scene.regulator.database_url)
+    size = shown.promise.index + 1
+    scene.world.until(lambda: quorate(scene.regulator.policy, store)[0] >= size, 150, "a checkpoint with it")
+    store.close()
+    assert scene.commanded("complaint", complaint) == {
+        "serial": consent.serial,
+        "institution": bank,
+        "acknowledged": shown.promise.index,
+        "served": False,
+    }
+
+
 def test_what_it_shows_is_named_what_it_does_not_show_too_and_nobody_else(
     scene: Scene,
     sampled: dict[str, Any],
@@ -133,13 +168,16 @@ def test_what_it_shows_is_named_what_it_does_not_show_too_and_nobody_else(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     files: list[Path] = []
-    for bank in HONEST:
-        out = tmp_path / bank
+    for bank, words in zip(HONEST, (("--deliver", "--wait", 120), ("--out", tmp_path / "files")), strict=True):
         home = scene.world.institutions[bank].path
-        told = json.loads(fedscore("institution", "open", "--drawn", "--out", out, "--json", home=home))
+        told = json.loads(fedscore("institution", "open", "--drawn", *words, "--json", home=home))
         assert {each["leaf"] for each in told["inquiries"]} == {each["leaf"] for each in sampled["drawn"][bank]}
         assert not any(each["why"] for each in told["inquiries"])
-        files += [Path(each["file"]) for each in told["inquiries"]]
+        files += [Path(each["file"]) for each in told["inquiries"] if each["file"]]
+        assert all(each["delivered"] is (True if bank == HONEST[0] else None) for each in told["inquiries"])
+    assert all(
+        SealedOpening.decode(file.read_bytes()).querier == HONEST[1] for file in files
+    )  # the others were carried
     # The product has nothing of what the other program asked; its staff shows the first by hand.
     home = scene.world.institutions[LIAR].path
     told = json.loads(fedscore("institution", "open", "--drawn", "--json", home=home, code=1))
@@ -156,6 +194,7 @@ def test_what_it_shows_is_named_what_it_does_not_show_too_and_nobody_else(
         assert by_bank[bank]["logged"]
     # When the deadline is over, silence is a breach.
     monkeypatch.setattr(cli.time, "time", lambda: sampled["deadline"] + 1.0)
+    monkeypatch.setattr(cli, "_collect", lambda *_: "")  # at another time than the coordinator's; it was emptied above
     with pytest.raises(typer.Exit):
         cli.check_openings(scene.regulator.path, (), "november", (), keep=True, as_json=True)
     over = {each["querier"]: each for each in json.loads(capsys.readouterr().out)["queriers"]}
