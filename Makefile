@@ -35,7 +35,7 @@ demo: dev
 
 test: dev
 	$(BIN)/coverage erase
-	$(PYTEST) -n $(WORKERS) -m "not soak" --cov --cov-report=term $(addprefix --measured ,$(MEASURED)) --durations=25
+	$(PYTEST) -n $(WORKERS) -m "not soak" --cov --cov-report= $(addprefix --measured ,$(MEASURED)) --durations=25
 	$(BIN)/coverage report --include='federation/*' --fail-under=95
 	$(BIN)/coverage report --include='protocols/*' --fail-under=95
 
