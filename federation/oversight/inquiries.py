@@ -22,7 +22,7 @@ from federation.oversight.fields import require_code, require_count, require_has
 from federation.oversight.said import Said
 from protocols.consent.draw import KIND, MAX_SEEDS, SignedDraw
 from protocols.consent.refusal import Rule
-from protocols.errors import MessageError
+from protocols.errors import MessageError, SignatureError
 from protocols.signing import VerifyingKey
 from protocols.transparency import Entry
 
@@ -47,6 +47,8 @@ def read_draw(entry: Entry, keys: Mapping[str, VerifyingKey]) -> SignedDraw:
         raise MessageError("entry.kind", got=entry.kind, expected=DRAW)
     signed = SignedDraw.decode(entry.body)
     if keys.keys() == {REGULATOR}:
+        if signed.signatures.keys() != signed.draw.seeds.keys():  # with more of them it would be another entry
+            raise SignatureError("draw", got=f"{len(signed.signatures)} signatures", expected="one for each seed")
         signed.verify_holder(REGULATOR, keys[REGULATOR])
     else:
         signed.verify(keys)

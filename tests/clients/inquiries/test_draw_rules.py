@@ -15,7 +15,15 @@ import clients.regulator.inquiries.draws as regulator_side
 from clients.institution.lookup.drawn import LoggedDraws, RevealedDraw
 from clients.institution.lookup.opening import Opener
 from federation.errors import ConfigurationError, Refused
-from federation.oversight.inquiries import DRAW, REGULATOR, Broken, ConsentVerdict, SeedsStatement, draw_entry
+from federation.oversight.inquiries import (
+    DRAW,
+    REGULATOR,
+    Broken,
+    ConsentVerdict,
+    SeedsStatement,
+    draw_entry,
+    read_draw,
+)
 from protocols.consent.draw import MARGIN, Draw, SignedDraw, commit_seed, drawn, joint_seed
 from protocols.consent.refusal import Rule
 from protocols.consent.sealed import SealedOpening
@@ -80,7 +88,9 @@ def test_a_draw_that_keeps_the_rules_holds_for_everybody(world: InquiryWorld) ->
     assert named(world, since) == []
     valid, _ = of(world, entry)
     assert valid is not None
-    assert len(world.draws("bank-a").own(valid)) == 1
+    draws = world.draws("bank-a")
+    (own,) = draws.own(valid)
+    assert draws.drawn() == [(own, valid)]
 
 
 def test_seeds_before_the_log_has_the_size_are_refused(world: InquiryWorld) -> None:
@@ -203,6 +213,17 @@ def test_nobody_but_the_regulator_draws(world: InquiryWorld, monkeypatch: pytest
     world.log.store.append(said.kind, said.body)
     assert len(named(world, since)) == 2
     assert of(world, stranger) == (None, "")
+
+
+def test_a_draw_is_one_entry_whoever_adds_to_it(world: InquiryWorld) -> None:
+    """A coordinator that could log it in another form, before it, would have the true one stand beside an open draw."""
+    draw = Draw({REGULATOR: commit_seed(SEED)}, 1_000_000, 0, world.log.store.size() + 40)
+    signatures = {REGULATOR: draw.sign(key_of("regulator"))}
+    keys = {REGULATOR: key_of("regulator").public}
+    assert read_draw(draw_entry(SignedDraw(draw, signatures)), keys).draw == draw
+    for changed in ({**signatures, "nobody": bytes(64)}, {}, {"nobody": bytes(64)}):
+        with pytest.raises(SignatureError):
+            read_draw(draw_entry(SignedDraw(draw, changed)), keys)
 
 
 def test_a_draw_without_the_ombudsman_is_not_answered_where_one_is_named(world: InquiryWorld) -> None:
