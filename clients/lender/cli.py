@@ -153,6 +153,8 @@ def _say_terms(facts: dict[str, Any]) -> None:
         f"Applicants: {facts['left_today']} left {facts['left_for']}. At most {limits['per_lender']} to you{day},"
         f" {limits['lifetime']} to all in the model's life, {limits['per_request']} in one request."
     )
+    if limits["weights_may_be_extracted"]:
+        typer.echo("The owner accepts that so many answers give the weights of its model away.")
     typer.echo("Accepted." if facts["accepted"] else "Not accepted: `fedscore lender terms --accept`.")
 
 

@@ -126,8 +126,8 @@ class Case:
 
     def _furnisher_is_owed(self, duty: Furnisher) -> bool:
         """A quick answer does not end it, but for a deletion within the days that the profile has."""
-        if self.request is not Request.DISPUTE or self.furnisher is not None:
-            return False
+        if not self.said or self.request is not Request.DISPUTE or self.furnisher is not None:
+            return False  # of a case whose file is gone nothing is known, not even what was asked
         if self.result is Event.ERASED and self.decided is not None and duty.unless_gone_within is not None:
             return self.decided > duty.unless_gone_within.after(self.received)
         return self.result is not Event.WITHDRAWN

@@ -18,13 +18,14 @@ from clients.institution.person.case import Case
 from clients.institution.person.desk import Desk
 from clients.institution.person.inquiries import asked_store
 from clients.institution.person.notice_store import NoticeStore
+from clients.institution.person.overlay import Overlay
 from clients.institution.person.records import counting_table
 from federation.catalogue.categories import Category
 from federation.jurisdiction import Period, Retained
 from federation.oversight.cases import Event
 
 _QUARTER = re.compile(r"(\d{4})-?Q([1-4])")
-_STAYS = frozenset({Event.CORRECTED, Event.ERASED})
+_IN_FORCE = frozenset({Event.CORRECTED, Event.ERASED})
 
 
 @dataclass(frozen=True)
@@ -60,22 +61,25 @@ def _inquiries(desk: Desk, today: date, do: bool) -> Due:
 
 def _cases(desk: Desk, today: date, do: bool) -> Due:
     rule = desk.profile.kept(Retained.CASES)
-    over = [
-        case for case in desk.cases() if _closed(case) and _left(case) and rule.until(_closed(case) or today) < today
-    ]
-    if do and over:
-        sequences = [sequence for case in over for sequence in _left(case)]
+    erased = Overlay.of(desk.journal.steps()).erased
+    closed = [case for case in desk.cases() if rule.until(_closed(case) or today) < today]
+    left = [steps for case in closed if (steps := _left(case, erased))]
+    if do and left:
+        sequences = sorted(sequence for steps in left for sequence in steps)
         desk.journal.purge(sequences, secrets.token_hex(16), day=today)
-    return Due("files of closed cases", len(over), rule.years, rule.counted_from, rule.source, do)
+    return Due("files of closed cases", len(left), rule.years, rule.counted_from, rule.source, do)
 
 
 def _closed(case: Case) -> date | None:
     return case.told or (case.decided if case.result is Event.WITHDRAWN else None)
 
 
-def _left(case: Case) -> list[int]:
-    """Steps whose content can go; a correction or an erasure stays in force, and so does what it says."""
-    return [d.step.sequence for d in case.steps if d.content is not None and d.step.event not in _STAYS]
+def _left(case: Case, erased: frozenset[str]) -> list[int]:
+    """Steps whose content can go. What is in force stays, and what it says: an erasure, and a correction unless the
+    person was erased, when it would keep the values that nobody reads any more.
+    """
+    stays = {Event.ERASED} if case.subject in erased else _IN_FORCE
+    return [d.step.sequence for d in case.steps if d.content is not None and d.step.event not in stays]
 
 
 def _records(desk: Desk, today: date) -> Due:

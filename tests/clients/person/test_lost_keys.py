@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.person.desk import Desk
 from clients.institution.person.pseudonym import SubjectTags
 from clients.institution.person.records import counting_table
+from clients.institution.person.retention import sweep
 from federation.errors import ConfigurationError
 from federation.jurisdiction import Request
 from federation.runtime.private_files import keep_private
@@ -67,3 +69,21 @@ def test_identifiers_written_in_another_scheme_are_noticed(home: InstitutionHome
     settings.write_text(settings.read_text() + '\n[lookup]\nidentifiers = "us-tin"\n')
     with pytest.raises(ConfigurationError, match=r"person\.key"):
         counting_table(InstitutionHome.open(home.path))
+
+
+def test_what_was_corrected_before_an_erasure_is_not_kept_for_ever(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    desk, subject, later = Desk.open(home), people(home)[3], date(2032, 4, 1)
+    case = desk.open_case(subject, Request.DISPUTE, ("age",), "I am 41", TODAY)
+    desk.correct(case.id, subject, {"age": "41"}, "her old passport", TODAY)
+    desk.told(case.id, TODAY)
+    gone = desk.open_case(subject, Request.ERASURE, (), "", TODAY)
+    desk.erase(gone.id, subject, "as asked", TODAY)
+    desk.told(gone.id, TODAY)
+    assert sweep(desk, later, do=True)[1].count == 2
+    contents = [done.content for done in desk.journal.steps() if done.content is not None]
+    assert not any("values" in content for content in contents)
+    assert b"her old passport" not in b"".join(file.read_bytes() for file in home.path.glob("person.db*"))
+    assert not desk.rows(subject)[1].height  # the erasure itself is in force
+    assert sweep(desk, later, do=False)[1].count == 0
+    assert "furnisher" not in [owed.what for each in desk.cases() for owed in each.owed(desk.profile)]
