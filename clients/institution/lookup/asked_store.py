@@ -71,12 +71,15 @@ class AskedStore:
             connection.execute(insert(_asked), rows)
 
     def opening(self, leaf_hash: bytes) -> tuple[bytes, LeafOpening]:
-        """Identifier and opening of one request. Raises ConfigurationError for one this institution did not make."""
+        """Identifier and opening of one request. Raises ConfigurationError for one that is not kept here:
+        its node did not make it, or has forgotten it."""
         query = select(_asked.c.identifier, _asked.c.blind, _asked.c.nonce, _asked.c.receipt)
         with reading(self._engine) as connection:
             row = connection.execute(query.where(_asked.c.leaf_hash == leaf_hash)).first()
         if row is None:
-            raise ConfigurationError("leaf", got=leaf_hash.hex()[:16], expected="a request of this institution")
+            raise ConfigurationError(
+                "leaf", got=leaf_hash.hex()[:16], expected="a request of this institution that it keeps"
+            )
         return bytes(row.identifier), LeafOpening(bytes(row.blind), bytes(row.nonce), bytes(row.receipt))
 
     def about(self, identifier: bytes) -> tuple[AskedBefore, ...]:

@@ -228,7 +228,14 @@ def _show_waiting(name: str, leaf: str, draw: Draw, size: int, why: StageError, 
         said = {"name": name, "draw": leaf, "waits_for": draw.size, "size": size, "why": str(why)}
         typer.echo(json.dumps(said, indent=2))
         return
-    typer.echo(f"{name} is committed to (entry {leaf[:16]}), for {draw.size} entries with a quorum. {why}")
+    typer.echo(f"{name} is committed to (entry {leaf[:16]}).")
+    if size >= draw.size:
+        typer.echo(str(why))
+        return
+    typer.echo(
+        f"It is drawn once {draw.size} entries are logged and cosigned by a quorum; now {size} are, seen by `watch`."
+    )
+    typer.echo(f"Questions and other entries add to them by themselves. Later: `fedscore regulator sample {name}`")
 
 
 def _show(name: str, seen: DrawSeen, *, as_json: bool) -> None:

@@ -27,7 +27,7 @@ from clients.regulator.saying import say
 from federation.errors import ConfigurationError
 from federation.oversight.fields import require_name
 from federation.oversight.inquiries import DRAW, REGULATOR, SeedsStatement, draw_entry
-from protocols.consent.draw import MARGIN, Draw, SignedDraw, check_alone, commit_seed
+from protocols.consent.draw import MARGIN, MILLION, Draw, SignedDraw, check_alone, commit_seed
 from protocols.errors import ProofError, StageError
 from protocols.transparency import Entry, Promise
 
@@ -164,8 +164,9 @@ class Sampling:
     def _check_same(self, asked: Asked, draw: Draw) -> None:
         for name, wanted, there in (("--rate", asked.rate, draw.rate), ("--first", asked.first, draw.first)):
             if wanted is not None and wanted != there:
-                expected = f"{there}, as {self.name} was committed to; another draw has another name"
-                raise ConfigurationError(name, got=wanted, expected=expected)
+                unit = MILLION if name == "--rate" else 1
+                expected = f"{there / unit:g}, as {self.name} was committed to; another draw has another name"
+                raise ConfigurationError(name, got=f"{wanted / unit:g}", expected=expected)
 
     def _kept(self, kind: str) -> Entry | None:
         slot = self._slot(kind)

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from oversight_world import BANKS
 from spot_check_world import InquiryWorld, Person, inquiring
+from typer.testing import CliRunner
 
+from clients.regulator.inquiries import cli
 from clients.regulator.mirror import LogReader, MirrorStore
 from federation.oversight.inquiries import DRAW, SeedsStatement
 from protocols.consent.draw import SignedDraw
@@ -121,7 +123,7 @@ def test_a_database_from_a_backup_finds_its_draw_in_the_log_and_draws_no_second_
 def test_another_rate_needs_another_name_and_the_next_draw_begins_where_the_last_one_ended(world: InquiryWorld) -> None:
     first = world.sampled("autumn", 0.5)
     refused = world.run("sample", "autumn", "--rate", 0.9)
-    assert "another draw has another name" in str(refused.exception)
+    assert "got 0.9, expected 0.5, as autumn was committed to; another draw has another name" in str(refused.exception)
     second = world.sampled("winter", 0.9)
     assert (second["first"], second["inquiries"]) == (first["size"], 0)
     seeds = [SignedDraw.decode(entry.body).draw.seeds["regulator"] for entry in entries(world, DRAW)]
@@ -133,6 +135,9 @@ def test_a_rate_is_found_for_a_chance(world: InquiryWorld) -> None:
     *_, entry = entries(world, DRAW)
     assert waiting["draw"] == entry.hash.hex()
     assert SignedDraw.decode(entry.body).draw.rate == 258_866
+    said = CliRunner().invoke(cli.app, ["sample", "x", "--wait", "0", "--home", str(world.regulator.path)]).output
+    assert f"once {waiting['waits_for']} entries are logged" in said
+    assert "Later: `fedscore regulator sample x`" in said
     assert "got none" in str(world.run("sample", "y", "--wait", 0).exception)
     assert "--rate" in str(world.run("sample", "y", "--wait", 0).exception)
 
