@@ -110,11 +110,11 @@ class Desk:
         if len(statement) > MAX_STATEMENT:
             raise ConfigurationError("statement", got=f"{len(statement)} characters", expected=f"<= {MAX_STATEMENT}")
         tag, case = self.tags.tag(subject), secrets.token_hex(16)
-        if sum(each.result is None for each in self.cases(subject)) >= MAX_OPEN:
-            raise ConfigurationError("cases", got=f"{MAX_OPEN} open ones", expected="an answer to one of them first")
         content = self._about(tag) | {"request": str(request), "about": list(about), "statement": statement}
         due = self.profile.deadline(request, today)
-        done = self.journal.append(Event.OPENED, case, content, day=today, due=due, subject=tag)
+        done = self.journal.append(
+            Event.OPENED, case, content, day=today, due=due, subject=tag, check_person=_not_too_many
+        )
         return Case.of([done])
 
     def more_time(self, case: str, why: str, today: date) -> Case:
@@ -227,6 +227,11 @@ def profile_of(home: InstitutionHome) -> Profile:
         where = "institution.toml: person.jurisdiction"
         raise ConfigurationError(where, got="none", expected="the profile that cases are held to (docs/person.md)")
     return load_profile(home.path / chosen if chosen.endswith(".toml") else chosen)
+
+
+def _not_too_many(steps: Sequence[Done]) -> None:
+    if sum(each.result is None for each in cases_of(steps)) >= MAX_OPEN:
+        raise ConfigurationError("cases", got=f"{MAX_OPEN} open ones", expected="an answer to one of them first")
 
 
 def _reason(why: str) -> str:

@@ -86,11 +86,16 @@ class Journal:
         due: date | None = None,
         subject: str | None = None,
         check: Callable[[Sequence[Done]], None] = lambda steps: None,
+        check_person: Callable[[Sequence[Done]], None] | None = None,
     ) -> Done:
-        """One step more, on disk when this returns. `check` sees the case's steps first, in the same transaction."""
+        """One step more, on disk when this returns. `check` sees the case's steps first, `check_person` those of all
+        cases of `subject`, in the same transaction.
+        """
         nonce = self._random(32)
         with writing(self._engine, lock=_LOCK) as connection:
             check([self._done(row) for row in self._rows(connection, table.c.case_id == case)])
+            if check_person is not None:
+                check_person([self._done(row) for row in self._rows(connection, table.c.subject == subject)])
             last = connection.execute(select(table).order_by(table.c.sequence.desc()).limit(1)).one_or_none()
             previous = first_previous(self._institution) if last is None else read_entry(last.entry).hash.hex()
             step = CaseStep(

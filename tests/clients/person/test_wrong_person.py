@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from test_desk_pages import Clock, Pages
 from typer.testing import CliRunner
 
 from clients.institution.person.bundle import bundle
-from clients.institution.person.desk import Desk
+from clients.institution.person.desk import MAX_OPEN, Desk
 from clients.institution.person.own_record import own_score
 from clients.institution.person.pages.serve import IDLE_S, serving
 from clients.institution.person.subject_cli import app
@@ -136,3 +137,19 @@ def test_access_shows_every_row_of_the_person_and_no_row_of_anybody_else(tmp_pat
         text = pages.ask("GET", "/", Cookie=pages.cookie(one)).read().decode()
     assert "1 more row about you" in text
     assert other not in text
+
+
+def test_many_forms_sent_at_once_open_no_more_cases_than_one_after_the_other(tmp_path: Path) -> None:
+    home = new_home(tmp_path)
+    desk, subject = Desk.open(home), people(home)[0]
+
+    def asks(_: int) -> bool:
+        try:
+            desk.open_case(subject, Request.REVIEW, (), "why", TODAY)
+        except ConfigurationError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as many:
+        taken = sum(many.map(asks, range(MAX_OPEN + 12)))
+    assert taken == len(desk.cases(subject)) == MAX_OPEN
