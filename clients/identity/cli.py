@@ -20,6 +20,7 @@ from clients.identity.authority import IdentityHome
 from federation.lookup.reading import read_document, read_subject
 from federation.runtime.outputs import must_be_new
 from federation.runtime.private_files import write_private
+from protocols.consent.check import moment
 
 app = typer.Typer(
     add_completion=False,
@@ -81,5 +82,6 @@ def show(home: Home, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(authority | {"identifiers": opened.scheme.name, "statements": stated}))
         return
     typer.echo(f"{opened.authority.name}: key id {opened.authority.key.key_id}, {len(stated)} statements")
-    for each in stated:
-        typer.echo(f"  key {each['key_id']} from {each['start']} to {each['until']}")
+    for statement in (each.statement for each in opened.statements()):
+        span = f"from {moment(statement.start)} to {moment(statement.until)}"
+        typer.echo(f"  key {statement.key.key_id} {span}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import MappingProxyType
 
 from protocols.consent.receipt import Receipt, Scope, SignedReceipt, SignedRevocation, Subject
@@ -18,6 +19,7 @@ from protocols.errors import SignatureError
 from protocols.signing import VerifyingKey
 
 CLOCK_SKEW_S = 300
+_YEAR_6325_S = 2**37
 
 
 @dataclass(frozen=True)
@@ -83,19 +85,27 @@ def check(
     _equal(Rule.WRONG_QUERIER, querier, receipt.querier)
     _equal(Rule.WRONG_PURPOSE, purpose, receipt.purpose)
     if scope != receipt.scope:
-        got, expected = (f"{each.catalogue} {each.hash.hex()[:16]}" for each in (scope, receipt.scope))
-        raise ConsentRefused(Rule.WRONG_SCOPE, got=got, expected=expected)
+        asked, permitted = (f"{each.catalogue} {each.hash.hex()[:16]}" for each in (scope, receipt.scope))
+        _equal(Rule.WRONG_SCOPE, asked, permitted)
     # 4. It is in force.
     if now < receipt.issued - CLOCK_SKEW_S:
-        raise ConsentRefused(Rule.NOT_YET_VALID, got=now, expected=f"{receipt.issued} or later")
+        raise ConsentRefused(Rule.NOT_YET_VALID, got=moment(now), expected=f"{moment(receipt.issued)} or later")
     if now >= receipt.expires:
-        raise ConsentRefused(Rule.EXPIRED, got=now, expected=f"before {receipt.expires}")
+        raise ConsentRefused(Rule.EXPIRED, got=moment(now), expected=f"before {moment(receipt.expires)}")
     since = revoked.since(receipt)
     if since is not None and now >= since:
-        raise ConsentRefused(Rule.REVOKED, got=now, expected=f"before {since}")
+        expected = "before it was revoked" + (f", {moment(since)}" if since else "")
+        raise ConsentRefused(Rule.REVOKED, got=moment(now), expected=expected)
     return receipt
 
 
 def _equal(rule: Rule, asked: str, permitted: str) -> None:
     if asked != permitted:
-        raise ConsentRefused(rule, got=asked, expected=permitted)
+        raise ConsentRefused(rule, got=f"a question of {asked}", expected=f"{permitted}, which the receipt permits")
+
+
+def moment(seconds: int) -> str:
+    """Unix seconds for people; as they are where no calendar has them."""
+    if not 0 < seconds < _YEAR_6325_S:
+        return f"{seconds} s of Unix time"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -29,6 +29,7 @@ from federation.lookup.reading import read_document, read_subject
 from federation.runtime.database import open_engine
 from federation.runtime.outputs import must_be_new
 from federation.runtime.private_files import write_private
+from protocols.consent.check import moment
 from protocols.consent.receipt import SignedRevocation
 from protocols.consent.refusal import ConsentRefused
 from protocols.errors import ProtocolError
@@ -63,7 +64,7 @@ def revoke(
     store = ConsentStore(open_engine(lookup_database(opened)))
     since = store.revoke(signed, int(time.time()))
     facts: dict[str, Any] = {"serial": signed.revocation.serial, "since": since}
-    line = f"{facts['serial']} covers no question since {since} (Unix time)"
+    line = f"{facts['serial']} covers no question since {moment(since)}"
     if out is None:
         typer.echo(json.dumps(facts) if as_json else f"{line}; she has no acknowledgement: --out makes one")
         return

@@ -32,7 +32,7 @@ from federation.errors import ConfigurationError, FederationError
 from federation.lookup.reading import read_document, read_subject
 from federation.runtime.outputs import must_be_new
 from federation.runtime.private_files import create_private
-from protocols.consent.refusal import ConsentRefused
+from protocols.consent.refusal import ConsentRefused, Rule
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Asking the federation.")
 UNAVAILABLE, NO_CONSENT = 3, 4
@@ -76,7 +76,8 @@ def query(
                 answered = _one(querier, question, as_json)
     except ConsentRefused as refused:
         facts = {"refused": refused.rule, "got": refused.got, "expected": refused.expected}
-        typer.echo(json.dumps(facts) if as_json else f"not asked: {refused}", err=not as_json)
+        hint = " (--receipt FILE)" if refused.rule is Rule.MISSING else ""
+        typer.echo(json.dumps(facts) if as_json else f"not asked: {refused}{hint}", err=not as_json)
         raise typer.Exit(NO_CONSENT) from refused
     if not answered:
         raise typer.Exit(UNAVAILABLE)

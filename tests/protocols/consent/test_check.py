@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from consent_world import DAY, NOW, SCOPE, Person, ask
 
+from protocols.consent import check
 from protocols.consent.check import CLOCK_SKEW_S, Revocations
 from protocols.consent.receipt import Inquiry, Revocation, Subject
 from protocols.consent.refusal import ConsentRefused, Rule
@@ -117,3 +118,15 @@ def test_a_refusal_says_the_rule_and_nothing_of_the_person() -> None:
         assert MARY.subject().salt.hex() not in said
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), again.rule, str(again)) == (ConsentRefused, error.rule, said)
+
+
+def test_a_refusal_says_what_was_asked_what_is_permitted_and_times_of_a_calendar() -> None:
+    other = refused(Rule.WRONG_QUERIER, MARY, MARY.signed(), querier="bank-b")
+    assert (other.got, other.expected) == ("a question of bank-b", "bank-a, which the receipt permits")
+    late = refused(Rule.REVOKED, MARY, MARY.signed(), revoked=revoked(at=NOW))
+    assert late.expected == f"before it was revoked, {check.moment(NOW)}"
+    standing = Revocations.standing([Revocation(MARY.key.public, MARY.receipt().serial).sign(MARY.key)])
+    assert refused(Rule.REVOKED, MARY, MARY.signed(), revoked=standing).expected == "before it was revoked"
+    assert check.moment(1_795_362_868) == "2026-11-22 15:54:28 UTC"
+    for no_date in (-1, 0, 2**37, 2**80):  # whatever a receipt claims is a refusal, and no crash of its reader
+        assert check.moment(no_date) == f"{no_date} s of Unix time"
