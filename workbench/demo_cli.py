@@ -170,7 +170,9 @@ def _show_oversight(found: dict[str, Any], console: Console) -> None:
 
 def _show_lookup(lookup: dict[str, Any], console: Console) -> None:
     if lookup["left_out"]:
-        console.print(f"No private queries: {escape(lookup['left_out'])}.")
+        console.print(
+            f"No private queries, spot check, inquirers, dispute or blind score: {escape(lookup['left_out'])}."
+        )
         return
     console.print(
         f"{lookup['queries']} private queries over {lookup['persons']:,} persons ({lookup['engine']}): "

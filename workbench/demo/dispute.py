@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from clients.institution.home import SETTINGS_FILE, InstitutionHome
+from clients.institution.home import InstitutionHome
 from clients.institution.person.desk import Desk
 from clients.institution.scoring import open_scorer
 from federation.catalogue import Catalogue
@@ -23,7 +23,6 @@ from federation.records import encode, read_table, validate
 from federation.scorecard import Outcome, Scaling, Scorer
 from workbench.demo.calls import call
 from workbench.demo.cast import Homes, command
-from workbench.demo.inputs import Inputs
 from workbench.demo.inquirers import Inquired
 
 JURISDICTION = "eu"
@@ -66,13 +65,6 @@ class Disputed:
         notified = told and all(self.read.values()) and all(self.delivered.values())
         done = (self.corrected["result"], self.closed["state"]) == ("corrected", "closed")
         return now == {self.correction.column: self.correction.value} and moved and notified and done
-
-
-def prepare(homes: Homes, inputs: Inputs) -> None:
-    """Choose a jurisdiction in every institution's settings, as its people would."""
-    for given in inputs.institutions:
-        with (homes.institution(given.name) / SETTINGS_FILE).open("a", encoding="utf-8") as settings:
-            settings.write(f'\n[person]\njurisdiction = "{JURISDICTION}"\n')
 
 
 def correction(home: InstitutionHome, model: Path, subject: str) -> Correction | None:

@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from clients.institution.home import InstitutionHome
+from clients.institution.home import SETTINGS_FILE, InstitutionHome
+from clients.regulator.home import RegulatorHome
 from federation.catalogue import Catalogue
 from federation.inquiries.inquirers import UNKNOWN
 from protocols.consent.receipt import Inquiry
@@ -30,6 +31,14 @@ from workbench.demo.spot_check import Checked
 
 NAMES = ("spot_check", "inquiries", "blind", "dispute")
 """Keys of `summary.json` that are null where nobody can be asked about."""
+
+_SETTINGS = """
+[lookup]
+regulator = "{regulator}"
+
+[person]
+jurisdiction = "{jurisdiction}"
+"""
 
 Stage = Callable[[str, int], AbstractContextManager[Callable[[int, int], None]]]
 
@@ -71,8 +80,11 @@ class Rights:
     def prepare(
         cls, processes: Processes, homes: Homes, inputs: Inputs, catalogue: Catalogue, facts: Facts, persons: Persons
     ) -> Rights:
-        """Make the oversight key, and have every institution choose its jurisdiction. Raises DemoFailed."""
-        dispute.prepare(homes, inputs)
+        """Make the oversight key, and enter what an institution's people would. Raises DemoFailed."""
+        regulator = RegulatorHome.open(homes.regulator).registration.key
+        for given in inputs.institutions:
+            with (homes.institution(given.name) / SETTINGS_FILE).open("a", encoding="utf-8") as settings:
+                settings.write(_SETTINGS.format(regulator=regulator, jurisdiction=dispute.JURISDICTION))
         return cls(processes, homes, inputs, catalogue, facts, persons, inquirers.join(homes, facts, persons))
 
     def choose(self, plain: Plain, cases: Sequence[Case]) -> Roles:
