@@ -64,6 +64,8 @@ def notable(event: Mapping[str, Any], *, every_round: bool) -> Iterator[str]:
         yield from _refused(event)
     elif kind == "waiting" and every_round:
         yield _waiting(event)
+        if event.get("undecided"):
+            yield "there: `fedscore institution partners` (whose keys are not accepted), `fedscore institution plans`"
     elif kind == "round":
         yield from _missing(event)
     elif kind == "averaged" and every_round:

@@ -130,7 +130,7 @@ def _show(told: Inquirers, asked: int, left_out: Sequence[str], doubtful: Sequen
     if told.inquiries:
         table = Table(title="Who inquired about you", title_justify="left")
         for heading in ("when (UTC)", "who", "purpose", "kind", "epoch", "request"):
-            table.add_column(heading)
+            table.add_column(heading, overflow="fold")  # what is cut off cannot be complained about
         for each in told.inquiries:
             table.add_row(*_row(each))
         console.print(table)

@@ -266,10 +266,13 @@ def test_a_refusal_is_told_with_its_place_and_a_wait_with_its_names() -> None:
         refusal | {"where": "outside_policy: plan.privacy.epsilon"},
         refusal | {"where": "approval_pending: plan"},
         {"event": "waiting", "silent": ["bank-c"], "undecided": ["bank-b"], "seconds": 20},
+        {"event": "waiting", "silent": ["bank-c"], "undecided": [], "seconds": 30},
     ]
     assert [line for event in events for line in notable(event, every_round=True)] == [
         "bank-c refused: outside_policy: plan.privacy.epsilon: got 20.0, expected at most 3.0",
         "waiting for bank-c (no answer), bank-b (a person decides), 20 s",
+        "there: `fedscore institution partners` (whose keys are not accepted), `fedscore institution plans`",
+        "waiting for bank-c (no answer), 30 s",
     ]
 
 

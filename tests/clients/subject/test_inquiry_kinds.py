@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from wallets import DAY_S, PURPOSE, Persons
 
 from clients.subject.inquiries import Span, inquirers
+from clients.subject.inquiries_cli import _show
 from federation.inquiries.log_leaves import LoggedLeaf
 from protocols.consent.question import ProvenTag
 from protocols.transparency import Checkpoint
@@ -42,3 +45,17 @@ def test_for_another_purpose_it_says_nothing(tmp_path: Path, purpose: str) -> No
     leaf = LoggedLeaf(0, bytes(32), "bank-a", purpose, given.serial, given.issued, 1, TAG)
     (found,) = inquirers(persons.wallet(MARY), Checkpoint("log", 9, bytes(32)), Span(), [leaf]).inquiries
     assert found.inquiry == ("hard" if purpose == PURPOSE else "unknown")
+
+
+def test_a_terminal_of_80_columns_cuts_off_no_request_and_no_purpose(tmp_path: Path) -> None:
+    persons = Persons.under(tmp_path)
+    given = persons.consent(MARY, "bank-a").receipt.receipt
+    leaf = LoggedLeaf(0, bytes(range(32)), "bank-a", PURPOSE, given.serial, given.issued, 1, TAG)
+    told = inquirers(persons.wallet(MARY), Checkpoint("log", 9, bytes(32)), Span(), [leaf])
+    console = Console(record=True, width=80, file=io.StringIO())
+    _show(told, 1, (), (), console)
+    shown = console.export_text()
+    assert "…" not in shown
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
+    assert "".join(row[2] for row in cells) == PURPOSE
+    assert "".join(row[5] for row in cells) == leaf.hash.hex()[:16]
