@@ -1,4 +1,4 @@
-"""kill -9 of the log's host, a node and the regulator, at random moments, forty times on either database.
+"""kill -9 of the log's host, a node and the regulator, at random moments, a hundred times on either database.
 
 The moments fall into starts (migrations, verification, recovery), into commits, between a commit and its answer, and
 into whatever the others do meanwhile. What was acknowledged is noted outside; see soak_checks.py for what must hold.
@@ -31,8 +31,8 @@ from federation.runtime.processes import UNUSABLE
 from protocols.transparency import Promise
 from server.log import LogStore
 
-pytestmark = [pytest.mark.integration, pytest.mark.soak]
-KILLS, SEED, EARLY = 40, 20260501, 8
+pytestmark = [pytest.mark.integration, pytest.mark.soak, pytest.mark.timeout(1800)]
+KILLS, SEED, EARLY = 100, 20260501, 12
 STARTING, LONGEST_S = 0.5, 0.2  # the share of kills that do not wait for work; the longest pause before a kill
 
 
@@ -140,7 +140,7 @@ def test_the_regulator_said_all_it_had_kept_once_and_its_copy_verifies(survived:
     world = survived.world
     assert check_kept(survived.entries, world.notebook("kept")) >= KILLS / 10
     anchor = world.regulator.beacon_chain.anchor
-    assert check_beacons(survived.entries, world.regulator.signing_key.public, anchor) >= KILLS / 20
+    assert check_beacons(survived.entries, world.regulator.signing_key.public, anchor) >= 5
     copy = MirrorStore.open(world.regulator.database_url)
     newest = copy.newest()
     assert newest is not None
