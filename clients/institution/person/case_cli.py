@@ -140,7 +140,9 @@ def notify(
         typer.echo(json.dumps([each.to_json() for each in sent]))
         return
     for each in sent:
-        said = f"{len(each.leaves)} inquiries" if each.leaves else "an empty letter"
+        said = (
+            f"{len(each.leaves)} inquir{'y' if len(each.leaves) == 1 else 'ies'}" if each.leaves else "an empty letter"
+        )
         typer.echo(f"{each.recipient}: {'NOT CARRIED, its mailbox is full: ' if each.full else ''}{said}")
 
 

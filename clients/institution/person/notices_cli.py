@@ -142,10 +142,13 @@ def _show(found: tuple[Meant, ...], console: Console) -> None:
     if not found:
         console.print("No notice.")
         return
-    table = Table("inquiry", "of", "for", "record", "by", "counts after epoch", "asked again")
+    table = Table()
+    for heading in ("inquiry", "of", "for", "record", "by", "after epoch", "again"):
+        table.add_column(heading, overflow="fold")
     for each in found:
         told = each.to_json()
         again = "yes" if each.again else "no"
         row = (told["leaf"][:16], told["asked"], told["purpose"], told["change"], told["sender"])
         table.add_row(*map(escape, row), str(told["after_epoch"]), again)
     console.print(table)
+    console.print("A change counts after the epoch that is named. Again: whether it was asked again since.")

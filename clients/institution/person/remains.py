@@ -26,12 +26,14 @@ class Models:
     """What this institution's releases can tell about one record: epsilon of them all at delta, in so many runs.
 
     The largest of the ledger's figures. Of one run alone those of the run, which was fixed before its first release;
-    of several those of the lifetime, which hold for plans chosen one after the other (docs/ledger.md).
+    of several those of the lifetime, which hold for plans chosen one after the other (docs/ledger.md). `others`: what
+    was released outside of training, such as the histograms that watch a model in use.
     """
 
     epsilon: float
     delta: float
     runs: int
+    others: int = 0
 
     @property
     def surest_guess(self) -> float:
@@ -45,9 +47,11 @@ class Models:
     def words(self) -> str:
         if not self.epsilon:
             return "No model was trained on this institution's records, so none retains anything of yours."
-        runs = f"{self.runs} training run{'s' if self.runs > 1 else ''}" if self.runs else "Published figures"
+        runs = f"{self.runs} training run{'s' if self.runs > 1 else ''}" if self.runs else ""
+        others = f"{self.others} other release{'s' if self.others > 1 else ''}" if self.others else ""
+        used = " and ".join(filter(None, (runs, others))) or "Earlier releases"
         return (
-            f"{runs} {'has' if self.runs == 1 else 'have'} used this institution's records, yours "
+            f"{used} {'has' if self.runs + self.others == 1 else 'have'} used this institution's records, yours "
             "perhaps among them, and what was published cannot be taken back. It was made with differential privacy: "
             f"all of it together tells of any one record at most epsilon {self.epsilon:.2f} (at delta "
             f"{self.delta:.0e}). Whoever sees all of it and guesses, from even odds, whether your record was used is "
@@ -56,7 +60,13 @@ class Models:
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {"epsilon": self.epsilon, "delta": self.delta, "runs": self.runs, "words": self.words}
+        return {
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "runs": self.runs,
+            "others": self.others,
+            "words": self.words,
+        }
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,7 @@ def models_of(home: InstitutionHome, now: datetime) -> Models:
     (amount,) = (each for each in summary.amounts if each.scope is (Scope.RUN if alone else Scope.LIFETIME))
     figures = [figure for figure in (amount.pld, amount.prv, amount.rdp) if math.isfinite(figure)]
     trained = {line.run_id for line in summary.runs if line.phase == "train"}
-    return Models(max(figures, default=math.inf), amount.delta, len(trained))
+    return Models(max(figures, default=math.inf), amount.delta, len(trained), len(runs - trained))
 
 
 def open_epochs(home: InstitutionHome) -> tuple[PastEpoch, ...]:

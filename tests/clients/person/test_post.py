@@ -158,7 +158,9 @@ def test_where_questions_need_consent_the_file_has_room_for_a_new_receipt_and_is
     (found,) = meant(home)
     assert found.to_json()["needs_receipt"] is True
     assert questions_of((found,)).splitlines() == ["subject,purpose,receipt", "P-2,credit-application,"]
-    told = CliRunner().invoke(notices, ["--again", str(file), "--no-collect", "--home", str(home.path)])
+    words = ["--again", str(file), "--no-collect", "--home", str(home.path)]
+    told = CliRunner().invoke(notices, words, env={"COLUMNS": "80"})
+    assert "…" not in told.stdout
     assert "needs a new receipt" in told.stdout
     gate = Gate.of(home, open_engine(f"sqlite:///{home.path / 'lookup.db'}"), time.time)
     with pytest.raises(ConsentRefused, match="line 2") as refused:

@@ -71,8 +71,10 @@ def test_figures_that_are_no_training_run_are_not_left_unsaid(home: InstitutionH
     assert told(home).words.startswith("No model was trained")
     charge(home, "monitor-2030Q1-33", "monitor", 1)
     found = told(home)
-    assert (found.runs, found.epsilon > 0) == (0, True)
-    assert found.words.startswith("Published figures have used")
+    assert (found.runs, found.others, found.epsilon > 0) == (0, 1, True)
+    assert found.words.startswith("1 other release has used")
+    charge(home, "spring", "train", 1)
+    assert told(home).words.startswith("1 training run and 1 other release have used")
 
 
 @pytest.mark.parametrize("words", [("inquiries",), ("export", "--out", "all.json"), ("notify", "--case", "ab")])
