@@ -123,19 +123,22 @@ def _table(document: dict[str, Any]) -> Table:
     for heading in ("AUC", "KS", "ECE"):
         table.add_column(heading, justify="right")
     for model, label in _LABELS.items():
-        cells = [_cell(document[figure][model]) for figure in ("auc", "ks", "ece")]
+        cells = [_cell(document[figure][model], document["seeds"]) for figure in ("auc", "ks", "ece")]
         table.add_row(label, *cells, style="bold" if model == "federated" else None)
     return table
 
 
-def _cell(spread: dict[str, float]) -> str:
+def _cell(spread: dict[str, float], seeds: int) -> str:
+    if seeds == 1:  # one figure has no spread, and ± 0 would read as certainty
+        return f"{spread['mean']:.4f}"
     return f"{spread['mean']:.4f} ± {spread['sd']:.4f}".replace("± 0.", "± .")
 
 
 def _footer(document: dict[str, Any]) -> str:
     epsilon = document["epsilon"]
     return (
-        f"{document['institutions']} institutions, {document['split']} split, {document['seeds']} seeds, "
+        f"{document['institutions']} institutions, {document['split']} split, "
+        f"{document['seeds']} seed{'s' if document['seeds'] > 1 else ''}, "
         f"{document['recipe']}, {document['rounds']} rounds, {document['noise']} noise, because "
         f"{document['noise_because']}. "
         f"Each institution spends epsilon {epsilon['pld']:.3f} by PLD, "

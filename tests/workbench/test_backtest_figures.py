@@ -17,7 +17,7 @@ from federation.records.encoded import Encoded
 from federation.synthetic import Population, PopulationSpec, write_table
 from workbench.backtest import FIGURES, MODELS, BacktestResult, Spread, backtest, backtest_records
 from workbench.backtest import Settings as Asked
-from workbench.backtest_cli import app
+from workbench.backtest_cli import _cell, app
 from workbench.baselines import NoNoise, additive_logits, boosting_logits, outcomes
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data"
@@ -168,6 +168,8 @@ def test_taiwan_keeps_its_bar() -> None:
 def test_spread_of_one_has_no_deviation() -> None:
     assert Spread.of([0.7]) == Spread(0.7, 0.0)
     assert Spread.of([0.0, 1.0]).sd == pytest.approx(0.70710678)
+    assert _cell({"mean": 0.7, "sd": 0.0}, 1) == "0.7000"
+    assert _cell({"mean": 0.7, "sd": 0.01}, 2) == "0.7000 ± .0100"
 
 
 def test_baselines_order_a_learnable_target() -> None:
