@@ -6,6 +6,7 @@ import json
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from federation.errors import ConfigurationError
 from federation.runtime.rpc import free_ports
 from federation.synthetic import Population, PopulationSpec
 from server.home import CoordinatorHome
+from server.membership import State
 from server.superlink import await_served
 
 Fedscore = Callable[..., tuple[int, Any]]
@@ -178,7 +180,13 @@ def test_waiting_ends_with_the_decision(fedscore: Fedscore, tmp_path: Path, reco
         fedscore("coordinator", "reject", "bank-a", "--home", federation.home.path)
         code, facts = fedscore(*words)
         assert (code, facts["state"]) == (1, "rejected")
-        operator = threading.Timer(1.0, lambda: federation.admit("bank-a", home.fingerprint))
+
+        def decide() -> None:
+            while not any(each.state is State.PENDING for each in federation.store.all()):
+                time.sleep(0.05)
+            federation.admit("bank-a", home.fingerprint)
+
+        operator = threading.Thread(target=decide, daemon=True)
         operator.start()
         code, facts = fedscore(*words, "--again")
         operator.join()
