@@ -5,9 +5,9 @@
     sample(draw, {"regulator": seed}, root, leaves)            # 3. reveal; everybody computes the same sample
 
 Entry i is drawn if HMAC-SHA256(seed, root, i) < p 2^64 (first 64 bits, big endian). The seed is fixed before the root
-is known and shown after it is cosigned. Who knows the seed and may log the last entry before `size` shapes the root: the
-coordinator, if a regulator tells it, and the regulator itself, which logs statements of its own. So a draw may rest on
-several seeds: then it takes all of their holders to choose a sample.
+is known and shown after it is cosigned. Who knows the seed and may log the last entry before `size` shapes the root:
+the coordinator, if a regulator tells it, and the regulator itself, which logs statements of its own. So a draw may rest
+on several seeds: then it takes all of their holders to choose a sample.
 """
 
 from __future__ import annotations
