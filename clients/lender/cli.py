@@ -161,8 +161,8 @@ def _say_terms(facts: dict[str, Any]) -> None:
 def _summary(said: dict[str, Any]) -> str:
     outcomes = ", ".join(f"{count:,} {name}" for name, count in said["outcomes"].items() if count)
     return (
-        f"{said['applicants']:,} applicants in {said['seconds']:.1f} s: {outcomes or 'none'};"
-        f" {said['asked']:,} asked about in {said['requests']} requests;"
+        f"applicants: {said['applicants']:,} in {said['seconds']:.1f} s ({outcomes or 'none'});"
+        f" asked about: {said['asked']:,}; requests: {said['requests']};"
         f" scores off by at most {said['plus_minus']:.1f} points,"
         f" {said['band_uncertain']:,} bands uncertain.\nWritten: {said['out']}"
     )

@@ -37,9 +37,11 @@ def from_hex(value: Any, field: str, length: int) -> bytes:
     try:
         data = bytes.fromhex(text(value, field))
     except ValueError as error:
-        raise MessageError(field, got="no hexadecimal digits", expected=f"{length} bytes") from error
+        raise MessageError(field, got="no hexadecimal digits", expected=f"{2 * length} of them") from error
     if len(data) != length or data.hex() != value:
-        raise MessageError(field, got=f"{len(data)} bytes", expected=f"{length} bytes in lower case")
+        raise MessageError(
+            field, got=f"{2 * len(data)} digits", expected=f"{2 * length} hexadecimal digits, lower case"
+        )
     return data
 
 

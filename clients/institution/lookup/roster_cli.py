@@ -175,7 +175,8 @@ def _show(facts: dict[str, Any], console: Console) -> None:
     for name, key in facts.get("holders", {"keys": {}})["keys"].items():
         console.print(f"  held by {name}, key {key}: compare it with theirs", markup=False)
     for name, value in sorted(facts["parameters"].items()):
-        console.print(f"{name}: {value}", markup=False)
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        console.print(f"{name}: {'the defaults' if shown == '' else shown}", markup=False)
     console.print("Approved here." if facts["approved"] else "NOT approved here:", style="bold")
     for change in facts["changes"]:
         console.print(f"  {change}", markup=False)
