@@ -1,4 +1,4 @@
-"""One recorded deployment for all tests that read what was recorded: `recorded_world`, with questions `asked` of it."""
+"""One recorded deployment for all tests of a file that read what was recorded: `recorded_world`, with questions `asked` of it."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ class Recordings:
         self._world, self._asked, self._secrets = None, [], None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recordings]:
+    """Of one file: variables of the environment make processes record, which no other test may inherit."""
     made = Recordings(tmp_path_factory)
     yield made
     made.close()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,7 +21,6 @@ from federation.scorecard import Scaling
 from federation.synthetic import Population, PopulationSpec, write_population
 from workbench.demo import dispute
 from workbench.demo.dispute import Correction, Disputed, correction
-from workbench.demo.regulator import _cases
 
 ASKER, CORRECTOR, BYPASSER = recorded.NAMES
 
@@ -104,11 +102,6 @@ def test_the_correction_is_one_that_the_desk_accepts_and_that_moves_her_score(ho
     assert after is not None
     assert after > before + 1
     assert found.value not in repr(found)
-    # Both steps are what the regulator waits for before it exports.
-    homes, inputs = SimpleNamespace(institution=lambda name: home.path), SimpleNamespace(institutions=[home])
-    signed = {done.step.sign(home.signing_key).hash for done in desk.journal.steps()}
-    assert len(signed) == 2
-    assert _cases(cast(Any, homes), cast(Any, inputs)) == signed
 
 
 def test_nothing_corrects_a_record_that_is_not_there(home: InstitutionHome) -> None:

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clients.institution.person.journal_store import FOLDER as CASES
 from clients.regulator.home import POLICY_FILE, RegulatorHome
 from clients.regulator.mirror import MirrorStore
 from clients.regulator.watch.judge import Judge
@@ -88,7 +87,7 @@ def oversee(processes: Processes, homes: Homes, inputs: Inputs, plan_hash: str, 
     with stage("audits", 1):
         asked = _ask(processes, homes, inputs, plan_hash, _choose(home))
         _await(processes, home, {bytes.fromhex(asked.draw)} if asked.draw else set())
-        _await(processes, home, _answer(processes, homes, asked) | _cases(homes, inputs))
+        _await(processes, home, _answer(processes, homes, asked))
     with stage("export", 1):
         export, policy = homes.out / EXPORT, homes.out / POLICY
         processes.run(command("regulator", "export", home=homes.regulator, out=export))
@@ -155,12 +154,6 @@ def _answer(processes: Processes, homes: Homes, asked: _Asked) -> set[bytes]:
     if asked.draw:
         results.add(read_entry((home / "replay" / f"{asked.draw}.result").read_bytes()).hash)
     return results
-
-
-def _cases(homes: Homes, inputs: Inputs) -> set[bytes]:
-    """Leaf hashes of every step of a person's case: the institutions' nodes bring them to the log."""
-    folders = (homes.institution(given.name) / CASES for given in inputs.institutions)
-    return {read_entry(file.read_bytes()).hash for folder in folders for file in folder.glob("*.json")}
 
 
 def _await(processes: Processes, home: RegulatorHome, leaves: set[bytes]) -> None:

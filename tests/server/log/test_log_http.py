@@ -205,8 +205,8 @@ def test_strangers_leave_nothing_behind(web: httpx.Client, host: LogHost) -> Non
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Half a minute at most: then those that wait are answered."""
-    deadline = time.monotonic() + 30
+    """Within the minute after which those that wait are answered."""
+    deadline = time.monotonic() + 50
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.1)
@@ -246,15 +246,15 @@ def test_many_that_wait_hold_no_thread_and_keep_nobody_from_the_newest(
     after = host.store.size() + 1000
     addresses = MAX_WAITING // MAX_WAITING_EACH + 1
     held = [raw for n in range(2, 2 + addresses) for raw in waiting(port, after, f"127.0.0.{n}", MAX_WAITING_EACH)]
-    question = f"/checkpoint?after={after}&wait=1"
+    question = f"/checkpoint?after={after}&wait=8"  # at once, on a busy machine too, is far less
     try:
         assert web.get("/tile/0/000").status_code == 200
-        until(lambda: web.get(question).elapsed.total_seconds() < 0.9, "all of them wait")
+        until(lambda: web.get(question).elapsed.total_seconds() < 7, "all of them wait")
         assert web.get(question).content == host.note(Which.CANDIDATE)
     finally:
         for raw in held:
             raw.close()
-    until(lambda: web.get(question).elapsed.total_seconds() > 0.9, "those that went are waited for no more")
+    until(lambda: web.get(question).elapsed.total_seconds() > 7, "those that went are waited for no more")
 
 
 def test_addresses_of_one_network_wait_as_one(host: LogHost) -> None:
