@@ -1,4 +1,4 @@
-"""One recorded deployment for a file's tests that read what was recorded: `recorded_world`, with questions `asked` of it."""
+"""One recorded deployment for the tests of a file: `recorded_world`, with questions `asked` of it."""
 
 from __future__ import annotations
 
