@@ -51,3 +51,10 @@ def test_an_interrupt_within_a_command_interrupts_the_demonstration(monkeypatch:
     monkeypatch.setattr(calls, "app", interrupted)
     with pytest.raises(KeyboardInterrupt):
         call([])
+
+
+def test_what_others_said_is_waited_for_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([0, 0, 2])
+    monkeypatch.setattr(calls, "_LOOK_S", 0.0)
+    assert calls.once(lambda: next(looks), bool, seconds=60) == 2
+    assert calls.once(lambda: 0, bool, seconds=0) == 0

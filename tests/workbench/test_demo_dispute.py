@@ -106,11 +106,3 @@ def test_the_correction_is_one_that_the_desk_accepts_and_that_moves_her_score(ho
 
 def test_nothing_corrects_a_record_that_is_not_there(home: InstitutionHome) -> None:
     assert correction(home, home.path.parent / "model.json", "nobody-of-this-file") is None
-
-
-def test_letters_are_waited_for_and_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = iter([0, 0, 2])
-    monkeypatch.setattr(dispute, "_LOOK_S", 0.0)
-    assert dispute._once(lambda: next(looks), bool) == 2
-    monkeypatch.setattr(dispute, "_LETTERS_S", 0.0)
-    assert dispute._once(lambda: 0, bool) == 0

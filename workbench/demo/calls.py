@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import typer
@@ -23,6 +24,8 @@ from protocols.errors import ProtocolError
 from workbench.demo.processes import DemoFailed
 
 _INTERRUPTED = 130  # what Ctrl-C within a command becomes
+_LOOK_S = 0.2
+T = TypeVar("T")
 
 
 def call(arguments: Sequence[str], *, code: int = 0) -> Any:
@@ -47,3 +50,11 @@ def call(arguments: Sequence[str], *, code: int = 0) -> Any:
         tail = complained.getvalue().strip() or text
         raise DemoFailed(where, got=f"exit code {ended or 0}", expected=expected, tail=tail)
     return json.loads(text) if text.startswith(("{", "[")) else None
+
+
+def once(look: Callable[[], T], enough: Callable[[T], bool], *, seconds: float) -> T:
+    """What there is to see once it is `enough`, or after `seconds`: what is said reaches others a moment later."""
+    end = time.monotonic() + seconds
+    while not enough(found := look()) and time.monotonic() < end:
+        time.sleep(_LOOK_S)
+    return found

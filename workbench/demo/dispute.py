@@ -6,12 +6,11 @@ institution have, that moves her score most. In a deployment the person says it,
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 
@@ -21,7 +20,7 @@ from clients.institution.scoring import open_scorer
 from federation.catalogue import Catalogue
 from federation.records import encode, read_table, validate
 from federation.scorecard import Outcome, Scaling, Scorer
-from workbench.demo.calls import call
+from workbench.demo.calls import call, once
 from workbench.demo.cast import Homes, command
 from workbench.demo.inquirers import Inquired
 
@@ -29,8 +28,6 @@ JURISDICTION = "eu"
 _DONORS = 64  # records whose values are tried
 _MOVES = 1.0  # points
 _LETTERS_S = 60.0
-_LOOK_S = 0.2
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -118,8 +115,8 @@ def dispute(homes: Homes, institution: str, subject: str, correct: Correction, i
     sent = desk("notify", subject, case=case, inquirers=inquired.file)
     letters = {each["recipient"]: len(each["leaves"]) for each in sent}
     told = [name for name, count in letters.items() if count]
-    read = {name: _once(partial(_notices, homes, name, institution), bool) for name in told}
-    delivered = _once(partial(desk, "delivery", case), lambda found: all(found.values()))
+    read = {name: once(partial(_notices, homes, name, institution), bool, seconds=_LETTERS_S) for name in told}
+    delivered = once(partial(desk, "delivery", case), lambda found: all(found.values()), seconds=_LETTERS_S)
     expected = frozenset(inquired.expected) - {institution}
     closed = desk("told", case)
     return Disputed(institution, correct, before, after, corrected, closed, letters, read, delivered, expected)
@@ -143,14 +140,6 @@ def summary(found: Disputed) -> dict[str, Any]:
         "delivered": dict(found.delivered),
         "after_epoch": found.corrected["after_epoch"],
     }
-
-
-def _once(look: Callable[[], T], enough: Callable[[T], bool]) -> T:
-    """What there is to see once it is `enough`, or in the end: a node may just be reading the same letters."""
-    end = time.monotonic() + _LETTERS_S
-    while not enough(found := look()) and time.monotonic() < end:
-        time.sleep(_LOOK_S)
-    return found
 
 
 def _notices(homes: Homes, name: str, sender: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from clients.regulator.inquiries.cli import WAITS
@@ -16,12 +17,13 @@ from federation.runtime.private_files import private_directory
 from protocols.consent.draw import MARGIN, MILLION, detection
 from protocols.consent.refusal import Rule
 from workbench.demo.bypass import Bypassed
-from workbench.demo.calls import call
+from workbench.demo.calls import call, once
 from workbench.demo.cast import Homes, command
 from workbench.demo.inputs import Inputs
 
 DRAW = "demo"
 _LOGGED_S = 300  # until a quorum has cosigned the log at the draw's size: seconds, where the machine is not busy
+_OPENED_S = 60  # until the seed, which the regulator has just logged, is in the log that institutions are shown
 _SHARES = (0.1, 0.3)  # what a regulator might draw
 _FORGED = (1, 10)
 
@@ -57,10 +59,17 @@ def check(homes: Homes, inputs: Inputs, bypassed: Bypassed) -> Checked:
     folder = private_directory(homes.out / "openings")
     for given in inputs.institutions:
         words = command("institution", "open", home=homes.institution(given.name), out=folder / given.name)
-        files += [each["file"] for each in call([*words, "--drawn", "--json"])["inquiries"]]
+        look = partial(call, [*words, "--drawn", "--json"])
+        drawn = len(sample["drawn"].get(given.name, ()))
+        opened = once(look, partial(_all_of, drawn), seconds=_OPENED_S)
+        files += [each["file"] for each in opened["inquiries"]]
     words = command("regulator", "check", *files, home=homes.regulator, draw=DRAW)
     words += [] if inputs.catalogue in shipped_catalogues() else ["--catalogue", inputs.catalogue]
     return Checked(sample, call([*words, "--json"], code=1), bypassed)
+
+
+def _all_of(drawn: int, opened: Mapping[str, Any]) -> bool:
+    return len(opened["inquiries"]) >= drawn
 
 
 def summary(found: Checked) -> dict[str, Any]:
