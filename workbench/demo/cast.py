@@ -24,7 +24,7 @@ from workbench.demo.processes import Processes, Tick
 RUN = "demo"
 _HOST = "127.0.0.1"
 _PORTS = 6
-_DECISION_S = 60
+_DECISION_S = 180
 
 Facts = dict[str, dict[str, Any]]  # what commands said, by whom
 OnRound = Callable[[int, int], None]  # (rounds done, rounds in all)

@@ -27,7 +27,7 @@ from workbench.demo.inquirers import Inquired
 JURISDICTION = "eu"
 _DONORS = 64  # records whose values are tried
 _MOVES = 1.0  # points
-_LETTERS_S = 60.0
+_LETTERS_S = 300.0
 
 
 @dataclass(frozen=True)

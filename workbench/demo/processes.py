@@ -30,7 +30,7 @@ from federation.runtime.processes import Child, Supervisor, die_with_parent
 FEDSCORE = (sys.executable, "-m", "federation.cli")
 _TAIL = 30  # lines of a log
 _GRACE_S = 15.0  # a serving command has children of its own to end
-_START_S = 60.0
+_START_S = 180.0
 _TICK_S = 0.1
 
 Tick = Callable[[], None]

@@ -30,7 +30,7 @@ from workbench.demo.processes import DemoFailed, Processes
 
 NAME = "regulator"
 EXPORT, POLICY, PAGE, PDF = "export.zip", "policy.toml", "verification.html", "verification.pdf"
-_LOGGED_S = 60.0
+_LOGGED_S = 300.0
 _LOOK_S = 0.2
 
 Stage = Callable[[str, int], AbstractContextManager[Callable[[int, int], None]]]

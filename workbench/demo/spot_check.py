@@ -23,7 +23,7 @@ from workbench.demo.inputs import Inputs
 
 DRAW = "demo"
 _LOGGED_S = 300  # until a quorum has cosigned the log at the draw's size: seconds, where the machine is not busy
-_OPENED_S = 60  # until the seed, which the regulator has just logged, is in the log that institutions are shown
+_OPENED_S = 300  # until the seed, which the regulator has just logged, is in the log that institutions are shown
 _SHARES = (0.1, 0.3)  # what a regulator might draw
 _FORGED = (1, 10)
 
