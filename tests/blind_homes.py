@@ -9,18 +9,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from membership_world import pinned
-from scores_world import COORDINATOR, published_model
+from bank_home import bank_home
+from scores_world import published_model
 from typer.testing import CliRunner, Result
 
 from clients.institution.blind.folder import BlindFolder
 from clients.institution.cli import app as institution
-from clients.institution.home import CapSettings, InstitutionHome, settings_text
+from clients.institution.home import InstitutionHome
 from clients.lender.cli import app as lender_app
 from clients.lender.home import LenderHome
 from federation.models import PublishedModel
@@ -50,15 +49,7 @@ class Blind:
     def __post_init__(self) -> None:
         data = self.folder / "records.csv"
         data.write_text("person_id\n")
-        text = settings_text(
-            name="bank-0",
-            catalogue="synthetic",
-            data=data,
-            nominal_records=8000,
-            caps=CapSettings(),
-            written=datetime(2026, 1, 1, tzinfo=UTC),
-        )
-        InstitutionHome.create(self.bank, text).save_coordinator(pinned(COORDINATOR))
+        bank_home(self.bank, data)
         (self.folder / "model.json").write_bytes(self.model.canonical())
         made = self.owner("init", "--model", str(self.folder / "model.json"), "--port", str(self.port))
         assert made.exit_code == 0, made.output

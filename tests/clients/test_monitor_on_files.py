@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from membership_world import pinned
-from scores_world import COORDINATOR, published_model
+from bank_home import bank_home
+from scores_world import published_model
 from typer.testing import CliRunner, Result
 
-from clients.institution.home import CapSettings, InstitutionHome, settings_text
 from clients.institution.ledger_cli import read_summary
 from clients.institution.monitor_cli import app
 from federation.errors import RecordsError
@@ -30,16 +29,7 @@ class Bank:
         data = folder / "all.csv"
         self.records.write_csv(data)
         (folder / "model.json").write_bytes(published_model().canonical())
-        text = settings_text(
-            name="bank-0",
-            catalogue="synthetic",
-            data=data,
-            nominal_records=8000,
-            caps=CapSettings(),
-            written=datetime(2026, 1, 1, tzinfo=UTC),
-        )
-        self.home = InstitutionHome.create(folder / "home", text)
-        self.home.save_coordinator(pinned(COORDINATOR))
+        self.home = bank_home(folder / "home", data)
 
     def run(self, *words: object) -> Result:
         environment = {"COLUMNS": str(WIDTH), "FEDSCORE_HOME": str(self.home.path)}

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from bank_home import bank_home
 from membership_world import pinned
 from scores_world import CATALOGUE, COORDINATOR, published_model
 from typer.testing import CliRunner, Result
 
-from clients.institution.home import CapSettings, InstitutionHome, settings_text
 from clients.institution.score_cli import app
 from federation.evaluation import EvaluationSpec
 from federation.models import EVALUATION_LABEL, PublishedEvaluation, PublishedModel
@@ -48,17 +47,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def new_bank(folder: Path, records: Path, features: tuple[str, ...] | None = None) -> Bank:
-    text = settings_text(
-        name="bank-0",
-        catalogue="synthetic",
-        data=records,
-        nominal_records=8000,
-        caps=CapSettings(),
-        features=features,
-        written=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    home = InstitutionHome.create(folder / "home", text)
-    home.save_coordinator(pinned(COORDINATOR))
+    home = bank_home(folder / "home", records, features=features)
     model = folder / "model.json"
     model.write_bytes(MODEL.canonical())
     return Bank(home.path, records, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 import recorded
-from membership_world import pinned
-from scores_world import COORDINATOR, published_model
+from bank_home import bank_home
+from scores_world import published_model
 
-from clients.institution.home import CapSettings, InstitutionHome, settings_text
+from clients.institution.home import InstitutionHome
 from clients.institution.person.desk import Desk
 from clients.institution.scoring import open_scorer, score_subject
 from federation.jurisdiction import Request
@@ -72,16 +72,8 @@ def test_a_summary_of_a_dispute_has_no_value_of_the_record() -> None:
 @pytest.fixture
 def home(tmp_path: Path) -> InstitutionHome:
     population = Population.draw(PopulationSpec(persons=120, institutions=1), np.random.default_rng(1))
-    text = settings_text(
-        name="bank-0",
-        catalogue="synthetic",
-        data=write_population(population, tmp_path, form="csv.gz")[0],
-        nominal_records=8000,
-        caps=CapSettings(),
-        written=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    made = InstitutionHome.create(tmp_path / "home", text + f'\n[person]\njurisdiction = "{dispute.JURISDICTION}"\n')
-    made.save_coordinator(pinned(COORDINATOR))
+    data = write_population(population, tmp_path, form="csv.gz")[0]
+    made = bank_home(tmp_path / "home", data, more=f'\n[person]\njurisdiction = "{dispute.JURISDICTION}"\n')
     (tmp_path / "model.json").write_bytes(published_model().canonical())
     return made
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from membership_world import pinned
+from bank_home import bank_home
 from scores_world import CATALOGUE, COORDINATOR, published_model
 from typer.testing import CliRunner
 
 from clients.institution.cli import app
-from clients.institution.home import CapSettings, InstitutionHome, settings_text
+from clients.institution.home import CapSettings, InstitutionHome
 from federation.ledger import Ledger
 from federation.monitoring import MonitoringRelease
 from federation.synthetic import Population, PopulationSpec, write_population
@@ -33,16 +32,7 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, records: Path) -> InstitutionHome:
-    text = settings_text(
-        name="bank-0",
-        catalogue="synthetic",
-        data=records,
-        nominal_records=8000,
-        caps=CapSettings(run=1.0, year=1.3),
-        written=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    made = InstitutionHome.create(tmp_path / "home", text)
-    made.save_coordinator(pinned(COORDINATOR))
+    made = bank_home(tmp_path / "home", records, caps=CapSettings(run=1.0, year=1.3))
     for seed in (0, 1):
         (tmp_path / f"model-{seed}.json").write_bytes(published_model(seed=seed).canonical())
     return made

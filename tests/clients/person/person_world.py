@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import polars as pl
-from membership_world import pinned
-from scores_world import COORDINATOR, published_model
+from bank_home import bank_home
+from scores_world import published_model
 
-from clients.institution.home import CapSettings, InstitutionHome, settings_text
+from clients.institution.home import InstitutionHome
 from federation.synthetic import Population, PopulationSpec, write_population
 
 TODAY = date(2026, 3, 2)
@@ -28,18 +28,8 @@ def new_home(
 ) -> InstitutionHome:
     population = Population.draw(PopulationSpec(persons=persons, institutions=1), np.random.default_rng(1))
     data = write_population(population, folder, form=form)[0]
-    text = settings_text(
-        name="bank-0",
-        catalogue="synthetic",
-        data=data,
-        nominal_records=8000,
-        caps=CapSettings(),
-        written=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-    if jurisdiction:
-        text += f'\n[person]\njurisdiction = "{jurisdiction}"\n'
-    home = InstitutionHome.create(folder / "home", text)
-    home.save_coordinator(pinned(COORDINATOR))
+    more = f'\n[person]\njurisdiction = "{jurisdiction}"\n' if jurisdiction else ""
+    home = bank_home(folder / "home", data, more=more)
     (folder / "model.json").write_bytes(MODEL.canonical())
     return home
 
