@@ -26,7 +26,7 @@ from typer.testing import CliRunner, Result
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.asked_store import AskedStore
-from clients.institution.lookup.delivering import Delivery, Drawn, all_drawn
+from clients.institution.lookup.delivering import Delivery, Drawn
 from clients.institution.lookup.drawn import LoggedDraws
 from clients.institution.lookup.opening import Opener
 from clients.regulator.cli import app
@@ -219,7 +219,7 @@ class InquiryWorld:
         home = naming(self.homes[bank], self.regulator.signing_key.public.hex)
         draws = LoggedDraws.read(self.log_of(bank), home, time.time())
         opener = Opener(home, self.asked[bank], draws)
-        return Delivery(home, opener, Carried(self.mailbox, bank)), all_drawn(draws)
+        return Delivery(home, opener, Carried(self.mailbox, bank)), draws.drawn()
 
     def open(self, bank: str, folder: Path) -> list[Path]:
         """All that was drawn of a bank's, as far as it is in its database."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from clients.institution.home import InstitutionHome
-from clients.institution.lookup.drawn import LoggedDraws, OwnLeaf, RevealedDraw
+from clients.institution.lookup.drawn import OwnLeaf, RevealedDraw
 from clients.institution.lookup.opening import Opener
 from federation.errors import ConfigurationError, Refused
 from federation.runtime.private_files import private_directory, read_private, write_public
@@ -35,13 +35,11 @@ _FULL = "quota"
 class Carrier(Protocol):
     """What is asked of the mailbox; `clients.institution.person.mailbox_client.MailboxClient` is one."""
 
-    def put(self, letters: Sequence[tuple[str, bytes]]) -> None: ...
-    def receipts(self, names: Sequence[bytes]) -> dict[bytes, bytes]: ...
+    def put(self, letters: Sequence[tuple[str, bytes]]) -> None:
+        """Take (recipient, sealed bytes), once however often. Raises Refused (quota where there is no room)."""
 
-
-def all_drawn(draws: LoggedDraws) -> list[Drawn]:
-    """Everything of this institution's that a draw which holds has drawn."""
-    return draws.drawn()
+    def receipts(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The recipients' signatures for letters of these names, where there are any. Raises Refused."""
 
 
 @dataclass(frozen=True)

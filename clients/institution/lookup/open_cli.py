@@ -14,7 +14,7 @@ import typer
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.asked_store import AskedStore
-from clients.institution.lookup.delivering import Delivery, Drawn, all_drawn
+from clients.institution.lookup.delivering import Delivery, Drawn
 from clients.institution.lookup.drawn import LoggedDraws, OwnLeaf, RevealedDraw
 from clients.institution.lookup.opening import Opener
 from clients.institution.lookup.serving_database import lookup_database
@@ -67,7 +67,7 @@ def open_inquiries(
     with LogClient(opened) as log:
         draws = LoggedDraws.read(log, asker, time.time(), OversightFolder(opened.path).overseers())
         opener = Opener(asker, AskedStore(open_engine(lookup_database(asker))), draws)
-        wanted = [opener.named(name) for name in qid or ()] if qid else all_drawn(draws)
+        wanted = [opener.named(name) for name in qid or ()] if qid else draws.drawn()
         told = [_open(opener, leaf, draw, folder, plain=plain) for leaf, draw in wanted]
         if deliver:
             _deliver(opened, opener, wanted, told, wait)

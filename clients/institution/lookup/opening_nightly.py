@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from federation.errors import FederationError
@@ -46,7 +47,7 @@ def open_drawn(home: InstitutionHome, now: float) -> bool:
     Raises what the log and the mailbox raise.
     """
     from clients.institution.lookup.asked_store import AskedStore
-    from clients.institution.lookup.delivering import Delivery, all_drawn
+    from clients.institution.lookup.delivering import Delivery
     from clients.institution.lookup.drawn import LoggedDraws
     from clients.institution.lookup.opening import Opener
     from clients.institution.lookup.serving_database import lookup_database
@@ -57,12 +58,15 @@ def open_drawn(home: InstitutionHome, now: float) -> bool:
 
     if not (home.path / "lookup").is_dir():
         return True
-    with LogClient(home) as log, MailboxClient(home) as mailbox:
+    with ExitStack() as stack:
+        log, mailbox = stack.enter_context(LogClient(home)), stack.enter_context(MailboxClient(home))
+        engine = open_engine(lookup_database(home))
+        stack.callback(engine.dispose)  # a node does this for years
         draws = LoggedDraws.read(log, home, now, OversightFolder(home.path).overseers())
-        opener = Opener(home, AskedStore(open_engine(lookup_database(home))), draws)
+        opener = Opener(home, AskedStore(engine), draws)
         delivery = Delivery(home, opener, mailbox)
         able = []
-        for leaf, draw in all_drawn(draws):
+        for leaf, draw in draws.drawn():
             try:
                 delivery.seal(leaf, draw)
                 able.append((leaf, draw))

@@ -11,7 +11,7 @@ from oversight_world import key_of
 from pydantic import ValidationError
 from spot_check_world import Carried, InquiryWorld, Person, inquiring
 
-from clients.institution.lookup.delivering import Delivery, all_drawn
+from clients.institution.lookup.delivering import Delivery
 from clients.institution.lookup.settings import LookupSettings
 from federation.errors import ConfigurationError
 from federation.oversight.inquiries import SeedsStatement, draw_entry
@@ -52,7 +52,7 @@ def test_a_coordinator_that_names_itself_the_regulator_is_handed_nothing(world: 
     assert puppet.hex() not in delivery.opener.draws.refused  # nobody's whom this bank knows: not even looked at
     # Without a key of its own the bank believes the log: what it opens could be read by whoever is named there.
     believing = world.draws("bank-a")
-    opened = [(leaf, draw) for leaf, draw in all_drawn(believing) if draw.hash == puppet]
+    opened = [(leaf, draw) for leaf, draw in believing.drawn() if draw.hash == puppet]
     assert len(opened) == 3
     # And so it hands nothing over by itself.
     with pytest.raises(ConfigurationError, match=r"lookup\.regulator"):
