@@ -267,12 +267,11 @@ def _roster(home: CoordinatorHome, *, admitted_only: bool = False) -> tuple[Memb
 
 def _online(home: CoordinatorHome) -> frozenset[str] | None:
     """The institutions whose nodes are connected; None if the SuperLink does not answer."""
-    from federation.runtime.flower.launch import listens
-
-    if not listens(LOOPBACK, home.settings.control_port):
-        return None
     from federation.runtime.node_keys import flower_public_pem
-    from server.superlink import control
+    from server.superlink import control, serves
+
+    if not serves(home):
+        return None
 
     try:
         with control(home) as hand:

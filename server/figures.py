@@ -10,10 +10,10 @@ from federation.observability import metrics
 from federation.observability.health import silence
 from federation.observability.monitor import Monitor
 from federation.runtime.database import open_engine
-from federation.runtime.flower.launch import LOOPBACK, listens
 from federation.runtime.pki import load_certificate
 from protocols.signing import VerifyingKey
 from protocols.transparency import WitnessVerifier
+from server import superlink
 from server.home import CoordinatorHome
 from server.log.hosting import HostedLog
 from server.log.log_host import LogHost, Which
@@ -37,7 +37,7 @@ def observe_membership(
     engine, trouble = open_engine(home.database_url), LookupFolders(home.path).trouble(RELAY)
     monitor.part("log", silence("log", LOG_SILENCE_S, "the log publishes no checkpoint"), vital=True)
     monitor.part("relay", lambda: _STUCK if trouble.exists() else None)
-    monitor.part("superlink", lambda: None if _superlink(home) else "the superlink does not listen")
+    monitor.part("superlink", lambda: None if superlink.serves(home) else "the superlink does not answer")
     monitor.part("certificate", lambda: None if expiry(home) > time.time() else "the certificate has ended")
     monitor.read("members", lambda: _members(members))
     monitor.read("log", lambda: _log(engine, log.host))
@@ -100,10 +100,6 @@ def _queue(pool: Pool) -> None:
     scanner = pool.scanner
     metrics.put("fedscore_scan_ready", float(scanner is not None))
     metrics.put("fedscore_scan_waiting", 0 if scanner is None else scanner.waiting)
-
-
-def _superlink(home: CoordinatorHome) -> bool:
-    return listens(LOOPBACK, home.settings.control_port)
 
 
 def expiry(home: CoordinatorHome) -> float:

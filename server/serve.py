@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from federation.observability.children import observe_children, started
 from federation.observability.monitor import monitored
 from federation.observability.names import Process
-from federation.runtime.flower.launch import LOOPBACK, listens
+from federation.runtime.flower.launch import LOOPBACK
+from federation.runtime.ports import answers, listens
 from federation.runtime.processes import Child, Event, Supervisor, python_module
 from server.home import CoordinatorHome
 from server.lookup.folders import LookupFolders
@@ -43,13 +44,13 @@ def children(home: CoordinatorHome) -> tuple[Child, ...]:
     """The SuperLink and its round drivers, the membership process that registers nodes with it, and the pool of private
     queries, while an epoch needs one.
     """
-    host = LOOPBACK if home.bind in WILDCARDS else home.bind
+    host, authority = LOOPBACK if home.bind in WILDCARDS else home.bind, home.authority_pem
     membership = Child(
         "membership",
         python_module("server.membership_process", str(home.path)),
         home.logs / "membership.log",
         {"PYTHONUNBUFFERED": "1"},
-        ready=lambda: listens(host, home.settings.enrolment_port),
+        ready=lambda: answers(host, home.settings.enrolment_port, authority),
     )
     wanted = LookupFolders(home.path).pool_wanted
     pool = Child(

@@ -24,10 +24,10 @@ from federation.runtime.flower.launch import (
     SuperLinkLaunch,
     command,
     environment,
-    listens,
     new_secret,
 )
 from federation.runtime.pki import load_certificate
+from federation.runtime.ports import answers
 from federation.runtime.private_files import keep_private
 from federation.runtime.processes import Child, Event, Supervisor
 from server.home import CoordinatorHome
@@ -72,7 +72,7 @@ def children(home: CoordinatorHome) -> tuple[Child]:
             command("federation.runtime.flower.superlink", CoordinatorLaunch(superlink=superlink, executor=executor)),
             home.logs / "superlink.log",
             {**environment(home.path / "flower"), "FEDSCORE_COORDINATOR_HOME": str(home.path)},
-            ready=lambda: listens(LOOPBACK, port),
+            ready=lambda: serves(home),
             grace=GRACE_S,
         ),
     )
@@ -84,10 +84,15 @@ def serve(home: CoordinatorHome, *, on_event: Callable[[str, Event], None] = lam
         supervisor.run()
 
 
+def serves(home: CoordinatorHome) -> bool:
+    """Whether this home's SuperLink answers."""
+    return answers(LOOPBACK, home.settings.control_port, home.authority_pem)
+
+
 def await_served(home: CoordinatorHome, *, patience: float = START_S) -> bool:
-    """Wait until this home's SuperLink listens, at most `patience` seconds; False if it does not."""
+    """Wait until this home's SuperLink answers, at most `patience` seconds; False if it does not."""
     deadline = time.monotonic() + patience
-    while not (served := listens(LOOPBACK, home.settings.control_port)) and time.monotonic() < deadline:
+    while not (served := serves(home)) and time.monotonic() < deadline:
         time.sleep(0.05)
     return served
 

@@ -23,7 +23,7 @@ from clients.institution.home import InstitutionHome
 from clients.lender.cli import app as lender_app
 from clients.lender.home import LenderHome
 from federation.models import PublishedModel
-from federation.runtime.rpc import free_ports
+from federation.runtime.ports import free_ports
 from federation.synthetic import Population, PopulationSpec, write_population
 from protocols.blind import BlindModel
 

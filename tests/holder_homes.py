@@ -13,7 +13,7 @@ from wallets import Persons
 from federation.inquiries.holder_cli import make
 from federation.inquiries.holder_home import HolderHome
 from federation.runtime.pki import key_fingerprint
-from federation.runtime.rpc import free_ports
+from federation.runtime.ports import free_ports
 from protocols.signing import SigningKey
 
 

@@ -12,7 +12,7 @@ from wallets import Persons
 
 from federation.inquiries.holder_home import HolderHome
 from federation.runtime.pki import key_fingerprint
-from federation.runtime.rpc import free_ports
+from federation.runtime.ports import free_ports
 from protocols.consent.holders import OversightKey
 
 _START_S = 150.0

@@ -22,7 +22,7 @@ from membership_world import catalogue, make_coordinator, make_institution
 from clients.institution.enrolment_client import Enrolment
 from clients.institution.home import InstitutionHome
 from federation.runtime import rpc
-from federation.runtime.flower.launch import listens
+from federation.runtime.ports import free_ports, listens
 from protocols.lookup.parameters import COEFFICIENTS, Parameters
 from server.home import CoordinatorHome
 from server.lookup.desk import Desk, desk
@@ -126,7 +126,7 @@ def await_that(what: Callable[[], bool], *, seconds: float = 240.0) -> None:
 @contextmanager
 def federation(folder: Path, *, customers: int = 12) -> Iterator[Federation]:
     """Three admitted members, the relay's process running; the pool's is started when it is wanted."""
-    home = make_coordinator(folder / "coordinator", port=rpc.free_ports(6))
+    home = make_coordinator(folder / "coordinator", port=free_ports(6))
     home.renew_certificate(datetime.now(UTC))
     store = MembershipStore.open(home.database_url)
     world = Federation(home, {}, store)

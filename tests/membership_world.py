@@ -13,7 +13,7 @@ from clients.institution import home as institution_home
 from clients.institution.enrolment_client import Enrolment, application
 from clients.institution.home import CapSettings, CoordinatorIdentity, InstitutionHome
 from federation.catalogue import Catalogue, load_catalogue
-from federation.runtime.rpc import free_ports
+from federation.runtime.ports import free_ports
 from protocols.envelope import seal
 from protocols.signing import SigningKey
 from protocols.wire.training_pb2 import Envelope

@@ -33,8 +33,8 @@ from federation.rounds import CatalogueRef, Member, SignedPlan, TrainingPlan, ap
 from federation.rounds.progress import Checkpoint
 from federation.rounds.reply import Update
 from federation.rounds.rule import rule_of
+from federation.runtime.ports import free_ports
 from federation.runtime.processes import Child, Supervisor
-from federation.runtime.rpc import free_ports
 from federation.synthetic import Population as Records
 from federation.synthetic import PopulationSpec, write_table
 from federation.training import Recipe, initial_parameters

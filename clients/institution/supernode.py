@@ -21,13 +21,12 @@ from federation.runtime.flower.launch import (
     SuperNodeLaunch,
     command,
     environment,
-    listens,
     new_secret,
 )
 from federation.runtime.logging import configure_process, get_logger
+from federation.runtime.ports import free_ports, listens
 from federation.runtime.private_files import keep_private
 from federation.runtime.processes import Child
-from federation.runtime.rpc import free_ports
 
 GRACE_S = 4.0
 REFUSED = "bundle_not_allowed"

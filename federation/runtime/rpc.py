@@ -13,8 +13,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -191,27 +189,6 @@ def peer_certificate(context: grpc.ServicerContext) -> bytes:
     """The PEM certificate the caller showed under mutual TLS; empty if none."""
     pem: Sequence[bytes] = context.auth_context().get("x509_pem_cert", ())
     return pem[0] if pem else b""
-
-
-def free_ports(count: int = 1, *, host: str = "127.0.0.1") -> int:
-    """The first of `count` consecutive TCP ports that were free a moment ago; for tests and demonstrations.
-
-    Below the range from which the system hands out ports to whoever connects. Raises ConfigurationError.
-    """
-    for _ in range(200):
-        first = 20_000 + secrets.randbelow(12_000)
-        if all(_is_free(host, port) for port in range(first, first + count)):
-            return first
-    raise ConfigurationError(host, got="no free ports", expected=f"{count} in a row")
-
-
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
 
 
 def _guarded(

@@ -15,7 +15,8 @@ from clients.institution.enrolment_client import Enrolment, Member, Standing, ch
 from clients.institution.serve import answers, children
 from federation.errors import ConfigurationError, Refused
 from federation.runtime.pki import load_certificate, new_tls_key, signing_request
-from federation.runtime.rpc import Unreachable, free_ports
+from federation.runtime.ports import free_ports
+from federation.runtime.rpc import Unreachable
 from protocols.errors import SignatureError
 
 

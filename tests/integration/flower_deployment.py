@@ -30,8 +30,8 @@ from federation.enrolment import read_application
 from federation.observability.targets import targets
 from federation.runtime.flower.bundle import Bundle, build
 from federation.runtime.node_keys import flower_public_pem
+from federation.runtime.ports import free_ports
 from federation.runtime.processes import BackOff, Child, Supervisor
-from federation.runtime.rpc import free_ports
 from protocols.envelope import seal
 from protocols.wire.training_pb2 import Envelope
 from server import home_settings as coordinator_home

@@ -11,8 +11,8 @@ from membership_world import make_coordinator
 
 from clients.institution import home as institution_home
 from clients.institution.home import CapSettings, InstitutionHome
+from federation.runtime.ports import free_ports
 from federation.runtime.processes import Supervisor
-from federation.runtime.rpc import free_ports
 from server import serve as coordinator_serve
 from server.home import CoordinatorHome
 from server.membership_store import MembershipStore

@@ -25,7 +25,8 @@ from federation.blind import Columns
 from federation.errors import FederationError, Refused
 from federation.observability.targets import targets
 from federation.records import load_records
-from federation.runtime.rpc import Unreachable, free_ports
+from federation.runtime.ports import free_ports
+from federation.runtime.rpc import Unreachable
 from federation.scorecard import Outcome, Scaling, Scorer
 from protocols.blind import BlindClient, BlindModel
 from protocols.blind.messages import answer_bytes

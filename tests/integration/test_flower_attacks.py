@@ -18,10 +18,10 @@ from flower_deployment import Deployment, bundle_with, make_coordinator, until
 import server.superlink as coordinator_plane
 from clients.institution.home import InstitutionHome
 from federation.runtime.flower.control import Control, ControlError, RunState
-from federation.runtime.flower.launch import environment, listens
+from federation.runtime.flower.launch import environment
 from federation.runtime.node_keys import flower_public_pem, new_flower_key
+from federation.runtime.ports import free_ports, listens
 from federation.runtime.processes import Child, Supervisor
-from federation.runtime.rpc import free_ports
 from server.home import CoordinatorHome
 
 pytestmark = pytest.mark.integration

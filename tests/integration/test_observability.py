@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from clients.institution.lookup.customers import scheme_of
 from federation.observability.names import Process, of_process
 from federation.observability.targets import targets
-from federation.runtime.rpc import free_ports
+from federation.runtime.ports import free_ports
 from protocols.oprf.group import hash_to_group
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -195,3 +196,24 @@ def test_a_coordinator_says_when_it_is_ready_and_when_a_child_is_not(tmp_path: P
         serving.send_signal(signal.SIGTERM)
         serving.wait(100)
     assert targets(home.path) == ()
+
+
+def test_a_coordinator_whose_port_another_process_has_is_not_ready(tmp_path: Path) -> None:
+    """The membership process then starts over and over: that someone accepts connections there says nothing."""
+    home = make_coordinator(tmp_path / "coordinator", port=free_ports(6))
+    command = [*FEDSCORE, "coordinator", "serve", "--home", str(home.path)]
+    with socket.create_server(("127.0.0.1", home.settings.enrolment_port)):
+        serving = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 150
+            while not (home.path / "run" / "membership.json").exists():  # it came up, and found its port taken
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            asked = [*FEDSCORE, "coordinator", "health", "--home", str(home.path), "--json", "--wait", "10"]
+            told = subprocess.run(asked, capture_output=True, text=True, timeout=200, check=False)
+            parts = json.loads(told.stdout)["processes"]["supervisor"]["parts"]
+            assert (told.returncode, json.loads(told.stdout)["ready"]) == (3, False), told.stdout
+            assert parts["membership"] in {"runs and does not answer", "does not run"}
+        finally:
+            serving.send_signal(signal.SIGTERM)
+            serving.wait(100)

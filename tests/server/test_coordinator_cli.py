@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 from membership_world import BUNDLE, admitted, catalogue, make_coordinator, world
@@ -18,7 +19,8 @@ from membership_world import BUNDLE, admitted, catalogue, make_coordinator, worl
 from clients.institution.home import InstitutionHome
 from federation import cli
 from federation.errors import ConfigurationError
-from federation.runtime.rpc import free_ports
+from federation.runtime import rpc
+from federation.runtime.ports import free_ports
 from federation.synthetic import Population, PopulationSpec
 from server.home import CoordinatorHome
 from server.membership import State
@@ -249,12 +251,18 @@ def test_training_without_members_is_refused(fedscore: Fedscore, tmp_path: Path)
 def test_training_waits_for_a_superlink_that_starts(tmp_path: Path) -> None:
     home = make_coordinator(tmp_path / "c")
     assert not await_served(home, patience=0.1)
-    with socket.socket() as late:
-        late.bind(("127.0.0.1", home.settings.control_port))
-        starting = threading.Timer(0.2, late.listen)
-        starting.start()
-        assert await_served(home, patience=10)
-        starting.join()
+    tls = rpc.server_tls((home.keys / "tls.key").read_bytes(), (home.keys / "tls.crt").read_bytes())
+    with ThreadPoolExecutor() as starting:
+        late = starting.submit(start_late, f"127.0.0.1:{home.settings.control_port}", tls)
+        try:
+            assert await_served(home, patience=60)
+        finally:
+            late.result().close()
+
+
+def start_late(address: str, tls: grpc.ServerCredentials) -> rpc.Served:
+    time.sleep(0.2)
+    return rpc.start([], address, credentials=tls)
 
 
 def test_training_without_serve_is_refused(fedscore: Fedscore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,8 @@ import polars as pl
 
 from federation.catalogue import Catalogue
 from federation.records import read_table
-from federation.runtime.flower.launch import listens
+from federation.runtime.ports import free_ports, listens
 from federation.runtime.private_files import private_directory
-from federation.runtime.rpc import free_ports
 from federation.scorecard import Outcome
 from federation.synthetic import write_table
 from workbench.demo.calls import call

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from federation.runtime.flower.launch import listens
-from federation.runtime.rpc import free_ports
+from federation.runtime.ports import free_ports, listens
 from server.choices import Method, Noise
 from server.home import CoordinatorHome
 from server.superlink import shipped_bundle

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.subject.wallet import Wallet
-from federation.runtime.flower.launch import listens
-from federation.runtime.rpc import free_ports
+from federation.runtime.ports import free_ports, listens
 from workbench.demo.calls import call
 from workbench.demo.cast import Facts, Homes, command
 from workbench.demo.consent import Persons

@@ -7,7 +7,6 @@ environment = launch.environment(home / "flower" / "superlink")
 from __future__ import annotations
 
 import secrets
-import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -106,12 +105,3 @@ def environment(folder: Path) -> dict[str, str]:
 def new_secret() -> bytes:
     """What an executor and its runtime share: 256 random bits, in hexadecimal as Flower wants it."""
     return secrets.token_hex(32).encode()
-
-
-def listens(host: str, port: int) -> bool:
-    """Whether someone accepts connections there: a readiness probe."""
-    try:
-        with socket.create_connection((host, port), timeout=0.5):
-            return True
-    except OSError:
-        return False

@@ -20,7 +20,7 @@ from clients.institution.person.admission import HOURS, admit, redeem
 from clients.institution.person.desk import Desk
 from clients.institution.person.pages.serve import SESSION_S, serving
 from federation.runtime.logging import configure
-from federation.runtime.rpc import free_ports
+from federation.runtime.ports import free_ports
 
 __all__ = ["browser"]
 NOW = 1_900_000_000.0

@@ -24,7 +24,7 @@ from federation.observability.monitor import Monitor, monitored
 from federation.observability.names import MOST, Process, of_process
 from federation.observability.pages import PATHS, routes
 from federation.observability.targets import targets
-from federation.runtime.rpc import free_ports
+from federation.runtime.ports import free_ports
 
 SECRET = "RSSMRA80A01H501U"
 

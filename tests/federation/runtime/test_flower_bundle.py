@@ -22,7 +22,6 @@ from federation.runtime.flower.launch import (
     SuperNodeLaunch,
     command,
     environment,
-    listens,
 )
 from federation.runtime.processes import python_module
 
@@ -119,7 +118,3 @@ def test_flowers_files_are_private_and_nothing_calls_home(tmp_path: Path) -> Non
     assert values["FLWR_TELEMETRY_ENABLED"] == "0"
     assert values["FLWR_DISABLE_UPDATE_CHECK"] == "1"
     assert values["FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION"] == "1"
-
-
-def test_nobody_listens_on_a_closed_port() -> None:
-    assert not listens("127.0.0.1", 1)

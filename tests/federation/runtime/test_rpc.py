@@ -108,10 +108,3 @@ def test_mutual_tls_shows_the_member(tmp_path: Path) -> None:
             assert pki.member_of(echo.shown) == "bank-a"
             with pytest.raises(rpc.Unreachable, match="resource_exhausted"):
                 rpc.ask(channel, NODE, "Handle", Envelope(body=bytes(2000)), timeout=60.0)
-
-
-def test_free_ports_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 20_000 <= rpc.free_ports(4) < 32_000
-    monkeypatch.setattr(rpc, "_is_free", lambda host, port: False)
-    with pytest.raises(ConfigurationError, match="no free ports"):
-        rpc.free_ports(2)
