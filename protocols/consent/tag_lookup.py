@@ -45,7 +45,7 @@ MAX_TAGS = 4096
 _TEST = "fedscore/v1/consent/tag-test"
 _ROUND = "fedscore/v1/consent/tag-test/"
 _STEP, _STEPS = "fedscore/v1/consent/tag-step", "fedscore/v1/consent/tag-steps"
-_PAIR = 2 * SIZE + PROOF_SIZE
+_PAIR, _DECRYPTED = 2 * SIZE + PROOF_SIZE, SIZE + PROOF_SIZE
 
 Pair: TypeAlias = tuple[Element, Element]
 
@@ -91,10 +91,11 @@ class TagTest:
 
     def context(self, step: str, holder: str) -> bytes:
         """What a proof is bound to: this question whole, the step, and the holder that makes it."""
-        return digest(_ROUND + step, self._hash + holder.encode())
+        return round_context(self.hash, step, holder)
 
     @cached_property
-    def _hash(self) -> bytes:
+    def hash(self) -> bytes:
+        """32 bytes that name this question whole."""
         document: JSON = {
             "version": 1,
             "session": self.session.hex(),
@@ -134,25 +135,47 @@ class Step:
 
 @dataclass(frozen=True)
 class Decryption:
-    """One holder's y_i times the first half of every blinded pair, and one proof for all of them."""
+    """One holder's y_i times the first half of every blinded pair, and a proof of 64 bytes for each."""
 
     elements: tuple[Element, ...]
-    proof: bytes
+    proofs: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
-        sized(self.proof, "decryption", PROOF_SIZE)
+        if len(self.proofs) != len(self.elements) or any(len(proof) != PROOF_SIZE for proof in self.proofs):
+            raise MessageError(
+                "decryption", got="proofs of another form", expected=f"one of {PROOF_SIZE} bytes for each element"
+            )
 
     def encode(self) -> bytes:
-        """The proof and the elements."""
-        return self.proof + b"".join(self.elements)
+        """96 bytes for each pair: the element and the proof."""
+        return b"".join(element + proof for element, proof in zip(self.elements, self.proofs, strict=True))
 
     @classmethod
     def decode(cls, data: bytes) -> Decryption:
         """NOT yet verified. Raises MessageError."""
-        if len(data) < PROOF_SIZE or len(data) % SIZE or len(data) > PROOF_SIZE + SIZE * MAX_TAGS:
-            raise MessageError("decryption", got=f"{len(data)} bytes", expected="a proof, and 32 for each pair")
-        places = range(PROOF_SIZE, len(data), SIZE)
-        return cls(tuple(data[place : place + SIZE] for place in places), data[:PROOF_SIZE])
+        if len(data) % _DECRYPTED or len(data) > _DECRYPTED * MAX_TAGS:
+            expected = f"{_DECRYPTED} for each of {MAX_TAGS} at most"
+            raise MessageError("decryption", got=f"{len(data)} bytes", expected=expected)
+        rows = [data[place : place + _DECRYPTED] for place in range(0, len(data), _DECRYPTED)]
+        return cls(tuple(row[:SIZE] for row in rows), tuple(row[SIZE:] for row in rows))
+
+
+def round_context(question: bytes, step: str, holder: str) -> bytes:
+    """What a proof of `holder` is bound to: `question` is `TagTest.hash`, `step` "blind" or "decrypt"."""
+    return digest(_ROUND + step, question + holder.encode())
+
+
+def check_blinded(before: Pair, after: Pair, proof: bytes, context: bytes, holder: str) -> None:
+    """Raises ProofError naming `holder` unless one z is behind both halves. The identity is refused on the way."""
+    (left, right), (first, second) = before, after
+    verify(proof, left, first, [right], [second], context=context, where=f"step of {holder}")
+
+
+def check_decrypted(
+    left: Element, public: Element, element: Element, proof: bytes, context: bytes, holder: str
+) -> None:
+    """Raises ProofError naming `holder` unless `element` is `left` times the secret behind `public`."""
+    verify(proof, BASE, public, [left], [element], context=context, where=f"decryption of {holder}")
 
 
 def follow(test: TagTest, steps: Sequence[Step], *, after: int = 0) -> tuple[Pair, ...]:
@@ -167,9 +190,8 @@ def follow(test: TagTest, steps: Sequence[Step], *, after: int = 0) -> tuple[Pai
         if len(step.pairs) != len(before):
             raise ProofError(f"step of {holder}", got=f"{len(step.pairs)} pairs", expected=len(before))
         context = test.context("blind", holder)
-        for (left, right), (first, second), proof in zip(before, step.pairs, step.proofs, strict=True):
-            # One z for both halves: z left = first and z right = second. The identity is refused on the way.
-            verify(proof, left, first, [right], [second], context=context, where=f"step of {holder}")
+        for given, made, proof in zip(before, step.pairs, step.proofs, strict=True):
+            check_blinded(given, made, proof, context, holder)
         before = step.pairs
     return before
 
@@ -244,13 +266,12 @@ def matches(
     if len(steps) != len(test.holders) or decryptions.keys() != test.holders.keys():
         raise StageError("matches", got="some holders' answers", expected="a step and a decryption of every holder")
     pairs = follow(test, steps, after=len(steps) if followed else 0)
-    inputs = [left for left, _ in pairs]
     for name, public in test.holders.items():
-        elements = decryptions[name].elements
-        if not inputs and not elements:
-            continue
-        context = test.context("decrypt", name)
-        verify(decryptions[name].proof, BASE, public, inputs, elements, context=context, where=f"decryption of {name}")
+        said, context = decryptions[name], test.context("decrypt", name)
+        if len(said.elements) != len(pairs):
+            raise ProofError(f"decryption of {name}", got=f"{len(said.elements)} elements", expected=len(pairs))
+        for (left, _), element, proof in zip(pairs, said.elements, said.proofs, strict=True):
+            check_decrypted(left, public, element, proof, context, name)
     found = [False] * len(test.tags)
     for place, index in enumerate(test.open):
         found[index] = pairs[place][1] == sum_of([decryptions[name].elements[place] for name in test.holders])
@@ -258,8 +279,10 @@ def matches(
 
 
 def _decrypt(test: TagTest, name: str, share: KeyShare, inputs: Sequence[Element], random: Random) -> Decryption:
-    if not inputs:
-        return Decryption((), bytes(PROOF_SIZE))
-    outputs = tuple(multiply(share.secret, left) for left in inputs)
     context = test.context("decrypt", name)
-    return Decryption(outputs, prove(share.secret, BASE, share.public, inputs, outputs, random, context=context))
+    outputs = tuple(multiply(share.secret, left) for left in inputs)
+    proofs = (
+        prove(share.secret, BASE, share.public, [left], [element], random, context=context)
+        for left, element in zip(inputs, outputs, strict=True)
+    )
+    return Decryption(outputs, tuple(proofs))

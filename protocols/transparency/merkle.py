@@ -14,7 +14,7 @@ through a function, so that a database or tiles serve them with O(log size) read
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from protocols.errors import ProofError
@@ -76,6 +76,37 @@ class Frontier:
         for left in reversed(rest):
             head = node_hash(left, head)
         return head
+
+
+class KeptNodes:
+    """Nodes of a tree that grew from `start`: what inclusion paths of the leaves since are made of, 64 bytes a leaf.
+
+    tree, completed = tree.append(leaf)
+    kept.keep(completed)
+    inclusion_path(kept.node, index, tree.size)            # index >= start.size
+    """
+
+    def __init__(self, start: Frontier) -> None:
+        self._start = start.size
+        self._rows: list[bytearray] = []  # by level: hashes in order, of the first node that was incomplete and after
+        levels = (level for level in range(start.size.bit_length() - 1, -1, -1) if start.size >> level & 1)
+        self._edge = {(level, (start.size >> level) - 1): node for level, node in zip(levels, start.nodes, strict=True)}
+
+    def keep(self, completed: Iterable[Node]) -> None:
+        """The nodes that `Frontier.append` says one more leaf completes."""
+        for level, _, value in completed:
+            if level == len(self._rows):
+                self._rows.append(bytearray())
+            self._rows[level] += value
+
+    def node(self, level: int, position: int) -> bytes:
+        """Raises KeyError for one that lies before `start` and is not of its edge, or is not complete."""
+        if (level, position) in self._edge:
+            return self._edge[level, position]
+        place = HASH_BYTES * (position - (self._start >> level))
+        if not 0 <= place < len(self._rows[level] if level < len(self._rows) else b""):
+            raise KeyError(level, position)
+        return bytes(self._rows[level][place : place + HASH_BYTES])
 
 
 def root(hashes: Sequence[bytes]) -> bytes:

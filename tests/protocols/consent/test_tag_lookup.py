@@ -230,13 +230,17 @@ def test_a_decryption_that_hides_or_invents_a_match_names_its_holder() -> None:
     pair = run.steps[-1].pairs[0]
     invented = subtract(pair[1], honest["regulator"].elements[0])  # what would make John's leaf hers
     assert add(invented, honest["regulator"].elements[0]) == pair[1]  # with the proof off it is a match
+    proofs = honest["ombudsman"].proofs
     for bad in ((invented,), (base(random_scalar(RANDOM)),), (bytes(32),), ()):
-        false = honest | {"ombudsman": replace(honest["ombudsman"], elements=bad)}
+        false = honest | {"ombudsman": Decryption(bad, proofs[: len(bad)])}
         with pytest.raises(ProofError, match="decryption of ombudsman"):
             matches(run.test, run.steps, false)
     with pytest.raises(ProofError, match="decryption of ombudsman"):
         matches(run.test, run.steps, honest | {"ombudsman": honest["regulator"]})
     assert matches(run.test, run.steps, honest) == (False,)
+    for proofs in ((), (bytes(63),)):
+        with pytest.raises(MessageError):
+            Decryption(honest["regulator"].elements, proofs)
 
 
 def test_a_holder_acts_once_in_its_turn_and_under_its_own_key() -> None:
