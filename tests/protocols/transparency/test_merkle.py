@@ -134,6 +134,25 @@ def test_frontier_is_the_definition(size: int) -> None:
     assert len(stored) == 2 * size - size.bit_count()
 
 
+def test_a_tree_that_grew_from_an_edge_proves_what_was_appended_since() -> None:
+    for start in range(18):
+        leaves, tree = leaves_of(start + 18), Frontier()
+        for leaf in leaves[:start]:
+            tree, _ = tree.append(leaf)
+        kept = KeptNodes(tree)
+        for size in range(start + 1, start + 19):
+            tree, completed = tree.append(leaves[size - 1])
+            kept.keep(completed)
+            for index in range(start, size):
+                path = inclusion_path(kept.node, index, size)
+                assert path == inclusion_path(reader(leaves), index, size)
+                verify_inclusion(path, leaves[index], index, size, tree.root)
+        missing = [(0, start + 18)] + [(0, 0)] * (start > 1)
+        for node in missing:
+            with pytest.raises(KeyError):
+                kept.node(*node)
+
+
 @given(st.data())
 def test_no_proof_of_one_statement_serves_for_another(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 65))
