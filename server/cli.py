@@ -12,15 +12,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError, FederationError
 from federation.observability.cli import Wait, show_health
 from federation.runtime.pki import key_fingerprint
+from federation.runtime.sheet import Sheet
 from server import cli_epoch, cli_members
 from server.choices import Method, Noise
-from server.cli_members import AsJson, Home, roster_table
+from server.cli_members import AsJson, Home, roster_sheet
 from server.home import CoordinatorHome
 from server.home_settings import settings_text
 from server.membership import Membership
@@ -208,8 +209,8 @@ def status(home: Home, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(document, indent=2))
         return
     console = Console()
-    console.print(roster_table(known, online))
-    console.print(_runs_table(runs))
+    roster_sheet(known, online).show(console)
+    _runs_sheet(runs).show(console)
     typer.echo("The authority has the fingerprint")
     _read_out(_identity(opened))
     if online is None:
@@ -237,7 +238,8 @@ def _read_out(identity: Mapping[str, object]) -> None:
     typer.echo(f"  fedscore institution enrol --coordinator {identity['enrolment_address']} --ca FINGERPRINT")
     typer.echo("For a regulator, over such a channel too (`fedscore regulator init`):")
     typer.echo(f"  --coordinator-key {identity['key']}")
-    typer.echo(f"  --log {identity['log_address']} --log-key {identity['log_key']}")
+    typer.echo(f"  --log {identity['log_address']}")
+    typer.echo(f"  --log-key {identity['log_key']}")
     typer.echo(f"  --authority: a copy of {identity['authority']}")
 
 
@@ -282,12 +284,11 @@ def _online(home: CoordinatorHome) -> frozenset[str] | None:
     return frozenset(of_key[key] for key, node in nodes.items() if node in connected and key in of_key)
 
 
-def _runs_table(runs: tuple[RunView, ...]) -> Table:
-    table = Table(title="Runs")
-    for heading in ("run", "state", "round", "epsilon", "members", "model"):
-        table.add_column(heading)
+def _runs_sheet(runs: tuple[RunView, ...]) -> Sheet:
+    sheet = Sheet("run", "state", "round", "epsilon", "members", "model", title="Runs")
     for run in runs:
         position, members = f"{run.round}/{run.rounds}", ", ".join(run.members)
         state = f"{run.state} ({run.detail})" if run.detail else run.state
-        table.add_row(run.run_id, state, position, f"{run.epsilon:g}", members, (run.model_hash or "")[:16])
-    return table
+        model = (run.model_hash or "")[:16]
+        sheet.add(escape(run.run_id), escape(state), position, f"{run.epsilon:g}", escape(members), model)
+    return sheet

@@ -92,13 +92,13 @@ def status(home: Home, as_json: AsJson = False) -> None:
 
 
 def _tell(at: Desk, record: EpochRecord | None, as_json: bool) -> None:
-    from server.lookup.desk import line
+    from server.lookup.desk import clauses
 
     view = at.view(record)
     if as_json:
         typer.echo(json.dumps(view, indent=2))
         return
-    typer.echo("no epoch yet: `fedscore coordinator epoch open`" if record is None else line(view))
+    typer.echo("no epoch yet: `fedscore coordinator epoch open`" if record is None else "\n  ".join(clauses(view)))
     if "roster" in view and view["phase"] != "closed":
         typer.echo(f"roster {view['roster']}: members compare this before they approve")
     if "consent" in view:

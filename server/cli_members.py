@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
+from federation.runtime.sheet import Sheet
 from server.home import CoordinatorHome
 from server.membership import Membership
 
@@ -41,7 +42,7 @@ def members(home: Home, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([member.to_json() for member in known], indent=2))
     else:
-        Console().print(roster_table(known))
+        roster_sheet(known).show(Console())
 
 
 @app.command()
@@ -82,18 +83,15 @@ def revoke(name: Name, home: Home, reason: Reason = "", as_json: AsJson = False)
         _tell(store.revoke(name, reason, _ms(datetime.now(UTC))), as_json)
 
 
-def roster_table(known: tuple[Membership, ...], online: frozenset[str] | None = None) -> Table:
+def roster_sheet(known: tuple[Membership, ...], online: frozenset[str] | None = None) -> Sheet:
     """Applications and members, one a row; `online`: the institutions whose nodes are connected, None if unknown."""
-    table = Table(title="Members")
-    for heading in ("institution", "state", "node", "fingerprint"):
-        table.add_column(heading)
-    table.add_column("records (nominal)", justify="right")
-    table.add_column("features", justify="right")
+    figures = ("nominal records", "features")
+    sheet = Sheet("institution", "state", "fingerprint", *figures, title="Members", right=figures)
     for member in known:
-        node = "" if online is None else ("online" if member.institution in online else "-")
-        figures = f"{member.nominal_records:,}", str(len(member.features))
-        table.add_row(member.institution, member.state.value, node, member.fingerprint, *figures)
-    return table
+        node = "" if online is None else (", online" if member.institution in online else ", away")
+        counts = f"{member.nominal_records:,}", str(len(member.features))
+        sheet.add(escape(member.institution), member.state.value + node, member.fingerprint, *counts)
+    return sheet
 
 
 @contextmanager

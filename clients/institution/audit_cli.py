@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from clients.institution.audits import Requested, keep, run_audit
 from clients.institution.cli_enrol import AsJson, Home
@@ -21,6 +20,7 @@ from federation.errors import ConfigurationError
 from federation.oversight.audits import AuditResult
 from federation.privacy.omission import omission
 from federation.rounds import TrainingPlan
+from federation.runtime.sheet import Sheet
 
 _SEED_BYTES = 32
 
@@ -94,9 +94,8 @@ def _plan(home: InstitutionHome, chosen: str | None) -> TrainingPlan:
 def _show(
     result: AuditResult, console: Console, seconds: float, path: Path, asked: Requested | None, plan: TrainingPlan
 ) -> None:
-    table = Table(title=f"Audit of {result.institution}: {result.kind}", title_justify="left", title_style="bold")
-    for heading in ("check", "claimed", "measured", "judged by", ""):
-        table.add_column(heading)
+    title = f"Audit of {result.institution}: {result.kind}"
+    sheet = Sheet("check", "claimed", "measured", "judged by", "", title=title)
     for finding in result.findings:
         rules = {
             "within": finding.tolerance,
@@ -105,8 +104,8 @@ def _show(
         }
         judged = ", ".join(f"{name} {value:.6g}" for name, value in rules.items() if value is not None)
         verdict = "passed" if finding.passed else "[red]FAILED[/red]"
-        table.add_row(finding.name, f"{finding.claimed:.4f}", f"{finding.measured:.4f}", judged, verdict)
-    console.print(table)
+        sheet.add(escape(finding.name), f"{finding.claimed:.4f}", f"{finding.measured:.4f}", judged, verdict)
+    sheet.show(console)
     whose = "nobody asked for it" if asked is None else f"asked by key {asked.signer.key_id}"
     console.print(
         f"Epsilon claimed {result.claimed:.4f}, measured {result.measured:.4f} at delta {result.delta:g}; "

@@ -24,6 +24,7 @@ from federation.runtime.rpc import Unreachable
 Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The institution's home.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LONGEST_PAUSE_S = 5.0
+LINE = 80  # characters: longer facts get lines of their own
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Joining a federation.")
 
@@ -72,7 +73,9 @@ def status(home: Home, as_json: AsJson = False) -> None:
         typer.echo(json.dumps(facts, indent=2))
         return
     for key, value in facts.items():
-        typer.echo(f"{key:<18}{_shown(value)}")
+        parts = _shown(value)
+        line = f"{key:<18}{', '.join(parts)}"
+        typer.echo(line if len(line) <= LINE else "\n  ".join((key, *parts)))
 
 
 @app.command()
@@ -85,12 +88,12 @@ def accept_bundle(
     typer.echo(f"{opened.name} allows {len(opened.allowed_bundles)} bundle(s)")
 
 
-def _shown(value: object) -> str:
+def _shown(value: object) -> list[str]:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {inner}" for key, inner in value.items())
+        return [f"{key} {inner}" for key, inner in value.items()]
     if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return "none" if value is None else str(value)
+        return list(map(str, value)) or ["none"]
+    return ["none" if value is None else str(value)]
 
 
 def apply_once(enrolment: Enrolment, home: InstitutionHome, catalogue: Catalogue, *, again: bool) -> Standing:

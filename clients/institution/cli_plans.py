@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from clients.institution.home import InstitutionHome
 from federation.errors import ConfigurationError
+from federation.runtime.sheet import Sheet
 
 if TYPE_CHECKING:
     from clients.institution.plan_store import PlanStore, StoredPlan
@@ -32,22 +32,15 @@ def plans(home: Home, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps([_facts(stored) for stored in known], indent=2))
         return
-    table = Table(title="Plans")
-    for heading in ("plan", "run", "decision", "epsilon", "delta", "noise", "rounds", "members", "until"):
-        table.add_column(heading)
+    sheet = Sheet("plan, run", "decision", "terms", "members", "until (UTC)", title="Plans")
     for stored in known:
-        facts = _facts(stored)
-        members = ", ".join(member.institution for member in stored.plan.members)
-        figures = (f"{facts['epsilon']:g}", f"{facts['delta']:g}", str(facts["noise"]), str(facts["rounds"]))
-        table.add_row(
-            stored.plan.hash[:16],
-            escape(stored.plan.run_id),
-            stored.decision,
-            *figures,
-            escape(members),
-            str(facts["until"]),
-        )
-    Console().print(table)
+        plan, privacy = stored.plan, stored.plan.privacy
+        cost = f"epsilon {privacy.epsilon:g}, delta {privacy.delta:.3g}"
+        terms = f"{cost}, {privacy.noise} noise, {plan.rounds} rounds"
+        members = ", ".join(member.institution for member in plan.members)
+        until = f"{datetime.fromtimestamp(plan.expires, UTC):%Y-%m-%d %H:%M}"
+        sheet.add(f"{plan.hash[:16]}\n{escape(plan.run_id)}", stored.decision.value, terms, escape(members), until)
+    sheet.show(Console())
 
 
 @app.command()

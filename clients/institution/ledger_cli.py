@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
@@ -19,6 +18,7 @@ from federation.ledger.budget import Amount, Caps, Scope
 from federation.ledger.succession import Carried, Successor
 from federation.ledger.summary import RefusalLine, RunLine, Summary, summarise
 from federation.privacy.event import Event
+from federation.runtime.sheet import Sheet
 from protocols.signing import VerifyingKey
 
 app = typer.Typer(
@@ -76,17 +76,17 @@ def show(summary: Summary, console: Console, *, scope: Scope | None = None, reco
     if summary.successor is not None:
         console.print(retired_line(summary.successor), style="red")
     if summary.runs:
-        console.print(_runs_table(summary.runs))
-    console.print(_amounts_table([a for a in summary.amounts if scope in (None, a.scope)]))
-    console.print(_burn_down_table(summary))
+        _runs(summary.runs).show(console)
+    _amounts([a for a in summary.amounts if scope in (None, a.scope)]).show(console)
+    _burn_down(summary).show(console)
     if summary.refusals:
-        console.print(_refusals_table(summary.refusals))
+        _refusals(summary.refusals).show(console)
     console.print(f"Epsilon is for {summary.unit}; adjacency: {summary.adjacency.replace('_', ' ')}.")
     console.print(
         "A run, one plan fixed in advance, is capped by PLD. Year and lifetime, whose plans follow each other, are "
         "capped by RDP at one order fixed by the cap. PRV's upper bound is the figure to publish."
     )
-    console.print(f"Signed by key {summary.key_id}; last entry {summary.head}", soft_wrap=True)
+    console.print(f"Signed by key {summary.key_id}; the last entry is\n{summary.head}", soft_wrap=True)
 
 
 def carried_line(carried: Carried) -> str:
@@ -111,22 +111,22 @@ def _selected(summary: Summary, scope: Scope | None) -> dict[str, object]:
     return document
 
 
-def _runs_table(runs: tuple[RunLine, ...]) -> Table:
-    columns = ("date", "run", "phase", "rounds", "releases", "not answered", "mechanism of one release", "data")
-    table = _table("Releases", *columns)
+def _runs(runs: tuple[RunLine, ...]) -> Sheet:
+    sheet = Sheet("date", "run", "what, by which mechanism", "releases", "data", title="Releases")
     for line in runs:
         days = {f"{line.first:%Y-%m-%d}": None, f"{line.last:%Y-%m-%d}": None}
         data = f"{line.nominal_records:,} {line.vintage}".strip()
         rounds = "-".join(str(number) for number in dict.fromkeys(line.rounds))
-        counts = (str(line.reserved), _not_answered(line))
-        table.add_row(" to ".join(days), escape(line.run_id), line.phase, rounds, *counts, mechanism(line.event), data)
-    return table
+        releases = f"{line.reserved} in {'round' if line.rounds[0] == line.rounds[-1] else 'rounds'} {rounds}"
+        what = f"{line.phase}: {mechanism(line.event)}"
+        sheet.add(" to ".join(days), escape(line.run_id), escape(what), releases + _not_answered(line), escape(data))
+    return sheet
 
 
 def _not_answered(line: RunLine) -> str:
     still_open = line.reserved - line.answered - line.failed - line.unknown
     counts = {"failed": line.failed, "lost": line.unknown, "open": still_open}
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count) or "-"
+    return "".join(f", {count} {word}" for word, count in counts.items() if count)
 
 
 def mechanism(event: Event) -> str:
@@ -136,42 +136,32 @@ def mechanism(event: Event) -> str:
     return f"{name} {event.noise_multiplier:.4g} x clip, {sampling}, {event.steps} steps"
 
 
-def _amounts_table(amounts: list[Amount]) -> Table:
-    table = _table("Epsilon spent", "scope", "", "PLD", "PRV", "RDP", "delta", "cap", "capped by", "left")
-    for column in table.columns[2:]:
-        column.justify = "right"
+def _amounts(amounts: list[Amount]) -> Sheet:
+    figures = ("PLD", "PRV", "RDP", "delta", "cap", "capped by", "left")
+    sheet = Sheet("scope", *figures, title="Epsilon spent", right=figures)
     for a in amounts:
-        figures = (f"{value:.4f}" for value in (a.pld, a.prv, a.rdp))
-        style = "red" if a.remaining == 0 else None
+        spent = (f"{value:.4f}" for value in (a.pld, a.prv, a.rdp))
         rule = "PLD" if a.order is None else f"RDP, order {a.order}"
-        caps = (f"{a.delta:g}", f"{a.cap:g}", rule, f"{a.remaining:.4f}")
-        table.add_row(a.scope, escape(a.key), *figures, *caps, style=style)
-    return table
+        caps = (f"{a.delta:.3g}", f"{a.cap:g}", rule, f"{a.remaining:.4f}")
+        sheet.add(escape(f"{a.scope} {a.key}"), *spent, *caps, style="red" if a.remaining == 0 else "")
+    return sheet
 
 
-def _burn_down_table(summary: Summary) -> Table:
-    columns = ("scope", "", "spent", "cap", "epsilon in 30 days", "reached at this pace", "plans left", "sum of deltas")
-    table = _table("Burn-down", *columns)
-    for column in table.columns[2:]:
-        column.justify = "right"
+def _burn_down(summary: Summary) -> Sheet:
+    figures = ("spent", "cap", "epsilon in 30 days", "reached at this pace", "plans left", "sum of deltas")
+    sheet = Sheet("scope", *figures, title="Burn-down", right=figures)
     for scope in summary.burn_down:
         reached = f"{scope.exhausted:%Y-%m-%d}" if scope.exhausted else "not"
         plans = "-" if scope.plans_left is None else str(scope.plans_left)
-        figures = (f"{scope.spent:.4f}", f"{scope.cap:g}", f"{30 * scope.pace:.4f}")
-        table.add_row(scope.scope, scope.key, *figures, reached, plans, f"{summary.deltas.get(scope.key, 0.0):g}")
-    return table
+        spent = (f"{scope.spent:.4f}", f"{scope.cap:g}", f"{30 * scope.pace:.4f}")
+        deltas = f"{summary.deltas.get(scope.key, 0.0):.3g}"
+        sheet.add(escape(f"{scope.scope} {scope.key}"), *spent, reached, plans, deltas)
+    return sheet
 
 
-def _refusals_table(refusals: tuple[RefusalLine, ...]) -> Table:
-    table = _table("Refused: nothing was computed", "time", "run", "reason", "where", "got", "expected")
+def _refusals(refusals: tuple[RefusalLine, ...]) -> Sheet:
+    sheet = Sheet("time", "run", "reason", "where", "got", "expected", title="Refused: nothing was computed")
     for line in refusals:
         texts = (line.run_id, line.code, line.where, line.got, line.expected)
-        table.add_row(f"{line.time:%Y-%m-%d %H:%M}", *(escape(text) for text in texts))
-    return table
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+        sheet.add(f"{line.time:%Y-%m-%d %H:%M}", *(escape(text) for text in texts))
+    return sheet

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from clients.regulator.findings import Outcome, StepResult, Verdict
+from federation.runtime.sheet import Sheet
 
 SHOWN, LONGEST = 3, 240  # of a step at a terminal: findings, and characters of one
 _STYLE = {Outcome.HOLDS: "green", Outcome.FAILS: "bold red", Outcome.NOT_JUDGED: "yellow"}
@@ -14,12 +14,10 @@ _STYLE = {Outcome.HOLDS: "green", Outcome.FAILS: "bold red", Outcome.NOT_JUDGED:
 
 def show(verdict: Verdict, console: Console) -> None:
     """All steps, then the first failure, or what to remember."""
-    table = Table(title="Verification", title_justify="left", title_style="bold")
-    for name in ("step", "", "result", "what was found"):
-        table.add_column(name, overflow="fold")
+    sheet = Sheet("step", "", "result", "what was found", title="Verification")
     for step in verdict.steps:
-        table.add_row(str(step.number), step.title, f"[{_STYLE[step.outcome]}]{step.outcome}[/]", _details(step))
-    console.print(table)
+        sheet.add(str(step.number), step.title, f"[{_STYLE[step.outcome]}]{step.outcome}[/]", _details(step))
+    sheet.show(console)
     if verdict.first is not None:
         step, finding = verdict.first
         console.print(f"[bold red]Step {step.number} fails first:[/] {escape(str(finding))}", soft_wrap=True)

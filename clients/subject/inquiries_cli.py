@@ -18,8 +18,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
 from clients.subject.asking import Asking
 from clients.subject.bookmark import Bookmark, LogContradicts
@@ -32,6 +32,7 @@ from federation.runtime.log_reader import LogReader
 from federation.runtime.outputs import must_be_new
 from federation.runtime.pki import same_fingerprint
 from federation.runtime.private_files import read_private, write_public
+from federation.runtime.sheet import Sheet
 from protocols.consent.holders import OversightKey
 from protocols.printable import printable
 from protocols.transparency import VerifierKey
@@ -128,12 +129,10 @@ def log_key(wallet: Wallet) -> VerifierKey | None:
 
 def _show(told: Inquirers, asked: int, left_out: Sequence[str], doubtful: Sequence[str], console: Console) -> None:
     if told.inquiries:
-        table = Table(title="Who inquired about you", title_justify="left")
-        for heading in ("when (UTC)", "who", "purpose", "kind", "epoch", "request"):
-            table.add_column(heading, overflow="fold")  # what is cut off cannot be complained about
+        sheet = Sheet("when (UTC), request", "who", "purpose", "kind", "epoch", title="Who inquired about you")
         for each in told.inquiries:
-            table.add_row(*_row(each))
-        console.print(table)
+            sheet.add(*map(escape, _row(each)))
+        sheet.show(console)
     else:
         console.print("Nobody inquired about you.")
     console.print(f"{asked} requests were asked about ({told.range}), of a log of {told.size} entries.", markup=False)
@@ -147,7 +146,7 @@ def _show(told: Inquirers, asked: int, left_out: Sequence[str], doubtful: Sequen
 
 def _row(each: Inquirer) -> tuple[str, ...]:
     who, purpose = printable(each.querier, 64), printable(each.purpose, 64)
-    return _minute(each.issued_at), who, purpose, each.inquiry, str(each.epoch or "?"), each.leaf[:16]
+    return f"{_minute(each.issued_at)}\n{each.leaf[:16]}", who, purpose, each.inquiry, str(each.epoch or "?")
 
 
 def _minute(moment: int) -> str:

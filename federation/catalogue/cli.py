@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from federation.catalogue.categories import Dimension
 from federation.catalogue.describe import describe
@@ -27,6 +27,7 @@ from federation.records import (
     validate,
     write_quarantine,
 )
+from federation.runtime.sheet import Sheet
 
 app = typer.Typer(
     add_completion=False,
@@ -46,12 +47,11 @@ def list_catalogues(as_json: AsJson = False) -> None:
     if as_json:
         _print_json([{"name": c.name, "version": c.version, "title": c.title, "hash": c.hash} for c in found])
         return
-    table = Table("name", "version", "features", "title", "hash")
+    sheet = Sheet("name", "version", "features", "title", "hash")
     for catalogue in found:
-        table.add_row(
-            catalogue.name, catalogue.version, str(len(catalogue.features)), catalogue.title, catalogue.hash[:16]
-        )
-    Console().print(table)
+        title, held = escape(catalogue.title), str(len(catalogue.features))
+        sheet.add(escape(catalogue.name), escape(catalogue.version), held, title, catalogue.hash[:16])
+    sheet.show(Console())
 
 
 @app.command("describe")
@@ -176,10 +176,10 @@ def _print_catalogue(catalogue: Catalogue) -> None:
     console.print(f"bad: {catalogue.target.definition} (public base rate {catalogue.base_rate:g})")
     weights = [f"{dim} {catalogue.dimension_weights[dim]:g}" for dim in Dimension]
     console.print(f"weights: {', '.join(weights)}")
-    table = Table("feature", "title", "dimension", "reason", "kind", "cells")
+    sheet = Sheet("feature", "dimension", "reason", "kind", "cells", right=("cells",))
     for feature in catalogue.features:
-        cells = str(feature.n_cells)
-        table.add_row(feature.name, feature.title, str(feature.dimension), feature.reason, str(feature.kind), cells)
-    console.print(table)
+        named = escape(f"{feature.name}\n{feature.title}")
+        sheet.add(named, str(feature.dimension), escape(feature.reason), str(feature.kind), str(feature.n_cells))
+    sheet.show(console)
     console.print(f"protected: {', '.join(item.name for item in catalogue.protected) or 'none'}")
     console.print(f"prohibited: {', '.join(catalogue.prohibited) or 'none'}")

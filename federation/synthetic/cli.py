@@ -11,9 +11,10 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from federation.errors import FederationError
+from federation.runtime.sheet import Sheet
 from federation.synthetic.population import PopulationSpec
 from federation.synthetic.tables import Format, Population, write_population
 
@@ -54,11 +55,10 @@ def synth(
 
 
 def _show(population: Population, paths: tuple[Path, ...], facts: dict[str, object]) -> None:
-    table = Table(title=f"{population.spec.persons:,} persons, drawn in {facts['seconds']} s")
-    for heading in ("file", "records", "default rate"):
-        table.add_column(heading, justify="left" if heading == "file" else "right")
+    title = f"{population.spec.persons:,} persons, drawn in {facts['seconds']} s"
+    sheet = Sheet("file", "records", "default rate", title=title, right=("records", "default rate"))
     for path, view in zip(paths, population.views, strict=True):
         rate = population.people.bad[view.rows].mean()
-        table.add_row(str(path), f"{len(view):,}", f"{rate:.2%}")
-    Console().print(table)
+        sheet.add(escape(str(path)), f"{len(view):,}", f"{rate:.2%}")
+    sheet.show(Console())
     Console().print(f"A person is known to {facts['institutions_per_person']} institutions on average.")

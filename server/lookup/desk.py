@@ -153,20 +153,23 @@ def line(view: dict[str, Any]) -> str:
     >>> line({"epoch": 3, "phase": "tables", "waiting": [{"party": "bank-b", "step": "table"}]})
     'epoch 3: tables; waiting for bank-b: table'
     """
-    text = f"epoch {view['epoch']}: {view['phase']}"
+    return "; ".join(clauses(view))
+
+
+def clauses(view: dict[str, Any]) -> Iterator[str]:
+    """What `line` says, one thing after the other."""
+    yield f"epoch {view['epoch']}: {view['phase']}"
     if view["waiting"]:
-        text += "; waiting for " + ", ".join(f"{wait['party']}: {wait['step']}" for wait in view["waiting"])
+        yield "waiting for " + ", ".join(f"{wait['party']}: {wait['step']}" for wait in view["waiting"])
     if progress := view.get("progress"):
-        text += f"; {progress['done']} of {progress['of']}"
-        if progress["seconds_left"] is not None:
-            text += f", about {progress['seconds_left']:.0f} s left"
+        left = progress["seconds_left"]
+        yield f"{progress['done']} of {progress['of']}" + ("" if left is None else f", about {left:.0f} s left")
     for party, trouble in view.get("trouble", {}).items():
-        text += f"; {party} cannot go on: {trouble}"
+        yield f"{party} cannot go on: {trouble}"
     for finding in view.get("findings", []):
-        text += f"; {finding['party']}: {finding['kind']} ({finding['count']})"
+        yield f"{finding['party']}: {finding['kind']} ({finding['count']})"
     if accusing := view.get("verdicts_against_the_pool"):
-        text += f"; {accusing} proofs against the pool"
-    return text
+        yield f"{accusing} proofs against the pool"
 
 
 def _time(at: int) -> str | None:

@@ -122,10 +122,10 @@ def _open(opener: Opener, leaf: OwnLeaf, draw: RevealedDraw, folder: Path | None
 
 def _show(told: list[dict[str, Any]], draws: LoggedDraws) -> None:
     for draw, why in draws.refused.items():
-        typer.echo(f"draw {draw[:16]} does not hold, and nothing is opened for it: {why}", err=True)
+        typer.echo(f"draw {draw[:16]} does not hold, and nothing is opened for it:\n  {why}", err=True)
     for each in told:
         until = f"{datetime.fromtimestamp(each['deadline'], UTC):%Y-%m-%d %H:%M} UTC"
         carried = {None: "drawn", False: "on its way: no receipt yet", True: "the regulator has it"}[each["delivered"]]
-        typer.echo(f"{each['leaf']}   until {until}   {each['why'] or each['file'] or carried}")
+        typer.echo(f"{each['leaf']}\n  until {until}: {each['why'] or each['file'] or carried}")
     if not told:
         typer.echo("Nothing of this institution's was drawn.")

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
@@ -34,6 +34,7 @@ from clients.institution.lookup.roster_approval import RosterNotApproved, key_id
 from federation.errors import ConfigurationError
 from federation.inquiries.oversight_file import read_oversight
 from federation.runtime.pki import key_fingerprint
+from federation.runtime.sheet import Sheet
 from protocols.lookup.proposal import roster_fingerprint
 from protocols.printable import printable
 from protocols.signing import VerifyingKey
@@ -159,12 +160,10 @@ def _tell(closed: Sequence[ClosedEpoch], console: Console) -> None:
 
 
 def _show(facts: dict[str, Any], console: Console) -> None:
-    table = Table(title=f"Roster {facts['fingerprint']}", title_justify="left")
-    for heading in ("member", "key id", "customers"):
-        table.add_column(heading)
+    sheet = Sheet("member", "key id", "customers", title=f"Roster {facts['fingerprint']}", right=("customers",))
     for name, member in facts["members"].items():
-        table.add_row(printable(name, _NAME), member["key"], f"{member['customers']:,}")
-    console.print(table)
+        sheet.add(escape(printable(name, _NAME)), member["key"], f"{member['customers']:,}")
+    sheet.show(console)
     for name in ("coordinator_key", "log_key", "pool_key"):
         console.print(f"{name.replace('_', ' ')} id: {facts[name]}", markup=False)
     console.print(f"oversight: {facts['oversight'] or 'nobody'}", markup=False)

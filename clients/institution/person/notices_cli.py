@@ -21,7 +21,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
@@ -34,6 +33,7 @@ from clients.institution.person.mailbox_client import MailboxClient
 from clients.institution.person.notice_store import Notice, NoticeStore
 from clients.institution.person.post import Post
 from federation.runtime.private_files import write_private
+from federation.runtime.sheet import Sheet
 
 app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, invoke_without_command=True, help="Notices of other members."
@@ -142,13 +142,11 @@ def _show(found: tuple[Meant, ...], console: Console) -> None:
     if not found:
         console.print("No notice.")
         return
-    table = Table()
-    for heading in ("inquiry", "of", "for", "record", "by", "after epoch", "again"):
-        table.add_column(heading, overflow="fold")
+    sheet = Sheet("inquiry", "record", "by", "after epoch", "again")
     for each in found:
         told = each.to_json()
+        inquiry = f"{told['leaf'][:16]} of {told['asked']}, {told['purpose']}"
         again = "yes" if each.again else "no"
-        row = (told["leaf"][:16], told["asked"], told["purpose"], told["change"], told["sender"])
-        table.add_row(*map(escape, row), str(told["after_epoch"]), again)
-    console.print(table)
+        sheet.add(*map(escape, (inquiry, told["change"], told["sender"])), str(told["after_epoch"]), again)
+    sheet.show(console)
     console.print("A change counts after the epoch that is named. Again: whether it was asked again since.")

@@ -7,7 +7,6 @@ from datetime import date
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from clients.institution.person.case import Case
 from clients.institution.person.desk import Desk
@@ -17,6 +16,7 @@ from clients.institution.person.remains import Kept, Models
 from clients.institution.person.retention import Due
 from clients.institution.scoring_view import show_subject
 from federation.jurisdiction import Profile
+from federation.runtime.sheet import Sheet
 from protocols.printable import printable
 
 
@@ -33,11 +33,11 @@ def show_own(
     if not record.held:
         console.print("Erased: nothing reads this record." if record.erased else "No record of this person here.")
     else:
-        table = Table("what", "says", "corrected", title="The record as it counts")
+        sheet = Sheet("what", "says", "corrected", title="The record as it counts")
         for item in record.items:
             before = f"the file says {item.corrected_from}" if item.corrected else ""
-            table.add_row(_clean(item.title), _clean(item.text), _clean(before))
-        console.print(table)
+            sheet.add(_clean(item.title), _clean(item.text), _clean(before))
+        sheet.show(console)
         if record.further:
             console.print(
                 f"The file has {len(record.further)} more rows of this person: --json and `export` show them."
@@ -56,46 +56,44 @@ def show_inquiries(inquiries: Sequence[Inquiry], console: Console) -> None:
     if not inquiries:
         console.print("No inquiry is known.")
         return
-    table = Table("day", "who", "why", "kind", "logged as", title="Inquiries")
+    sheet = Sheet("day", "who", "why", "kind", "logged as", title="Inquiries")
     for each in inquiries:
         row = (each.day.isoformat(), each.querier, each.purpose, each.inquiry or "not said", each.leaf.hex()[:16])
-        table.add_row(*map(_clean, row))
-    console.print(table)
+        sheet.add(*map(_clean, row))
+    sheet.show(console)
 
 
 def show_cases(cases: Sequence[Case], profile: Profile, today: date, console: Console) -> None:
     if not cases:
         console.print("No case.")
         return
-    table = Table("case", "request", "state", "received", "result", "owed", title=f"Cases ({profile.title})")
+    sheet = Sheet("case", "request", "state", "received", "result", "owed", title=f"Cases ({profile.title})")
     for case in cases:
         owed = ", ".join(f"{o.what} by {o.due}{', LATE' if o.late(today) else ''}" for o in case.owed(profile))
         result = "" if case.result is None else f"{case.result}: {case.why or ''}"
         row = (case.id[:12], str(case.request), case.state, case.received.isoformat(), result, owed)
-        table.add_row(*map(_clean, row))
-    console.print(table)
+        sheet.add(*map(_clean, row))
+    sheet.show(console)
     console.print(profile.notice)
 
 
 def show_erased(models: Models, kept: Iterable[Kept], console: Console) -> None:
     """What remains, in words."""
     console.print(models.words)
-    table = Table("stays", "until", "why")
+    sheet = Sheet("stays", "until", "why")
     for each in kept:
-        table.add_row(
-            _clean(each.what), "no set day" if each.until is None else each.until.isoformat(), _clean(each.why)
-        )
-    console.print(table)
+        sheet.add(_clean(each.what), "no set day" if each.until is None else each.until.isoformat(), _clean(each.why))
+    sheet.show(console)
 
 
 def show_due(due: Iterable[Due], console: Console) -> None:
     """What the retention clocks say."""
-    table = Table("what", "over", "kept for", "state", "by")
+    sheet = Sheet("what", "over", "kept for", "state", "by")
     for each in due:
         state = "the institution's own to remove" if not each.ours else "erased now" if each.swept else "due: --do"
         years = f"{each.years} years from {each.counted_from}"
-        table.add_row(_clean(each.what), f"{each.count:,}", years, state if each.count else "", _clean(each.source))
-    console.print(table)
+        sheet.add(_clean(each.what), f"{each.count:,}", years, state if each.count else "", _clean(each.source))
+    sheet.show(console)
 
 
 def _clean(text: str) -> str:

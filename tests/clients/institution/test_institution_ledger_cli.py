@@ -123,6 +123,13 @@ def test_for_people(home: InstitutionHome) -> None:
     assert "\x07" not in result.stdout
 
 
+def test_at_80_columns_no_line_is_longer_and_no_word_is_broken(home: InstitutionHome) -> None:
+    result = RUNNER.invoke(app, ["--home", str(home.path)], env={"COLUMNS": "80"}, catch_exceptions=False)
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    for word in ("Gaussian", "evaluate:", "lifetime", "releases", "wrong_bundle", f"{datetime.now(UTC):%F}"):
+        assert word in result.stdout.split(), word
+
+
 def test_verify_repeats_the_accounting(home: InstitutionHome) -> None:
     assert machine(home, "--verify")["recomputed"] is True
     result = RUNNER.invoke(app, ["--home", str(home.path), "--verify"], catch_exceptions=False)

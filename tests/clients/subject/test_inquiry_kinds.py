@@ -58,4 +58,4 @@ def test_a_terminal_of_80_columns_cuts_off_no_request_and_no_purpose(tmp_path: P
     assert "…" not in shown
     cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if line.startswith("│")]
     assert "".join(row[2] for row in cells) == PURPOSE
-    assert "".join(row[5] for row in cells) == leaf.hash.hex()[:16]
+    assert leaf.hash.hex()[:16] in (row[0] for row in cells)
