@@ -1,4 +1,8 @@
-"""One column against its declaration: typed values, and which rows break which rule."""
+"""One column against its declaration: typed values, and which rows break which rule.
+
+A rule says in words what kind of value was got and what the catalogue expects, and never the value: counts of rules go
+into errors, and errors into logs.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +24,15 @@ RULE_ALLOWED = "allowed values"
 RULE_REQUIRED = "required"
 RULE_TARGET = "target"
 RULE_DUPLICATE = "duplicate subject"
+_NUMBERS = {"integer": "a whole number", "number": "a number"}
+_LISTED = 12  # values that a rule lists
 
 
 @dataclass(frozen=True)
 class Checked:
-    """`values`: Float64 or String, null where missing or of the wrong type. `broken`: rule -> rows that break it."""
+    """`values`: Float64 or String, null where missing or of the wrong type. `broken`: rule, in words -> rows that break
+    it, such as "range: got less than 18, expected 18 to 100".
+    """
 
     values: pl.Series
     broken: dict[str, Mask] = field(default_factory=dict)
@@ -49,6 +57,17 @@ def _found(rules: Iterator[tuple[str, Mask]]) -> dict[str, Mask]:
 def _bools(series: pl.Series) -> Mask:
     mask: Mask = series.fill_null(False).to_numpy()
     return mask
+
+
+def one_of(values: Sequence[Value]) -> str:
+    """
+    >>> one_of(("A", "B"))
+    'A or B'
+    """
+    if len(values) > _LISTED:
+        return f"one of the {len(values)} values of the catalogue"
+    *first, last = map(str, values)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def as_stored(values: Sequence[Value], series: pl.Series) -> list[float] | list[str]:
@@ -93,14 +112,16 @@ def _second_reading(text: pl.Series, values: NDArray[np.float64], wrong: Mask, m
 
 
 def _number_rules(values: NDArray[np.float64], wrong: Mask, column: Column) -> Iterator[tuple[str, Mask]]:
-    yield RULE_TYPE, wrong | _fractions(values, column)
+    yield f"{RULE_TYPE}: got no number, expected {_NUMBERS[column.type]}", wrong
+    yield f"{RULE_TYPE}: got a fraction, expected {_NUMBERS[column.type]}", _fractions(values, column)
     special = [float(item.code) for item in column.special]
-    yield RULE_RANGE, _unless(special, values, _outside(values, column))
+    for side, outside in _outside(values, column):
+        yield f"{RULE_RANGE}: got {side}, expected {_range(column)}", _unless(special, values, outside)
     if column.allowed:
         known = np.isnan(values)
         for value in column.allowed:
             known |= values == float(value)
-        yield RULE_ALLOWED, _unless(special, values, ~known)
+        yield f"{RULE_ALLOWED}: expected {one_of(column.allowed)}", _unless(special, values, ~known)
     if column.required:
         yield RULE_REQUIRED, np.isnan(values) & ~wrong
 
@@ -112,13 +133,22 @@ def _fractions(values: NDArray[np.float64], column: Column) -> Mask:
     return fractions
 
 
-def _outside(values: NDArray[np.float64], column: Column) -> Mask:
-    outside = np.zeros(len(values), dtype=bool)
+def _outside(values: NDArray[np.float64], column: Column) -> Iterator[tuple[str, Mask]]:
     if column.min is not None:
-        outside |= values < column.min
+        yield f"less than {_number(column.min)}", values < column.min
     if column.max is not None:
-        outside |= values > column.max
-    return outside
+        yield f"more than {_number(column.max)}", values > column.max
+
+
+def _range(column: Column) -> str:
+    if column.min is None or column.max is None:
+        bound = column.max if column.min is None else column.min
+        return f"{'at most' if column.min is None else 'at least'} {_number(bound or 0.0)}"
+    return f"{_number(column.min)} to {_number(column.max)}"
+
+
+def _number(bound: float) -> str:
+    return f"{bound:.15g}"
 
 
 def _unless(special: list[float], values: NDArray[np.float64], mask: Mask) -> Mask:
@@ -140,6 +170,6 @@ def _check_text(raw: pl.Series, column: Column) -> Checked:
 def _text_rules(text: pl.Series, column: Column) -> Iterator[tuple[str, Mask]]:
     if column.allowed:
         known = [*map(str, column.allowed), *(str(item.code) for item in column.special)]
-        yield RULE_ALLOWED, _bools(~text.is_in(known))
+        yield f"{RULE_ALLOWED}: expected {one_of(column.allowed)}", _bools(~text.is_in(known))
     if column.required:
         yield RULE_REQUIRED, text.is_null().to_numpy()

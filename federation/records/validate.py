@@ -19,6 +19,7 @@ from federation.records.columns import (
     Mask,
     as_stored,
     check_column,
+    one_of,
 )
 from federation.records.ragged import AS_READ, FIELDS
 from federation.records.report import Finding, Validated, ValidationReport
@@ -156,7 +157,7 @@ def _broken(checked: Mapping[str, Checked], catalogue: Catalogue, require_target
         )
         mask = (~outcome.fill_null(False)).to_numpy()
         if mask.any():
-            found[(target.column, RULE_TARGET)] = mask
+            found[(target.column, f"{RULE_TARGET}: expected {one_of((*target.bad, *target.good))}")] = mask
     if catalogue.subject is not None:
         mask = checked[catalogue.subject].values.is_null().to_numpy()
         if mask.any():

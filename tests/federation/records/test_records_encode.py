@@ -18,6 +18,7 @@ from federation.catalogue.document import Above, Fold, Ratio, Sum
 from federation.errors import RecordsError
 from federation.records import derive, encode, load_records, read_table, validate
 from federation.records import encode as encode_function
+from federation.records.columns import one_of
 from federation.records.derive import Sources, apply
 from federation.records.encode import bin_codes, feature_codes, protected_groups
 
@@ -201,7 +202,8 @@ def test_inputs_are_not_changed(loans: Catalogue) -> None:
 def test_examples_in_docstrings() -> None:
     import importlib
 
-    for module in (derive, importlib.import_module(encode_function.__module__)):
+    functions = (one_of, encode_function)
+    for module in (derive, *(importlib.import_module(each.__module__) for each in functions)):
         result = doctest.testmod(module)
         assert result.attempted
         assert not result.failed
