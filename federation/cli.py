@@ -7,7 +7,7 @@ A role's package announces a typer app in the entry-point group "fedscore.comman
 does not load, is told when it is asked for and never stands in the way of the others.
 
 Exit codes: 0 done, 1 refused or invalid (one line says where, got, expected), 2 wrong usage, 3 not ready yet (`health`,
-`lookup`), 4 not covered by consent (`query`), 130 ended by Ctrl-C.
+`lookup`, `enrol`), 4 not covered by consent (`query`), 130 ended by Ctrl-C.
 
 An error that nobody foresaw is one line too: its type and its place, and not its message, for messages of libraries
 quote the values they stumbled over. FEDSCORE_TRACEBACK=1 shows all of it, on a terminal that may see records.

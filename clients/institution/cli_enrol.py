@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +18,15 @@ from clients.institution.enrolment_client import Enrolment, Standing, pin_author
 from clients.institution.home import InstitutionHome
 from federation.catalogue import Catalogue, load_catalogue
 from federation.enrolment import Code
-from federation.errors import ConfigurationError, Refused
+from federation.errors import ConfigurationError, FederationError, Refused
 from federation.runtime.pki import load_certificate
 from federation.runtime.rpc import Unreachable
+from protocols.errors import ProtocolError
 
 Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The institution's home.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 LONGEST_PAUSE_S = 5.0
+AGAIN = 3  # exit code: not yet
 LINE = 80  # characters: longer facts get lines of their own
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Joining a federation.")
@@ -43,8 +46,36 @@ def enrol(
     again: Annotated[bool, typer.Option("--again", help="Apply anew after a rejection.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Apply to a coordinator and collect the certificate once its operator has compared fingerprints."""
-    opened = InstitutionHome.open(home)
+    """Apply to a coordinator and collect the certificate once its operator has compared fingerprints.
+
+    Exit code 1 if the application or the coordinator's authority is refused; 3 if nobody answers, or nobody decided in
+    time: call again.
+    """
+    with _reported(as_json):
+        _enrol(
+            InstitutionHome.open(home),
+            coordinator,
+            ca,
+            timeout=timeout if wait else None,
+            accept_bundle=accept_bundle,
+            unseen=accept_announced_bundle,
+            again=again,
+            as_json=as_json,
+        )
+
+
+def _enrol(
+    opened: InstitutionHome,
+    coordinator: str,
+    ca: str,
+    *,
+    timeout: float | None,
+    accept_bundle: str | None,
+    unseen: bool,
+    again: bool,
+    as_json: bool,
+) -> None:
+    """`timeout`: seconds to wait for the decision; None: not at all."""
     console = Console(stderr=True)
     authority = pin_authority(coordinator, ca)
     with Enrolment(opened, coordinator, authority, lambda: datetime.now(UTC)) as enrolment:
@@ -54,15 +85,33 @@ def enrol(
                 f"{standing.institution} has applied. Read this to the coordinator's operator, not over this network:"
             )
             console.print(f"  {standing.fingerprint}", highlight=False)
-            if wait:
+            if timeout is not None:
                 with console.status("waiting for the operator's decision"):
                     standing = wait_for_decision(enrolment, timeout=timeout)
         announced = enrolment.coordinator.bundle_hash
     if standing.state == "admitted":
-        _settle_bundle(opened, announced, accept_bundle, unseen=accept_announced_bundle, console=console)
+        _settle_bundle(opened, announced, accept_bundle, unseen=unseen, console=console)
     _report(opened, standing, announced, as_json=as_json)
-    if standing.state in ("rejected", "revoked") or (wait and standing.state != "admitted"):
+    if standing.state in ("rejected", "revoked"):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _reported(as_json: bool) -> Iterator[None]:
+    """What stands in the way, on standard output where a program reads it; exit code 3 where it may pass."""
+    try:
+        yield
+    except (FederationError, ProtocolError) as error:
+        where = error.field if isinstance(error, ProtocolError) else error.where
+        if as_json:
+            code = error.code if isinstance(error, Refused) else None
+            said = {"error": type(error).__name__, "code": code, "where": where}
+            typer.echo(json.dumps(said | {"got": error.got, "expected": error.expected}, indent=2))
+        elif not isinstance(error, Unreachable):
+            raise
+        else:
+            typer.echo(f"fedscore: {type(error).__name__}: {error}", err=True)
+        raise typer.Exit(AGAIN if isinstance(error, Unreachable) else 1) from error
 
 
 @app.command()
@@ -130,7 +179,7 @@ def wait_for_decision(
         if standing is not None and standing.state != "pending":
             return standing
         if clock() + pause > deadline:
-            raise Unreachable("enrolment", got="no decision yet", expected=f"one within {timeout:g} s")
+            raise Unreachable("enrolment", got="no decision yet", expected=f"one within {timeout:g} s; call again")
         sleep(pause)
         pause = min(pause * 1.2, LONGEST_PAUSE_S)
 

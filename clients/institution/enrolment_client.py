@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import ssl
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ import grpc
 from google.protobuf.message import Message
 
 from clients.institution.home import CoordinatorIdentity, InstitutionHome
+from clients.institution.reaching import ENROLMENT, place, server_certificate
 from federation.enrolment import MAX_APPLICATION_BYTES, WITNESS_LABEL, node_proof_payload
 from federation.errors import ConfigurationError
 from federation.runtime import rpc
@@ -65,7 +65,8 @@ class Standing:
 def pin_authority(address: str, pin: str, *, timeout: float = TIMEOUT) -> bytes:
     """The coordinator's authority (PEM): read from the file `pin`, or fetched and held against the fingerprint `pin`.
 
-    Raises SignatureError if the coordinator's authority has another fingerprint, Unreachable if nobody answers.
+    Raises SignatureError if the coordinator's authority has another fingerprint, Unreachable if nobody answers,
+    ConfigurationError for a pin that is neither.
     """
     fingerprint = pin.replace(":", "").replace(" ", "").lower()
     if len(fingerprint) != 64 or not set(fingerprint) <= set("0123456789abcdef"):
@@ -73,7 +74,8 @@ def pin_authority(address: str, pin: str, *, timeout: float = TIMEOUT) -> bytes:
     announcement = _announced_by_stranger(address, timeout)
     found = certificate_fingerprint(announcement.authority)
     if not hmac.compare_digest(found, fingerprint):
-        raise SignatureError("authority", got=f"fingerprint {found}", expected=fingerprint)
+        expected = f"{fingerprint}: ask its operator again, not over this network; somebody may be in between"
+        raise SignatureError(f"authority of the {place(address)}", got=f"fingerprint {found}", expected=expected)
     return announcement.authority
 
 
@@ -82,6 +84,7 @@ class Enrolment:
 
     def __init__(self, home: InstitutionHome, address: str, authority: bytes, clock: Clock) -> None:
         self._home = home
+        self._address = address
         self._authority = authority
         self._clock = clock
         self._stack = ExitStack()
@@ -101,11 +104,16 @@ class Enrolment:
 
     @property
     def coordinator(self) -> wire.Announcement:
-        """What the coordinator says of itself. Raises SignatureError unless its authority is the pinned one."""
+        """What the coordinator says of itself. Raises Unreachable if nobody is there, or somebody whom the pinned
+        authority does not vouch for, SignatureError if it announces another.
+        """
         if self._coordinator is None:
-            self._coordinator = _announcement(self._channel, TIMEOUT)
-            if self._coordinator.authority != self._authority:
-                raise SignatureError("authority", got="another certificate", expected="the pinned one")
+            server_certificate(self._address, TIMEOUT)
+            said = _announcement(self._channel, self._address, TIMEOUT)
+            if said.authority != self._authority:
+                where = f"authority of the {place(self._address)}"
+                raise SignatureError(where, got="another certificate", expected="the pinned one")
+            self._coordinator = said
         return self._coordinator
 
     def apply(self, catalogue_hash: str, features: tuple[str, ...]) -> Standing:
@@ -128,10 +136,12 @@ class Enrolment:
         return self._standing(reply.institution, reply.state)
 
     def _ask(self, method: str, message: Message, reply: type[M]) -> M:
-        key = VerifyingKey(self.coordinator.key)
-        return _ask(
-            self._channel, "Enrolment", method, Envelope.FromString(seal(message, self._home.signing_key)), reply, key
-        )
+        key, sealed = VerifyingKey(self.coordinator.key), Envelope.FromString(seal(message, self._home.signing_key))
+        try:
+            return _ask(self._channel, "Enrolment", method, sealed, reply, key)
+        except rpc.Unreachable as error:
+            where = f"{place(self._address)}: {method}"
+            raise rpc.Unreachable(where, got=error.got, expected=error.expected) from error
 
     def _standing(self, institution: str, state: wire.State) -> Standing:
         if institution != self._home.name:
@@ -229,24 +239,26 @@ def _authority_file(file: Path) -> bytes:
     try:
         pem = file.read_bytes()
     except OSError as error:
-        raise ConfigurationError(str(file), got=type(error).__name__, expected="ca.crt or its fingerprint") from error
+        expected = "a fingerprint of 64 hexadecimal digits, or a ca.crt that can be read"
+        raise ConfigurationError("--ca", got=f"{file}: {error.strerror}", expected=expected) from error
     load_certificate(pem)
     return pem
 
 
 def _announced_by_stranger(address: str, timeout: float) -> wire.Announcement:
     """What a server says whom nobody vouches for yet. Its certificate is trusted for this one question only."""
-    host, _, port = address.rpartition(":")
-    try:
-        leaf = ssl.get_server_certificate((host.strip("[]"), int(port)), timeout=timeout)
-    except (OSError, ValueError) as error:
-        raise rpc.Unreachable(address, got=type(error).__name__, expected="a TLS server") from error
+    leaf = server_certificate(address, timeout)
     with rpc.dial(address, credentials=rpc.client_tls(leaf.encode()), max_bytes=MAX_APPLICATION_BYTES) as channel:
-        return _announcement(channel, timeout)
+        return _announcement(channel, address, timeout)
 
 
-def _announcement(channel: grpc.Channel, timeout: float) -> wire.Announcement:
-    envelope = rpc.ask(channel, _SERVICES["Enrolment"], "Announce", wire.AnnounceRequest(), timeout=timeout)
+def _announcement(channel: grpc.Channel, address: str, timeout: float) -> wire.Announcement:
+    """What the server at `address` announces. One is there: its TLS was seen. Who fails now is somebody else."""
+    try:
+        envelope = rpc.ask(channel, _SERVICES["Enrolment"], "Announce", wire.AnnounceRequest(), timeout=timeout)
+    except rpc.Unreachable as error:
+        got = f"{error.got}: its port serves something else, or its certificate is of another name or authority"
+        raise rpc.Unreachable(place(address), got=got, expected=ENROLMENT) from error
     claimed = wire.Announcement.FromString(envelope.body)
     return open_envelope(envelope.SerializeToString(), wire.Announcement, VerifyingKey(claimed.key))
 

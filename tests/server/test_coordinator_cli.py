@@ -142,7 +142,7 @@ def test_from_application_to_membership(fedscore: Fedscore, tmp_path: Path, reco
         pinned = (*enrol, "--ca", co.authority_fingerprint)
         assert fedscore(*enrol, "--ca", "ff" * 32)[0] == 1
         assert fedscore(*pinned, "--no-wait", "--json")[1]["state"] == "pending"
-        assert fedscore(*pinned, "--timeout", "0.1")[0] == 1
+        assert fedscore(*pinned, "--timeout", "0.1")[0] == 3
 
         members = fedscore("coordinator", "members", "--home", co.path, "--json")[1]
         assert [(member["institution"], member["state"]) for member in members] == [("bank-a", "pending")]
