@@ -110,7 +110,12 @@ class Pool:
         return PoolFiles(self.folders.pool(record.counter))
 
     def put(self, record: EpochRecord, context: EpochContext, institution: str, offset: int, part: bytes) -> int:
-        """Take a part of a member's table; the bytes held. The whole must be what the member logged."""
+        """Take a part of a member's table; the bytes held. The whole must be what the member logged.
+
+        Once all tables are stored, every part that comes again is held: its sender was killed, or the reply was lost.
+        """
+        if record.state.has("stored", POOL):
+            return table_bytes(context)
         if record.state.phase is not Phase.TABLES or not record.state.has("table", institution):
             raise Refused(Code.TOO_EARLY, "table", got="a part", expected="the step `table` before it, and no other")
         logged = bytes.fromhex(record.body("table", institution)["digest"])

@@ -183,12 +183,10 @@ class LookupDeployment:
             name: self.start(name, "publish", "--model", self.model, "--timeout", timeout, "--json")
             for name in names or self.institutions
         }
-        told = {}
-        for name, process in running.items():
-            out, err = self.wait(process, timeout + 20)
-            assert process.returncode == 0, f"{name}: {out.decode()} {err.decode()}"
-            told[name] = json.loads(out)
-        return told
+        told = {name: self.wait(process, timeout + 20) for name, process in running.items()}
+        failed = {name for name, process in running.items() if process.returncode}
+        assert not failed, "\n".join(f"{name}: {b' '.join(said).decode()}" for name, said in told.items())
+        return {name: json.loads(out) for name, (out, _) in told.items()}
 
     def take_part(self, *, seconds: float = 200) -> None:
         """As `publish`, by calls: all members beside one another in threads, until the epoch is open."""

@@ -16,15 +16,21 @@ import numpy as np
 import pytest
 from lookup_deployment import PURPOSE, LookupDeployment
 
+from clients.institution.lookup import publishing
+from clients.institution.lookup.channel import RelayClient
 from clients.institution.lookup.customers import read_customers, scheme_of
+from clients.institution.lookup.epoch_record import EpochRecord
+from clients.institution.lookup.part import Part, no_snapshot
 from clients.institution.lookup.querier import Querier
 from clients.institution.lookup.questions import Question
 from clients.institution.lookup.snapshot import Snapshot
+from federation.errors import Refused
 from federation.lookup.outcome import NoHit, Scored, ThinFile, Unavailable
 from federation.lookup.record import STEPS
 from federation.models import PublishedModel
 from federation.runtime import rpc
 from federation.scorecard import Scaling
+from protocols.wire import lookup_pb2 as wire
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ENGINE = "lwe"
@@ -52,6 +58,31 @@ def _kill_while_publishing(world: LookupDeployment, name: str, *, at: tuple[str,
     for process in others:
         process.kill()
         process.wait()
+
+
+def test_a_step_that_an_earlier_process_said_fails_nobody(
+    world: LookupDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed process sent may be recorded when the next one has read the record already."""
+    home = world.institutions["borealis"]
+    with RelayClient(home) as relay:
+        seen = relay.view()
+        assert not seen.more
+        before = next(at for at, each in enumerate(seen.steps) if _is(each, "dummies", "borealis"))
+        record = EpochRecord(home.coordinator_key, "borealis", home.signing_key.public)
+        record.take(wire.EpochView(counter=seen.counter, phase="dummies", owed=["dummies"], steps=seen.steps[:before]))
+        part = Part(home, relay, record, no_snapshot, clock=world.clock)
+        assert publishing.say_what_is_owed(part) == ("dummies",)
+        assert record.phase == "open"
+        record.owed = ("verdicts",)  # which nobody said, and is not to be said now
+        monkeypatch.setitem(publishing.STEPS, "verdicts", lambda part: {})
+        with pytest.raises(Refused):
+            publishing.say_what_is_owed(part)
+
+
+def _is(recorded: wire.Recorded, kind: str, party: str) -> bool:
+    step = wire.Step.FromString(recorded.step.body)
+    return (step.kind, step.party) == (kind, party)
 
 
 @pytest.fixture(scope="module")

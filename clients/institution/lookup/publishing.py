@@ -11,7 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +22,12 @@ from clients.institution.lookup.epoch_record import POOL, RELAY
 from clients.institution.lookup.folders import LookupFolders
 from clients.institution.lookup.part import Part
 from clients.institution.lookup.roster_approval import RosterNotApproved
-from federation.errors import ConfigurationError
+from federation.errors import ConfigurationError, Refused
 from federation.runtime.logging import get_logger
 from protocols.canonical import canonical
 from protocols.wire import lookup_pb2 as wire
 
-STEPS: Mapping[str, Callable[[Part], dict[str, Any]]] = {
+STEPS: dict[str, Callable[[Part], dict[str, Any]]] = {
     "commit": joining.commit,
     "reveal": joining.reveal,
     "enrolled": joining.enrolled,
@@ -159,9 +159,17 @@ def say_what_is_owed(part: Part) -> tuple[str, ...]:
         if kind not in STEPS:
             raise ConfigurationError("epoch", got=f"a step {kind} owed", expected="a step this version knows")
         _log.info("step begins", kind=kind, round=record.counter)
-        body = STEPS[kind](part)
-        step = wire.Step(counter=record.counter, kind=kind, party=part.institution, body=canonical(body))
-        part.relay.submit(step)
+        try:
+            body = STEPS[kind](part)
+            part.relay.submit(
+                wire.Step(counter=record.counter, kind=kind, party=part.institution, body=canonical(body))
+            )
+        except Refused:
+            refresh(part)
+            if not record.has(
+                kind, part.institution
+            ):  # else an earlier process said it, killed while it was on the way
+                raise
         _log.info("step said", kind=kind, round=record.counter)
         if kind == "erased":
             closing.forget(part)

@@ -56,6 +56,8 @@ def test_an_epoch_opens_answers_survives_kills_and_is_erased(world: Federation) 
     world.together("open", seconds=90)
     record = world.record()
     assert record.state.phase == "open"
+    # whoever was killed when its last part was on the way sends it again, whatever the others did meanwhile
+    assert aurora.ask_pool("Put", first).received == len(part)
 
     # 4. Tickets and queries: present at several, at one, at nobody.
     for number, person in enumerate((b"person-0", b"aurora-1", b"nobody-at-all")):
