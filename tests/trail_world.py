@@ -97,6 +97,6 @@ class LoggedWorld:
 
     def roster(self) -> Roster:
         roster = Roster(COORDINATOR.public)
-        for entry in self.entries("member"):
-            roster = roster.after(entry)
+        for index, entry in enumerate(self.entries("member")):
+            roster = roster.after(entry, index)
         return roster

@@ -14,7 +14,7 @@ from clients.regulator.policy import Policy
 from federation.errors import FederationError
 from federation.oversight import Roster
 from protocols.errors import ProtocolError
-from protocols.transparency import Checkpoint, Frontier, Promise, open_checkpoint
+from protocols.transparency import Checkpoint, Frontier, Promise, Quorum, open_checkpoint
 
 Error = ProtocolError | FederationError
 _MAX_NOTE_BYTES = 2**16
@@ -74,14 +74,18 @@ class Case:
         return (*self.earlier, self.newest)
 
     @property
+    def quorum(self) -> Quorum:
+        """The policy's, with whom its witnesses handed over to. Raises MessageError where it names two keys of one."""
+        return self.policy.quorum.following(self.roster.successions)
+
+    @property
     def witnessed(self) -> int | None:
         """A time (Unix s) at which an honest witness still saw no more than this checkpoint; None without a quorum."""
-        quorum = self.policy.quorum
         try:
-            times = quorum.check(self.newest.data, self.policy.log).times.values()
+            times = self.quorum.check(self.newest.data, self.policy.log).times.values()
         except ProtocolError:
             return None
-        return honest_time(times, quorum.faults)
+        return honest_time(times, self.policy.quorum.faults)
 
     @cached_property
     def quorate(self) -> tuple[tuple[int, int], ...]:
@@ -89,7 +93,7 @@ class Case:
         found = []
         for note in self.notes:
             try:
-                cosigned = self.policy.quorum.check(note.data, self.policy.log)
+                cosigned = self.quorum.check(note.data, self.policy.log)
             except ProtocolError:
                 continue
             found.append((cosigned.checkpoint.size, honest_time(cosigned.times.values(), self.policy.quorum.faults)))
@@ -103,7 +107,7 @@ class Case:
     def cosigned(self) -> int:
         """How many of the policy's witnesses cosigned the newest checkpoint, enough or not."""
         try:
-            return len(self.policy.quorum.times(self.newest.data, self.policy.log).times)
+            return len(self.quorum.times(self.newest.data, self.policy.log).times)
         except ProtocolError:
             return 0
 
@@ -123,7 +127,7 @@ class Case:
         """The roster after an entry; one that says nothing valid (step 2 names it) changes nothing."""
         if line.entry is not None:
             try:
-                self.roster = self.roster.after(line.entry)
+                self.roster = self.roster.after(line.entry, line.index)
             except ProtocolError:
                 return
 

@@ -7,6 +7,7 @@ regulator.toml   settings                          documents/runs/RUN/NAME.json 
 policy.toml      keys, witnesses, caps             witness.note                   the last checkpoint cosigned
 regulator.db     the copy, alerts, own statements  alarm.json                     why nothing is cosigned any more
 keys/  signing.pem witness.pem beacon.seed draw.key inquiry.key access.token      inquiries/   openings, sealed
+       witness.next.pem (while it is handed over: `clients.regulator.rotation`)
                                                    complaints/  revocations that persons showed
 """
 
@@ -130,9 +131,23 @@ class RegulatorHome:
     def alarm(self) -> Path:
         return self.path / "alarm.json"
 
-    @cached_property
+    @property
+    def witness_file(self) -> Path:
+        return self.path / "keys" / "witness.pem"
+
+    @property
+    def next_witness_file(self) -> Path:
+        """Of the key that the present one is being handed over to."""
+        return self.path / "keys" / "witness.next.pem"
+
+    @property
     def witness_key(self) -> WitnessKey:
-        return WitnessKey.from_pem(read_private(self.path / "keys" / "witness.pem"))
+        """As it is on disk now: another process may have begun to hand it over, and `watch` ends that."""
+        return WitnessKey.from_pem(read_private(self.witness_file))
+
+    @property
+    def next_witness_key(self) -> WitnessKey | None:
+        return WitnessKey.from_pem(read_private(self.next_witness_file)) if self.next_witness_file.exists() else None
 
     @cached_property
     def beacon_chain(self) -> BeaconChain:

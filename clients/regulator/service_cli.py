@@ -196,6 +196,34 @@ def draw(
     typer.echo(json.dumps(said) if as_json else f"fedscore institution replay {entry.hash.hex()}   # at {institution}")
 
 
+@app.command()
+def rotate(home: Home, as_json: AsJson = False) -> None:
+    """Hand the witness key over to a fresh one; in the log when this returns. `watch` does the rest.
+
+    It cosigns with the new key what covers the handover, and erases the old one once a quorum has. Called again before
+    that, the same handover is said again.
+    """
+    from clients.regulator.mirror import MirrorStore
+    from clients.regulator.rotation import begin
+    from clients.regulator.saying import say
+    from federation.oversight.handover import Handover
+
+    opened = RegulatorHome.open(home)
+    store = MirrorStore.open(opened.database_url)
+    try:
+        kept = begin(opened, store, time.time())
+        entry = say(opened, store, kept.slot, kept.entry)
+    finally:
+        store.close()
+    said = Handover.read(entry, opened.policy.coordinator)
+    old, new = said.old, said.new
+    if as_json:
+        typer.echo(json.dumps({"old": old.hex, "new": new.hex, "leaf_hash": entry.hash.hex()}))
+        return
+    typer.echo(f"{opened.name} hands its witness key {old.key_id} over to {new.key_id}: {new.hex}")
+    typer.echo("Let `fedscore regulator watch` run until keys/witness.next.pem is gone, and back the new key up.")
+
+
 def _askable(home: RegulatorHome) -> Askable:
     from clients.regulator.asking import Askable
     from clients.regulator.mirror import MirrorStore

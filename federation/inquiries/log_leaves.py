@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.oversight.members import ROSTER, Roster
 from protocols.canonical import parse_canonical
 from protocols.consent.question import ProvenTag
 from protocols.envelope import open_envelope
@@ -36,7 +36,7 @@ from protocols.wire import lookup_pb2 as wire
 STEP_KIND = "lookup-step"
 RELAY = "relay"
 _KIND = re.compile(rb'"kind":"([a-z0-9-]{1,32})","v":1}$')
-_READ = {LEAF_KIND, STEP_KIND, MEMBER, REGULATOR}
+_READ = {LEAF_KIND, STEP_KIND, *ROSTER}
 
 
 class Why(NamedTuple):
@@ -105,8 +105,8 @@ class LoggedLeaves:
             return
         try:
             entry = read_entry(data)
-            if entry.kind in (MEMBER, REGULATOR):
-                self._roster = self._roster.after(entry)
+            if entry.kind in ROSTER:
+                self._roster = self._roster.after(entry, index)
                 self.statements.append((index, data))
             elif entry.kind == LEAF_KIND:
                 self._leaf(index, SignedLeaf.decode(entry.body))

@@ -1,9 +1,11 @@
 """Who is a member, and who the regulator is: two kinds of statements by the coordinator, in force by their place.
 
     roster = Roster(coordinator_key)
-    for entry in log:                       # in log order
-        roster = roster.after(entry)
+    for index, entry in enumerate(log):     # in log order
+        roster = roster.after(entry, index)
     roster.members["bank-a"].key, roster.quorum.check(note, log_key)
+
+A third kind is the regulator's own: it hands its witness key over (`federation.oversight.handover`).
 
 Whoever folds the same entries knows the same members: the coordinator's gate, a member's node, a regulator's verifier.
 A member is one from the place where `member` says "admitted" to the place where it says "revoked".
@@ -17,11 +19,13 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from federation.oversight.fields import require_count, require_hash, require_keys, require_name
+from federation.oversight.handover import HANDOVER, Handover
 from protocols.errors import MessageError, SignatureError
 from protocols.signing import SigningKey, VerifyingKey
-from protocols.transparency import Entry, Quorum, Statement, WitnessVerifier
+from protocols.transparency import Entry, Quorum, Statement, Succession, WitnessVerifier
 
 MEMBER, REGULATOR = "member", "regulator"
+ROSTER = (HANDOVER, REGULATOR, MEMBER)  # read in this order while the log grows, no handover precedes its regulator
 Standing = Literal["admitted", "revoked"]
 
 
@@ -105,24 +109,27 @@ class RegulatorStatement:
 class Roster:
     """The members and the regulator at one place of the log, as `coordinator` said them.
 
-    `overseers` are the witness keys (hex) of every regulator that was ever named. Each stays required: the coordinator
-    alone says who the regulator is, and must not, by naming another, do without the one that watches it.
+    `overseers` are the witness keys (hex) of every regulator that was ever named, and those they were handed over to.
+    Each stays required until it hands over itself: the coordinator alone says who the regulator is, and must not, by
+    naming another, do without the one that watches it.
     """
 
     coordinator: VerifyingKey
     members: Mapping[str, MemberStatement] = field(default_factory=lambda: MappingProxyType({}))
     regulator: RegulatorStatement | None = None
     overseers: tuple[str, ...] = ()
+    successions: tuple[Succession, ...] = ()
 
-    def after(self, entry: Entry) -> Roster:
-        """The roster after `entry`; entries of other kinds change nothing.
+    def after(self, entry: Entry, index: int) -> Roster:
+        """The roster after `entry`, which stands at `index`; entries of other kinds change nothing.
 
-        Raises MessageError (form, a revocation of nobody) or SignatureError (not the coordinator's).
+        Raises MessageError (form, a revocation of nobody, a key that is not the regulator's to hand over, or was handed
+        over) or SignatureError (not the coordinator's, not of both keys).
         """
+        if entry.kind == HANDOVER:
+            return self._handed_over(Handover.read(entry, self.coordinator), index)
         if entry.kind == REGULATOR:
-            named = RegulatorStatement.from_json(self._said(entry))
-            overseers = tuple(dict.fromkeys([*self.overseers, named.witness_key]))
-            return replace(self, regulator=named, overseers=overseers)
+            return self._named(RegulatorStatement.from_json(self._said(entry)))
         if entry.kind != MEMBER:
             return self
         said = MemberStatement.from_json(self._said(entry))
@@ -134,12 +141,17 @@ class Roster:
             raise MessageError("member.key", got=said.key, expected="the key of a member")
         return replace(self, members=MappingProxyType(others))
 
+    def holder(self, witness_key: str) -> str:
+        """Whose cosignature (hex) counts now for that of `witness_key`: its own, or its last successor's."""
+        heirs = {each.old.key.hex: each.new.key.hex for each in self.successions}
+        while witness_key in heirs:
+            witness_key = heirs[witness_key]
+        return witness_key
+
     @property
     def witnesses(self) -> tuple[WitnessVerifier, ...]:
-        """The regulators' and each member's that has one. A key counts once, whoever claims it."""
-        members = (member.witness_key for _, member in sorted(self.members.items()) if member.witness_key)
-        keys = dict.fromkeys([*self.overseers, *members])
-        return tuple(WitnessVerifier.of(VerifyingKey.from_hex(key)) for key in keys)
+        """The regulators' and each member's that has one, as of now. A key counts once, whoever claims it."""
+        return tuple(dict.fromkeys(_verifier(self.holder(witness.key.hex)) for witness in self._first_witnesses))
 
     @property
     def quorum(self) -> Quorum:
@@ -147,8 +159,47 @@ class Roster:
 
         Raises MessageError while there is no witness.
         """
-        witnesses = self.witnesses
-        return Quorum.of(witnesses, required=witnesses[: len(self.overseers)])
+        witnesses = self._first_witnesses
+        quorum = Quorum.of(witnesses, required=witnesses[: len(self._first_overseers)])
+        return replace(quorum, successions=self.successions)
+
+    @property
+    def _first_overseers(self) -> tuple[str, ...]:
+        """Those that came by no handover."""
+        heirs = {each.new.key.hex for each in self.successions}
+        return tuple(key for key in self.overseers if key not in heirs)
+
+    @property
+    def _first_witnesses(self) -> tuple[WitnessVerifier, ...]:
+        handed = {key.key.hex for each in self.successions for key in (each.old, each.new)}
+        keys = (member.witness_key for _, member in sorted(self.members.items()))
+        members = (key for key in keys if key and key not in handed)
+        return tuple(_verifier(key) for key in dict.fromkeys([*self._first_overseers, *members]))
+
+    def _named(self, said: RegulatorStatement) -> Roster:
+        if self.holder(said.witness_key) != said.witness_key:
+            expected = f"{self.holder(said.witness_key)}, which it was handed over to"
+            raise MessageError("regulator.witness_key", got=said.witness_key, expected=expected)
+        overseers = tuple(dict.fromkeys([*self.overseers, said.witness_key]))
+        return replace(self, regulator=said, overseers=overseers)
+
+    def _handed_over(self, said: Handover, index: int) -> Roster:
+        """1. the old key is a regulator's, 2. and has not been handed over; 3. the new one is nobody else's."""
+        old, new = said.old.hex, said.new.hex
+        if old not in self.overseers:
+            raise MessageError("handover.old", got=old, expected="the witness key of a regulator")
+        if self.holder(old) != old:
+            got = f"{old}, which was handed over to {self.holder(old)}"
+            raise MessageError("handover.old", got=got, expected="a key that holds")
+        taken = {member.witness_key for member in self.members.values()}
+        if new in taken | {key.key.hex for each in self.successions for key in (each.old, each.new)}:
+            raise MessageError("handover.new", got=new, expected="a key that is no other witness's, and never was")
+        regulator = self.regulator
+        if regulator is not None and regulator.witness_key == old:
+            regulator = replace(regulator, witness_key=new)
+        succession = Succession(_verifier(old), _verifier(new), index)
+        overseers = tuple(dict.fromkeys([*self.overseers, new]))
+        return replace(self, regulator=regulator, overseers=overseers, successions=(*self.successions, succession))
 
     def _said(self, entry: Entry) -> Mapping[str, Any]:
         statement = Statement.read(entry)
@@ -157,3 +208,7 @@ class Roster:
                 f"{entry.kind}.signer", got=f"key {statement.signer.key_id}", expected=f"key {self.coordinator.key_id}"
             )
         return statement.content
+
+
+def _verifier(key: str) -> WitnessVerifier:
+    return WitnessVerifier.of(VerifyingKey.from_hex(key))

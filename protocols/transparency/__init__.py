@@ -41,7 +41,7 @@ from protocols.transparency.note import (
     split_note,
 )
 from protocols.transparency.promise import Promise, check_kept, verify_promise
-from protocols.transparency.quorum import Cosigned, Quorum
+from protocols.transparency.quorum import Cosigned, Quorum, Succession
 from protocols.transparency.statement import Statement
 from protocols.transparency.tile import (
     MAX_ENTRY_BYTES,
@@ -67,6 +67,7 @@ __all__ = [
     "Promise",
     "Quorum",
     "Statement",
+    "Succession",
     "Tile",
     "VerifierKey",
     "WitnessKey",

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from federation.errors import Refused
-from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.oversight.handover import HANDOVER
+from federation.oversight.members import ROSTER, Roster
 from federation.runtime.logging import get_logger
 from federation.runtime.rate_limit import RateLimit
 from protocols.errors import ProtocolError
@@ -127,7 +128,8 @@ class LogHost:
         """
         with self._lock:
             self._follow_roster()
-            witnesses = () if self._quorum is None else self._quorum.witnesses
+            size = open_checkpoint(note, self.key).size
+            witnesses = () if self._quorum is None else self._quorum.at(size).witnesses
             self._find_cosigned()
             found = self.store.cosign(note, witnesses, least=self.size_of(Which.COSIGNED))
             self._look = True
@@ -153,10 +155,28 @@ class LogHost:
 
     def append_of_regulator(self, entry: Entry) -> Promise:
         """Log what the regulator says. Raises Refused, MessageError or SignatureError."""
+        if entry.kind == HANDOVER:
+            return self._hand_over(entry)
         regulator = self.roster().regulator
         check_regulator_entry(entry, None if regulator is None else VerifyingKey.from_hex(regulator.key))
         self._count("/regulator")
         return self.store.extend([entry])[0]
+
+    def _hand_over(self, entry: Entry) -> Promise:
+        """Under the keys it names, so whoever else the roster names as regulator. The same again has its promise."""
+        with self._lock:
+            self._follow_roster()
+            if not self._is_logged(entry):
+                self._roster.after(entry, self._read)
+            self._count("/regulator")
+            return self.store.extend([entry])[0]
+
+    def _is_logged(self, entry: Entry) -> bool:
+        try:
+            self.store.inclusion(entry.hash)
+        except Refused:
+            return False
+        return True
 
     def _count(self, party: str) -> None:
         if not self._entries.allows(party, self._clock()):
@@ -193,23 +213,22 @@ class LogHost:
         if size == self._read:
             return
         roster = self._roster
-        for kind in (MEMBER, REGULATOR):
-            for data in self._said(kind, size):
-                try:
-                    roster = roster.after(read_entry(data))
-                except ProtocolError as error:
-                    _log.error("an entry of the roster does not verify", kind=kind, code=type(error).__name__)
+        for index, data in sorted(each for kind in ROSTER for each in self._said(kind, size)):
+            try:
+                roster = roster.after(read_entry(data), index)
+            except ProtocolError as error:
+                _log.error("an entry of the roster does not verify", index=index, code=type(error).__name__)
         if roster is not self._roster:
             self._quorum = roster.quorum if roster.witnesses else None
             self._look = True
         self._roster, self._read = roster, size
 
-    def _said(self, kind: str, size: int) -> Iterator[bytes]:
-        """Entries of `kind` since the last look, of the first `size`."""
+    def _said(self, kind: str, size: int) -> Iterator[tuple[int, bytes]]:
+        """(index, data) of the entries of `kind` since the last look, of the first `size`."""
         start = self._read
         while start < size:
             page = self.store.entries(start, MAX_PAGE, kind)
-            yield from (data for index, data in page.entries if index < size)
+            yield from (each for each in page.entries if each[0] < size)
             start = page.next
 
     def _seen(self, note: bytes) -> _Seen:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from federation.errors import Refused
 from federation.ledger.entries import Kind, SignedEntry
 from federation.ledger.heads import Head
-from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.oversight.members import ROSTER, Roster
 from federation.oversight.reservations import LEDGER_ENTRY, check_reservation, read_logged
 from federation.rounds.refusals import Code
 from federation.rounds.reply import Expected, Update
@@ -47,7 +48,7 @@ class ReservationGate:
         self._reservations: dict[str, _Logged] = {}
         self._heads: dict[tuple[str, str], Head] = {}  # the last entry of each ledger (institution, key id)
         self._given_up: set[str] = set()  # reservations whose work failed, or was lost
-        self._next = {MEMBER: 0, REGULATOR: 0, LEDGER_ENTRY: 0}
+        self._next = dict.fromkeys((*ROSTER, LEDGER_ENTRY), 0)
         self._checkpoint: Checkpoint | None = None
 
     def start(self, index: int) -> None:
@@ -108,8 +109,8 @@ class ReservationGate:
         return self._checkpoint if self._checkpoint is not None and self._checkpoint.size > index else None
 
     def _cosigned(self) -> Checkpoint | None:
-        for _, data in sorted([*self._new(MEMBER), *self._new(REGULATOR)]):
-            self._roster = self._roster.after(read_entry(data))
+        for index, data in sorted(chain.from_iterable(self._new(kind) for kind in ROSTER)):
+            self._roster = self._roster.after(read_entry(data), index)
         if not self._roster.witnesses:
             return None
         note = self._log.cosigned(self._roster.quorum)

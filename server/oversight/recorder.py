@@ -57,8 +57,11 @@ def unsaid(
     for name, member in sorted(wanted.items()):
         if said.members.get(name) != member:
             yield member.entry(key)
-    if regulator is not None and regulator != said.regulator:
-        yield regulator.entry(key)
+    if regulator is not None:
+        # The settings name the key that the regulator first read out; the log knows who holds its place now.
+        now = replace(regulator, witness_key=said.holder(regulator.witness_key))
+        if now != said.regulator:
+            yield now.entry(key)
 
 
 def statement_of(member: Membership) -> MemberStatement:

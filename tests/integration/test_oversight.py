@@ -156,8 +156,8 @@ def test_what_was_averaged_is_under_a_quorum_that_came_before(watched: Watched) 
     """Each averaged reservation is in a cosigned checkpoint that ends before the round's own statement."""
     coordinator = watched.coordinator
     roster = Roster(coordinator.signing_key.public)
-    for _, data in entries(watched, "member"):
-        roster = roster.after(read_entry(data))
+    for index, data in entries(watched, "member"):
+        roster = roster.after(read_entry(data), index)
     assert roster.members.keys() == set(NAMES)
     log = LogStore.open(coordinator.database_url, coordinator.log_key, time.time)
     places = {read_logged(read_entry(data)).hash: (index, data) for index, data in entries(watched, "ledger-entry")}

@@ -2,7 +2,7 @@
 
 kept.db          promises, inclusion proofs and the checkpoints they are for: this institution's receipts
 included.json    the last entry of the ledger that a cosigned checkpoint includes; a restored ledger is held against it
-regulators.json  the witness keys of all regulators that the log ever named; no checkpoint counts without them
+regulators.json  the witness keys of all regulators that the log ever named, and those they were handed over to
 witness.note     the last checkpoint this witness has checked; written before it cosigns
 findings.jsonl   what the log did not keep, one line each
 alarm.json       why this witness cosigns no more; a person who has found out removes it
@@ -64,7 +64,7 @@ class OversightFolder:
             self.keep("included.json", json.dumps({"hash": head.hash, "sequence": head.sequence}).encode())
 
     def overseers(self) -> tuple[str, ...]:
-        """Witness keys (hex) of regulators, in the order they were named. Raises ConfigurationError."""
+        """Witness keys (hex) of regulators, in the order the log said them. Raises ConfigurationError."""
         data = self.read("regulators.json")
         try:
             keys = [] if data is None else json.loads(data)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
 
-from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.oversight.members import ROSTER, Roster
 from protocols.errors import ProofError
 from protocols.signing import VerifyingKey
 from protocols.transparency import (
@@ -67,10 +67,10 @@ def read_proved(
 
     Raises MessageError or SignatureError (no quorum, a form), ProofError (an entry that is not in the tree).
     """
-    found = {kind: list(log.entries(kind, 0)) for kind in (MEMBER, REGULATOR, *kinds)}
+    found = {kind: list(log.entries(kind, 0)) for kind in (*ROSTER, *kinds)}
     roster = Roster(coordinator, overseers=overseers)
-    for _, data in sorted(found[MEMBER] + found[REGULATOR]):
-        roster = roster.after(read_entry(data))
+    for index, data in sorted(chain.from_iterable(found[kind] for kind in ROSTER)):
+        roster = roster.after(read_entry(data), index)
     checkpoint = roster.quorum.check(log.cosigned(), log_key, now).checkpoint
     proved: dict[str, list[tuple[int, Entry]]] = {}
     prove(log, checkpoint, chain.from_iterable(found.values()))

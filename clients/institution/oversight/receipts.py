@@ -4,7 +4,7 @@
     receipts.collect(log, note)
 
 Regulators are remembered in HOME/oversight/regulators.json: once the log has named one here, no checkpoint counts
-without it, whatever a log says or hides later.
+without it, or without the key it handed over to, whatever a log says or hides later.
 
 Who witnesses, the coordinator says in the log, and for everybody: what it said of that to this node alone, beside the
 tree, is a finding, and no checkpoint counts here as long as it is said.
@@ -22,8 +22,8 @@ from clients.institution.oversight.kept_store import Kept, KeptStore, Proof
 from clients.institution.oversight.log_client import LogClient
 from clients.institution.oversight.proved import prove
 from federation.errors import Refused
-from federation.oversight.members import MEMBER, REGULATOR, Roster
-from protocols.errors import MessageError, ProofError
+from federation.oversight.members import ROSTER, Roster
+from protocols.errors import MessageError, ProofError, ProtocolError
 from protocols.signing import VerifyingKey
 from protocols.transparency import Checkpoint, VerifierKey, check_kept, read_entry
 
@@ -41,7 +41,7 @@ class Receipts:
     ) -> None:
         self._kept, self._folder, self._log_key, self._clock = kept, folder, log_key, clock
         self._roster = Roster(coordinator, overseers=folder.overseers())
-        self._next = {MEMBER: 0, REGULATOR: 0}
+        self._next = dict.fromkeys(ROSTER, 0)
         self._unproved: list[tuple[int, bytes]] = []
 
     def collect(self, log: LogClient, note: bytes) -> int:
@@ -88,7 +88,11 @@ class Receipts:
     def _follow(self, log: LogClient) -> None:
         said = [(index, kind, data) for kind in self._next for index, data in log.entries(kind, self._next[kind])]
         for index, kind, data in sorted(said):
-            self._roster = self._roster.after(read_entry(data))
+            try:
+                self._roster = self._roster.after(read_entry(data), index)
+            except ProtocolError as error:
+                self._folder.find("roster_refused", at=index, said=data.decode(errors="replace"), why=str(error))
+                raise
             self._next[kind] = index + 1
             self._unproved.append((index, data))
         self._folder.oversee(self._roster.overseers)

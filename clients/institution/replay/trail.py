@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.oversight.handover import HANDOVER
+from federation.oversight.members import MEMBER, REGULATOR, ROSTER, Roster
 from federation.oversight.replay import BeaconStatement, Draw, Place, ReplayCommitment
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError, StageError
@@ -46,7 +47,7 @@ class ReplayTrail:
     ) -> None:
         self._institution, self._key = institution, key
         self._roster = Roster(coordinator, overseers=overseers)
-        self._next = dict.fromkeys((MEMBER, REGULATOR, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind), 0)
+        self._next = dict.fromkeys((*ROSTER, ReplayCommitment.kind, BeaconStatement.kind, Draw.kind), 0)
         self._first: dict[Place, tuple[int, Entry, ReplayCommitment]] = {}
         self._beacons: BeaconTrail | None = None
         self._draws: list[Drawn] = []
@@ -88,10 +89,10 @@ class ReplayTrail:
 
     def _take(self, at: int, entry: Entry) -> None:
         regulator = self._roster.regulator
-        if entry.kind == MEMBER:
-            self._roster = self._roster.after(entry)
+        if entry.kind in (HANDOVER, MEMBER):
+            self._roster = self._roster.after(entry, at)
         elif entry.kind == REGULATOR:
-            self._roster = self._roster.after(entry)
+            self._roster = self._roster.after(entry, at)
             named = self._roster.regulator
             if named is not None and (regulator is None or named.beacon_anchor != regulator.beacon_anchor):
                 self._beacons = BeaconTrail(bytes.fromhex(named.beacon_anchor))

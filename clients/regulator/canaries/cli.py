@@ -13,12 +13,11 @@ import typer
 from clients.regulator.canaries.planting import expected, plant
 from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import MirrorStore
+from clients.regulator.mirror.roster import roster_of
 from federation.errors import ConfigurationError
 from federation.lookup.canaries import CanaryAnswer, CanaryAnswers, compare
-from federation.oversight.members import MEMBER, REGULATOR, Roster
 from federation.runtime.wording import NAME_PATTERN
 from protocols.signing import VerifyingKey
-from protocols.transparency import read_entry
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help=__doc__)
 Home = Annotated[Path, typer.Option("--home", envvar="FEDSCORE_HOME", help="The regulator's home.")]
@@ -102,11 +101,7 @@ def _members(home: RegulatorHome) -> dict[str, VerifyingKey]:
     """Keys of whoever is a member, by the regulator's own copy of the log."""
     store = MirrorStore.open(home.database_url)
     try:
-        roster = Roster(home.policy.coordinator)
-        for data in store.entries():
-            entry = read_entry(data)
-            if entry.kind in (MEMBER, REGULATOR):
-                roster = roster.after(entry)
+        roster = roster_of(store, home.policy.coordinator)
     finally:
         store.close()
     return {name: VerifyingKey.from_hex(member.key) for name, member in roster.members.items()}

@@ -8,7 +8,6 @@ Only what inquiries rest on is judged, by the code of step 2; every entry is has
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -19,20 +18,19 @@ from clients.regulator.home import RegulatorHome
 from clients.regulator.inquiries.draws import KINDS, Draws, DrawSeen
 from clients.regulator.line import Line, read_line
 from clients.regulator.lookups import KINDS as LOOKUPS
+from clients.regulator.mirror.roster import kind_of, roster_of
 from clients.regulator.mirror.store import MirrorStore
 from clients.regulator.policy import Policy
 from clients.regulator.steps.signatures import SignatureStep
 from clients.regulator.watch.thorough import is_quorate
 from federation.errors import ConfigurationError, LedgerError
 from federation.oversight.inquiries import RevocationTaken
-from federation.oversight.members import MEMBER, REGULATOR, Roster
+from federation.oversight.members import ROSTER, Roster
 from protocols.lookup.context import EpochContext
 from protocols.lookup.leaf import SignedLeaf
 from protocols.transparency import open_checkpoint, read_entry
 
-_JUDGED = KINDS | LOOKUPS | {MEMBER, REGULATOR, RevocationTaken.kind}
-_KIND = re.compile(rb'"kind":"([a-z0-9-]{1,32})","v":1}')
-_KIND_BYTES = 60
+_JUDGED = KINDS | LOOKUPS | {*ROSTER, RevocationTaken.kind}
 
 
 @dataclass
@@ -55,7 +53,7 @@ class CopiedLog:
         case = Case(cast(Archive, None), policy, Note("", b"", None, None), (), (), (), Roster(policy.coordinator))
         step = SignatureStep(case)
         for index, data in enumerate(store.entries(0, size)):
-            line = read_line(index, data) if _kind(data) in _JUDGED else Line(index, data)
+            line = read_line(index, data) if kind_of(data) in _JUDGED else Line(index, data)
             case.grow(line)
             if line.kind:
                 step.see(line)
@@ -83,14 +81,10 @@ class CopiedLog:
 
 def quorate(policy: Policy, store: MirrorStore) -> tuple[int, bytes]:
     """(size, root) of the newest checkpoint of the copy that a quorum of the policy cosigned."""
-    note = next((note for note in reversed(store.notes()) if is_quorate(policy, note)), None)
+    chain = roster_of(store, policy.coordinator).successions
+    note = next((note for note in reversed(store.notes()) if is_quorate(policy, note, chain)), None)
     if note is None:
         expected = "one that a quorum of policy.toml's witnesses cosigned: `fedscore regulator watch` follows the log"
         raise ConfigurationError("copy of the log", got="no checkpoint", expected=expected)
     checkpoint = open_checkpoint(note, policy.log)
     return checkpoint.size, checkpoint.root
-
-
-def _kind(data: bytes) -> str:
-    found = _KIND.search(data, max(0, len(data) - _KIND_BYTES))
-    return found[1].decode() if found is not None and found.end() == len(data) else ""

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
+from clients.regulator.case import Case
 from clients.regulator.findings import Finding, StepResult
 from clients.regulator.home import RegulatorHome
 from clients.regulator.inquiries.draws import DrawSeen
@@ -104,7 +105,7 @@ class Copy:
             said = {problem.text for problem in problems}
             problems += [problem for problem in _failed_steps(verdict[1]) if problem.text not in said]
         account = judge.case.account
-        witnesses, quorum = _witnesses(policy, held, newest)
+        witnesses, quorum = _witnesses(judge.case, held, newest)
         published = tuple((kind, dict(content)) for kind, content in account.published)
         return View(
             policy=policy,
@@ -215,11 +216,16 @@ def _failed_steps(verdict: dict[str, Any]) -> list[Problem]:
 
 
 def _witnesses(
-    policy: Policy, held: Held | None, newest: Checkpoint | None
+    case: Case, held: Held | None, newest: Checkpoint | None
 ) -> tuple[tuple[tuple[str, int | None], ...], str]:
     """(name, when it cosigned the newest checkpoint), and why there is no quorum of the policy ("" where there is)."""
+    policy = case.policy
     times: list[tuple[str, int | None]] = []
-    for named, witness in zip(policy.witnesses, policy.quorum.witnesses, strict=True):
+    try:
+        quorum = case.quorum if newest is None else case.quorum.at(newest.size)
+    except ProtocolError as error:
+        return tuple((named.name, None) for named in policy.witnesses), str(error)
+    for named, witness in zip(policy.witnesses, quorum.witnesses, strict=True):
         try:
             when = None if held is None else cosignature_time(held.note, witness)
         except ProtocolError:
@@ -228,7 +234,7 @@ def _witnesses(
     if held is None or newest is None:
         return tuple(times), "no checkpoint"
     try:
-        policy.quorum.check(held.note, policy.log)
+        quorum.check(held.note, policy.log)
     except ProtocolError as error:
         return tuple(times), str(error)
     return tuple(times), ""

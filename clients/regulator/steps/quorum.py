@@ -14,13 +14,14 @@ class QuorumStep(Step):
     reads_entries = False
 
     def finish(self) -> None:
-        quorum = self.case.policy.quorum
-        names = {
-            witness.name: named.name
-            for witness, named in zip(quorum.witnesses, self.case.policy.witnesses, strict=True)
-        }
+        policy, checkpoint = self.case.policy, self.case.newest.checkpoint
+        names: dict[str, str] = {}
         try:
-            cosigned = quorum.check(self.case.newest.data, self.case.policy.log)
+            quorum = self.case.quorum.at(0 if checkpoint is None else checkpoint.size)
+            names = {
+                witness.name: named.name for witness, named in zip(quorum.witnesses, policy.witnesses, strict=True)
+            }
+            cosigned = quorum.check(self.case.newest.data, policy.log)
         except ProtocolError as error:
             got = error.got
             for key_name, name in names.items():
@@ -32,6 +33,8 @@ class QuorumStep(Step):
         self.fact(
             f"{len(times)} of {len(names)} witnesses ({seen}), {min(times):%Y-%m-%d %H:%M} to {max(times):%H:%M} UTC"
         )
+        for old, new, place in self.case.roster.successions:
+            self.note(f"Entry {place} hands the witness key {old.key.key_id} over to {new.key.key_id}")
         self._compare_with_log()
 
     def _compare_with_log(self) -> None:

@@ -21,6 +21,7 @@ from federation.errors import FederationError
 from federation.ledger.entries import LABEL
 from federation.oversight import EVALUATION, MODEL, PLAN, ROUND
 from federation.oversight.cases import CaseStep
+from federation.oversight.handover import HANDOVER
 from federation.oversight.inquiries import RevocationTaken
 from federation.oversight.members import MEMBER, REGULATOR
 from federation.oversight.replay import BeaconStatement, Draw, ReplayCommitment, ReplayResult
@@ -68,6 +69,8 @@ class SignatureStep(Step):
                 self._plan(line)
             elif line.kind in COORDINATORS | REGULATORS | MEMBERS:
                 self._statement(line)
+            elif line.kind == HANDOVER and line.entry is not None:
+                self.case.roster.after(line.entry, line.index)  # both signatures, and whose key may go to whom
             elif line.kind in LOOKUPS:
                 self._lookup(line)
             elif line.kind in INQUIRIES:
@@ -82,7 +85,7 @@ class SignatureStep(Step):
 
     def finish(self) -> None:
         self.fact(f"{self.judged} entries, each signed as it must be")
-        known = COORDINATORS | REGULATORS | MEMBERS | LOOKUPS | INQUIRIES | {PLAN, LEDGER_ENTRY, "unreadable"}
+        known = COORDINATORS | REGULATORS | MEMBERS | LOOKUPS | INQUIRIES | {HANDOVER, PLAN, LEDGER_ENTRY, "unreadable"}
         others = Counter({kind: count for kind, count in self.case.account.kinds.items() if kind not in known})
         for kind, count in sorted(others.items()):
             self.note(f"{count} entries of kind {kind} have their place in the log, and are not judged here")
@@ -133,7 +136,7 @@ class SignatureStep(Step):
             got = str(statement.content.get("key"))
             raise SignatureError("regulator.key", got=got, expected=f"{policy.keys.regulator}, the regulator's own")
         if line.kind in (MEMBER, REGULATOR):
-            self.case.roster.after(line.entry)  # its form, and that nobody is revoked who is no member
+            self.case.roster.after(line.entry, line.index)  # its form, and that nobody is revoked who is no member
 
     def _member(self, index: int, statement: Statement) -> None:
         """Signed by the member it names; one that names none, by any member."""

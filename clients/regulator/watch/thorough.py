@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from clients.regulator.export import write_export
 from clients.regulator.findings import Verdict
 from clients.regulator.home import RegulatorHome
 from clients.regulator.layout import MAX_KEPT
+from clients.regulator.mirror.roster import roster_of
 from clients.regulator.mirror.store import MirrorStore
 from clients.regulator.policy import Policy, Seen
 from clients.regulator.trail import Trail
 from clients.regulator.verify import verify
 from federation.errors import ConfigurationError
 from protocols.errors import ProtocolError
-from protocols.transparency import open_checkpoint
+from protocols.transparency import Succession, open_checkpoint
 
 
 def trail_of(home: RegulatorHome, store: MirrorStore) -> Trail:
@@ -28,7 +30,8 @@ def trail_of(home: RegulatorHome, store: MirrorStore) -> Trail:
     if not notes:
         raise ConfigurationError("copy of the log", got="nothing yet", expected="`fedscore regulator watch` first")
     *_, last = notes
-    newest = next((note for note in reversed(notes) if is_quorate(policy, note)), last)
+    chain = roster_of(store, policy.coordinator).successions
+    newest = next((note for note in reversed(notes) if is_quorate(policy, note, chain)), last)
     size = open_checkpoint(newest, policy.log).size
     promises = tuple(said.promise for said in store.said() if said.promise is not None)[-MAX_KEPT:]
     earlier = tuple(notes[: notes.index(newest)])[-MAX_KEPT:]
@@ -47,10 +50,10 @@ def verify_copy(home: RegulatorHome, store: MirrorStore, now: float) -> Verdict:
     return verdict
 
 
-def is_quorate(policy: Policy, note: bytes) -> bool:
-    """Whether a quorum of the policy's witnesses cosigned `note`."""
+def is_quorate(policy: Policy, note: bytes, successions: Iterable[Succession]) -> bool:
+    """Whether a quorum of the policy's witnesses, or of those they handed over to, cosigned `note`."""
     try:
-        policy.quorum.check(note, policy.log)
+        policy.quorum.following(successions).check(note, policy.log)
     except ProtocolError:
         return False
     return True

@@ -20,11 +20,13 @@ from clients.regulator.case import honest_time
 from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, Mirror, MirrorStore, Shelf
 from clients.regulator.policy import Policy
+from clients.regulator.rotation import conclude, cosigning_key, is_own, lost_heir
 from clients.regulator.watch.judge import Judge
 from clients.regulator.watch.lateness import Late, stale, unkept, unreachable
 from clients.regulator.watch.replays import ReplayProgress, drawn
 from clients.regulator.watch.thorough import is_quorate, verify_copy
 from federation.errors import FederationError
+from federation.oversight.handover import HANDOVER
 from federation.oversight.replay import BeaconStatement
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
@@ -130,6 +132,8 @@ class Watcher:
         self._judge_news()
         self._cosign(note)
         self._take_cosignatures(note)
+        if conclude(self.home, self.judge.case.roster.successions, self.quorum_size):
+            _log.info("the witness key was handed over, the old one is erased")
         self._check_promises()
         self._owe_beacon()
         self._owe_draws()
@@ -173,7 +177,7 @@ class Watcher:
     def _witnessed(self) -> bool:
         """Whether a quorum of the policy has ever met: in a young federation its witnesses have yet to join."""
         note = self.store.note_of(self.quorum_size)
-        return note is not None and is_quorate(self.policy, note)
+        return note is not None and is_quorate(self.policy, note, self.judge.case.roster.successions)
 
     def _judge_news(self) -> None:
         for data in self.store.entries(self.judge.size, self.mirror.tree.size):
@@ -183,7 +187,7 @@ class Watcher:
             for step, finding in findings:
                 self._alert(CODES[step - 1], finding.place, str(finding))
         named = self.judge.case.roster.regulator
-        if named is not None and named != self.home.registration:
+        if named is not None and not is_own(self.home, named):
             self._alert("registration", "regulator", "the log names other keys or another chain than this home's")
 
     def _cosign(self, note: bytes) -> None:
@@ -192,7 +196,8 @@ class Watcher:
             return
         self.mirror.anchor_at(note)
         text, _ = split_note(note)
-        signed = attach(note, [cosign(text, self.home.witness_key, self.clock())])
+        key = cosigning_key(self.home, self.judge.case.roster.successions, size)
+        signed = attach(note, [cosign(text, key, self.clock())])
         self.log.cosign(signed)
         self.mirror.merge(signed)  # after the log has it: what is a quorum here is one there
         self._cosigned = size
@@ -267,9 +272,12 @@ class Watcher:
 
     def _send(self) -> None:
         """In order: beacons count by their place in the log."""
-        if self.judge.case.roster.regulator != self.home.registration:
+        if not is_own(self.home, self.judge.case.roster.regulator):
             return  # the log would not take it
         for said in self.store.said(unanswered=True):
+            if said.kind == HANDOVER and (lost := lost_heir(self.home, said.entry)) is not None:
+                self._alert("handover", said.slot, str(lost))
+                continue
             promise = self.log.say(said.entry)
             try:
                 verify_promise(promise, bytes.fromhex(said.leaf), self.policy.log, self.clock())

@@ -208,8 +208,8 @@ def test_a_document_of_other_bytes_is_not_kept_and_fails_the_verification(scene:
 def test_the_roster_and_the_policy_agree_on_who_witnesses(scene: Scene) -> None:
     """The beacon's quorum is the roster's, which institutions see; step 6 holds to the policy's."""
     roster = Roster(key_of("coordinator").public)
-    for data in scene.world.entries:
-        roster = roster.after(read_entry(data))
+    for index, data in enumerate(scene.world.entries):
+        roster = roster.after(read_entry(data), index)
     named = {witness["key"] for witness in policy_values()["witnesses"]}
     assert {witness.key.hex for witness in roster.witnesses} == named
     assert len(named) == 1 + len(BANKS)

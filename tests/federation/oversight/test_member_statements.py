@@ -33,8 +33,8 @@ REGULATOR = RegulatorStatement("authority", hex_of("11"), hex_of("22"), "33" * 3
 
 def fold(*entries: Entry) -> Roster:
     roster = Roster(COORDINATOR.public)
-    for entry in entries:
-        roster = roster.after(entry)
+    for index, entry in enumerate(entries):
+        roster = roster.after(entry, index)
     return roster
 
 
@@ -98,7 +98,7 @@ def test_a_coordinator_cannot_name_the_regulator_away() -> None:
     assert [witness.key.hex for witness in replaced.quorum.required] == [hex_of("22"), hex_of("pw")]
     again = fold(REGULATOR.entry(COORDINATOR), replace(REGULATOR, chain_length=5).entry(COORDINATOR))
     assert [witness.key.hex for witness in again.quorum.required] == [hex_of("22")]  # the same, with another chain
-    remembering = Roster(COORDINATOR.public, overseers=(hex_of("22"),)).after(puppet.entry(COORDINATOR))
+    remembering = Roster(COORDINATOR.public, overseers=(hex_of("22"),)).after(puppet.entry(COORDINATOR), 0)
     assert len(remembering.quorum.required) == 2  # also where a log hides the first
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from membership_world import admitted
 from trail_world import LOG_KEY
 
-from federation.oversight.members import MEMBER, REGULATOR, RegulatorStatement, Roster
+from federation.oversight.handover import hand_over
+from federation.oversight.members import ROSTER, RegulatorStatement, Roster
 from protocols.signing import SigningKey
 from protocols.transparency import read_entry
 from server.log import LogStore
@@ -27,8 +28,8 @@ def member(name: str, seed: int) -> Membership:
 def reading(log: LogStore) -> Callable[[], Roster]:
     def roster() -> Roster:
         said = Roster(COORDINATOR.public)
-        for _, data in sorted(entry for kind in (MEMBER, REGULATOR) for entry in log.entries(0, 1000, kind).entries):
-            said = said.after(read_entry(data))
+        for index, data in sorted(entry for kind in ROSTER for entry in log.entries(0, 1000, kind).entries):
+            said = said.after(read_entry(data), index)
         return said
 
     return roster
@@ -59,3 +60,20 @@ def test_the_regulator_is_said_once(tmp_path: Path) -> None:
     recorder.regulator = replace(REGULATED, key=SigningKey.from_seed(bytes([44]) * 32).public.hex)
     assert [recorder.tick(), recorder.tick()] == [1, 0]
     assert reading(log)().regulator == recorder.regulator
+
+
+def test_settings_that_name_a_key_from_before_a_handover_say_nothing_again(tmp_path: Path) -> None:
+    """coordinator.toml holds what the regulator once read out. Saying that again would name the retired key back."""
+    log = LogStore.open(f"sqlite:///{tmp_path / 'log.db'}", LOG_KEY, lambda: 1.9e9)
+    recorder = Recorder(log, reading(log), lambda: (), COORDINATOR, REGULATED)
+    new = SigningKey.from_seed(bytes([44]) * 32)
+    recorder.tick()
+    log.extend([hand_over(COORDINATOR.public, COORDINATOR, new)])  # whose key REGULATED names
+    assert recorder.tick() == 0
+    recorder.regulator = replace(REGULATED, witness_key=new.public.hex)  # the operator has entered the new one
+    assert recorder.tick() == 0
+    recorder.regulator = replace(REGULATED, chain_length=5)
+    assert [recorder.tick(), recorder.tick()] == [1, 0]
+    said = reading(log)()
+    assert said.regulator == replace(REGULATED, chain_length=5, witness_key=new.public.hex)
+    assert [witness.key for witness in said.witnesses] == [new.public]
