@@ -24,7 +24,12 @@ DAY = 86_400
 
 
 def epoch_of(
-    opens_at: int, *, authorities: Sequence[Authority] = (), oversight: bool = True, counter: int = 1
+    opens_at: int,
+    *,
+    authorities: Sequence[Authority] = (),
+    oversight: bool = True,
+    counter: int = 1,
+    model: bytes = bytes(32),
 ) -> EpochContext:
     """Open for a week; every bank signed it. Its public keys are the same each time, as nothing is opened with them."""
     roster = Roster(
@@ -40,7 +45,7 @@ def epoch_of(
     layout = LayoutHeader(
         roster_id=roster.id,
         catalogue=bytes.fromhex(catalogue().hash),
-        model=bytes(32),
+        model=model,
         pads={name: base(hash_to_scalar(b"pad" + name.encode())) for name in BANKS},
         masks={name: base(hash_to_scalar(b"mask" + name.encode())) for name in BANKS},
         relay=base(hash_to_scalar(b"relay")),

@@ -235,9 +235,9 @@ class InquiryWorld:
 
 
 @contextmanager
-def inquiring(folder: Path, ombudsman: str = "") -> Iterator[InquiryWorld]:
+def inquiring(folder: Path, ombudsman: str = "", model: bytes = bytes(32)) -> Iterator[InquiryWorld]:
     """Three banks in one open epoch; nothing has been asked. `ombudsman`: the key that the regulator's policy names."""
-    context = epoch_of(int(time.time()) - DAY, authorities=(Authority("e-id", AUTHORITY.public),))
+    context = epoch_of(int(time.time()) - DAY, authorities=(Authority("e-id", AUTHORITY.public),), model=model)
     log = RealLog(f"sqlite:///{folder / 'log.db'}", (), clock=time.time)
     mailbox = Mailbox.open(f"sqlite:///{folder / 'mailbox.db'}", _admitted, _now)
     with served(log, letters=Door(mailbox, _admitted, _now)) as url:

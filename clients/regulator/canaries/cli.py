@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from secrets import SystemRandom
 from typing import Annotated
@@ -15,7 +16,7 @@ from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import MirrorStore
 from clients.regulator.mirror.roster import roster_of
 from federation.errors import ConfigurationError
-from federation.lookup.canaries import CanaryAnswer, CanaryAnswers, compare
+from federation.lookup.canaries import CanaryAnswers, compare
 from federation.runtime.wording import NAME_PATTERN
 from protocols.signing import VerifyingKey
 
@@ -59,8 +60,11 @@ def check(
 ) -> None:
     """Hold answered sums against what was planted. Exit code 1 where one deviates, or two differ; suspects are named.
 
-    With --answers of two institutions about the same persons neither is believed where they differ.
+    Every sum must answer a question in this home's copy of the log, in an epoch of the model. With --answers of two
+    institutions about the same persons neither is believed where they differ.
     """
+    from clients.regulator.canaries.logged import check_logged
+    from clients.regulator.inquiries.copied import CopiedLog
     from federation.catalogue import load_catalogue
     from federation.lookup.identifiers import scheme
     from federation.lookup.settings import ScoringSettings
@@ -71,11 +75,11 @@ def check(
     published.verify()
     settings = ScoringSettings.decode(scoring) if scoring else ScoringSettings()
     planted = expected(_folder(opened, name), published, load_catalogue(catalogue), settings, scheme(identifiers))
-    told: list[CanaryAnswer] = []
-    keys = _members(opened)
-    for file in answers:
-        told += _verified(file, keys).answers
-    found = compare(planted, told)
+    with closing(MirrorStore.open(opened.database_url)) as store:
+        keys = _members(opened, store)
+        files = [_verified(file, keys) for file in answers]
+        check_logged(files, CopiedLog.read(opened, store), bytes.fromhex(published.hash))
+    found = compare(planted, [answer for said in files for answer in said.answers])
     facts = {
         "planted": len(planted),
         "answered": len(planted) - len(found.unanswered),
@@ -97,14 +101,10 @@ def _folder(home: RegulatorHome, name: str) -> Path:
     return home.path / "canaries" / name
 
 
-def _members(home: RegulatorHome) -> dict[str, VerifyingKey]:
+def _members(home: RegulatorHome, store: MirrorStore) -> dict[str, VerifyingKey]:
     """Keys of whoever is a member, by the regulator's own copy of the log."""
-    store = MirrorStore.open(home.database_url)
-    try:
-        roster = roster_of(store, home.policy.coordinator)
-    finally:
-        store.close()
-    return {name: VerifyingKey.from_hex(member.key) for name, member in roster.members.items()}
+    members = roster_of(store, home.policy.coordinator).members
+    return {name: VerifyingKey.from_hex(member.key) for name, member in members.items()}
 
 
 def _verified(file: Path, keys: dict[str, VerifyingKey]) -> CanaryAnswers:

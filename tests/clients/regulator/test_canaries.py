@@ -6,39 +6,39 @@ import csv
 import json
 import os
 import stat
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from scores_world import CATALOGUE, COORDINATOR, published_model
-from typer.testing import CliRunner
+from inquiry_epoch import DAY, epoch_of, steps_of
+from oversight_world import key_of
+from scores_world import CATALOGUE, published_model
+from spot_check_world import PURPOSE, InquiryWorld, Person, inquiring
+from typer.testing import CliRunner, Result
 
 from clients.institution.lookup.canary_cli import signed
 from clients.institution.lookup.questions import Answer, Question
+from clients.regulator.canaries import logged
 from clients.regulator.canaries.planting import expected, plant
-from clients.regulator.cli import app
-from clients.regulator.home import RegulatorHome
-from clients.regulator.mirror import MirrorStore
-from clients.regulator.settings import settings_text
 from federation.errors import ConfigurationError
 from federation.lookup.identifiers import scheme
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum, contributions, quantise
 from federation.lookup.settings import ScoringSettings
-from federation.oversight.members import MemberStatement
 from federation.records import load_records
 from federation.scorecard import Scorer
 from federation.synthetic.cli import app as synth
-from protocols.signing import SigningKey
+from protocols.errors import ProofError, SignatureError
 
 MEMBERS = ("bank-0", "bank-1")
 MODEL, SETTINGS, HOW = published_model(), ScoringSettings(), scheme("opaque")
-KEYS = {name: SigningKey.from_seed(name.encode().ljust(32)) for name in MEMBERS}
+ASKERS = {"bank-0": "bank-b", "bank-1": "bank-a"}  # who asks about the canaries of whom
 
 
 @pytest.fixture(scope="module")
@@ -58,18 +58,10 @@ def rows(tmp_path: Path, drawn: pl.DataFrame) -> Path:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> RegulatorHome:
-    """A regulator whose copy of the log admits both members."""
-    text = settings_text(name="regulator", log_url="http://x", log_authority="", port=0, written=datetime.now(UTC))
-    made = RegulatorHome.create(
-        tmp_path / "regulator", text, log=SigningKey.generate().public, coordinator=COORDINATOR.public
-    )
-    members = [MemberStatement(name, key.public.hex, "", 1000, "admitted") for name, key in KEYS.items()]
-    store = MirrorStore.open(made.database_url)
-    store.stage(0, [member.entry(COORDINATOR).data for member in members])
-    store.accept(b"note", len(members), 0.0)
-    store.close()
-    return made
+def world(tmp_path: Path) -> Iterator[InquiryWorld]:
+    """A log with an epoch of the model, and a regulator that follows it."""
+    with inquiring(tmp_path, model=bytes.fromhex(MODEL.hash)) as made:
+        yield made
 
 
 def node_records(file: Path, member: str) -> dict[str, np.ndarray]:
@@ -106,51 +98,149 @@ def test_too_few_rows_are_refused(tmp_path: Path, drawn: pl.DataFrame) -> None:
         plant(tmp_path / "none.csv", ["a", "b", "c"], each=2, folder=tmp_path / "set", shuffle=Random(1).shuffle)
 
 
-def told(file: Path, member: str, questions: list[str], **shift: Any) -> bytes:
-    """What the other member hears about the canaries of `member`, and signs."""
-    planted = node_records(file, member)
+def told(world: InquiryWorld, file: Path, member: str, *, evidence: int = 0) -> list[Answer]:
+    """What a bank hears about the canaries of `member`, each by a question in the log."""
     answers = []
-    for subject in questions:
-        values = planted[subject].astype(int) + np.array([0, 0, shift.get("evidence", 0), 0, 0, 0, 0, 0])
+    for subject, record in node_records(file, member).items():
+        values = record.astype(int) + np.array([0, 0, evidence, 0, 0, 0, 0, 0])
         steps = values / 8
         joint = JointSum(int(values[1]), float(steps[2]), tuple(map(float, steps[3:])))
-        outcome = Unavailable("test", "not needed")
-        answers.append(Answer(Question(subject, "credit-application"), outcome, joint, os.urandom(32)))
-    querier = next(name for name in MEMBERS if name != member)
-    lookup = SimpleNamespace(identifiers="opaque")
-    settings = SimpleNamespace(lookup=lookup)
-    return signed(SimpleNamespace(name=querier, signing_key=KEYS[querier], settings=settings), answers)  # type: ignore[arg-type]
+        leaf = world.ask(ASKERS[member], Person(HOW.normalise(subject)))
+        answers.append(Answer(Question(subject, PURPOSE), Unavailable("test", "not needed"), joint, leaf.hash))
+    return answers
+
+
+def told_by(querier: str, answers: list[Answer]) -> bytes:
+    """As it signs it."""
+    settings = SimpleNamespace(lookup=SimpleNamespace(identifiers="opaque"))
+    return signed(SimpleNamespace(name=querier, signing_key=key_of(querier), settings=settings), answers)  # type: ignore[arg-type]
+
+
+@dataclass
+class Checked:
+    """Canaries that are planted and answered; `check` is the regulator's command over what the banks hand in."""
+
+    world: InquiryWorld
+    folder: Path
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+
+    def plant(self, rows: Path, *, shift: int = 0) -> None:
+        members = [argument for name in MEMBERS for argument in ("--member", name)]
+        self.world.fsr("canary", "plant", rows, "--name", "spring", *members, "--each", 1)
+        assert self.world.run("canary", "plant", rows, "--name", "spring", *members, "--each", 1).exit_code != 0
+        for member, asker in ASKERS.items():
+            file = self.world.regulator.path / "canaries" / "spring" / f"{member}.csv"
+            self.answers[asker] = told(self.world, file, member, evidence=shift if member == "bank-0" else 0)
+
+    def check(self) -> Result:
+        (self.folder / "model.json").write_bytes(MODEL.canonical())
+        words: list[object] = ["--catalogue", "synthetic", "--model", self.folder / "model.json"]
+        for querier, answers in self.answers.items():
+            (self.folder / f"by-{querier}.json").write_bytes(told_by(querier, answers))
+            words += ["--answers", self.folder / f"by-{querier}.json"]
+        return self.world.run("canary", "check", "--name", "spring", *words)
 
 
 @pytest.mark.parametrize(("shift", "suspects"), [(0, []), (2, ["bank-0"])])
 def test_from_planting_to_the_verdict(
-    tmp_path: Path, home: RegulatorHome, rows: Path, shift: int, suspects: list[str]
+    tmp_path: Path, world: InquiryWorld, rows: Path, shift: int, suspects: list[str]
 ) -> None:
-    runner, at = CliRunner(), ("--home", str(home.path), "--name", "spring")
-    members = [argument for name in MEMBERS for argument in ("--member", name)]
-    planted = runner.invoke(app, ["canary", "plant", str(rows), *at, *members, "--each", "1", "--json"])
-    assert planted.exit_code == 0, planted.output
-    assert runner.invoke(app, ["canary", "plant", str(rows), *at, *members, "--each", "1"]).exit_code != 0
-    files = []
-    for member in MEMBERS:
-        file = home.path / "canaries" / "spring" / f"{member}.csv"
-        subjects = [row[str(CATALOGUE.subject)] for row in csv.DictReader(file.open())]
-        files.append(tmp_path / f"about-{member}.json")
-        files[-1].write_bytes(told(file, member, subjects, evidence=shift if member == "bank-0" else 0))
-    (tmp_path / "model.json").write_bytes(MODEL.canonical())
-    answers = [argument for file in files for argument in ("--answers", str(file))]
-    model = ("--catalogue", "synthetic", "--model", str(tmp_path / "model.json"))
-    checked = runner.invoke(app, ["canary", "check", *at, *model, *answers, "--json"])
+    canaries = Checked(world, tmp_path)
+    canaries.plant(rows, shift=shift)
+    world.turn()
+    checked = canaries.check()
+    assert checked.exit_code == (1 if shift else 0), checked.exception
     facts = json.loads(checked.output)
-    assert checked.exit_code == (1 if shift else 0)
     assert facts["suspects"] == suspects
     assert facts["cleared"] == [name for name in MEMBERS if name not in suspects]
     assert facts["answered"] == facts["planted"] == 40
     assert facts["explained"]
     assert "NOBODY" not in checked.output
-    forged = files[0].read_bytes().replace(b'"querier":"bank-1"', b'"querier":"bank-0"')
-    files[0].write_bytes(forged)
-    assert runner.invoke(app, ["canary", "check", *at, *model, *answers]).exit_code != 0
+
+
+def test_answers_in_anothers_name_are_refused(tmp_path: Path, world: InquiryWorld, rows: Path) -> None:
+    canaries = Checked(world, tmp_path)
+    canaries.plant(rows)
+    world.turn()
+    file = tmp_path / "forged.json"
+    file.write_bytes(
+        told_by("bank-b", canaries.answers["bank-b"]).replace(b'"querier":"bank-b"', b'"querier":"bank-a"')
+    )
+    model = ("--catalogue", "synthetic", "--model", tmp_path / "model.json")
+    (tmp_path / "model.json").write_bytes(MODEL.canonical())
+    refused = world.run("canary", "check", "--name", "spring", *model, "--answers", file)
+    assert isinstance(refused.exception, SignatureError)
+
+
+def never_asked(canaries: Checked) -> None:
+    """It makes a question up, and the sum with it."""
+    first, *rest = canaries.answers["bank-a"]
+    canaries.answers["bank-a"] = [replace(first, leaf_hash=os.urandom(32)), *rest]
+
+
+def named_no_question(canaries: Checked) -> None:
+    first, *rest = canaries.answers["bank-a"]
+    canaries.answers["bank-a"] = [replace(first, leaf_hash=b""), *rest]
+
+
+def asked_by_another(canaries: Checked) -> None:
+    first, *rest = canaries.answers["bank-a"]
+    canaries.answers["bank-a"] = [replace(first, leaf_hash=canaries.answers["bank-b"][0].leaf_hash), *rest]
+
+
+def one_question_for_two(canaries: Checked) -> None:
+    first, second, *rest = canaries.answers["bank-a"]
+    canaries.answers["bank-a"] = [first, replace(second, leaf_hash=first.leaf_hash), *rest]
+
+
+def of_an_epoch_of_another_model(canaries: Checked) -> None:
+    """The sum that an earlier model gave, as one of the epoch that is checked."""
+    world = canaries.world
+    other = epoch_of(int(time.time()) - DAY, authorities=world.context.roster.authorities, counter=2, model=b"m" * 32)
+    world.log.grow(*steps_of(other, 2))
+    world.context = other
+    first, *rest = canaries.answers["bank-a"]
+    leaf = world.ask("bank-a", Person(HOW.normalise(first.question.subject)))
+    canaries.answers["bank-a"] = [replace(first, leaf_hash=leaf.hash), *rest]
+
+
+LIES: list[tuple[Callable[[Checked], None], str]] = [
+    (never_asked, "which the log does not show"),
+    (named_no_question, "no question"),
+    (asked_by_another, "a question of bank-b"),
+    (one_question_for_two, "twice"),
+    (of_an_epoch_of_another_model, "a sum of epoch 2"),
+]
+
+
+@pytest.mark.parametrize(("lie", "named"), LIES, ids=lambda each: getattr(each, "__name__", ""))
+def test_whose_sum_rests_on_no_question_of_that_epoch_is_named(
+    tmp_path: Path,
+    world: InquiryWorld,
+    rows: Path,
+    lie: Callable[[Checked], None],
+    named: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    canaries = Checked(world, tmp_path)
+    canaries.plant(rows)
+    lie(canaries)
+    world.turn()
+    error = canaries.check().exception
+    assert isinstance(error, ProofError)
+    assert "canary.leaf of bank-a" in str(error)
+    assert named in str(error)
+    monkeypatch.setattr(logged, "check_logged", lambda *_: None)
+    assert json.loads(canaries.check().output)["answered"] == 40  # its word, believed
+
+
+def test_a_question_that_no_quorum_has_seen_yet_counts_for_nothing(
+    tmp_path: Path, world: InquiryWorld, rows: Path
+) -> None:
+    canaries = Checked(world, tmp_path)
+    world.turn()
+    canaries.plant(rows)
+    assert "which the log does not show" in str(canaries.check().exception)
 
 
 def test_what_is_expected_is_what_the_members_nodes_make(tmp_path: Path, rows: Path) -> None:
