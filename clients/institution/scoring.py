@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from clients.institution.home import InstitutionHome
-from clients.institution.person.records import counting_table
+from clients.institution.person.records import counting_rows, counting_table
 from federation.catalogue import load_catalogue
 from federation.errors import ConfigurationError, RecordsError
 from federation.evaluation import EvaluationSpec
@@ -112,10 +112,7 @@ def score_subject(home: InstitutionHome, scorer: Scorer, data: Path, subject: st
         raise ConfigurationError(
             "--subject", got=scorer.catalogue.name, expected="a catalogue with a subject identifier"
         )
-    table = counting_table(home, data)
-    if column not in table.columns:
-        raise RecordsError(f"column {column}", got="no such column in the file", expected="the subject identifier")
-    rows = table.filter(pl.col(column).cast(pl.String).str.strip_chars() == subject.strip())
+    rows = counting_rows(home, data, column, subject)
     if not rows.height:
         return SubjectScore.no_hit(subject, held(home, scorer))
     checked, records = _read(home, scorer, rows)

@@ -32,7 +32,8 @@ Layout: TypeAlias = tuple[str, ...]  # for each place, the characters it admits
 
 _DIGIT = "0123456789"
 _LETTER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_SEPARATORS = str.maketrans("", "", " \t\r\n-./")
+SEPARATORS = " \t\r\n-./"  # dropped where a scheme has layouts
+_NO_SEPARATORS = str.maketrans("", "", SEPARATORS)
 _BIRTH_MONTH = "ABCDEHLMPRST"
 _OMOCODIA = _DIGIT + "LMNPQRSTUV"  # Italy: letters stand for digits where two people would have the same code
 
@@ -102,7 +103,7 @@ def _bare(text: str) -> str:
     """Digits as 0-9, ASCII letters as capitals, no separators. What else there is stays: the layout refuses it."""
     if not text.isascii():
         text = "".join(map(_ascii_or_itself, unicodedata.normalize("NFKC", text)))
-    bare = text.translate(_SEPARATORS)
+    bare = text.translate(_NO_SEPARATORS)
     return bare.upper() if bare.isascii() else bare  # capitals of other letters may be ASCII: a dotless i, a sharp s
 
 

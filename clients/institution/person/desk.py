@@ -23,6 +23,7 @@ import polars as pl
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.folders import LookupFolders
 from clients.institution.person.case import Case, cases_of
+from clients.institution.person.finding import rows_of
 from clients.institution.person.journal_store import Done, Journal
 from clients.institution.person.overlay import Overlay
 from clients.institution.person.pseudonym import SubjectTags
@@ -87,9 +88,7 @@ class Desk:
         table, column = read_table(self.home.data), str(self.catalogue.subject)
         if column not in table.columns:
             raise RecordsError(f"column {column}", got="no such column in the file", expected="the subject identifier")
-        tag = self.tags.tag(subject)
-        named = self.tags.tags(table[column].cast(pl.String).str.strip_chars().to_list())
-        filed = table.filter(pl.Series([each == tag for each in named], dtype=pl.Boolean))
+        filed = table.filter(rows_of(subject, table[column].cast(pl.String).str.strip_chars(), self.tags.how))
         return filed, Overlay.of(self.journal.steps()).apply(filed, column, self.tags.tags)
 
     def require_record(self, subject: str) -> pl.DataFrame:

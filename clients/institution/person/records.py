@@ -19,6 +19,7 @@ from clients.institution.person.journal_store import Done, Journal
 from clients.institution.person.overlay import Overlay
 from clients.institution.person.pseudonym import SubjectTags
 from federation.catalogue import Catalogue, load_catalogue
+from federation.errors import RecordsError
 from federation.oversight.cases import Event
 from federation.records import read_table
 
@@ -57,6 +58,16 @@ def amendments_back(home: InstitutionHome, catalogue: Catalogue) -> Iterator[Cal
         gone = set(corrections[len(corrections) - back :])
         overlay = Overlay.of(done for place, done in enumerate(steps) if place not in gone)
         yield lambda table, overlay=overlay: table if tags is None else overlay.apply(table, column, tags)  # type: ignore[misc]
+
+
+def counting_rows(home: InstitutionHome, path: Path, column: str, subject: str) -> pl.DataFrame:
+    """The rows of `path` whose `column` says `subject`, as they count. What counts of a row depends on that row alone,
+    so the others of a large file are not tagged. Raises RecordsError for a file without the column.
+    """
+    table = read_table(path)
+    if column not in table.columns:
+        raise RecordsError(f"column {column}", got="no such column in the file", expected="the subject identifier")
+    return amendments(home)(table.filter(pl.col(column).cast(pl.String).str.strip_chars() == subject.strip()))
 
 
 def counting_table(home: InstitutionHome, path: Path | None = None) -> pl.DataFrame:
