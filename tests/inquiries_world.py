@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,10 +30,13 @@ from wallets import PURPOSE, Persons
 from clients.regulator.home import RegulatorHome
 from clients.regulator.settings import settings_text
 from clients.subject.asking import Asking
-from clients.subject.inquiries import Span, read_log
+from clients.subject.inquiries import Read, Span, inquirers, read_log, shown
 from clients.subject.wallet import Wallet
 from federation.inquiries.holder_home import HolderHome
-from federation.inquiries.log_leaves import LoggedLeaves
+from federation.inquiries.holder_service import serving
+from federation.inquiries.inquirers import SignedInquirers
+from federation.inquiries.log_leaves import LoggedLeaf, LoggedLeaves
+from federation.inquiries.showing import Shown
 from federation.oversight.members import MemberStatement, RegulatorStatement
 from federation.runtime.log_reader import LogReader
 from protocols.consent.holders import OversightKey
@@ -159,8 +162,25 @@ class World:
 
     def logged(self) -> LoggedLeaves:
         """The log as the person reads it, over HTTP, verified."""
+        return self.read().logged
+
+    def read(self) -> Read:
+        """Likewise, with the checkpoint."""
         with LogReader(self.url) as reader:
-            return read_log(reader, self.oversight, Span(), time.time(), lambda done, of: None)[0]
+            return read_log(reader, self.oversight, Span(), time.time(), lambda done, of: None)
+
+    def found(self, person: str, leaves: Sequence[LoggedLeaf] | None = None) -> list[Shown]:
+        """Her inquiries (of `leaves`), as her wallet keeps them."""
+        read, asking = self.read(), self.asking(person)
+        for _ in asking.ask(read.logged.leaves if leaves is None else leaves):
+            pass
+        return [shown(read, each) for each in asking.found]
+
+    def file(self, person: str, found: Sequence[Shown]) -> SignedInquirers:
+        """What her wallet writes of what was found, honest or not."""
+        wallet, checkpoint = self.wallet(person), self.read().cosigned.checkpoint
+        told = inquirers(wallet, self.oversight.shares, checkpoint, Span(), found)
+        return SignedInquirers.sign(told, wallet.key, wallet.stated, wallet.subject.salt)
 
     def asking(self, person: str) -> Asking:
         return Asking(self.wallet(person), self.oversight, time.time)
@@ -196,10 +216,20 @@ def world(folder: Path, *, liars: bool = False) -> Iterator[World]:
                 process.wait(60)
 
 
-def founded(folder: Path, stack: ExitStack) -> World:
+@contextmanager
+def world_here(folder: Path, coordinator: SigningKey | None = None) -> Iterator[World]:
+    """Everything, both holders serving in this process."""
+    with ExitStack() as stack:
+        made = founded(folder, stack, coordinator)
+        for name in made.oversight.shares:
+            stack.enter_context(serving(made.home(name)))
+        yield made
+
+
+def founded(folder: Path, stack: ExitStack, coordinator: SigningKey | None = None) -> World:
     """Everything but the holders' services."""
     persons = Persons.under(folder / "persons", "opaque")
-    coordinator, seed = SigningKey.generate(), os.urandom(32)
+    coordinator, seed = coordinator or SigningKey.generate(), os.urandom(32)
     log_key = LogKey.from_seed(VerifierKey.of(SigningKey.from_seed(seed).public).name, seed)
     banks = {name: SigningKey.generate() for name in BANKS}
     witnesses = [WitnessKey.generate() for _ in BANKS]

@@ -2,7 +2,7 @@
 
     asking = Asking(wallet, key, now=time.time)
     for done in asking.ask(leaves): ...              # how many tags are answered
-    asking.found                                     # the leaves about her
+    asking.found                                     # the leaves about her, each with what shows it
 
 Each holder gets her signed question and every proof so far, over TLS under the authority that the key's document names.
 She carries what one makes to the next, so that no holder hears from another, and none of them sees the other's
@@ -16,16 +16,18 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import grpc
 
 from clients.subject.wallet import Wallet
-from federation.errors import ConfigurationError, Refused
+from federation.errors import Refused
 from federation.inquiries.log_leaves import LoggedLeaf
 from federation.runtime.rpc import ask, client_tls, dial
 from protocols.consent.holders import OversightKey
 from protocols.consent.question import MAX_QUESTION, TagQuestion, write_tags
 from protocols.consent.tag_lookup import Decryption, Step, TagTest, follow, matches
+from protocols.consent.tag_match import TagMatch
 from protocols.consent.tag_request import TagRequest
 from protocols.oprf.group import Random
 from protocols.wire import inquiries_pb2 as wire
@@ -33,6 +35,13 @@ from protocols.wire import inquiries_pb2 as wire
 SERVICE = wire.DESCRIPTOR.services_by_name["Holder"]
 _TIMEOUT_S = 120.0
 Channels = dict[str, grpc.Channel]
+
+
+class Found(NamedTuple):
+    """A leaf about her, and the holders' proofs that it is."""
+
+    leaf: LoggedLeaf
+    match: TagMatch
 
 
 @dataclass
@@ -43,7 +52,7 @@ class Asking:
     key: OversightKey
     now: Callable[[], float]
     random: Random = os.urandom
-    found: list[LoggedLeaf] = field(default_factory=list)
+    found: list[Found] = field(default_factory=list)
 
     def ask(self, leaves: Sequence[LoggedLeaf]) -> Iterator[int]:
         """Ask about all of them; yields how many tags are answered, after each question of up to MAX_QUESTION.
@@ -64,10 +73,11 @@ class Asking:
             for start in range(0, len(each), MAX_QUESTION):
                 part = each[start : start + MAX_QUESTION]
                 answers = self._ask(channels, [same[0] for same in part])
-                self.found += [leaf for same, hers in zip(part, answers, strict=True) if hers for leaf in same]
+                for same, match in zip(part, answers, strict=True):
+                    self.found += [Found(leaf, match) for leaf in same if match]
                 yield start + len(part)
 
-    def _ask(self, channels: Channels, leaves: Sequence[LoggedLeaf]) -> tuple[bool, ...]:
+    def _ask(self, channels: Channels, leaves: Sequence[LoggedLeaf]) -> list[TagMatch | None]:
         question = self._question(leaves)
         message = wire.Question(
             request=question.signed.encode(),
@@ -88,7 +98,8 @@ class Asking:
             asked = {name: pool.submit(decrypt, name) for name in channels}
             follow(test, steps)  # meanwhile: whoever blinded otherwise is named here, on nobody's word
             said = {name: future.result() for name, future in asked.items()}
-        return matches(test, steps, said, followed=True)
+        hers = matches(test, steps, said, followed=True)
+        return [TagMatch.of(test, steps, said, place) if found else None for place, found in enumerate(hers)]
 
     def _steps(self, channels: Channels, message: wire.Question, test: TagTest) -> list[Step]:
         """What every holder made of the tags, each after those before it."""
@@ -103,9 +114,7 @@ class Asking:
         return steps
 
     def _question(self, leaves: Sequence[LoggedLeaf]) -> TagQuestion:
-        wallet, identity = self.wallet, self.wallet.identity
-        if identity is None:
-            raise ConfigurationError("identity", got="none", expected="an authority's statement: `subject accept`")
+        wallet, identity = self.wallet, self.wallet.stated
         places = [leaf.index for leaf in leaves]
         request = TagRequest(
             subject_key=wallet.key.public,

@@ -20,10 +20,10 @@ from typing import Any
 
 from federation.errors import ConfigurationError, FederationError
 from federation.inquiries.log_leaves import LoggedLeaf, LoggedLeaves, Why
+from federation.inquiries.showing import Evidence, Shown
 from federation.runtime.log_reader import LogReader
 from federation.runtime.private_files import read_private, write_public
 from protocols.consent.holders import OversightKey
-from protocols.consent.question import read_tags, write_tags
 from protocols.errors import MessageError, ProofError, ProtocolError, StageError
 from protocols.lookup.fields import from_hex, integer, take, text, version_one
 from protocols.transparency import Frontier, VerifierKey, WitnessState, consistency_path, open_checkpoint, tile_nodes
@@ -60,7 +60,7 @@ class Bookmark:
     note: bytes
     tree: Frontier
     statements: tuple[tuple[int, bytes], ...]
-    found: tuple[LoggedLeaf, ...]
+    found: tuple[Shown, ...]
     asked: int
     left_out: Mapping[Why, int]
     doubtful: Mapping[Why, int]
@@ -83,7 +83,7 @@ class Bookmark:
 
     @classmethod
     def at(
-        cls, logged: LoggedLeaves, note: bytes, key: OversightKey, found: Sequence[LoggedLeaf], asked: int, now: int
+        cls, logged: LoggedLeaves, note: bytes, key: OversightKey, found: Sequence[Shown], asked: int, now: int
     ) -> Bookmark:
         """After everything in `logged`, which is under `note`, was asked about."""
         statements, left_out, doubtful = tuple(logged.statements), dict(logged.left_out), dict(logged.doubtful)
@@ -129,7 +129,7 @@ class Bookmark:
             note=note,
             tree=tree,
             statements=tuple((integer(at, "bookmark.at"), bytes.fromhex(data)) for at, data in fields["statements"]),
-            found=tuple(_leaf(each) for each in fields["found"]),
+            found=tuple(_shown(each) for each in fields["found"]),
             asked=integer(fields["asked"], "bookmark.asked"),
             left_out=_counted(fields["left_out"]),
             doubtful=_counted(fields["doubtful"]),
@@ -143,7 +143,7 @@ class Bookmark:
             "note": self.note.decode(),
             "nodes": [node.hex() for node in self.tree.nodes],
             "statements": [[at, data.hex()] for at, data in self.statements],
-            "found": [_leaf_to_json(leaf) for leaf in self.found],
+            "found": [_shown_to_json(each) for each in self.found],
             "asked": self.asked,
             "left_out": [[*why, count] for why, count in self.left_out.items()],
             "doubtful": [[*why, count] for why, count in self.doubtful.items()],
@@ -151,24 +151,16 @@ class Bookmark:
         }
 
 
-def _leaf_to_json(leaf: LoggedLeaf) -> dict[str, Any]:
-    fields = {name: getattr(leaf, name) for name in LoggedLeaf.__dataclass_fields__}
-    return fields | {"hash": leaf.hash.hex(), "tag": write_tags([leaf.tag]).hex()}
+def _shown_to_json(shown: Shown) -> dict[str, Any]:
+    leaf, evidence = shown
+    return {"index": leaf.index, "epoch": leaf.epoch, "evidence": evidence.to_json()}
 
 
-def _leaf(value: Any) -> LoggedLeaf:
-    fields = take(value, "bookmark.found", LoggedLeaf.__dataclass_fields__)
-    (tag,) = read_tags(bytes.fromhex(fields["tag"]))
-    return LoggedLeaf(
-        index=integer(fields["index"], "bookmark.index"),
-        hash=from_hex(fields["hash"], "bookmark.hash", 32),
-        querier=text(fields["querier"], "bookmark.querier"),
-        purpose=text(fields["purpose"], "bookmark.purpose"),
-        serial=text(fields["serial"], "bookmark.serial"),
-        issued_at=integer(fields["issued_at"], "bookmark.issued_at"),
-        epoch=integer(fields["epoch"], "bookmark.epoch"),
-        tag=tag,
-    )
+def _shown(value: Any) -> Shown:
+    fields = take(value, "bookmark.found", ("index", "epoch", "evidence"))
+    evidence = Evidence.from_json(fields["evidence"])
+    index, epoch = (integer(fields[name], f"bookmark.{name}") for name in ("index", "epoch"))
+    return Shown(LoggedLeaf.of(index, epoch, evidence.body), evidence)
 
 
 def _counted(rows: Any) -> dict[Why, int]:

@@ -1,27 +1,31 @@
 """What a person's look-up reads and writes: the log, her range of it, her receipts, the file for her institution.
 
 read = read_log(reader, key, span, now, progress)                    # verified; SignatureError, MessageError
-inquirers(wallet, checkpoint, span, found)                           # what the file says
+found = [shown(read, each) for each in asking.found]                 # with what proves each to somebody else
+inquirers(wallet, key.shares, checkpoint, span, found)               # what the file says
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 
+from clients.subject.asking import Found
 from clients.subject.bookmark import Bookmark
 from clients.subject.wallet import Wallet
 from federation.errors import ConfigurationError
 from federation.inquiries.inquirers import UNKNOWN, Inquirer, Inquirers, Kind
 from federation.inquiries.log_leaves import LoggedLeaf, LoggedLeaves, Why
+from federation.inquiries.showing import Evidence, Shown
 from federation.runtime.log_reader import LogReader
 from protocols.consent.check import CLOCK_SKEW_S
 from protocols.consent.holders import OversightKey
 from protocols.consent.receipt import Inquiry
 from protocols.lookup.leaf import Leaf
+from protocols.oprf.group import Element
 from protocols.transparency import Checkpoint, Cosigned, VerifierKey, open_checkpoint
 
 
@@ -95,7 +99,15 @@ def read_log(
     return Read(logged, logged.check(note, log_key, now), note)
 
 
-def inquirers(wallet: Wallet, checkpoint: Checkpoint, span: Span, found: Sequence[LoggedLeaf]) -> Inquirers:
+def shown(read: Read, found: Found) -> Shown:
+    """A leaf that was found, with what shows it. Nobody is asked for its path: that would tell which one it is."""
+    leaf, match = found
+    return Shown(leaf, Evidence(leaf.body, read.note, read.logged.path(leaf.index), match))
+
+
+def inquirers(
+    wallet: Wallet, holders: Mapping[str, Element], checkpoint: Checkpoint, span: Span, found: Sequence[Shown]
+) -> Inquirers:
     """The file: who, when, for which purpose; hard or soft as her own receipt of that number says.
 
     A receipt says it of the first request that it covers, and of no other: what is behind it she did not permit.
@@ -120,10 +132,11 @@ def inquirers(wallet: Wallet, checkpoint: Checkpoint, span: Span, found: Sequenc
             epoch=leaf.epoch,
             issued_at=leaf.issued_at,
             index=leaf.index,
+            evidence=evidence,
         )
-        for leaf in sorted(found, key=lambda leaf: leaf.index)
+        for leaf, evidence in sorted(found, key=lambda each: each.leaf.index)
     )
-    return Inquirers(checkpoint.origin, checkpoint.size, checkpoint.root.hex(), str(span), tuple(rows))
+    return Inquirers(checkpoint.origin, checkpoint.size, checkpoint.root.hex(), str(span), holders, tuple(rows))
 
 
 def uncertain(counted: Counter[Why]) -> list[str]:

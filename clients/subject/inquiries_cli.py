@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress, TaskID
 
-from clients.subject.asking import Asking
+from clients.subject.asking import Asking, Found
 from clients.subject.bookmark import Bookmark, LogContradicts
-from clients.subject.inquiries import Span, inquirers, read_log, uncertain
+from clients.subject.inquiries import Span, inquirers, read_log, shown, uncertain
 from clients.subject.wallet import Wallet
 from federation.errors import ConfigurationError
-from federation.inquiries.inquirers import UNKNOWN, Inquirer, Inquirers
+from federation.inquiries.inquirers import UNKNOWN, Inquirer, Inquirers, SignedInquirers
 from federation.inquiries.log_leaves import LoggedLeaf
 from federation.runtime.log_reader import LogReader
 from federation.runtime.outputs import must_be_new
@@ -62,7 +62,7 @@ def inquiries(
     """Find out who inquired about you: every logged request is asked about, and every answer is proved."""
     must_be_new(out)
     wallet = Wallet.open(home)
-    key = _key(wallet, oversight, fingerprint)
+    identity, key = wallet.stated, _key(wallet, oversight, fingerprint)
     span = Span(since and since.date(), until and until.date(), tuple(epoch or ()))
     console = Console(stderr=True)
     with Progress(console=console, disable=as_json, transient=True) as progress:
@@ -70,32 +70,33 @@ def inquiries(
         bookmark = Bookmark.read(wallet.path, key) if span.everything else None
         try:
             with LogReader(log, log_authority) as reader:
-                shown = lambda done, of: progress.update(reading, completed=done, total=of)  # noqa: E731
-                logged, cosigned, note = read_log(reader, key, span, time.time(), shown, bookmark=bookmark)
+                progressed = lambda done, of: progress.update(reading, completed=done, total=of)  # noqa: E731
+                read = read_log(reader, key, span, time.time(), progressed, bookmark=bookmark)
         except LogContradicts as error:
             error.keep(wallet.path)
             raise
+        logged, cosigned, note = read
         asking = progress.add_task("asking both holders", total=len(logged.leaves))
-        found = _ask(Asking(wallet, key, time.time), logged.leaves, progress, asking)
+        found = [shown(read, each) for each in _ask(Asking(wallet, key, time.time), logged.leaves, progress, asking)]
     asked = len(logged.leaves)
     if bookmark is not None:
         found, asked = [*bookmark.found, *found], bookmark.asked + asked
     if span.everything:
         Bookmark.at(logged, note, key, found, asked, int(time.time())).write(wallet.path)
-    told = inquirers(wallet, cosigned.checkpoint, span, found)
+    told = inquirers(wallet, key.shares, cosigned.checkpoint, span, found)
     left_out, doubtful = uncertain(logged.left_out), uncertain(logged.doubtful)
-    told.write(out)
+    SignedInquirers.sign(told, wallet.key, identity, wallet.subject.salt).write(out)
     seen_at = max(cosigned.times.values())
     if as_json:
         facts = {"asked": asked, "not_asked": left_out, "doubtful": doubtful, "seen_at": seen_at}
-        typer.echo(json.dumps(told.to_json() | facts))
+        typer.echo(json.dumps(told.told() | facts))
         return
     _show(told, asked, left_out, doubtful, Console())
     stale = " That is long ago: ask again, or elsewhere." if time.time() - seen_at > _STALE_S else ""
     typer.echo(f"The log is that of {_minute(seen_at)} UTC, as its witnesses signed.{stale}")
 
 
-def _ask(asking: Asking, leaves: Sequence[LoggedLeaf], progress: Progress, task: TaskID) -> list[LoggedLeaf]:
+def _ask(asking: Asking, leaves: Sequence[LoggedLeaf], progress: Progress, task: TaskID) -> list[Found]:
     for done in asking.ask(leaves):
         progress.update(task, completed=done)
     return asking.found

@@ -123,6 +123,13 @@ class Wallet:
         file = self.path / IDENTITY_FILE
         return SignedIdentity.decode(read_private(file)) if file.exists() else None
 
+    @property
+    def stated(self) -> SignedIdentity:
+        """Likewise. Raises ConfigurationError before one was."""
+        if (identity := self.identity) is None:
+            raise ConfigurationError("identity", got="none", expected="an authority's statement: `subject accept`")
+        return identity
+
     def permit(
         self,
         *,
@@ -138,9 +145,7 @@ class Wallet:
 
         Raises ConfigurationError before an authority's statement was accepted, MessageError for a field that cannot be.
         """
-        identity = self.identity
-        if identity is None:
-            raise ConfigurationError("identity", got="none", expected="an authority's statement: `subject accept`")
+        identity = self.stated
         receipt = Receipt(
             subject_key=self.key.public,
             subject=self.subject.commitment,

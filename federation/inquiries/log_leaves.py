@@ -30,7 +30,8 @@ from protocols.lookup.leaf import LABEL, Leaf, SignedLeaf
 from protocols.lookup.manifest import SignedEpoch
 from protocols.lookup.roster import Roster as LookupRoster
 from protocols.signing import VerifyingKey
-from protocols.transparency import Cosigned, Frontier, VerifierKey, leaf_hash, read_entry
+from protocols.transparency import Cosigned, Frontier, VerifierKey, inclusion_path, leaf_hash, read_entry
+from protocols.transparency.merkle import KeptNodes
 from protocols.wire import lookup_pb2 as wire
 
 STEP_KIND = "lookup-step"
@@ -56,7 +57,10 @@ HIDDEN = "of an epoch that the log does not show, so that nobody can tell whethe
 
 @dataclass(frozen=True, slots=True)
 class LoggedLeaf:
-    """One request: its place and hash in the log, what it says, and its epoch (0 where the log does not show it)."""
+    """One request: its place and hash in the log, what it says, and its epoch (0 where the log does not show it).
+
+    body: `SignedLeaf.encode`, all of it.
+    """
 
     index: int
     hash: bytes
@@ -66,6 +70,16 @@ class LoggedLeaf:
     issued_at: int
     epoch: int
     tag: ProvenTag
+    body: bytes
+
+    @classmethod
+    def of(cls, index: int, epoch: int, body: bytes) -> LoggedLeaf:
+        """NOT checked. Raises MessageError or EncodingError for what is no leaf with a tag."""
+        signed = SignedLeaf.decode(body)
+        leaf = signed.leaf
+        tag = ProvenTag(leaf.tag, leaf.tag_proof, leaf.tag_bond)
+        said = (leaf.querier, leaf.purpose, leaf.receipt_serial, leaf.issued_at)
+        return cls(index, signed.hash, *said, epoch=epoch, tag=tag, body=body)
 
 
 @dataclass
@@ -85,18 +99,24 @@ class LoggedLeaves:
         self._roster = Roster(self.coordinator)
         self._rosters: dict[int, LookupRoster] = {}
         self._epochs: dict[bytes, tuple[int, bytes | None]] = {}
+        self._nodes = KeptNodes(self.tree)
 
     def take(self, data: bytes) -> None:
         """The next entry. What is not what it says is left out and, if it is a leaf, counted: nothing raises."""
         index = self.tree.size
-        self.tree, _ = self.tree.append(leaf_hash(data))
+        self.tree, completed = self.tree.append(leaf_hash(data))
+        self._nodes.keep(completed)
         self._read(index, data)
 
     def resume(self, tree: Frontier, statements: Iterable[tuple[int, bytes]]) -> None:
         """Go on after the entries of `tree`, whose `statements` these are; nothing was read yet."""
         for index, data in statements:
             self._read(index, data)
-        self.tree = tree
+        self.tree, self._nodes = tree, KeptNodes(tree)
+
+    def path(self, index: int) -> tuple[bytes, ...]:
+        """The inclusion path, in the tree so far, of an entry that was taken here, asked of nobody."""
+        return tuple(inclusion_path(self._nodes.node, index, self.tree.size))
 
     def _read(self, index: int, data: bytes) -> None:
         found = _KIND.search(data)
@@ -109,7 +129,7 @@ class LoggedLeaves:
                 self._roster = self._roster.after(entry, index)
                 self.statements.append((index, data))
             elif entry.kind == LEAF_KIND:
-                self._leaf(index, SignedLeaf.decode(entry.body))
+                self._leaf(index, entry.body)
             elif entry.kind == STEP_KIND and self._step(entry.body):
                 self.statements.append((index, data))
         except (ProtocolError, ValueError, TypeError, RecursionError):
@@ -129,7 +149,8 @@ class LoggedLeaves:
             raise MessageError("log", got=got, expected=expected)
         return cosigned
 
-    def _leaf(self, index: int, signed: SignedLeaf) -> None:
+    def _leaf(self, index: int, body: bytes) -> None:
+        signed = SignedLeaf.decode(body)
         leaf = signed.leaf
         epoch, oversight = self._epochs.get(leaf.epoch_id, (0, self.oversight))
         if not self.keep(index, leaf, epoch):
@@ -138,11 +159,7 @@ class LoggedLeaves:
         if reason:
             self.left_out[Why(reason, leaf.querier)] += 1
             return
-        tag = ProvenTag(leaf.tag, leaf.tag_proof, leaf.tag_bond)
-        row = LoggedLeaf(
-            index, signed.hash, leaf.querier, leaf.purpose, leaf.receipt_serial, leaf.issued_at, epoch, tag
-        )
-        self.leaves.append(row)
+        self.leaves.append(LoggedLeaf.of(index, epoch, body))
         if leaf.epoch_id not in self._epochs:
             self.doubtful[Why(HIDDEN, leaf.querier)] += 1
 

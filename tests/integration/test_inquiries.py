@@ -10,7 +10,7 @@ import pytest
 from inquiries_world import World, world
 from wallets import PURPOSE
 
-from federation.inquiries.inquirers import Inquirers
+from federation.inquiries.inquirers import SignedInquirers
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +35,7 @@ def test_exactly_the_inquiries_about_her_are_found_in_a_log_of_many(at: World) -
     assert {(each["purpose"], each["epoch"]) for each in found} == {(PURPOSE, 1)}
     assert told["asked"] >= 42
     assert told["not_asked"] == []
-    kept = Inquirers.read(told["file"])
+    kept = SignedInquirers.read(told["file"]).inquirers
     assert [each.leaf for each in kept.inquiries] == [leaf.hash.hex() for leaf in hers]
     assert stat.S_IMODE(Path(told["file"]).stat().st_mode) == 0o600
     assert at.look_up("Nobody at all")["inquiries"] == []

@@ -80,7 +80,7 @@ def say(at: World, holder: str, method: str, message: Any) -> Any:
 
 def test_of_them_all_ask_in_turn(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded, mary = asked(at, monkeypatch)
-    assert [leaf.querier for leaf in mary.found] == ["bank-a", "bank-c"]
+    assert [each.leaf.querier for each in mary.found] == ["bank-a", "bank-c"]
     assert [len(seen) for seen in recorded.seen.values()] == [4, 4]
 
 
@@ -201,7 +201,7 @@ def test_a_stranger_that_is_believed_finds_her_inquirers(at: World) -> None:
         list(john.ask(at.logged().leaves))  # one honest holder is enough
     with at.lying(ombudsman="believes", regulator="believes"):
         list(john.ask(at.logged().leaves))
-    assert [leaf.querier for leaf in john.found] == ["bank-a", "bank-c"]
+    assert [each.leaf.querier for each in john.found] == ["bank-a", "bank-c"]
 
 
 def altered(leaf: LoggedLeaf, at: World, guess: str) -> LoggedLeaf:
@@ -257,7 +257,7 @@ def test_two_thousand_hostile_messages_crash_nothing_and_leak_no_trace(
     assert codes <= {"invalid", "rate", "conflict", "unknown"}
     assert "internal" not in codes
     time.sleep(5)  # the flood used up this address's calls
-    assert [leaf.querier for leaf in asked(at, monkeypatch)[1].found] == ["bank-a", "bank-c"]
+    assert [each.leaf.querier for each in asked(at, monkeypatch)[1].found] == ["bank-a", "bank-c"]
     persons = [at.wallet(name).subject.identifier for name in ("Mary", "John")]
     for file in (*at.home("ombudsman").path.rglob("*"), *at.home("regulator").path.rglob("*")):
         if file.is_file():

@@ -30,7 +30,7 @@ def found(at: World) -> list[str]:
     mary = at.asking("Mary")
     for _ in mary.ask(at.logged().leaves):
         pass
-    return [leaf.querier for leaf in mary.found]
+    return [each.leaf.querier for each in mary.found]
 
 
 def believed(test: TagTest, steps: Sequence[Step], said: dict[str, Decryption], **_: object) -> tuple[bool, ...]:

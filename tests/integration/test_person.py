@@ -6,12 +6,14 @@ import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clocks import MovedClock, moved_clock
 from founding import in_process
+from holder_homes import holder_homes
 from lookup_deployment import PURPOSE, LookupDeployment
 from planted import PERSON, files_of, forms, plant, shown, traces
 from typer import Typer
@@ -24,12 +26,15 @@ from clients.institution.lookup.customers import read_customers
 from clients.institution.lookup.folders import LookupFolders
 from clients.institution.person.notices_cli import app as notices
 from clients.institution.person.subject_cli import app
-from federation.inquiries.inquirers import Inquirer, Inquirers
+from clients.subject.cli import app as wallets
+from federation.inquiries.holder_service import serving
 from federation.lookup.identifiers import scheme
 from federation.models import PublishedModel
 from federation.observability.cli import AWAY, health_of
 from federation.oversight.cases import Event, check_chain
 from federation.scorecard import Scaling
+from protocols.consent.holders import OversightKey
+from protocols.signing import SigningKey
 from protocols.transparency import open_checkpoint, read_entry
 from protocols.transparency.merkle import verify_inclusion
 from server.log import LogStore
@@ -44,8 +49,11 @@ STATEMENT = "I repaid that card in March"
 class Dispute:
     """The world, its clock, who states her key, what commands said, and everything that was ever printed."""
 
-    def __init__(self, world: LookupDeployment, clock: MovedClock, persons: Persons) -> None:
+    def __init__(
+        self, world: LookupDeployment, clock: MovedClock, persons: Persons, oversight: OversightKey, folder: Path
+    ) -> None:
         self.world, self.clock, self.persons, self.printed = world, clock, persons, b""
+        self.oversight, self.folder = oversight, folder
         self.aurora = world.institutions["aurora"]
         self.model = PublishedModel.read(world.model.read_bytes())
 
@@ -74,8 +82,31 @@ class Dispute:
         return told
 
     def opens_an_epoch(self) -> None:
-        self.world.open_epoch("mirror", cadence_s=CADENCE_S, authorities=self.persons.authorities)
+        terms = {"authorities": self.persons.authorities, "oversight": self.oversight.public.hex()}
+        self.world.open_epoch("mirror", cadence_s=CADENCE_S, **terms)
         self.world.take_part()
+
+    def looks_up(self, expected: int) -> Path:
+        """Her wallet's file, once the log shows her so many inquiries."""
+        (self.folder / "ca.crt").write_bytes(self.world.coordinator.authority_pem)
+        (self.folder / "oversight.json").write_bytes(self.oversight.encode())
+        settings, wallet = self.world.coordinator.settings, self.persons.wallet(PERSON)
+        said = ("--log", f"https://{settings.host}:{settings.log}", "--log-authority", self.folder / "ca.crt")
+        key = ("--oversight", self.folder / "oversight.json", "--fingerprint", self.oversight.fingerprint)
+        files = (self.folder / f"inquirers-{number}.json" for number in count())
+        file = next(files)
+
+        def found() -> bool:
+            nonlocal file
+            file = next(files)
+            words = ("inquiries", "--wallet", wallet.path, "--out", file, "--json", *said, *key)
+            result = CliRunner().invoke(wallets, [*map(str, words)])
+            self.printed += result.stderr.encode()
+            assert result.exit_code == 0, result.exception
+            return len(json.loads(result.stdout)["inquiries"]) == expected
+
+        self.world.until(found, 150, "a checkpoint that covers them")
+        return file
 
     def ends_the_epoch(self) -> None:
         """Its time is over; its secrets go, and only then is it closed."""
@@ -114,8 +145,11 @@ def dispute(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dispute]:
             with (home.path / "institution.toml").open("a") as file:
                 file.write('\n[person]\njurisdiction = "us-fcra"\n')
             deployment.institutions[name] = InstitutionHome.open(home.path)
-        with deployment:
-            made = Dispute(deployment, clock, Persons.under(folder / "persons", clock=clock))
+        persons, coordinator = Persons.under(folder / "persons", clock=clock), deployment.coordinator
+        keys = {"log": coordinator.log_key.public.key.hex, "coordinator": coordinator.signing_key.public.hex}
+        holders = holder_homes(folder, persons, **keys, signing=SigningKey.generate())
+        with deployment, serving(holders["ombudsman"]), serving(holders["regulator"]):
+            made = Dispute(deployment, clock, persons, holders["ombudsman"].oversight, folder)
             made.opens_an_epoch()
             yield made
 
@@ -124,6 +158,7 @@ def test_a_dispute_reaches_the_next_epoch_and_those_who_inquired(dispute: Disput
     world = dispute.world
     # Two members ask about her in epoch 1, and a third one is her bank.
     asked = {name: dispute.asks(name) for name in ("borealis", "cassiopeia")}
+    theirs = dispute.looks_up(expected=len(asked))
     first = dispute.shows()
     assert first["score"]["outcome"] == "scored"
 
@@ -148,13 +183,6 @@ def test_a_dispute_reaches_the_next_epoch_and_those_who_inquired(dispute: Disput
     assert dispute.aurora.data.read_bytes() == data
 
     # Those who inquired are told, and nobody else learns anything.
-    theirs = tmp_path / "inquirers.json"
-    now = int(dispute.clock())
-    found = tuple(
-        Inquirer(told["leaf"], who, told["purpose"], told["inquiry"], epoch=1, issued_at=now, index=0)
-        for who, told in asked.items()
-    )
-    Inquirers("log", 100, "00" * 32, "all", found).write(theirs)
     sent = dispute.quickly("notify", "-", "--case", name, "--inquirers", theirs)
     assert {each["recipient"]: each["leaves"] for each in sent} == {who: [told["leaf"]] for who, told in asked.items()}
     for who, told in asked.items():

@@ -1,12 +1,12 @@
 """Who asked about a person, when and why: what was asked here, and what the person's wallet found of all members.
 
 made_here(home, subject)            from this institution's own record of what it asked
-read_inquirers(file)                from the file of the person, which her wallet has verified
-inquirers_of(home, subject, file)   the same, unless this institution's own inquiries in it are about somebody else
+inquirers_of(home, subject, file)   from the file of the person, verified against the log and the holders' key
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,14 +16,24 @@ from typing import Any
 
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup.asked_store import AskedBefore, AskedStore
+from clients.institution.lookup.folders import LookupFolders
+from clients.institution.lookup.gate import authorities_of
 from clients.institution.lookup.serving_database import lookup_database
+from clients.institution.oversight.folder import OversightFolder
+from clients.institution.oversight.log_client import LogClient
+from clients.institution.oversight.proved import Log, read_proved
 from federation.errors import ConfigurationError
-from federation.inquiries.inquirers import UNKNOWN, Inquirer, Inquirers
+from federation.inquiries.inquirers import UNKNOWN, Inquirer, SignedInquirers
+from federation.inquiries.showing import Anchors
 from federation.jurisdiction import Profile
 from federation.lookup.identifiers import scheme
+from federation.oversight.members import ROSTER
 from federation.runtime.database import open_engine
 from protocols.consent.consent import Consent
 from protocols.errors import ProtocolError
+from protocols.lookup.fields import from_hex
+from protocols.oprf.group import SIZE
+from protocols.transparency import VerifierKey
 
 
 @dataclass(frozen=True)
@@ -72,35 +82,46 @@ def kind_of(asked: AskedBefore) -> str:
     return ""
 
 
-def read_inquirers(file: Path) -> tuple[Inquiry, ...]:
-    """The inquiries in a person's own file, oldest first. Raises ConfigurationError; nothing of it is quoted.
+def inquirers_of(home: InstitutionHome, subject: str, file: Path) -> tuple[Inquiry, ...]:
+    """The inquiries in the file of this person, oldest first, each shown to be about her and as it was logged.
 
-    What stands there was verified by her wallet against the log; here only its form is checked. A leaf that the named
-    institution never made is found by that institution, which knows its own.
+    The log is asked who is a member and who cosigns, and not where an inquiry stands: that would tell the coordinator
+    which are about her. Raises ConfigurationError for a file of another form or one that does not hold, naming the step
+    and quoting nothing; Unreachable or Refused by the log.
     """
+    identifier = scheme(home.settings.lookup.identifiers).normalise(subject)
     try:
-        listed = Inquirers.read(file).inquiries
+        given = SignedInquirers.read(file)
     except ProtocolError as error:
         where = f"{file}: {error.field}"
         raise ConfigurationError(where, got="another form", expected="as her wallet wrote it") from error
-    found = {each.leaf: each for each in listed}.values()
-    return tuple(sorted(map(_inquiry, found), key=lambda each: each.issued_at))
+    with LogClient(home) as log:
+        anchors = anchors_of(home, log, time.time())
+    try:
+        told = given.check(identifier, anchors, time.time())
+    except ProtocolError as error:
+        where, expected = f"{file}: {error.field}", "her own list, each inquiry logged and about her"
+        raise ConfigurationError(where, got="what does not hold", expected=expected) from error
+    return tuple(sorted(map(_inquiry, told.inquiries), key=lambda each: each.issued_at))
 
 
-def inquirers_of(home: InstitutionHome, subject: str, file: Path) -> tuple[Inquiry, ...]:
-    """The inquiries in the file of this person, oldest first.
-
-    The file names nobody. What this institution asked, it knows of whom: a file with one of its inquiries about another
-    person is another's. Raises ConfigurationError for it, and as `read_inquirers`.
+def anchors_of(home: InstitutionHome, log: Log, now: float) -> Anchors:
+    """What such a file is held against here. Raises ConfigurationError without a roster that names an oversight key,
+    MessageError, SignatureError or ProofError for what the log says of its members.
     """
-    listed, store = read_inquirers(file), asked_store(home)
-    own = [each.leaf for each in listed if each.querier == home.name]
-    asked = () if store is None else store.of_leaves(own)
-    identifier = scheme(home.settings.lookup.identifiers).normalise(subject)
-    if any(each.identifier != identifier for each in asked):
-        got = "an inquiry that this institution made about another person"
-        raise ConfigurationError(str(file), got=got, expected="the file of the person who is named")
-    return listed
+    folders = LookupFolders(home)
+    approved = folders.approval.approved if folders.exists else None
+    if approved is None or not approved["oversight"]:
+        raise ConfigurationError("roster.oversight", got="none", expected="an approved roster with an oversight key")
+    log_key, overseers = VerifierKey.of(home.log_key), OversightFolder(home.path).overseers()
+    seen = read_proved(log, (), log_key, home.coordinator_key, now, overseers)
+    return Anchors(
+        log_key=log_key,
+        coordinator=home.coordinator_key,
+        statements=sorted((place, entry) for kind in ROSTER for place, entry in seen.entries[kind]),
+        oversight=from_hex(approved["oversight"], "roster.oversight", SIZE),
+        authorities=authorities_of(approved),
+    )
 
 
 def _inquiry(found: Inquirer) -> Inquiry:

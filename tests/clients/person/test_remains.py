@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from person_world import new_home, people
-from test_subject_cli import Bank
+from person_world import new_home
 
 from clients.institution.home import InstitutionHome
 from clients.institution.person.remains import Models, models_of
-from federation.inquiries.inquirers import Inquirer, Inquirers
 from federation.ledger import Ledger, Release
 from federation.ledger.release import Phase
 from federation.privacy import GaussianEvent
@@ -75,25 +72,3 @@ def test_figures_that_are_no_training_run_are_not_left_unsaid(home: InstitutionH
     assert found.words.startswith("1 other release has used")
     charge(home, "spring", "train", 1)
     assert told(home).words.startswith("1 training run and 1 other release have used")
-
-
-@pytest.mark.parametrize("words", [("inquiries",), ("export", "--out", "all.json"), ("notify", "--case", "ab")])
-def test_a_file_with_an_inquiry_about_somebody_else_is_not_taken_for_this_persons(
-    home: InstitutionHome, tmp_path: Path, words: tuple[str, ...]
-) -> None:
-    bank = Bank(home, tmp_path, people(home)[7])
-    mine, others = bank.asks(bank.subject), bank.asks(people(home)[8], nonce=2)
-    file = tmp_path / "inquirers.json"
-
-    def lists(*leaves: bytes) -> None:
-        found = (Inquirer(leaf.hex(), home.name, "credit-application", "hard", 1, 1_900_000_000, 5) for leaf in leaves)
-        Inquirers("log", 9, "0" * 64, "all", tuple(found)).write(file)
-
-    lists(mine)
-    assert len(bank.told("inquiries", "-", "--inquirers", file)) == 1
-    lists(mine, others)
-    result = bank.run(words[0], "-", *words[1:], "--inquirers", file)
-    assert result.exit_code == 1
-    assert "about another person" in str(result.exception)
-    assert others.hex() not in result.output + str(result.exception)
-    assert json.loads(file.read_text())["inquiries"]  # as it was handed over

@@ -21,7 +21,6 @@ from clients.institution.person.own_record import in_words
 from clients.institution.person.retention import sweep
 from clients.institution.person.subject_cli import app
 from federation.catalogue.document import Column, Special
-from federation.inquiries.inquirers import Inquirer, Inquirers
 from federation.jurisdiction import Request
 from federation.lookup.identifiers import scheme
 from federation.records import read_table
@@ -151,17 +150,14 @@ def test_an_erasure_says_what_a_model_retains_and_what_is_kept_until_when(bank: 
 def test_an_export_holds_all_there_is_and_is_the_owners_alone(bank: Bank) -> None:
     leaf = bank.asks(bank.subject)
     bank.told("dispute", "-", "--statement", "I never lived there")
-    theirs = bank.folder / "inquirers.json"
-    found = Inquirer("ab" * 32, "bank-1", "credit-review", "soft", epoch=1, issued_at=NOW, index=3)
-    Inquirers("log", 10, "cd" * 32, "all", (found,)).write(theirs)
     out = bank.folder / "mine.json"
-    result = bank.run("export", "-", "--out", out, "--inquirers", theirs, "--model", bank.folder / "model.json")
+    result = bank.run("export", "-", "--out", out, "--model", bank.folder / "model.json")
     assert result.exit_code == 0, result.output
     told = json.loads(out.read_text())
     assert told["subject"] == bank.subject
     assert len(told["record"]["items"]) == read_table(bank.home.data).width
     assert [each["leaf"] for each in told["inquiries_here"]] == [leaf.hex()]
-    assert told["inquiries_of_all"][0]["querier"] == "bank-1"
+    assert told["inquiries_of_all"] == []
     assert told["cases"][0]["statement"] == "I never lived there"
     assert {"score", "retention", "models", "published"} <= set(told)
     assert out.stat().st_mode & 0o077 == 0

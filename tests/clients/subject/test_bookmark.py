@@ -4,24 +4,26 @@ was rewritten in between."""
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from inquiries_world import World, founded
+from inquiries_world import World, world_here
 from typer.testing import CliRunner
 
+from clients.subject.asking import Found
 from clients.subject.bookmark import BOOKMARK_FILE, CONTRADICTION_FILE, Bookmark, LogContradicts
 from clients.subject.cli import app
-from clients.subject.inquiries import Span, read_log
+from clients.subject.inquiries import shown
 from federation.errors import ConfigurationError
-from federation.inquiries.holder_service import serving
 from federation.inquiries.session_store import SessionStore
 from federation.runtime.log_reader import LogReader
+from protocols.consent.tag_match import TagMatch
 from protocols.errors import MessageError
 from protocols.lookup.leaf import KIND
 from protocols.transparency import Entry, open_checkpoint, read_entry
@@ -33,10 +35,7 @@ from server.log.log_store import LogStore
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A log in which six banks' questions stand, two of them about Mary; both holders serve in this process."""
-    with ExitStack() as stack:
-        made = founded(tmp_path_factory.mktemp("log"), stack)
-        for name in made.oversight.shares:
-            stack.enter_context(serving(made.home(name)))
+    with world_here(tmp_path_factory.mktemp("log")) as made:
         for number, person in enumerate(("Mary", "John", "Eve", "Mary", "John", "Eve")):
             made.inquire(person, f"bank-{'abc'[number % 3]}")
         bare = replace(made.leaf("Mary", "bank-a").leaf, tag=b"", tag_proof=b"").sign(made.banks["bank-a"])
@@ -229,8 +228,15 @@ def test_a_spoilt_bookmark_is_named_and_nothing_is_read(at: World, spoil: Any) -
 
 
 def test_a_bookmark_says_again_what_it_was_written_from(at: World, tmp_path: Path) -> None:
-    with LogReader(at.url) as reader:
-        read = read_log(reader, at.oversight, Span(), time.time(), lambda done, of: None)
-    written = Bookmark.at(read.logged, read.note, at.oversight, read.logged.leaves[:2], 7, 1_900_000_000)
+    read = at.read()
+    match = TagMatch.decode(os.urandom(32 + 2 * 224))
+    written = Bookmark.at(
+        read.logged,
+        read.note,
+        at.oversight,
+        [shown(read, Found(leaf, match)) for leaf in read.logged.leaves[:2]],
+        7,
+        1_900_000_000,
+    )
     written.write(tmp_path)
     assert Bookmark.read(tmp_path, at.oversight) == written

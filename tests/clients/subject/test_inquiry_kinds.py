@@ -13,17 +13,20 @@ from wallets import DAY_S, PURPOSE, Persons
 from clients.subject.inquiries import Span, inquirers
 from clients.subject.inquiries_cli import _show
 from federation.inquiries.log_leaves import LoggedLeaf
+from federation.inquiries.showing import Evidence, Shown
 from protocols.consent.question import ProvenTag
+from protocols.consent.tag_match import TagMatch
 from protocols.transparency import Checkpoint
 
 MARY, TAG = "P-0017", ProvenTag(bytes(64), bytes(64), bytes(32))
+NONE = Evidence(b"", b"", (), TagMatch(bytes(32), ()))
 
 
 def test_a_receipt_stands_for_one_inquiry_that_it_covers_and_for_no_other(tmp_path: Path) -> None:
     """A bank logs her receipt's number again and again, or when it is over: she did not permit that."""
     persons = Persons.under(tmp_path)
     given = persons.consent(MARY, "bank-a").receipt.receipt
-    first = LoggedLeaf(3, bytes(32), "bank-a", PURPOSE, given.serial, given.issued + 5, 1, TAG)
+    first = LoggedLeaf(3, bytes(32), "bank-a", PURPOSE, given.serial, given.issued + 5, 1, TAG, b"")
     told = {
         3: (first, "hard"),
         4: (replace(first, index=4), "unknown"),
@@ -33,7 +36,11 @@ def test_a_receipt_stands_for_one_inquiry_that_it_covers_and_for_no_other(tmp_pa
         6: (replace(first, index=6, serial="ab" * 16), "unknown"),
     }
     found = inquirers(
-        persons.wallet(MARY), Checkpoint("log", 9, bytes(32)), Span(), [leaf for leaf, _ in told.values()]
+        persons.wallet(MARY),
+        {},
+        Checkpoint("log", 9, bytes(32)),
+        Span(),
+        [Shown(leaf, NONE) for leaf, _ in told.values()],
     )
     assert {each.index: each.inquiry for each in found.inquiries} == {index: kind for index, (_, kind) in told.items()}
 
@@ -42,16 +49,18 @@ def test_a_receipt_stands_for_one_inquiry_that_it_covers_and_for_no_other(tmp_pa
 def test_for_another_purpose_it_says_nothing(tmp_path: Path, purpose: str) -> None:
     persons = Persons.under(tmp_path)
     given = persons.consent(MARY, "bank-a").receipt.receipt
-    leaf = LoggedLeaf(0, bytes(32), "bank-a", purpose, given.serial, given.issued, 1, TAG)
-    (found,) = inquirers(persons.wallet(MARY), Checkpoint("log", 9, bytes(32)), Span(), [leaf]).inquiries
+    leaf = LoggedLeaf(0, bytes(32), "bank-a", purpose, given.serial, given.issued, 1, TAG, b"")
+    (found,) = inquirers(
+        persons.wallet(MARY), {}, Checkpoint("log", 9, bytes(32)), Span(), [Shown(leaf, NONE)]
+    ).inquiries
     assert found.inquiry == ("hard" if purpose == PURPOSE else "unknown")
 
 
 def test_a_terminal_of_80_columns_cuts_off_no_request_and_no_purpose(tmp_path: Path) -> None:
     persons = Persons.under(tmp_path)
     given = persons.consent(MARY, "bank-a").receipt.receipt
-    leaf = LoggedLeaf(0, bytes(range(32)), "bank-a", PURPOSE, given.serial, given.issued, 1, TAG)
-    told = inquirers(persons.wallet(MARY), Checkpoint("log", 9, bytes(32)), Span(), [leaf])
+    leaf = LoggedLeaf(0, bytes(range(32)), "bank-a", PURPOSE, given.serial, given.issued, 1, TAG, b"")
+    told = inquirers(persons.wallet(MARY), {}, Checkpoint("log", 9, bytes(32)), Span(), [Shown(leaf, NONE)])
     console = Console(record=True, width=80, file=io.StringIO())
     _show(told, 1, (), (), console)
     shown = console.export_text()

@@ -61,7 +61,7 @@ class Index:
         nonce, bond = os.urandom(32), os.urandom(32)
         tag = make_tag(self.point(person), nonce, self.key.public)
         proven = ProvenTag(tag, prove_tag(tag, bond, nonce, os.urandom), bond)
-        return LoggedLeaf(index, os.urandom(32), "bank-a", "credit-application", "s", int(self.now), 1, proven)
+        return LoggedLeaf(index, os.urandom(32), "bank-a", "credit-application", "s", int(self.now), 1, proven, b"")
 
     def point(self, person: str) -> bytes:
         return hash_to_group(self.persons.wallet(person).subject.identifier)
@@ -71,7 +71,7 @@ class Index:
         asking = Asking(self.persons.wallet(person), self.key, lambda: self.now)
         for _ in asking.ask(leaves):
             pass
-        return [leaf.index for leaf in asking.found]
+        return [each.leaf.index for each in asking.found]
 
     def question(self, person: str, leaves: Sequence[LoggedLeaf]) -> tuple[TagQuestion, wire.Question]:
         wallet = self.persons.wallet(person)
