@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
 
 from federation.errors import FederationError, TooFewRecords
+from federation.runtime.sheet import Sheet
 from server.choices import Method, Noise
 from workbench.partition import Split
 
@@ -21,6 +21,7 @@ app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, help="Back-test a federation on one owner's data."
 )
 
+FIGURES = ("AUC", "KS", "ECE")
 _LABELS = {
     "federated": "federated, private",
     "federated_no_privacy": "federated, no privacy",
@@ -80,7 +81,7 @@ def backtest(
         raise typer.Exit(1) from None
     document = result.to_json()
     _write(json_out, document)
-    Console().print(_table(document))
+    _sheet(document).show(Console())
     Console().print(_footer(document))
 
 
@@ -117,15 +118,13 @@ def _write(out: Path | None, document: dict[str, Any]) -> None:
         out.write_text(json.dumps(document, indent=2) + "\n")
 
 
-def _table(document: dict[str, Any]) -> Table:
-    table = Table(title=f"{document['catalogue']['name']}: {document['records']['test']:,} test records")
-    table.add_column("model", no_wrap=True)
-    for heading in ("AUC", "KS", "ECE"):
-        table.add_column(heading, justify="right")
+def _sheet(document: dict[str, Any]) -> Sheet:
+    title = f"{document['catalogue']['name']}: {document['records']['test']:,} test records"
+    sheet = Sheet("model", *FIGURES, title=title, right=FIGURES)
     for model, label in _LABELS.items():
         cells = [_cell(document[figure][model], document["seeds"]) for figure in ("auc", "ks", "ece")]
-        table.add_row(label, *cells, style="bold" if model == "federated" else None)
-    return table
+        sheet.add(label, *cells, style="bold" if model == "federated" else "")
+    return sheet
 
 
 def _cell(spread: dict[str, float], seeds: int) -> str:

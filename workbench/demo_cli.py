@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from federation.errors import FederationError
 from federation.inquiries.inquirers import UNKNOWN
+from federation.runtime.sheet import Sheet
 from server.choices import Method, Noise
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
+FIGURES = ("AUC", "KS", "ECE")
 
 
 @app.callback(invoke_without_command=True)
@@ -133,14 +134,12 @@ def _explain(error: FederationError, tail: str, console: Console) -> None:
 
 def _show(summary: dict[str, Any], out: Path, console: Console) -> None:
     epsilon = summary["epsilon"]
-    table = Table(title=f"{summary['data']['description']}: {summary['data']['oracle_records']:,} records kept aside")
-    table.add_column("model")
-    for heading in ("AUC", "KS", "ECE"):
-        table.add_column(heading, justify="right")
+    title = f"{summary['data']['description']}: {summary['data']['oracle_records']:,} records kept aside"
+    sheet = Sheet("model", *FIGURES, title=title, right=FIGURES)
     for model in summary["auc"]:
         figures = (f"{summary[figure][model]:.4f}" for figure in ("auc", "ks", "ece"))
-        table.add_row(model.replace("_", " "), *figures, style="bold" if model == "federated" else None)
-    console.print(table)
+        sheet.add(model.replace("_", " "), *figures, style="bold" if model == "federated" else "")
+    sheet.show(console)
     if left_out := summary["data"]["oracle_left_out"]:
         console.print(f"{left_out:,} more were scored and not judged: their outcome is missing or broken.")
     console.print(
