@@ -102,7 +102,8 @@ def inquirers_of(home: InstitutionHome, subject: str, file: Path) -> tuple[Inqui
     except ProtocolError as error:
         where, expected = f"{file}: {error.field}", "her own list, each inquiry logged and about her"
         raise ConfigurationError(where, got="what does not hold", expected=expected) from error
-    return tuple(sorted(map(_inquiry, told.inquiries), key=lambda each: each.issued_at))
+    found = {each.leaf: each for each in told.inquiries}.values()  # a log that lies may hold one twice
+    return tuple(sorted(map(_inquiry, found), key=lambda each: each.issued_at))
 
 
 def anchors_of(home: InstitutionHome, log: Log, now: float) -> Anchors:
