@@ -111,3 +111,14 @@ def test_check_export_and_verify_hold_under_the_policy_that_names_the_first_key(
     line = [*FEDSCORE, "regulator", "verify", str(out), "--policy", str(policy), "--json"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=True)
     assert json.loads(done.stdout)["holds"]
+
+
+def test_the_command_tells_a_person_what_to_do_next(scene: Scene) -> None:
+    world, regulator = scene
+    (chain,) = remembered(world)
+    told = fedscore("regulator", "rotate", home=regulator.path)
+    world.until(lambda: not regulator.next_witness_file.exists(), 200, "the new key holds")
+    new = regulator.witness_key.public.key
+    assert f"over to {new.key_id}: {new.hex}" in told
+    assert "until keys/witness.next.pem is gone" in told
+    follow(scene, new.hex, (*chain, new.hex))
