@@ -30,8 +30,7 @@ from protocols.lookup.leaf import LABEL, Leaf, SignedLeaf
 from protocols.lookup.manifest import SignedEpoch
 from protocols.lookup.roster import Roster as LookupRoster
 from protocols.signing import VerifyingKey
-from protocols.transparency import Cosigned, Frontier, VerifierKey, inclusion_path, leaf_hash, read_entry
-from protocols.transparency.merkle import KeptNodes
+from protocols.transparency import Cosigned, Frontier, KeptNodes, VerifierKey, inclusion_path, leaf_hash, read_entry
 from protocols.wire import lookup_pb2 as wire
 
 STEP_KIND = "lookup-step"

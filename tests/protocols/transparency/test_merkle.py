@@ -17,6 +17,7 @@ from protocols.errors import ProofError
 from protocols.transparency import (
     EMPTY_ROOT,
     Frontier,
+    KeptNodes,
     consistency_path,
     inclusion_path,
     leaf_hash,
@@ -25,7 +26,6 @@ from protocols.transparency import (
     verify_consistency,
     verify_inclusion,
 )
-from protocols.transparency.merkle import KeptNodes
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "rfc6962_merkle.json").read_text())
 LEAVES = [leaf_hash(bytes.fromhex(each)) for each in VECTORS["leaf_inputs"]]
