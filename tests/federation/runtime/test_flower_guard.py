@@ -201,14 +201,18 @@ def test_a_new_node_is_known_at_once_and_strangers_ask_nothing_of_the_database()
 
 
 def requests_at_once(count: int, monkeypatch: pytest.MonkeyPatch, *, hang: bool) -> list[int]:
-    """What `count` nodes get that push as much as they may at once: 0 where Flower has it."""
-    monkeypatch.setattr(guarding, "BODY_S", 0.05)
+    """What `count` nodes get that push as much as they may at once: 0 where Flower has it.
+
+    Flower keeps what it has until everybody was told something.
+    """
+    monkeypatch.setattr(guarding, "BODY_S", 0.05 if hang else 120.0)
     keys = [ec.generate_private_key(ec.SECP384R1()) for _ in range(count)]
     statuses: list[int] = []
 
     async def flower(scope: Any, receive: Any, send: Any) -> None:
         statuses.append(0)
-        await asyncio.sleep(0.05)
+        while len(statuses) < count:
+            await asyncio.sleep(0.01)
 
     async def send(message: MutableMapping[str, Any]) -> None:
         if "status" in message:
