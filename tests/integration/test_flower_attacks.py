@@ -152,7 +152,7 @@ def stranger(address: str, *, path: str, promised: int, sent: int) -> socket.soc
     host, _, port = address.rpartition(":")
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    line = context.wrap_socket(socket.create_connection((host, int(port)), timeout=5.0))
+    line = context.wrap_socket(socket.create_connection((host, int(port)), timeout=60.0))
     head = (
         f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/protobuf\r\nContent-Length: {promised}\r\n\r\n"
     )

@@ -241,6 +241,6 @@ def test_an_epoch_closes_and_forgets(world: LookupDeployment) -> None:
         assert past[0]["tickets"] > 0
         findings = json.loads((home.path / "lookup" / "findings-000001.json").read_text())
         assert not [found for found in findings if found["kind"] != "logged-not-evaluated"]
-    answer = Querier.open(world.institutions["aurora"], patience=1.0).ask("nobody", PURPOSE)
+    answer = Querier.open(world.institutions["aurora"], patience=30.0).ask("nobody", PURPOSE)
     assert isinstance(answer.outcome, Unavailable)
     assert answer.outcome.reason.startswith("closed")

@@ -138,7 +138,7 @@ def test_a_node_asked_again_after_a_crash_sends_the_same_masked_vector() -> None
         return handle
 
     watched.world.lie("bank-a", dies_before_the_state_is_kept)
-    watched.world.pace = replace(watched.world.pace, patience=5.0, grace=30.0, max_asks=3)
+    watched.world.pace = replace(watched.world.pace, patience=60.0, grace=30.0, max_asks=3)
     model = watched.world.driver().run()
     assert np.array_equal(model.vector, watched.expected())
 

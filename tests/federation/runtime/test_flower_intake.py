@@ -39,13 +39,13 @@ def test_a_body_is_read_whole_and_given_on_once() -> None:
         return messages.pop(0)
 
     async def scenario() -> None:
-        body = await read_body(receive, seconds=1.0)
+        body = await read_body(receive, seconds=60.0)
         assert body == b"abc"
         again = replay(body, receive)
         assert (await again())["body"] == b"abc"
         assert (await again())["type"] == "http.disconnect"
         messages.append({"type": "http.disconnect"})
-        assert await read_body(receive, seconds=1.0) is None
+        assert await read_body(receive, seconds=60.0) is None
 
     asyncio.run(scenario())
 

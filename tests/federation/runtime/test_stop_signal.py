@@ -16,7 +16,7 @@ def test_both_signals_ask_for_the_end(number: signal.Signals) -> None:
         stop = until_stopped()
         assert not stop.is_set()
         signal.raise_signal(number)
-        assert stop.wait(5.0)
+        assert stop.wait(60)
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

@@ -181,7 +181,7 @@ def test_what_keeps_the_relay_from_its_next_step_is_shown_until_it_is_over(home:
         while not attempts or trouble.read() is None:
             time.sleep(0.01)
         assert "relay cannot go on: opening.hint: got another than the pool's" in line(at.view(at.record.current()))
-        thread.join(5)
+        thread.join(60)
         assert "trouble" not in at.view(at.record.current())
 
 

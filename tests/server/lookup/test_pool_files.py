@@ -206,7 +206,7 @@ class Record:
         )
         if threading.current_thread().name == "late":
             self.read.set()
-            self.go_on.wait(5)
+            self.go_on.wait(60)
         return SimpleNamespace(state=state, counter=1)
 
 
@@ -217,9 +217,9 @@ def test_a_late_reader_does_not_bring_back_an_epoch_that_the_pool_saw_closing(mo
     pool = Pool(record, nothing, nothing, nothing, KEYS["aurora"], float)  # type: ignore[arg-type]
     late = threading.Thread(target=pool.current, args=(EPOCH,), name="late")
     late.start()
-    record.read.wait(5)
+    record.read.wait(60)
     record.closing = True
     pool.tick()
     record.go_on.set()
-    late.join(5)
+    late.join(60)
     assert pool.current(EPOCH)[0].state.closing
