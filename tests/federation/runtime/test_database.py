@@ -5,13 +5,18 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from postgres import Postgres
 from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from federation.errors import ConfigurationError
 from federation.runtime import database
-from federation.runtime.database import migrate, open_engine, reading, writing
+from federation.runtime.database import migrate, newest_revision, open_engine, reading, writing
+
+LEDGER, ONE = "federation.ledger:migrations", {"version_table": "one_version"}
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://host/db", "postgresql+nodriver://host/db", "other://x"])
@@ -95,6 +100,34 @@ def test_a_busy_file_is_waited_for_when_it_is_opened_first(tmp_path: Path) -> No
 def test_migrations_of_several_packages_share_a_database(database_url: str) -> None:
     engine = open_engine(database_url)
     for _ in range(2):
-        migrate(engine, "federation.ledger:migrations", version_table="one_version")
+        migrate(engine, LEDGER, version_table="one_version")
     with reading(engine) as connection:
         assert connection.execute(text("SELECT version_num FROM one_version")).scalar_one() == "0001"
+
+
+def test_a_schema_that_is_there_is_not_waited_for_and_an_unknown_one_is_refused(database_url: str) -> None:
+    engine = open_engine(database_url)
+    migrate(engine, LEDGER, version_table="one_version")
+    with writing(engine, lock="one_version"):
+        entered = threading.Thread(target=migrate, args=(open_engine(database_url), LEDGER), kwargs=ONE)
+        entered.start()
+        entered.join(60)
+        assert not entered.is_alive()
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE one_version SET version_num = '9999'"))
+    with pytest.raises(CommandError, match="9999"):
+        migrate(engine, LEDGER, version_table="one_version")
+
+
+def migrations() -> list[str]:
+    """Every `package:folder` of the project that holds revisions."""
+    root = Path(__file__).resolve().parents[3]
+    found = (file.parent.relative_to(root) for file in root.glob("*/**/migrations/env.py") if ".venv" not in file.parts)
+    return [f"{'.'.join(folder.parent.parts)}:{folder.name}" for folder in found]
+
+
+@pytest.mark.parametrize("script_location", sorted({*migrations()}))
+def test_the_newest_revision_is_the_one_that_alembic_would_upgrade_to(script_location: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", script_location)
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_revision(script_location)]
