@@ -4,7 +4,7 @@ kept.db          promises, inclusion proofs and the checkpoints they are for: th
 included.json    the last entry of the ledger that a cosigned checkpoint includes; a restored ledger is held against it
 regulators.json  the witness keys of all regulators that the log ever named, and those they were handed over to
 witness.note     the last checkpoint this witness has checked; written before it cosigns
-findings.jsonl   what the log did not keep, one line each
+findings.jsonl   what the log did not keep, one line each; of one code no more than MAX_OF_ONE, and then says so
 alarm.json       why this witness cosigns no more; a person who has found out removes it
 """
 
@@ -25,6 +25,9 @@ from federation.runtime.private_files import private_directory, write_public
 from protocols.errors import SignatureError
 from protocols.signing import VerifyingKey
 
+MAX_OF_ONE = 1000  # findings of one code: a log that makes up new ones fills no disk, and hides none of another code
+FULL = "findings_full"
+_OWN = frozenset({"at", "code"})
 _log = get_logger("oversight")
 
 
@@ -92,9 +95,18 @@ class OversightFolder:
             os.close(descriptor)
 
     def find(self, code: str, **facts: Any) -> None:
-        """Write a finding, once: the same again is not written again."""
-        line = {"code": code, **facts}
-        if any(_without_time(known) == line for known in self.findings()):
+        """Write a finding, once: the same again is not written again. `facts` in JSON's types.
+
+        Behind the last that is kept of a code stands one FULL, which names it. Raises ValueError for a fact that is
+        named as what every line has.
+        """
+        if _OWN & facts.keys():
+            raise ValueError(f"a fact named {' or '.join(sorted(_OWN & facts.keys()))}")
+        line, findings = {"code": code, **facts}, self.findings()
+        if any(_without_time(known) == line for known in findings):
+            return
+        if code != FULL and sum(known["code"] == code for known in findings) >= MAX_OF_ONE:
+            self.find(FULL, of=code, kept=MAX_OF_ONE)
             return
         _log.error("the log is not as it should be", code=code)
         with (self.path / "findings.jsonl").open("a", encoding="utf-8") as file:

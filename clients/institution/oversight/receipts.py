@@ -25,7 +25,9 @@ from federation.errors import Refused
 from federation.oversight.members import ROSTER, Roster
 from protocols.errors import MessageError, ProofError, ProtocolError
 from protocols.signing import VerifyingKey
-from protocols.transparency import Checkpoint, VerifierKey, check_kept, read_entry
+from protocols.transparency import Checkpoint, VerifierKey, check_kept, leaf_hash, read_entry
+
+_SAID_BYTES = 400  # of an entry that is refused: enough to know it by; its hash says which it is
 
 
 class Receipts:
@@ -91,7 +93,10 @@ class Receipts:
             try:
                 self._roster = self._roster.after(read_entry(data), index)
             except ProtocolError as error:
-                self._folder.find("roster_refused", at=index, said=data.decode(errors="replace"), why=str(error))
+                text = data[:_SAID_BYTES].decode(errors="replace")
+                self._folder.find(
+                    "roster_refused", index=index, hash=leaf_hash(data).hex(), said=text, why=str(error)[:_SAID_BYTES]
+                )
                 raise
             self._next[kind] = index + 1
             self._unproved.append((index, data))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from logged_member import MemberWorld, member_world
 
+from clients.institution.oversight import folder
 from protocols.errors import ProofError, SignatureError
 from protocols.transparency import (
     Entry,
@@ -94,6 +95,24 @@ def test_a_promise_whose_time_is_over_is_a_finding(member: MemberWorld) -> None:
     with member.client() as log:
         receipts.collect(log, cosigned(member, early))
     assert [found["code"] for found in member.folder.findings()] == ["promise_overdue"] * 2
+
+
+def test_a_fact_cannot_take_the_place_of_the_time(member: MemberWorld) -> None:
+    """The place of an entry, called `at`, stood for the time: every look at the same one was a new finding."""
+    with pytest.raises(ValueError, match="at"):
+        member.folder.find("roster_refused", at=7)
+    assert member.folder.findings() == []
+
+
+def test_a_log_that_makes_up_findings_fills_no_disk_and_hides_no_other(
+    member: MemberWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "MAX_OF_ONE", 5)
+    for index in range(20):
+        member.folder.find("roster_refused", index=index)
+    member.folder.find("log_forked", note="x")
+    found = [(found["code"], found.get("of")) for found in member.folder.findings()]
+    assert found == [("roster_refused", None)] * 5 + [("findings_full", "roster_refused"), ("log_forked", None)]
 
 
 def test_findings_are_lines_that_can_be_read(member: MemberWorld) -> None:
