@@ -25,7 +25,7 @@ from protocols.canonical import canonical
 from protocols.consent.identity import SignedIdentity
 from protocols.consent.receipt import Subject
 from protocols.errors import MessageError, ProofError, ProtocolError, SignatureError
-from protocols.lookup.fields import from_hex, from_hex_map, integer, take, text, to_hex_map, version_one
+from protocols.lookup.fields import from_hex, from_hex_map, integer, take, text, to_hex_map, unix_time, version_one
 from protocols.oprf.group import SIZE, Element, hash_to_group
 from protocols.oprf.joint_key import joint_public
 from protocols.signing import SigningKey
@@ -62,8 +62,9 @@ class Inquirer:
                 raise MessageError(f"inquirer.{name}", got=len(getattr(self, name)), expected="1 to 64 characters")
         if self.inquiry not in _KINDS:
             raise MessageError("inquirer.inquiry", got=self.inquiry, expected=", ".join(_KINDS))
-        for name in ("epoch", "issued_at", "index"):
+        for name in ("epoch", "index"):
             integer(getattr(self, name), f"inquirer.{name}")
+        unix_time(self.issued_at, "inquirer.issued_at")
 
     def check(self, holders: Mapping[str, Element], person: Element, anchors: Anchors, now: float) -> None:
         """Raises MessageError, SignatureError or ProofError unless it is an inquiry about `person`, as it says."""
@@ -90,7 +91,8 @@ class Inquirer:
 class Inquirers:
     """All inquiries about her among the first `size` entries of the log, whose root is `root` (hex).
 
-    log: its origin; range: "all", or which of them were asked about, in words; holders: Y_i by name.
+    log: its origin; range: "all", or which of them were asked about, in words; holders: Y_i by name. log,
+    size, root and range are her wallet's word: nothing shows what it did not ask about, or left out.
     """
 
     log: str
@@ -169,13 +171,17 @@ class SignedInquirers:
 
     @classmethod
     def read(cls, path: Path | str) -> SignedInquirers:
-        """NOT yet checked. Raises ConfigurationError (no such file, no JSON), or MessageError naming the field."""
+        """NOT yet checked. Raises ConfigurationError (none, too long, no JSON), or MessageError naming the field."""
         where = Path(path)
         try:
-            data = where.read_bytes()
-            value = json.loads(data) if len(data) <= _MAX_BYTES else None
+            with where.open("rb") as file:
+                data = file.read(_MAX_BYTES + 1)
         except OSError as error:
             raise ConfigurationError(str(where), got=error.strerror, expected="an inquirers file") from error
+        if len(data) > _MAX_BYTES:
+            raise ConfigurationError(str(where), got="a longer file", expected=f"at most {_MAX_BYTES} bytes")
+        try:
+            value = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise ConfigurationError(str(where), got="no JSON", expected="an inquirers file") from error
         fields = take(value, "signed inquirers", cls.__dataclass_fields__)

@@ -23,6 +23,10 @@ def version_one(value: Any, name: str) -> None:
 def text(value: Any, field: str) -> str:
     if not isinstance(value, str):
         raise MessageError(field, got=type(value).__name__, expected="a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # JSON can write half a surrogate pair
+        raise MessageError(field, got="half a character", expected="a text that UTF-8 can carry") from error
     return value
 
 
@@ -30,6 +34,11 @@ def integer(value: Any, field: str, low: int = 0, high: int = 2**53 - 1) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise MessageError(field, got=value, expected=f"an integer from {low} to {high}")
     return value
+
+
+def unix_time(value: Any, field: str) -> int:
+    """Seconds that are a date: until the end of the year 9999, where calendars end."""
+    return integer(value, field, high=253_402_300_799)
 
 
 def from_hex(value: Any, field: str, length: int) -> bytes:
@@ -53,7 +62,7 @@ def from_hex_map(value: Any, field: str, length: int) -> dict[str, bytes]:
     """The reverse of `to_hex_map`, in the order of the names."""
     if not isinstance(value, dict):
         raise MessageError(field, got=type(value).__name__, expected="an object")
-    return {name: from_hex(value[name], f"{field}.{name}", length) for name in sorted(value)}
+    return {text(name, field): from_hex(value[name], f"{field}.{name}", length) for name in sorted(value)}
 
 
 def sized(data: bytes, field: str, length: int) -> None:

@@ -15,7 +15,7 @@ from protocols.errors import MessageError, SignatureError
 from protocols.lookup.context import EpochContext
 from protocols.lookup.elgamal import TAG_BYTES, check_tag_proof
 from protocols.lookup.fault import TicketRefused
-from protocols.lookup.fields import from_hex, integer, sized, take, text, version_one
+from protocols.lookup.fields import from_hex, sized, take, text, unix_time, version_one
 from protocols.oprf.group import Element, check_element
 from protocols.signing import SigningKey
 from protocols.transparency import frame, leaf_hash
@@ -65,7 +65,7 @@ class Leaf:
             check_element(self.tag[32:], "leaf.tag")
         if len(self.tag_proof) not in (0, TAG_PROOF_BYTES):
             raise MessageError("leaf.tag_proof", got=f"{len(self.tag_proof)} bytes", expected=TAG_PROOF_BYTES)
-        integer(self.issued_at, "leaf.issued_at")
+        unix_time(self.issued_at, "leaf.issued_at")
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -98,7 +98,7 @@ class Leaf:
             blinded_hash=from_hex(fields["blinded_hash"], "leaf.blinded_hash", 32),
             tag=from_hex(tag, "leaf.tag", TAG_BYTES) if tag else b"",
             ephemeral=from_hex(fields["ephemeral"], "leaf.ephemeral", 32),
-            issued_at=integer(fields["issued_at"], "leaf.issued_at"),
+            issued_at=unix_time(fields["issued_at"], "leaf.issued_at"),
             tag_proof=from_hex(proof, "leaf.tag_proof", TAG_PROOF_BYTES) if proof else b"",
         )
 

@@ -20,17 +20,17 @@ from inquiries_world import World, world_here
 
 from federation.errors import ConfigurationError
 from federation.inquiries.inquirers import Inquirer, Inquirers, SignedInquirers
-from federation.inquiries.log_leaves import LoggedLeaf
+from federation.inquiries.log_leaves import UNREADABLE, LoggedLeaf, LoggedLeaves, Why
 from federation.inquiries.showing import Anchors, Evidence, Shown
-from federation.oversight.members import ROSTER
+from federation.oversight.members import ROSTER, Roster
 from protocols.consent.refusal import ConsentRefused
 from protocols.consent.tag_match import TagMatch
 from protocols.errors import MessageError, ProofError, ProtocolError, SignatureError
-from protocols.lookup.leaf import KIND, SignedLeaf
+from protocols.lookup.leaf import KIND, LABEL, SignedLeaf
 from protocols.lookup.roster import Authority
 from protocols.oprf.joint_key import KeyShare
 from protocols.signing import VerifyingKey
-from protocols.transparency import Frontier, leaf_hash, read_entry
+from protocols.transparency import Entry, Frontier, leaf_hash, read_entry
 
 NAMES = st.text(st.characters(min_codepoint=32, max_codepoint=1000, exclude_characters="\x7f"), min_size=1, max_size=64)
 EVIDENCE = Evidence(b"body", b"note", (bytes(32),), TagMatch.decode(bytes(32 + 2 * 224)))
@@ -42,7 +42,7 @@ ROWS = st.builds(
     purpose=NAMES,
     inquiry=st.sampled_from(["hard", "soft", "unknown"]),
     epoch=COUNTS,
-    issued_at=COUNTS,
+    issued_at=st.integers(0, 253_402_300_799),
     index=COUNTS,
     evidence=st.just(EVIDENCE),
 )
@@ -76,11 +76,47 @@ def test_it_is_its_owners_alone_and_says_what_she_signed(at: World, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("leaf", "ab"), ("querier", ""), ("purpose", "x" * 65), ("inquiry", "firm"), ("epoch", -1), ("index", "7")],
+    [
+        ("leaf", "ab"),
+        ("querier", ""),
+        ("purpose", "x" * 65),
+        ("purpose", "\ud800"),
+        ("inquiry", "firm"),
+        ("epoch", -1),
+        ("issued_at", 253_402_300_800),
+        ("index", "7"),
+        ("evidence", EVIDENCE.to_json() | {"note": "\ud800"}),
+    ],
 )
 def test_a_field_of_another_form_is_named(field: str, value: Any) -> None:
     with pytest.raises(MessageError, match=field):
         Inquirer.from_json(ROW | {field: value})
+
+
+def test_the_last_second_that_is_a_date_is_taken() -> None:
+    assert Inquirer.from_json(ROW | {"issued_at": 253_402_300_799}).issued_at == 253_402_300_799
+
+
+def test_a_logged_leaf_without_a_date_is_counted_and_stops_nobody(at: World) -> None:
+    """Signed by its bank, and logged by a coordinator that plays along: printed, no calendar would have its year."""
+    leaf, later = at.leaf("Mary", "bank-a").leaf, 2**53 - 1
+    said = leaf.signed_bytes.replace(b'"issued_at":%d' % leaf.issued_at, b'"issued_at":%d' % later)
+    signature = at.banks["bank-a"].sign(LABEL, said)
+    body = b'{"leaf":%b,"signature":"%b"}' % (said, signature.hex().encode())
+    logged = LoggedLeaves(at.coordinator.public, at.oversight.public)
+    for _, data in at.log.entries(0, 1000).entries:
+        logged.take(data)
+    before = len(logged.leaves)
+    logged.take(Entry(KIND, body).data)
+    logged.take(Entry(KIND, at.leaf("Mary", "bank-a").encode()).data)
+    assert len(logged.leaves) == before + 1
+    assert logged.left_out[Why(UNREADABLE, "")] == 1
+
+
+def test_a_holder_of_half_a_character_is_refused() -> None:
+    told = Inquirers("fedscore/log/x", 9, "cd" * 32, "all", {"\ud800": bytes(32)}, ())
+    with pytest.raises(MessageError, match=r"inquirers\.holders"):
+        Inquirers.from_json(told.to_json())
 
 
 def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
@@ -89,6 +125,10 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no")
     with pytest.raises(ConfigurationError, match="no JSON"):
         SignedInquirers.read(tmp_path / "text")
+    with (tmp_path / "long").open("wb") as file:
+        file.truncate(2**40)  # more than any memory: only its beginning is read
+    with pytest.raises(ConfigurationError, match="at most 67108864 bytes"):
+        SignedInquirers.read(tmp_path / "long")
     (tmp_path / "list").write_text("[]")
     with pytest.raises(MessageError):
         SignedInquirers.read(tmp_path / "list")
@@ -117,6 +157,16 @@ def anchors(at: World) -> Anchors:
         at.oversight.public,
         (Authority(authority.name, authority.key),),
     )
+
+
+def test_who_is_a_member_is_folded_once_and_found_by_place(at: World) -> None:
+    held, size = anchors(at), at.log.size()
+    for place in range(size + 1):
+        folded = Roster(at.coordinator.public)
+        for index, entry in held.statements:
+            folded = folded.after(entry, index) if index < place else folded
+        assert held.roster(place) == folded
+    assert held.roster(size) is held.roster(size)
 
 
 def believed(at: World, file: SignedInquirers, person: str = "Mary") -> list[str]:
