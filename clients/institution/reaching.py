@@ -24,7 +24,7 @@ def server_certificate(address: str, timeout: float) -> str:
         raise ConfigurationError("--coordinator", got=address[:200], expected="HOST:PORT, the port 1 to 65535")
     try:
         return ssl.get_server_certificate((host.strip("[]"), int(port)), timeout=timeout)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host has an empty label, or one of 64 letters
         raise Unreachable(place(address), got=_why(error, timeout), expected=ENROLMENT) from error
 
 
@@ -33,9 +33,9 @@ def place(address: str) -> str:
     return f"coordinator at {address}"
 
 
-def _why(error: OSError, timeout: float) -> str:
+def _why(error: OSError | UnicodeError, timeout: float) -> str:
     match error:
-        case socket.gaierror():
+        case socket.gaierror() | UnicodeError():
             return "no host of this name"
         case ConnectionRefusedError():
             return "nobody listens there"

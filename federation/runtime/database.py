@@ -77,10 +77,15 @@ def migrate(engine: Engine, script_location: str, *, version_table: str) -> None
     """Bring the schema to the newest revision of `script_location` ("package:folder"), in one exclusive transaction.
 
     A schema that is there already is only read: it waits for no writer, and every process that starts does without
-    Alembic, whose import is a tenth of what most of them compute until they are ready.
+    Alembic, whose import is a tenth of what most of them compute until they are ready. Raises ConfigurationError for a
+    schema that a newer version of this program made.
     """
-    if _revision(engine, version_table) == newest_revision(script_location):
+    found, newest = _revision(engine, version_table), newest_revision(script_location)
+    if found == newest:
         return
+    if found is not None and found > newest:
+        expected = f"at most {newest}, the newest that this version knows"
+        raise ConfigurationError(f"database, {version_table}", got=f"revision {found}", expected=expected)
     from alembic import command
     from alembic.config import Config
 

@@ -12,6 +12,7 @@ from federation.errors import ConfigurationError
 _PATIENCE_S = 2.0
 _LOWEST, _SPAN, _BLOCK = 4_096, 12_000, 8
 _HANDED_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_LINUX = "32768 60999"  # its default: what is taken where a system does not say
 _reservations: list[socket.socket] = []
 
 
@@ -52,7 +53,7 @@ def free_ports(count: int = 1, *, host: str = "127.0.0.1") -> int:
     """
     if not 1 <= count <= _BLOCK:
         raise ConfigurationError("ports", got=f"{count} in a row", expected=f"1 to {_BLOCK}")
-    lowest, end = _range(_HANDED_OUT.read_text())
+    lowest, end = _range(_HANDED_OUT.read_text() if _HANDED_OUT.exists() else _LINUX)
     for _ in range(200):
         first = lowest + _BLOCK * secrets.randbelow((end - lowest) // _BLOCK)
         if _reserve(first) and all(_is_free(host, port) for port in range(first, first + count)):

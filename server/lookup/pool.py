@@ -31,7 +31,7 @@ from server.log import LogStore
 from server.lookup.blob_store import BlobStore
 from server.lookup.epochs import POOL, Code, Phase
 from server.lookup.folders import LookupFolders
-from server.lookup.pool_files import PoolFiles, table_bytes
+from server.lookup.pool_files import PoolFiles, check_part, table_bytes
 from server.lookup.record_store import EpochRecord, RecordStore
 from server.lookup.relay import LOG_KIND, context_of, log_body, own_step
 from server.lookup.scan_worker import Plan
@@ -113,8 +113,12 @@ class Pool:
         """Take a part of a member's table; the bytes held. The whole must be what the member logged.
 
         Once all tables are stored, every part that comes again is held: its sender was killed, or the reply was lost.
+        Raises Refused for a part that is none of a table, or once the epoch is closing.
         """
+        if record.state.closing:
+            raise Refused(Code.CLOSED, "epoch", got="one that is closing", expected="an open epoch")
         if record.state.has("stored", POOL):
+            check_part(offset, part, table_bytes(context))
             return table_bytes(context)
         if record.state.phase is not Phase.TABLES or not record.state.has("table", institution):
             raise Refused(Code.TOO_EARLY, "table", got="a part", expected="the step `table` before it, and no other")

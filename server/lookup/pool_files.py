@@ -43,6 +43,12 @@ def table_bytes(context: EpochContext) -> int:
     return epoch.rows * epoch.slots * RECORD_BYTES
 
 
+def check_part(offset: int, part: bytes, size: int) -> None:
+    """Raises Refused for what is no part of a table of `size` bytes."""
+    if not 0 < len(part) <= PART_BYTES or offset + len(part) > size:
+        raise Refused(Code.INVALID, "part", got=f"{len(part)} bytes", expected=f"1 to {PART_BYTES} of the table")
+
+
 @dataclass(frozen=True)
 class PoolFiles:
     """Everything is below `folder` and goes with it."""
@@ -51,10 +57,9 @@ class PoolFiles:
 
     def receive(self, institution: str, offset: int, part: bytes, size: int) -> int:
         """Take a part of a table; the bytes held. A part that is not the next one changes nothing."""
+        check_part(offset, part, size)
         if self.table(institution).exists():
             return size
-        if not 0 < len(part) <= PART_BYTES or offset + len(part) > size:
-            raise Refused(Code.INVALID, "part", got=f"{len(part)} bytes", expected=f"1 to {PART_BYTES} of the table")
         draft = self._draft(institution)
         held = draft.stat().st_size if draft.exists() else 0
         if offset != held:

@@ -68,6 +68,14 @@ def test_nobody_is_there(home: Path, federation: World, kind: str) -> None:
     assert "`fedscore coordinator status` shows the address" in said["expected"]
 
 
+@pytest.mark.parametrize("host", ["a..b", "bücher..de", "x" * 70, "no-such-host.invalid"])
+@pytest.mark.parametrize("kind", PINS)
+def test_no_host_of_this_name(home: Path, federation: World, kind: str, host: str) -> None:
+    code, said = enrol(home, f"{host}:9090", pin(kind, federation))
+    assert (code, said["error"], said["where"]) == (3, "Unreachable", f"coordinator at {host}:9090")
+    assert said["got"] == "no host of this name"
+
+
 def test_people_read_the_same(home: Path) -> None:
     address = f"127.0.0.1:{free_ports()}"
     result = CliRunner().invoke(app, ["enrol", "--home", str(home), "--coordinator", address, "--ca", ONES])

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,13 @@ def test_free_ports_are_free(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "_is_free", lambda host, port: False)
     with pytest.raises(ConfigurationError, match="no free ports"):
         ports.free_ports(2)
+
+
+def test_where_the_system_does_not_say_what_it_hands_out_the_default_is_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ports, "_HANDED_OUT", tmp_path / "not-linux")
+    assert 20768 <= ports.free_ports() < 32768
 
 
 def test_no_two_processes_are_told_the_same_port_while_both_live(monkeypatch: pytest.MonkeyPatch) -> None:

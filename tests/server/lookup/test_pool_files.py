@@ -194,6 +194,24 @@ def test_keys_that_come_late_do_not_make_an_erased_folder_anew(tmp_path: Path) -
     assert not (tmp_path / "pool").exists()
 
 
+def test_a_part_that_comes_again_is_held_until_the_epoch_closes_and_is_a_part_of_the_table(tmp_path: Path) -> None:
+    world, nothing = stored(tmp_path, 2, 3), Any
+    pool = Pool(nothing, nothing, nothing, nothing, KEYS["aurora"], float)
+    size = 2 * 3 * RECORD_BYTES
+
+    def put(offset: int, part: bytes, *, closing: bool = False) -> int:
+        state = SimpleNamespace(closing=closing, has=lambda kind, party: True)
+        return pool.put(SimpleNamespace(state=state), world.context, "aurora", offset, part)  # type: ignore[arg-type]
+
+    assert put(0, bytes(10)) == put(size - 10, bytes(10)) == size
+    for offset, part in ((size - 9, bytes(10)), (2**40, b"x"), (0, b""), (0, bytes(pool_files.PART_BYTES + 1))):
+        with pytest.raises(Refused, match="of the table"):
+            put(offset, part)
+    with pytest.raises(Refused, match="closing") as late:
+        put(0, bytes(10), closing=True)
+    assert late.value.code == "closed"
+
+
 class Record:
     """One record, which a reader called `late` reads and is then slow to go on."""
 
