@@ -19,6 +19,7 @@ from federation.runtime.processes import protect_memory
 from federation.runtime.stop_signal import until_stopped
 from server.figures import observe_membership
 from server.home import CoordinatorHome
+from server.log import LogHost
 from server.log.hosting import hosted_log
 from server.lookup.hosting import hosted
 from server.mailbox.mailbox_service import hosted_mailbox
@@ -43,16 +44,20 @@ def serve(home: CoordinatorHome, stop: threading.Event) -> None:
     bundle_hash = shipped_bundle().hash
     desk = Desk(home, store, load_catalogue(home.catalogue), lambda: bundle_hash, lambda: datetime.now(UTC))
     registrar = Registrar(store.admitted, lambda: control(home))
+    regulator = home.settings.regulator
+    statement = None if regulator is None else regulator.statement()
+
+    def recorder_of(host: LogHost) -> Recorder:
+        return Recorder(host.store, host.roster, store.admitted, home.signing_key, statement)
+
     with (
         monitored(Process.MEMBERSHIP, home.path, home.name, home.settings.metrics) as monitor,
         hosted_mailbox(home, store) as mailbox,
-        hosted_log(home, store, mailbox.door) as log,
+        # Whoever says something must be a member, or the regulator, at that place of the log.
+        hosted_log(home, store, mailbox.door, first=lambda host: recorder_of(host).tick()) as log,
         hosted(home, store, log.store) as lookup,
     ):
-        regulator = home.settings.regulator
-        statement = None if regulator is None else regulator.statement()
-        recorder = Recorder(log.store, log.host.roster, store.admitted, home.signing_key, statement)
-        recorder.tick()  # before anybody is served: whoever says something must be a member at that place of the log
+        recorder = recorder_of(log.host)
         with serve_membership(
             desk,
             beside=(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from federation.errors import Refused
 from federation.oversight.cases import CaseStep
+from federation.oversight.handover import HANDOVER, Handover
 from federation.oversight.inquiries import DRAW, REGULATOR, ConsentVerdict, RevocationTaken, SeedsStatement
 from federation.oversight.reservations import LEDGER_ENTRY, read_logged, verify_logged
 from protocols.consent.draw import SignedDraw
@@ -47,6 +48,12 @@ def check_regulator_entry(entry: Entry, key: VerifyingKey | None) -> None:
         SignedDraw.decode(entry.body).verify_holder(REGULATOR, key)
         return
     _check_signer(Statement.read(entry), key)
+
+
+def check_handover(entry: Entry, coordinator: VerifyingKey) -> None:
+    """As above, but for what only the log's order tells: whether the old key is the regulator's to hand over."""
+    _check_form(entry, frozenset({HANDOVER}))
+    Handover.read(entry, coordinator)
 
 
 def check_size(entry: Entry) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -49,8 +49,15 @@ class HostedLog:
 
 
 @contextmanager
-def hosted_log(home: CoordinatorHome, members: MembershipStore, letters: Letters | None = None) -> Iterator[HostedLog]:
-    """A log that works until the block ends; `letters` is the regulator's door to the mailbox.
+def hosted_log(
+    home: CoordinatorHome,
+    members: MembershipStore,
+    letters: Letters | None = None,
+    *,
+    first: Callable[[LogHost], object] = lambda _: None,
+) -> Iterator[HostedLog]:
+    """A log that works until the block ends; `letters` is the regulator's door to the mailbox, and `first` what is
+    done before anybody can say anything.
 
     Raises ConfigurationError for a port that is taken, LedgerError for a database that is older than what the log has
     signed.
@@ -59,6 +66,7 @@ def hosted_log(home: CoordinatorHome, members: MembershipStore, letters: Letters
     store = LogStore.open(home.database_url, key, time.time, anchor=home.log_anchor)
     try:
         host = LogHost(store, key.public, home.signing_key.public)
+        first(host)
         callers = Callers(members, limit=RateLimit(**_LIMIT), fresh=FRESH_S)  # type: ignore[arg-type]
         published = PublishedDocuments(store, home.signing_key.public, home.runs)
         served = LogService(host, callers, published.read)

@@ -26,7 +26,7 @@ from federation.runtime.rate_limit import RateLimit
 from protocols.errors import ProtocolError
 from protocols.signing import VerifyingKey
 from protocols.transparency import Entry, Promise, Quorum, VerifierKey, open_checkpoint, read_entry
-from server.log.admission import MAX_ENTRIES, check_member_entry, check_regulator_entry
+from server.log.admission import MAX_ENTRIES, check_handover, check_member_entry, check_regulator_entry
 from server.log.chains import Chains
 from server.log.log_store import MAX_PAGE, LogStore
 
@@ -154,29 +154,34 @@ class LogHost:
             return self.store.extend(entries)
 
     def append_of_regulator(self, entry: Entry) -> Promise:
-        """Log what the regulator says. Raises Refused, MessageError or SignatureError."""
+        """Log what the regulator says. Raises Refused, MessageError or SignatureError.
+
+        What is logged has its promise again, and counts for nothing: everybody can read it, and say it again.
+        """
         if entry.kind == HANDOVER:
-            return self._hand_over(entry)
+            check_handover(entry, self._roster.coordinator)
+            return self.store.promised(entry.hash) or self._hand_over(entry)
         regulator = self.roster().regulator
         check_regulator_entry(entry, None if regulator is None else VerifyingKey.from_hex(regulator.key))
+        known = self.store.promised(entry.hash)
+        if known is not None:
+            return known
         self._count("/regulator")
         return self.store.extend([entry])[0]
 
     def _hand_over(self, entry: Entry) -> Promise:
-        """Under the keys it names, so whoever else the roster names as regulator. The same again has its promise."""
-        with self._lock:
-            self._follow_roster()
-            if not self._is_logged(entry):
-                self._roster.after(entry, self._read)
+        """Under the keys it names, so whoever else the roster names as regulator; after the very roster it was held
+        against: whatever is said of members and regulators meanwhile, it is held against that as well.
+        """
+        while True:
+            with self._lock:
+                self._follow_roster()
+                roster, size = self._roster, self._read
+            roster.after(entry, size)
             self._count("/regulator")
-            return self.store.extend([entry])[0]
-
-    def _is_logged(self, entry: Entry) -> bool:
-        try:
-            self.store.inclusion(entry.hash)
-        except Refused:
-            return False
-        return True
+            promises = self.store.extend_since(size, ROSTER, [entry])
+            if promises is not None:
+                return promises[0]
 
     def _count(self, party: str) -> None:
         if not self._entries.allows(party, self._clock()):

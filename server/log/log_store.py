@@ -49,6 +49,11 @@ _PAGE = (
     .order_by(entries.c.position)
     .limit(bindparam("limit"))
 )
+_CAME = (
+    select(entries.c.position)
+    .where(entries.c.position >= bindparam("since"), entries.c.kind.in_(bindparam("kinds", expanding=True)))
+    .limit(1)
+)
 _PAGE_OF_KIND = _PAGE.where(entries.c.kind == bindparam("kind"))
 
 
@@ -67,6 +72,10 @@ class Page:
 
     entries: list[tuple[int, bytes]]
     next: int
+
+
+class _Overtaken(Exception):  # noqa: N818 (a state, not a fault)
+    """Somebody else's entry came first."""
 
 
 @dataclass
@@ -151,6 +160,31 @@ class LogStore:
         if submission.promises is None:
             raise LedgerError("log", got="a submission that nobody wrote", expected="a promise")
         return submission.promises
+
+    def extend_since(self, size: int, kinds: Collection[str], batch: Sequence[Entry]) -> list[Promise] | None:
+        """As `extend`, unless an entry of `kinds` has come since the log had `size`: then None, and nothing is written.
+
+        Looked for in the transaction that writes, so it holds whichever process appends.
+        """
+        for entry in batch:
+            check_size(entry)
+
+        def check(connection: Connection) -> None:
+            if connection.scalar(_CAME, {"since": size, "kinds": list(kinds)}) is not None:
+                raise _Overtaken
+
+        try:
+            with self._pen:
+                promised = self._write(batch, check)
+        except _Overtaken:
+            return None
+        return [promised[entry.hash] for entry in batch]
+
+    def promised(self, leaf: bytes) -> Promise | None:
+        """The promise for the entry with this leaf hash, as it was given; None where there is no such entry."""
+        with reading(self._engine) as connection:
+            place = known_places(connection, [leaf]).get(leaf)
+        return None if place is None else self._promise(leaf, *place)
 
     def size(self) -> int:
         """Entries so far."""
@@ -253,12 +287,15 @@ class LogStore:
             for submission in queue:
                 submission.written.set()
 
-    def _write(self, batch: Iterable[Entry]) -> dict[bytes, Promise]:
-        """Leaf hash -> promise. Signs after the commit."""
+    def _write(
+        self, batch: Iterable[Entry], check: Callable[[Connection], None] = lambda _: None
+    ) -> dict[bytes, Promise]:
+        """Leaf hash -> promise. Nothing is written where `check` raises. Signs after the commit."""
         wanted = {entry.hash: entry for entry in batch}
         now = int(self._clock())
         with writing(self._engine, lock=_LOCK) as connection:
             frontier = self._resume(connection)
+            check(connection)
             places = known_places(connection, list(wanted))
             rows, completed = [], []
             for leaf, entry in wanted.items():

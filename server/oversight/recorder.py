@@ -4,7 +4,8 @@
     recorder.tick()                       # once a second, whatever happens
 
 What is said is the difference between the database and what the log says already. So nothing is said twice and nothing
-is forgotten, whatever dies; members of a home that is older than its log are said at the first start.
+is forgotten, whatever dies; members of a home that is older than its log are said at the first start. What it was made
+for may change while it is said, by a handover: then nothing is said, and the next tick says what holds.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from federation.errors import FederationError
-from federation.oversight.members import MemberStatement, RegulatorStatement, Roster
+from federation.oversight.members import ROSTER, MemberStatement, RegulatorStatement, Roster
 from federation.runtime.logging import get_logger
 from protocols.signing import SigningKey
 from protocols.transparency import Entry
@@ -36,9 +37,11 @@ class Recorder:
     def tick(self) -> int:
         """Say what is new; how many statements that were. An outage of the database raises nothing."""
         try:
+            size = self.log.size()
             entries = list(unsaid(self.said(), self.admitted(), self.regulator, self.key))
             if entries:
-                self.log.extend(entries)
+                if self.log.extend_since(size, ROSTER, entries) is None:
+                    return 0
                 _log.info("roster said in the log", count=len(entries))
             return len(entries)
         except FederationError as error:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from log_samples import url_of
-from log_world import BANKS, COORDINATOR, REGULATOR, WITNESSES, Clock, Witness, have_cosigned, witness_key, world
+from log_world import (
+    BANKS,
+    COORDINATOR,
+    REGULATOR,
+    WITNESSES,
+    Clock,
+    Witness,
+    have_cosigned,
+    said,
+    witness_key,
+    world,
+)
 
 from federation.errors import Refused
 from federation.oversight.handover import HANDOVER, hand_over
@@ -100,6 +112,47 @@ def test_nobody_else_hands_over(host: LogHost) -> None:
     with pytest.raises(Refused, match=r"entry\.kind"):  # a member's door is not the regulator's
         host.append_for("bank-a", BANKS["bank-a"].public, [handed(WITNESSES[0], NEW)])
     assert logged(host) == 0
+
+
+def test_whoever_says_again_what_is_logged_does_not_take_the_regulators_turns(host: LogHost) -> None:
+    """Every entry is public: a stranger says it as often as nobody may say anything new."""
+    beacon, following = (said("beacon", REGULATOR, size=size).entry for size in (4, 5))
+    handover = handed(WITNESSES[0], NEW)
+    promises = [host.append_of_regulator(entry) for entry in (beacon, handover)]
+    for _ in range(2100):
+        assert [host.append_of_regulator(entry) for entry in (beacon, handover)] == promises
+    assert host.append_of_regulator(following).index == 6
+
+
+def test_a_stranger_waits_for_no_lock(host: LogHost) -> None:
+    """What no two keys signed is refused while somebody else holds the log's lock."""
+    forged = handed(WITNESSES[0], NEW).body.replace(NEW.public.key.hex.encode(), witness_key(8).public.key.hex.encode())
+    with ThreadPoolExecutor(1) as pool, host._lock:
+        refused = pool.submit(host.append_of_regulator, Entry(HANDOVER, forged)).exception(60.0)
+    assert isinstance(refused, SignatureError)
+
+
+def test_a_handover_is_held_against_what_is_said_between_check_and_append(host: LogHost) -> None:
+    """The coordinator admits a member under the heir's key in that moment: a strict reader would refuse the handover
+    for ever."""
+    public = NEW.public.key.hex
+    landing = [MemberStatement("bank-d", SigningKey.from_seed(bytes([4]) * 32).public.hex, public, 1000, "admitted")]
+
+    def clock() -> float:  # asked when the entry is counted, behind the check
+        if landing:
+            host.store.extend([landing.pop().entry(COORDINATOR)])
+        return 0.0
+
+    other = LogHost(host.store, host.key, COORDINATOR.public, clock=clock)
+    with pytest.raises(MessageError, match=r"handover\.new"):
+        other.append_of_regulator(handed(WITNESSES[0], NEW))
+    assert logged(host) == 0
+
+
+def test_what_else_is_logged_meanwhile_delays_no_handover(host: LogHost) -> None:
+    busy = LogHost(host.store, host.key, COORDINATOR.public, clock=lambda: float(host.store.append("x", b"{}").index))
+    assert busy.append_of_regulator(handed(WITNESSES[0], NEW)).index == 5
+    assert logged(host) == 1
 
 
 def test_a_witness_of_a_member_that_came_meanwhile_is_not_taken(host: LogHost) -> None:

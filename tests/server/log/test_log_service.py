@@ -39,6 +39,7 @@ from protocols.transparency import (
     verify_promise,
 )
 from protocols.wire import log_pb2 as wire
+from server.log import LogHost
 from server.log.hosting import HostedLog, hosted_log
 from server.log.reading import PAGE_BYTES
 from server.membership_service import Desk, serve_membership
@@ -220,7 +221,14 @@ def test_no_second_host_and_none_on_an_older_database(hosted: Hosted, tmp_path: 
         pass
     other = make_coordinator(tmp_path / "other")
     store = MembershipStore.open(other.database_url)
-    with hosted_log(other, store) as log:
+
+    def first(host: LogHost) -> None:
+        assert host.store.append("example", canonical(0)).index == 0
+        with pytest.raises(httpx.ConnectError):  # no door is open yet
+            httpx.get(f"http://127.0.0.1:{other.settings.log}/checkpoint", timeout=60.0)
+
+    with hosted_log(other, store, first=first) as log:
+        assert log.port == other.settings.log
         log.store.append("example", canonical(1))
         log.store.checkpoint()
     store.close()

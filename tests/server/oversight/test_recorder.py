@@ -77,3 +77,20 @@ def test_settings_that_name_a_key_from_before_a_handover_say_nothing_again(tmp_p
     said = reading(log)()
     assert said.regulator == replace(REGULATED, chain_length=5, witness_key=new.public.hex)
     assert [witness.key for witness in said.witnesses] == [new.public]
+
+
+def test_what_a_handover_overtakes_is_said_anew(tmp_path: Path) -> None:
+    """Changed settings, and a handover through the log's other door while the statement is made: said as it was made,
+    it would name the retired key back, and no reader could go on."""
+    log = LogStore.open(f"sqlite:///{tmp_path / 'log.db'}", LOG_KEY, lambda: 1.9e9)
+    Recorder(log, reading(log), lambda: (), COORDINATOR, REGULATED).tick()
+    new = SigningKey.from_seed(bytes([44]) * 32)
+
+    def admitted_meanwhile() -> tuple[Membership, ...]:  # asked behind the roster
+        log.extend([hand_over(COORDINATOR.public, COORDINATOR, new)])
+        return ()
+
+    changed = replace(REGULATED, chain_length=5)
+    recorder = Recorder(log, reading(log), admitted_meanwhile, COORDINATOR, changed)
+    assert [recorder.tick(), recorder.tick()] == [0, 1]
+    assert reading(log)().regulator == replace(changed, witness_key=new.public.hex)
