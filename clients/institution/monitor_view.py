@@ -37,7 +37,7 @@ def show_drift(found: Drift, console: Console) -> None:
 
 def show_contest(found: Contest, console: Console) -> None:
     _changes(found.changes, "champion", "challenger").show(console)
-    console.print(f"{found.champion.name}: [bold]{found.better}[/bold] (AUC, at 1%).")
+    console.print(f"{escape(found.champion.name)}: [bold]{found.better}[/bold] (AUC, at 1%).")
 
 
 def _fairness(attributes: Sequence[Fairness], vintage: str) -> Sheet:
@@ -65,7 +65,7 @@ def _changes(changes: Mapping[str, Change], before: str, after: str) -> Sheet:
         value = "" if change.value is None or change.se is None else f"{change.value:+.4f} ± {change.se:.4f}"
         p = "" if change.p is None else f"{change.p:.3f}"
         style = "bold red" if change.alert else ""
-        sheet.add(name, _figure(change.before), _figure(change.after), value, p, style=style)
+        sheet.add(escape(name), _figure(change.before), _figure(change.after), value, p, style=style)
     return sheet
 
 
