@@ -97,7 +97,7 @@ def planted(world: LookupDeployment, folder: Path) -> list[str]:
     rows = pl.read_csv(next(iter(given.values())), infer_schema=False).head(6)
     names = [f"person-of-nobody-{number}" for number in range(6)]
     rows.with_columns(pl.Series("person_id", names)).write_csv(folder / "rows.csv")
-    plant(folder / "rows.csv", sorted(given), each=2, folder=folder / "set", shuffle=Random(4).shuffle)
+    plant(folder / "rows.csv", sorted(given), each=2, folder=folder / "set", shuffle=Random(4).shuffle, now=0)
     for name, file in given.items():
         table = pl.read_csv(file, infer_schema=False)
         some = pl.read_csv(folder / "set" / f"{name}.csv", infer_schema=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import closing
 from pathlib import Path
 from secrets import SystemRandom
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from clients.regulator.canaries.planting import expected, plant
+from clients.regulator.canaries.planting import expected, plant, planted
 from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import MirrorStore
 from clients.regulator.mirror.roster import roster_of
@@ -39,7 +40,7 @@ def plant_rows(
     folder = _folder(opened, name)
     if folder.exists():
         raise ConfigurationError(str(folder), got="a set of that name", expected="a new one")
-    counts = plant(rows, member, each=each, folder=folder, shuffle=SystemRandom().shuffle)
+    counts = plant(rows, member, each=each, folder=folder, shuffle=SystemRandom().shuffle, now=time.time())
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "planted": counts}))
         return
@@ -60,8 +61,9 @@ def check(
 ) -> None:
     """Hold answered sums against what was planted. Exit code 1 where one deviates, or two differ; suspects are named.
 
-    Every sum must answer a question in this home's copy of the log, in an epoch of the model. With --answers of two
-    institutions about the same persons neither is believed where they differ.
+    Every sum must answer a question in this home's copy of the log, dated after the planting, in an epoch of the model.
+    With --answers of two institutions about the same persons neither is believed where they differ; all of one set are
+    given together.
     """
     from clients.regulator.canaries.logged import check_logged
     from clients.regulator.inquiries.copied import CopiedLog
@@ -74,15 +76,16 @@ def check(
     published = PublishedModel.read(model.read_bytes())
     published.verify()
     settings = ScoringSettings.decode(scoring) if scoring else ScoringSettings()
-    planted = expected(_folder(opened, name), published, load_catalogue(catalogue), settings, scheme(identifiers))
+    folder = _folder(opened, name)
+    known = expected(folder, published, load_catalogue(catalogue), settings, scheme(identifiers))
     with closing(MirrorStore.open(opened.database_url)) as store:
         keys = _members(opened, store)
         files = [_verified(file, keys) for file in answers]
-        check_logged(files, CopiedLog.read(opened, store), bytes.fromhex(published.hash))
-    found = compare(planted, [answer for said in files for answer in said.answers])
+        check_logged(files, CopiedLog.read(opened, store), bytes.fromhex(published.hash), planted(folder))
+    found = compare(known, [answer for said in files for answer in said.answers])
     facts = {
-        "planted": len(planted),
-        "answered": len(planted) - len(found.unanswered),
+        "planted": len(known),
+        "answered": len(known) - len(found.unanswered),
         "deviating": len(found.deviating),
         "disputed": len(found.disputed),
         "suspects": list(found.suspects),

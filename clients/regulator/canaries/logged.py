@@ -1,9 +1,10 @@
 """Whether what was told about canaries answers questions that stand in the log, in epochs of one model: nobody's word.
 
-    check_logged(files, CopiedLog.read(home, store), model)          # ProofError naming who told what is not so
+    check_logged(files, CopiedLog.read(home, store), model, planted) # ProofError naming who told what is not so
 
 What stays the querier's word is the sum itself, and that the question was about this canary: a spot check that draws
-the leaf opens it (docs/spot-checks.md).
+the leaf opens it (docs/spot-checks.md). That a question answers no other sum holds among the files of one call: nothing
+is kept of the calls before.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from clients.regulator.inquiries.copied import CopiedLog
 from clients.regulator.mirror.roster import kind_of
 from federation.lookup.canaries import CanaryAnswers
 from protocols.errors import ProofError
-from protocols.lookup.leaf import KIND, SignedLeaf
+from protocols.lookup.leaf import CLOCK_SKEW_S, KIND, SignedLeaf
 from protocols.transparency import leaf_hash, read_entry
 
 
-def check_logged(files: Sequence[CanaryAnswers], copied: CopiedLog, model: bytes) -> None:
+def check_logged(files: Sequence[CanaryAnswers], copied: CopiedLog, model: bytes, planted: int) -> None:
     """Of every sum that was told: 1. its question is under a checkpoint that a quorum cosigned, 2. and is the querier's
-    own; 3. it answers no other sum; 4. the epoch that the question names, as all its members signed it, is of `model`
-    (its hash, 32 bytes). Raises ProofError, or SignatureError for a leaf that its querier did not sign.
+    own; 3. it answers no other sum of `files`; 4. it is dated after the canaries were `planted` (Unix s): by its
+    querier, whom the members hold to its clock; 5. the epoch that the question names, as all its members signed it, is
+    of `model` (its hash, 32 bytes). Raises ProofError, or SignatureError for a leaf that its querier did not sign.
     """
     told = [(said.querier, answer.leaf) for said in files for answer in said.answers if answer.steps]
     leaves = _leaves(copied, {leaf for _, leaf in told})
@@ -37,6 +39,9 @@ def check_logged(files: Sequence[CanaryAnswers], copied: CopiedLog, model: bytes
         if leaf in answered:
             raise ProofError(where, got=f"{leaf[:16]} twice", expected="a question for every sum")
         answered.add(leaf)
+        if signed.leaf.issued_at < planted - CLOCK_SKEW_S:
+            got = f"a question of {signed.leaf.issued_at}"
+            raise ProofError(where, got=got, expected=f"one since the planting, {planted}")
         context = copied.contexts.get(signed.leaf.epoch_id)
         if context is None:
             raise ProofError(where, got="an epoch that the log does not show", expected="one that is logged before")

@@ -1,7 +1,8 @@
 """Which canary is planted where, and what its record must contribute: files, and the published model.
 
-plant(rows, ["bank-a", "bank-b", "bank-c"], each=2, folder=folder, shuffle=SystemRandom().shuffle)
+plant(rows, ["bank-a", "bank-b", "bank-c"], each=2, folder=folder, shuffle=SystemRandom().shuffle, now=now)
 expected(folder, model, catalogue, settings, how)      # {subject: {member: steps}}, for `federation.lookup.canaries`
+planted(folder)                                        # since when: no question of before is about one of them
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ from federation.lookup.record import contributions, quantise
 from federation.lookup.settings import ScoringSettings
 from federation.models import PublishedModel
 from federation.records import load_records
-from federation.runtime.private_files import private_directory, write_private
+from federation.runtime.private_files import private_directory, read_private, write_private
 from federation.scorecard import Scorer
 
+_PLANTED = "planted"
 FIRST = 1  # of the record's coefficients: the check before it is zero
 
 
 def plant(
-    rows: Path, members: Sequence[str], *, each: int, folder: Path, shuffle: Callable[[list[Any]], None]
+    rows: Path, members: Sequence[str], *, each: int, folder: Path, shuffle: Callable[[list[Any]], None], now: float
 ) -> dict[str, int]:
-    """Write FOLDER/MEMBER.csv for every member: each row of `rows` for `each` of them; how many rows each has.
+    """Write FOLDER/MEMBER.csv for every member: each row of `rows` for `each` of them; how many rows each has. And
+    FOLDER/planted: `now`, Unix s.
 
     Every group of members holds as many canaries as any other, in an order that `shuffle` decides. Raises
     ConfigurationError for a file without rows, or fewer rows than there are groups: then no member could be cleared.
@@ -52,9 +55,19 @@ def plant(
         for name in groups[number % len(groups)]:
             parts[name].append(record)
     private_directory(folder)
+    write_private(folder / _PLANTED, b"%d" % now)
     for name, part in parts.items():
         write_private(folder / f"{name}.csv", _text([header, *part]).encode())
     return {name: len(part) for name, part in parts.items()}
+
+
+def planted(folder: Path) -> int:
+    """When the set was planted, Unix s. Raises ConfigurationError."""
+    file = folder / _PLANTED
+    try:
+        return int(read_private(file))
+    except ValueError as error:
+        raise ConfigurationError(str(file), got="no number", expected="when the set was planted, Unix s") from error
 
 
 def expected(

@@ -75,7 +75,7 @@ def node_records(file: Path, member: str) -> dict[str, np.ndarray]:
 
 def test_every_group_of_members_holds_as_many_and_the_order_tells_nothing(tmp_path: Path, rows: Path) -> None:
     names = ["bank-a", "bank-b", "bank-c"]
-    counts = plant(rows, names, each=2, folder=tmp_path / "set", shuffle=Random(1).shuffle)
+    counts = plant(rows, names, each=2, folder=tmp_path / "set", shuffle=Random(1).shuffle, now=0)
     assert sum(counts.values()) == 80
     assert max(counts.values()) - min(counts.values()) <= 1
     holders: dict[str, list[str]] = {}
@@ -87,15 +87,15 @@ def test_every_group_of_members_holds_as_many_and_the_order_tells_nothing(tmp_pa
     assert {len(each) for each in holders.values()} == {2}
     assert len({tuple(each) for each in holders.values()}) == 3
     with pytest.raises(ConfigurationError, match="each"):
-        plant(rows, names, each=3, folder=tmp_path / "more", shuffle=Random(1).shuffle)
+        plant(rows, names, each=3, folder=tmp_path / "more", shuffle=Random(1).shuffle, now=0)
 
 
 def test_too_few_rows_are_refused(tmp_path: Path, drawn: pl.DataFrame) -> None:
     drawn.head(2).write_csv(tmp_path / "few.csv")
     with pytest.raises(ConfigurationError, match="2 rows"):
-        plant(tmp_path / "few.csv", ["a", "b", "c"], each=2, folder=tmp_path / "set", shuffle=Random(1).shuffle)
+        plant(tmp_path / "few.csv", ["a", "b", "c"], each=2, folder=tmp_path / "set", shuffle=Random(1).shuffle, now=0)
     with pytest.raises(ConfigurationError, match="CSV"):
-        plant(tmp_path / "none.csv", ["a", "b", "c"], each=2, folder=tmp_path / "set", shuffle=Random(1).shuffle)
+        plant(tmp_path / "none.csv", ["a", "b", "c"], each=2, folder=tmp_path / "set", shuffle=Random(1).shuffle, now=0)
 
 
 def told(world: InquiryWorld, file: Path, member: str, *, evidence: int = 0) -> list[Answer]:
@@ -204,12 +204,20 @@ def of_an_epoch_of_another_model(canaries: Checked) -> None:
     canaries.answers["bank-a"] = [replace(first, leaf_hash=leaf.hash), *rest]
 
 
+def asked_before_they_were_planted(canaries: Checked) -> None:
+    """A question of before was about somebody else: here all are, for the regulator's clock says a day more."""
+    file = canaries.world.regulator.path / "canaries" / "spring" / "planted"
+    file.write_bytes(b"%d" % (int(file.read_bytes()) + DAY))
+    canaries.answers = dict(sorted(canaries.answers.items()))
+
+
 LIES: list[tuple[Callable[[Checked], None], str]] = [
     (never_asked, "which the log does not show"),
     (named_no_question, "no question"),
     (asked_by_another, "a question of bank-b"),
     (one_question_for_two, "twice"),
     (of_an_epoch_of_another_model, "a sum of epoch 2"),
+    (asked_before_they_were_planted, "since the planting"),
 ]
 
 
@@ -244,7 +252,7 @@ def test_a_question_that_no_quorum_has_seen_yet_counts_for_nothing(
 
 
 def test_what_is_expected_is_what_the_members_nodes_make(tmp_path: Path, rows: Path) -> None:
-    plant(rows, MEMBERS, each=1, folder=tmp_path / "set", shuffle=Random(1).shuffle)
+    plant(rows, MEMBERS, each=1, folder=tmp_path / "set", shuffle=Random(1).shuffle, now=0)
     found = expected(tmp_path / "set", MODEL, CATALOGUE, SETTINGS, HOW)
     for member in MEMBERS:
         for subject, row in node_records(tmp_path / "set" / f"{member}.csv", member).items():
