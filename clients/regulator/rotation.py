@@ -34,24 +34,27 @@ def is_own(home: RegulatorHome, named: RegulatorStatement | None) -> bool:
 
 
 def begin(home: RegulatorHome, store: MirrorStore, now: float) -> Said:
-    """The handover, kept to be sent; the one that was begun, where there is one.
+    """The handover, kept to be sent; the one that was begun, where its next key is there.
 
-    Raises ConfigurationError where the copy of the log does not name this home, or the next key is not the one begun.
+    Raises ConfigurationError where the copy of the log does not name this home, or the log has promised a handover to
+    a key that is not here. One that it did not take binds nobody: without its next key, it makes way for another.
     """
     named = roster_of(store, home.policy.coordinator).regulator
     if not is_own(home, named):
         got = "no regulator" if named is None else f"{named.name}, witness key {named.witness_key}"
         expected = f"this home's, witness key {home.witness_key.public.key.hex}"
         raise ConfigurationError("copy of the log: regulator", got=got, expected=expected)
-    entry, old = propose(home)
-    said = store.keep(f"{HANDOVER}/{old.hex}", entry, now)
-    if (lost := lost_heir(home, said.entry)) is not None:
-        raise lost
-    return said
+    for said in store.said(HANDOVER):
+        old = Handover.read(said.entry, home.policy.coordinator).old
+        lost = lost_heir(home, said.entry)
+        if said.promise is not None and old == home.witness_key.public.key and lost is not None:
+            raise lost
+    entry, heir = propose(home)
+    return store.keep(f"{HANDOVER}/{heir.hex}", entry, now)
 
 
 def propose(home: RegulatorHome) -> tuple[Entry, VerifyingKey]:
-    """The handover to the next key, which is made where there is none, and the old key. Raises ConfigurationError or
+    """The handover to the next key, which is made where there is none, and that key. Raises ConfigurationError or
     SignatureError.
     """
     with _alone(home):
@@ -59,7 +62,7 @@ def propose(home: RegulatorHome) -> tuple[Entry, VerifyingKey]:
         if not home.next_witness_file.exists():
             replace_private(home.next_witness_file, WitnessKey.generate().to_pem())  # all of it, or nothing
         old, new = (SigningKey.from_pem(read_private(file)) for file in (home.witness_file, home.next_witness_file))
-        return hand_over(home.policy.coordinator, old, new), old.public
+        return hand_over(home.policy.coordinator, old, new), new.public
 
 
 def lost_heir(home: RegulatorHome, entry: Entry) -> ConfigurationError | None:

@@ -21,6 +21,7 @@ from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, Mirror, MirrorStore, Shelf
 from clients.regulator.policy import Policy
 from clients.regulator.rotation import conclude, cosigning_key, is_own, lost_heir
+from clients.regulator.watch.door import Door, LogRefused
 from clients.regulator.watch.judge import Judge
 from clients.regulator.watch.lateness import Late, stale, unkept, unreachable
 from clients.regulator.watch.replays import ReplayProgress, drawn
@@ -88,7 +89,7 @@ class Watcher:
     def open(cls, home: RegulatorHome, *, clock: Callable[[], float] = time.time) -> Watcher:
         """Judges the whole copy again. Raises ConfigurationError, or LedgerError where the copy was changed."""
         store = MirrorStore.open(home.database_url)
-        log = LogReader(home.settings.log_url, home.authority)
+        log = Door(home.settings.log_url, home.authority)
         return cls(home, store, log, home.policy, clock)
 
     def __post_init__(self) -> None:
@@ -271,14 +272,20 @@ class Watcher:
                 self.store.keep(update.slot, update.draw(deadline).entry(self.home.signing_key), self.clock())
 
     def _send(self) -> None:
-        """In order: beacons count by their place in the log."""
+        """In order: beacons count by their place in the log. What it refuses is an alert, is said again in the next
+        turn, and keeps nothing else back.
+        """
         if not is_own(self.home, self.judge.case.roster.regulator):
             return  # the log would not take it
         for said in self.store.said(unanswered=True):
             if said.kind == HANDOVER and (lost := lost_heir(self.home, said.entry)) is not None:
                 self._alert("handover", said.slot, str(lost))
                 continue
-            promise = self.log.say(said.entry)
+            try:
+                promise = self.log.say(said.entry)
+            except LogRefused as error:
+                self._alert("statement_refused", said.slot, str(error))
+                continue
             try:
                 verify_promise(promise, bytes.fromhex(said.leaf), self.policy.log, self.clock())
             except ProtocolError as error:

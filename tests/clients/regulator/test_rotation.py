@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oversight_world import key_of, witness_key
+from oversight_world import RUN, key_of, witness_key
+from regulator_world import LATER
 from watch_scene import Scene, scene, turns
 
 from clients.regulator import rotation
@@ -21,6 +22,8 @@ from clients.regulator.watch import Watcher
 from clients.regulator.watch.thorough import verify_copy
 from federation.errors import ConfigurationError
 from federation.oversight.handover import HANDOVER, Handover, hand_over
+from federation.oversight.members import MemberStatement
+from federation.oversight.replay import Draw
 from federation.runtime.private_files import draft_of
 from protocols.transparency import Entry, Succession, WitnessKey
 from server.log import Which
@@ -171,12 +174,43 @@ def test_a_handover_whose_key_is_lost_is_not_said(scene: Scene) -> None:
     watcher = watching(scene)
     begin(scene.home, watcher.store, 1.0)
     scene.home.next_witness_file.unlink()
-    with pytest.raises(ConfigurationError, match=r"witness\.next\.pem"):
-        begin(scene.home, watcher.store, 1.0)
     turns(scene, watcher)
     assert scene.logged(HANDOVER) == []
     assert {alert.code for alert in watcher.store.alerts()} == {"handover"}
     assert scene.log.host.size_of(Which.COSIGNED) == scene.log.store.size()  # it cosigns as before
+
+
+def test_a_handover_that_was_promised_stays_the_only_one(scene: Scene) -> None:
+    watching(scene)
+    rotate(scene)
+    scene.home.next_witness_file.unlink()
+    with pytest.raises(ConfigurationError, match=r"witness\.next\.pem"):
+        begin(scene.home, MirrorStore.open(scene.home.database_url), 1.0)
+    assert not scene.home.next_witness_file.exists()
+
+
+def test_a_handover_that_the_log_refuses_keeps_nothing_back_and_makes_way(scene: Scene) -> None:
+    """A member came under the heir's key, by chance or by malice: that handover never comes to be."""
+    watcher = watching(scene)
+    begin(scene.home, watcher.store, 1.0)
+    following = scene.home.next_witness_key
+    assert following is not None
+    public = key_of("bank-z").public.hex, following.public.key.hex
+    scene.log.grow(MemberStatement("bank-z", *public, 1000, "admitted").entry(key_of("coordinator")).data)
+    later = Draw("bank-b", RUN, "train", 2, 1, LATER).entry(scene.home.signing_key)
+    watcher.store.keep("by hand", later, 2.0)
+    turns(scene, watcher)
+    assert {(alert.code, alert.place) for alert in watcher.store.alerts()} == {
+        ("statement_refused", f"handover/{following.public.key.hex}")
+    }
+    assert "handover.new" in watcher.store.alerts()[0].text
+    assert scene.logged("draw")[-1] == later
+    assert scene.logged(HANDOVER) == []
+    scene.home.next_witness_file.unlink()
+    said = rotate(scene)
+    turns(scene, watcher)
+    assert scene.home.witness_key.public.key == said.new != following.public.key
+    assert scene.log.host.size_of(Which.COSIGNED) == scene.log.store.size()
 
 
 def test_a_home_that_the_log_does_not_name_hands_nothing_over(scene: Scene, tmp_path: Path) -> None:
