@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from federation.errors import Refused
@@ -48,12 +47,13 @@ class ReservationGate:
         self._reservations: dict[str, _Logged] = {}
         self._heads: dict[tuple[str, str], Head] = {}  # the last entry of each ledger (institution, key id)
         self._given_up: set[str] = set()  # reservations whose work failed, or was lost
-        self._next = dict.fromkeys((*ROSTER, LEDGER_ENTRY), 0)
+        self._next = 0  # where reservations are read on
+        self._read = 0  # entries that the roster covers
         self._checkpoint: Checkpoint | None = None
 
     def start(self, index: int) -> None:
         """Look for reservations at `index` of the log and behind it: none precedes the plan it is for."""
-        self._next[LEDGER_ENTRY] = index
+        self._next = index
 
     def on_record(self, expected: Expected, update: Update) -> bool:
         """Whether what paid for `update` is cosigned. Raises Refused (wrong_reservation).
@@ -80,7 +80,9 @@ class ReservationGate:
         return True
 
     def _follow(self) -> None:
-        for index, data in self._new(LEDGER_ENTRY):
+        size = self._log.size()
+        for index, data in self._said(LEDGER_ENTRY, self._next, size):
+            self._next = index + 1
             try:
                 signed = read_logged(read_entry(data))
             except MessageError:
@@ -89,6 +91,7 @@ class ReservationGate:
                 self._reservations[signed.hash] = _Logged(signed, leaf_hash(data), index)
                 if signed.entry.kind in (Kind.SPEND, Kind.UNKNOWN) and signed.entry.update_hash is None:
                     self._given_up.add(signed.entry.reservation or "")
+        self._next = max(self._next, size)
 
     def _is_next(self, signed: SignedEntry) -> bool:
         """Whether it follows the entry before it in its ledger; the first one since the plan follows what the log has
@@ -109,18 +112,22 @@ class ReservationGate:
         return self._checkpoint if self._checkpoint is not None and self._checkpoint.size > index else None
 
     def _cosigned(self) -> Checkpoint | None:
-        for index, data in sorted(chain.from_iterable(self._new(kind) for kind in ROSTER)):
-            self._roster = self._roster.after(read_entry(data), index)
+        self._follow_roster()
         if not self._roster.witnesses:
             return None
         note = self._log.cosigned(self._roster.quorum)
         return None if note is None else self._roster.quorum.check(note, self._log_key).checkpoint
 
-    def _new(self, kind: str) -> Iterator[tuple[int, bytes]]:
-        """(index, data) of the entries of `kind` since the last look."""
-        while True:
-            page = self._log.entries(self._next[kind], _PAGE, kind)
-            self._next[kind] = page.next
-            yield from page.entries
-            if len(page.entries) < _PAGE:
-                return
+    def _follow_roster(self) -> None:
+        """All kinds of one and the same size: the log grows while they are read. What is refused stays unread."""
+        size, roster = self._log.size(), self._roster
+        for index, data in sorted(each for kind in ROSTER for each in self._said(kind, self._read, size)):
+            roster = roster.after(read_entry(data), index)
+        self._roster, self._read = roster, size
+
+    def _said(self, kind: str, start: int, size: int) -> Iterator[tuple[int, bytes]]:
+        """(index, data) of the entries of `kind` from `start` on, of the first `size`."""
+        while start < size:
+            page = self._log.entries(start, _PAGE, kind)
+            yield from (each for each in page.entries if each[0] < size)
+            start = page.next

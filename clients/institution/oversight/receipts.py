@@ -25,7 +25,7 @@ from federation.errors import Refused
 from federation.oversight.members import ROSTER, Roster
 from protocols.errors import MessageError, ProofError, ProtocolError
 from protocols.signing import VerifyingKey
-from protocols.transparency import Checkpoint, VerifierKey, check_kept, leaf_hash, read_entry
+from protocols.transparency import Checkpoint, VerifierKey, check_kept, leaf_hash, open_checkpoint, read_entry
 
 _SAID_BYTES = 400  # of an entry that is refused: enough to know it by; its hash says which it is
 
@@ -51,7 +51,7 @@ class Receipts:
         witnesses, ProofError where the tree has not what was said of them, and what the log's calls raise: it is
         tried again.
         """
-        self._follow(log)
+        self._follow(log, open_checkpoint(note, self._log_key).size)
         checkpoint = self._roster.quorum.check(note, self._log_key, self._clock()).checkpoint
         self._prove_roster(log, checkpoint, note)
         for owed in self._kept.owed(checkpoint.size):
@@ -87,9 +87,10 @@ class Receipts:
             return  # told, with the first note that shows it
         self._folder.find(code, sequence=kept.head.sequence, promise=text, note=note.decode())
 
-    def _follow(self, log: LogClient) -> None:
+    def _follow(self, log: LogClient, size: int) -> None:
+        """The roster of the first `size` entries, which were all there before any was read: the log grows meanwhile."""
         said = [(index, kind, data) for kind in self._next for index, data in log.entries(kind, self._next[kind])]
-        for index, kind, data in sorted(said):
+        for index, kind, data in sorted(each for each in said if each[0] < size):
             try:
                 self._roster = self._roster.after(read_entry(data), index)
             except ProtocolError as error:

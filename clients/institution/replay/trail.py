@@ -9,7 +9,7 @@ trail.draws()                            # of this institution's attempts, since
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,9 +63,17 @@ class ReplayTrail:
         return self._roster.quorum
 
     def read(self, log: Log) -> None:
-        """What was logged since the last time. Raises what the log's calls raise."""
-        new = [(at, kind, data) for kind, start in self._next.items() for at, data in log.entries(kind, start)]
-        for at, kind, data in sorted(new):
+        """What was logged since the last time. Raises what the log's calls raise.
+
+        The log grows while kind after kind is read. Once all were asked again, nothing is missing that is before the
+        last entry of the first time, and no more is folded.
+        """
+        first = _fetch(log, self._next)
+        if not first:
+            return
+        size, last = max(first)[0] + 1, {kind: at for at, kind, _ in first}
+        second = _fetch(log, {kind: last.get(kind, start - 1) + 1 for kind, start in self._next.items()})
+        for at, kind, data in sorted(each for each in (*first, *second) if each[0] < size):
             self._next[kind] = at + 1
             try:
                 self._take(at, read_entry(data))
@@ -111,3 +119,7 @@ class ReplayTrail:
         draw = Draw.read(entry, key)
         if draw.institution == self._institution:
             self._draws.append(Drawn(draw, entry))
+
+
+def _fetch(log: Log, starts: Mapping[str, int]) -> list[tuple[int, str, bytes]]:
+    return [(at, kind, data) for kind, start in starts.items() for at, data in log.entries(kind, start)]

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rounds_world import NAMES, Handler, key_of
-from trail_world import LoggedWorld, cosigned
+from trail_world import COORDINATOR, LOG_KEY, LoggedWorld, cosigned
 
 from federation.errors import Refused
 from federation.ledger.entries import Kind, SignedEntry, sign_entry
+from federation.oversight.handover import HANDOVER, hand_over
+from federation.oversight.members import MemberStatement, RegulatorStatement
 from federation.oversight.reservations import logged, read_logged, verify_logged
 from federation.oversight.rounds import RoundStatement
 from federation.rounds import RunFailed, SignedPlan
@@ -19,6 +22,8 @@ from protocols.envelope import read_envelope, seal
 from protocols.errors import MessageError, ProtocolError, SignatureError
 from protocols.transparency import Entry, Statement, read_entry
 from protocols.wire.training_pb2 import RoundReply
+from server.log import LogStore
+from server.log.log_store import Page
 from server.oversight.gate import ReservationGate
 from server.oversight.trail import Unlogged
 
@@ -206,3 +211,45 @@ def test_a_reservation_that_its_ledger_gave_up_pays_for_nothing(logged_world: Lo
     logged_world.world.driver(trail=logged_world.trail()).run()
     first, *_ = logged_world.world.of("round")
     assert first["refused"] == {"bank-a": "wrong_reservation"}
+
+
+class Landing:
+    """The coordinator's log, into which `landing` comes once its handovers were read for the first time."""
+
+    def __init__(self, log: LogStore, *landing: Entry) -> None:
+        self._log, self._landing = log, landing
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._log, name)
+
+    def entries(self, start: int, count: int, kind: str | None = None) -> Page:
+        page = self._log.entries(start, count, kind)
+        if kind == HANDOVER and self._landing:
+            self._log.extend(self._landing)
+            self._landing = ()
+        return page
+
+
+REGULATED = RegulatorStatement("authority", key_of("authority").public.hex, key_of("old").public.hex, "33" * 32, 9)
+LATE = MemberStatement("bank-z", key_of("bank-z").public.hex, key_of("new").public.hex, 1000, "admitted")
+
+
+def test_a_handover_is_folded_before_what_follows_it(logged_world: LoggedWorld) -> None:
+    """It lands while the gate reads, and behind it a member that claims the heir's key: known before, it forbids it."""
+    log = logged_world.log
+    log.extend([REGULATED.entry(COORDINATOR)])
+    landing = hand_over(COORDINATOR.public, key_of("old"), key_of("new")), LATE.entry(COORDINATOR)
+    gate = ReservationGate(cast(LogStore, Landing(log, *landing)), COORDINATOR.public, LOG_KEY.public)
+    for _ in range(2):
+        gate._cosigned()
+    assert gate._roster.holder(key_of("old").public.hex) == key_of("new").public.hex
+    assert gate._roster.members.keys() == {*NAMES, "bank-z"}
+
+
+def test_what_the_gate_refuses_it_does_not_pass_over(logged_world: LoggedWorld) -> None:
+    """Behind a statement that nobody may make, what the log says is known to no reader."""
+    logged_world.log.extend([LATE.entry(key_of("bank-a"))])
+    gate = ReservationGate(logged_world.log, COORDINATOR.public, LOG_KEY.public)
+    for _ in range(2):
+        with pytest.raises(SignatureError, match=r"member\.signer"):
+            gate._cosigned()
