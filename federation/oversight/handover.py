@@ -14,6 +14,7 @@ key, for which key that is, is the coordinator's word. A witness key cosigns bar
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from federation.oversight.fields import require_keys
@@ -24,6 +25,7 @@ from protocols.transparency import Entry, Statement
 
 HANDOVER = "handover"
 POSSESSION = "fedscore/v1/handover/possession"
+_PROOF = re.compile(r"[0-9a-f]{128}")
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,13 @@ class Handover:
         old, new = statement.signer, _key(said["new"])
         if new == old:
             raise MessageError(f"{HANDOVER}.new", got="the old key", expected="another key")
+        proof = said["possession"]
+        if not isinstance(proof, str) or not _PROOF.fullmatch(proof):
+            expected = "128 lower-case hexadecimal digits"
+            raise MessageError(f"{HANDOVER}.possession", got=str(proof)[:32], expected=expected)
         try:
-            new.verify(POSSESSION, _held(coordinator, old, new), bytes.fromhex(str(said["possession"])))
-        except (ValueError, SignatureError) as error:
+            new.verify(POSSESSION, _held(coordinator, old, new), bytes.fromhex(proof))
+        except SignatureError as error:
             got, expected = "one that does not verify", f"a signature by the new key {new.key_id}"
             raise SignatureError(f"{HANDOVER}.possession", got=got, expected=expected) from error
         return cls(old, new)

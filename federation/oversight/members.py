@@ -111,7 +111,9 @@ class Roster:
 
     `overseers` are the witness keys (hex) of every regulator that was ever named, and those they were handed over to.
     Each stays required until it hands over itself: the coordinator alone says who the regulator is, and must not, by
-    naming another, do without the one that watches it.
+    naming another, do without the one that watches it. A reader may begin with those that it remembers.
+
+    `named` are the witness keys (hex) that the log itself ever gave to anybody: none of them is handed to another.
     """
 
     coordinator: VerifyingKey
@@ -119,6 +121,7 @@ class Roster:
     regulator: RegulatorStatement | None = None
     overseers: tuple[str, ...] = ()
     successions: tuple[Succession, ...] = ()
+    named: frozenset[str] = frozenset()
 
     def after(self, entry: Entry, index: int) -> Roster:
         """The roster after `entry`, which stands at `index`; entries of other kinds change nothing.
@@ -135,7 +138,8 @@ class Roster:
         said = MemberStatement.from_json(self._said(entry))
         others = {name: member for name, member in self.members.items() if name != said.institution}
         if said.standing == "admitted":
-            return replace(self, members=MappingProxyType({**others, said.institution: said}))
+            members = MappingProxyType({**others, said.institution: said})
+            return replace(self, members=members, named=self.named | ({said.witness_key} - {""}))
         holder = self.members.get(said.institution)
         if holder is None or holder.key != said.key:
             raise MessageError("member.key", got=said.key, expected="the key of a member")
@@ -181,25 +185,25 @@ class Roster:
             expected = f"{self.holder(said.witness_key)}, which it was handed over to"
             raise MessageError("regulator.witness_key", got=said.witness_key, expected=expected)
         overseers = tuple(dict.fromkeys([*self.overseers, said.witness_key]))
-        return replace(self, regulator=said, overseers=overseers)
+        return replace(self, regulator=said, overseers=overseers, named=self.named | {said.witness_key})
 
     def _handed_over(self, said: Handover, index: int) -> Roster:
-        """1. the old key is a regulator's, 2. and has not been handed over; 3. the new one is nobody else's."""
+        """1. the old key is a regulator's, 2. and has not been handed over; 3. the new one was never anybody's."""
         old, new = said.old.hex, said.new.hex
         if old not in self.overseers:
             raise MessageError("handover.old", got=old, expected="the witness key of a regulator")
         if self.holder(old) != old:
             got = f"{old}, which was handed over to {self.holder(old)}"
             raise MessageError("handover.old", got=got, expected="a key that holds")
-        taken = {member.witness_key for member in self.members.values()}
-        if new in taken | {key.key.hex for each in self.successions for key in (each.old, each.new)}:
+        if new in self.named:
             raise MessageError("handover.new", got=new, expected="a key that is no other witness's, and never was")
         regulator = self.regulator
         if regulator is not None and regulator.witness_key == old:
             regulator = replace(regulator, witness_key=new)
         succession = Succession(_verifier(old), _verifier(new), index)
         overseers = tuple(dict.fromkeys([*self.overseers, new]))
-        return replace(self, regulator=regulator, overseers=overseers, successions=(*self.successions, succession))
+        successions, named = (*self.successions, succession), self.named | {old, new}
+        return replace(self, regulator=regulator, overseers=overseers, successions=successions, named=named)
 
     def _said(self, entry: Entry) -> Mapping[str, Any]:
         statement = Statement.read(entry)

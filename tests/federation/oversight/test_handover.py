@@ -91,6 +91,14 @@ FORGED: dict[str, tuple[Callable[[], Entry], str]] = {
         r"handover\.possession",
     ),
     "with no proof": (lambda: forged("old", "new", ""), r"handover\.possession"),
+    "with a proof in upper case": (
+        lambda: forged("old", "new", possession(key("new"), key("old")).upper()),
+        r"handover\.possession.*lower-case",
+    ),
+    "with spaces in the proof": (
+        lambda: forged("old", "new", possession(key("new"), key("old")) + " " * 40_000),
+        r"handover\.possession.*128",
+    ),
     "in another federation": (lambda: handed(coordinator=key("another")), r"handover\.coordinator"),
     "to itself": (lambda: handed("old", "old"), r"handover\.new"),
     "to a member's witness": (lambda: handed("old", "bank-a w"), r"handover\.new"),
@@ -128,6 +136,19 @@ def test_a_handover_counts_once_and_no_key_comes_back() -> None:
     other = RegulatorStatement("other", key("s2").public.hex, key("other").public.hex, "33" * 32, 1000)
     with pytest.raises(MessageError, match=r"handover\.new"):  # two regulators would be one witness
         fold(NAMED, other.entry(COORDINATOR), handed(), handed("other", "new"))
+
+
+def test_no_key_becomes_the_heir_that_the_log_gave_to_anybody_before() -> None:
+    """Handed to another regulator's key, two that must cosign would be one; also where its holder has left since."""
+    other = RegulatorStatement("other", key("s2").public.hex, key("other").public.hex, "33" * 32, 1000)
+    with pytest.raises(MessageError, match=r"handover\.new"):
+        fold(NAMED, other.entry(COORDINATOR), NAMED, handed("old", "other"))
+    gone = MemberStatement("bank-a", key("bank-a").public.hex, key("bank-a w").public.hex, 1000, "revoked")
+    with pytest.raises(MessageError, match=r"handover\.new"):
+        fold(NAMED, member("bank-a"), gone.entry(COORDINATOR), handed("old", "bank-a w"))
+    moved = MemberStatement("bank-a", key("bank-a").public.hex, key("bank-a v").public.hex, 1000, "admitted")
+    with pytest.raises(MessageError, match=r"handover\.new"):
+        fold(NAMED, member("bank-a"), moved.entry(COORDINATOR), handed("old", "bank-a w"))
 
 
 def test_the_coordinator_does_not_name_a_key_back_that_was_handed_over() -> None:
