@@ -77,8 +77,8 @@ def migrate(engine: Engine, script_location: str, *, version_table: str) -> None
     """Bring the schema to the newest revision of `script_location` ("package:folder"), in one exclusive transaction.
 
     A schema that is there already is only read: it waits for no writer, and every process that starts does without
-    Alembic, whose import is a tenth of what most of them compute until they are ready. Raises ConfigurationError for a
-    schema that a newer version of this program made.
+    Alembic, whose import is a quarter of what most of them compute until they are ready.
+    Raises ConfigurationError for a schema that a newer version of this program made.
     """
     found, newest = _revision(engine, version_table), newest_revision(script_location)
     if found == newest:

@@ -24,14 +24,19 @@ from protocols.transparency import Entry, Promise, Tile, bundles_of, read_bundle
 
 MAX_BYTES = 2**25  # 256 entries of 64 KiB, twice
 _TIMEOUT_S = 30.0
+_REFUSALS = frozenset({httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE})
 
 
 class LogUnreachable(FederationError):  # noqa: N818 (a state, not a fault)
     """The log does not answer, or not in the form of a log: ask again later."""
 
 
+class LogRefused(LogUnreachable):
+    """The log does not take this, and says why; others it may take."""
+
+
 class LogReader:
-    """One connection pool; thread-safe as httpx.Client is. Methods raise LogUnreachable."""
+    """One connection pool; thread-safe as httpx.Client is. Methods raise LogUnreachable; what posts, LogRefused too."""
 
     def __init__(self, url: str, authority: Path | None = None, *, timeout: float = _TIMEOUT_S) -> None:
         verify = str(authority) if authority is not None else True
@@ -117,7 +122,8 @@ class LogReader:
     def _taken(self, path: str, status: int, data: bytes) -> bytes:
         if status != httpx.codes.OK:
             told = data[:300].decode(errors="replace")
-            raise LogUnreachable(f"{self._url}: {path}", got=f"status {status}: {told}", expected="that it is taken")
+            refusal = LogRefused if status in _REFUSALS else LogUnreachable
+            raise refusal(f"{self._url}: {path}", got=f"status {status}: {told}", expected="that it is taken")
         return data
 
     def _ask(self, method: str, path: str, body: bytes | None, extra: float) -> tuple[int, bytes]:

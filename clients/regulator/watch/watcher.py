@@ -21,7 +21,6 @@ from clients.regulator.home import RegulatorHome
 from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, Mirror, MirrorStore, Shelf
 from clients.regulator.policy import Policy
 from clients.regulator.rotation import conclude, cosigning_key, is_own, lost_heir
-from clients.regulator.watch.door import Door, LogRefused
 from clients.regulator.watch.judge import Judge
 from clients.regulator.watch.lateness import Late, stale, unkept, unreachable
 from clients.regulator.watch.replays import ReplayProgress, drawn
@@ -29,6 +28,7 @@ from clients.regulator.watch.thorough import is_quorate, verify_copy
 from federation.errors import FederationError
 from federation.oversight.handover import HANDOVER
 from federation.oversight.replay import BeaconStatement
+from federation.runtime.log_reader import LogRefused
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
 from protocols.transparency import (
@@ -89,7 +89,7 @@ class Watcher:
     def open(cls, home: RegulatorHome, *, clock: Callable[[], float] = time.time) -> Watcher:
         """Judges the whole copy again. Raises ConfigurationError, or LedgerError where the copy was changed."""
         store = MirrorStore.open(home.database_url)
-        log = Door(home.settings.log_url, home.authority)
+        log = LogReader(home.settings.log_url, home.authority)
         return cls(home, store, log, home.policy, clock)
 
     def __post_init__(self) -> None:

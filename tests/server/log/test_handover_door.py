@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from log_samples import url_of
 from log_world import (
     BANKS,
     COORDINATOR,
@@ -18,7 +15,6 @@ from log_world import (
     have_cosigned,
     said,
     witness_key,
-    world,
 )
 
 from federation.errors import Refused
@@ -31,18 +27,6 @@ from server.log import LogHost, Which
 from server.log.log_host import PATIENCE_S
 
 NEW = witness_key(7)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def host(tmp_path: Path, clock: Clock) -> Iterator[LogHost]:
-    made = world(url_of(tmp_path), clock=clock)
-    yield made
-    made.store.close()
 
 
 def signing(key: WitnessKey) -> SigningKey:

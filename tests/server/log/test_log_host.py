@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,18 +40,6 @@ from server.log.admission import MAX_BODY_BYTES, MEMBER_KINDS, REGULATOR_KINDS
 from server.log.log_host import PATIENCE_S, SPACING_S
 
 A = BANKS["bank-a"]
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def host(tmp_path: Path, clock: Clock) -> Iterator[LogHost]:
-    made = world(url_of(tmp_path), clock=clock)
-    yield made
-    made.store.close()
 
 
 def size(note: bytes | None) -> int:
