@@ -1,8 +1,8 @@
 """The log in the coordinator's database: append-only entries, and the tree over them.
 
-An entry is on disk before its promise is signed, so whoever holds a promise can hold the log to it, also after a crash.
-Appends that arrive together are committed together: whoever gets the pen writes what everybody handed in. A proof reads
-O(log size) nodes. Several processes may append; each asks the database how far the log has got.
+An entry is on disk before its promise is signed (`server.log.appending`), so whoever holds a promise can hold the log
+to it, also after a crash. A proof reads O(log size) nodes. Several processes may append; each asks the database how far
+the log has got.
 
 A database that is restored from a backup has lost entries that were promised. What the log then must not do is go on:
 see `server.log.published`.
@@ -11,17 +11,16 @@ see `server.log.published`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select
+from sqlalchemy import Connection, Engine, bindparam, select
 
 from federation.errors import LedgerError, Refused
 from federation.runtime.database import migrate, open_engine, reading, writing
 from protocols.transparency import (
     Entry,
-    Frontier,
     LogKey,
     Promise,
     Quorum,
@@ -34,25 +33,19 @@ from protocols.transparency import (
 )
 from server.log import published
 from server.log.admission import check_size
-from server.log.tables import entries, nodes
+from server.log.appending import LOCK, Appender
+from server.log.tables import entries
 from server.log.tree import known_places, read_tile, tree_size, verify_tree, with_nodes
 
 MERGE_DELAY_S = 3600
 MAX_PAGE = 1000
-_LOCK = "log"
-# Built once: on the way of every ticket, building a statement costs more than running it.
-_INSERT_ENTRIES, _INSERT_NODES = insert(entries), insert(nodes)
+# Built once: building a statement costs more than running it.
 _PLACE = select(entries.c.position).where(entries.c.hash == bindparam("leaf"))
 _PAGE = (
     select(entries.c.position, entries.c.data)
     .where(entries.c.position >= bindparam("start"))
     .order_by(entries.c.position)
     .limit(bindparam("limit"))
-)
-_CAME = (
-    select(entries.c.position)
-    .where(entries.c.position >= bindparam("since"), entries.c.kind.in_(bindparam("kinds", expanding=True)))
-    .limit(1)
 )
 _PAGE_OF_KIND = _PAGE.where(entries.c.kind == bindparam("kind"))
 
@@ -74,18 +67,6 @@ class Page:
     next: int
 
 
-class _Overtaken(Exception):  # noqa: N818 (a state, not a fault)
-    """Somebody else's entry came first."""
-
-
-@dataclass
-class _Submission:
-    entries: Sequence[Entry]
-    promises: list[Promise] | None = None
-    error: Exception | None = None
-    written: threading.Event = field(default_factory=threading.Event)
-
-
 class LogStore:
     """One log under one key. `clock` gives Unix seconds. Methods may be called from any thread."""
 
@@ -97,13 +78,9 @@ class LogStore:
         merge_delay_s: int = MERGE_DELAY_S,
         anchor: Path | None = None,
     ) -> None:
-        self._engine, self._key, self._clock, self._merge_delay_s = engine, key, clock, merge_delay_s
+        self._engine, self._key, self._clock = engine, key, clock
+        self._appender = Appender(engine, key, clock, merge_delay_s)
         self._anchor = published.Anchor(anchor)
-        self.changed = threading.Condition()  # notified when this process appends
-        self._pen = threading.Lock()
-        self._queue: list[_Submission] = []
-        self._queueing = threading.Lock()
-        self._frontier = Frontier()
 
     @classmethod
     def open(
@@ -138,6 +115,11 @@ class LogStore:
         """Under which the log signs; its name is the origin."""
         return self._key.public
 
+    @property
+    def changed(self) -> threading.Condition:
+        """Notified when this process appends."""
+        return self._appender.changed
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -149,17 +131,7 @@ class LogStore:
         """The promises for entries that are on disk when it returns, in order. Raises Refused (too_large) before."""
         for entry in batch:
             check_size(entry)
-        submission = _Submission(batch)
-        with self._queueing:
-            self._queue.append(submission)
-        with self._pen:
-            if not submission.written.is_set():
-                self._write_queue()
-        if submission.error is not None:
-            raise submission.error
-        if submission.promises is None:
-            raise LedgerError("log", got="a submission that nobody wrote", expected="a promise")
-        return submission.promises
+        return self._appender.extend(batch)
 
     def extend_since(self, size: int, kinds: Collection[str], batch: Sequence[Entry]) -> list[Promise] | None:
         """As `extend`, unless an entry of `kinds` has come since the log had `size`: then None, and nothing is written.
@@ -168,23 +140,13 @@ class LogStore:
         """
         for entry in batch:
             check_size(entry)
-
-        def check(connection: Connection) -> None:
-            if connection.scalar(_CAME, {"since": size, "kinds": list(kinds)}) is not None:
-                raise _Overtaken
-
-        try:
-            with self._pen:
-                promised = self._write(batch, check)
-        except _Overtaken:
-            return None
-        return [promised[entry.hash] for entry in batch]
+        return self._appender.extend_since(size, kinds, batch)
 
     def promised(self, leaf: bytes) -> Promise | None:
         """The promise for the entry with this leaf hash, as it was given; None where there is no such entry."""
         with reading(self._engine) as connection:
             place = known_places(connection, [leaf]).get(leaf)
-        return None if place is None else self._promise(leaf, *place)
+        return None if place is None else self._appender.promise(leaf, *place)
 
     def size(self) -> int:
         """Entries so far."""
@@ -197,7 +159,7 @@ class LogStore:
             size = published.check_whole(connection)
             if published.newest_size(connection) == size:
                 return published.note_at(connection, size) or b""
-        with writing(self._engine, lock=_LOCK) as connection:
+        with writing(self._engine, lock=LOCK) as connection:
             checkpoint = published.publish(connection, self._key, int(self._clock()))
             note = published.note_at(connection, checkpoint.size) or b""
         self._anchor.write(note, checkpoint.size)
@@ -224,12 +186,12 @@ class LogStore:
         with reading(self._engine) as connection:
             forked = published.contradicts(connection, checkpoint)
         if forked:
-            with writing(self._engine, lock=_LOCK) as connection:
+            with writing(self._engine, lock=LOCK) as connection:
                 published.keep_contradiction(connection, note, checkpoint.size, now)
             raise LedgerError("log", got="entries that a note of the log's own contradicts", expected="those it signed")
         if checkpoint.size < least:
             return [witness.name for witness, _, _ in brought]
-        with writing(self._engine, lock=_LOCK) as connection:
+        with writing(self._engine, lock=LOCK) as connection:
             return published.add_cosignatures(connection, checkpoint.size, brought, now)
 
     def inclusion(self, leaf: bytes, size: int | None = None) -> Inclusion:
@@ -271,60 +233,6 @@ class LogStore:
         """Recompute every hash from the entries' bytes; the size. Raises LedgerError naming the first wrong entry."""
         with reading(self._engine) as connection:
             return verify_tree(connection)
-
-    def _write_queue(self) -> None:
-        """Write what was handed in, in one transaction. The caller holds the pen."""
-        with self._queueing:
-            queue, self._queue = self._queue, []
-        try:
-            promised = self._write([entry for submission in queue for entry in submission.entries])
-            for submission in queue:
-                submission.promises = [promised[entry.hash] for entry in submission.entries]
-        except Exception as error:
-            for submission in queue:
-                submission.error = error
-        finally:
-            for submission in queue:
-                submission.written.set()
-
-    def _write(
-        self, batch: Iterable[Entry], check: Callable[[Connection], None] = lambda _: None
-    ) -> dict[bytes, Promise]:
-        """Leaf hash -> promise. Nothing is written where `check` raises. Signs after the commit."""
-        wanted = {entry.hash: entry for entry in batch}
-        now = int(self._clock())
-        with writing(self._engine, lock=_LOCK) as connection:
-            frontier = self._resume(connection)
-            check(connection)
-            places = known_places(connection, list(wanted))
-            rows, completed = [], []
-            for leaf, entry in wanted.items():
-                if leaf in places:
-                    continue
-                places[leaf] = (frontier.size, now)
-                row = {"position": frontier.size, "hash": leaf, "kind": entry.kind, "data": entry.data}
-                rows.append({**row, "logged_at": now})
-                frontier, made = frontier.append(leaf)
-                completed += [{"level": level, "position": at, "hash": value} for level, at, value in made[1:]]
-            if rows:
-                connection.execute(_INSERT_ENTRIES, rows)
-            if completed:
-                connection.execute(_INSERT_NODES, completed)
-        self._frontier = frontier
-        with self.changed:
-            self.changed.notify_all()
-        return {leaf: self._promise(leaf, *place) for leaf, place in places.items()}
-
-    def _resume(self, connection: Connection) -> Frontier:
-        """The log only grows, so the frontier in memory is right if its size is. Raises LedgerError if it shrank."""
-        size = published.check_whole(connection)
-        if self._frontier.size == size:
-            return self._frontier
-        return with_nodes(connection, lambda node: Frontier.read(node, size))
-
-    def _promise(self, leaf: bytes, index: int, logged_at: int) -> Promise:
-        delay = self._merge_delay_s
-        return Promise.make(self._key, leaf_hash=leaf, index=index, issued_at=logged_at, merge_delay_s=delay)
 
 
 def _tree(connection: Connection, size: int | None) -> int:

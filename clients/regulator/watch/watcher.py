@@ -18,29 +18,25 @@ from dataclasses import dataclass, field
 
 from clients.regulator.case import honest_time
 from clients.regulator.home import RegulatorHome
-from clients.regulator.mirror import Alarm, LogReader, LogUnreachable, Mirror, MirrorStore, Shelf
+from clients.regulator.mirror import Alarm, LogReader, Mirror, MirrorStore, Shelf
 from clients.regulator.policy import Policy
-from clients.regulator.rotation import conclude, cosigning_key, is_own, lost_heir
+from clients.regulator.rotation import conclude, cosigning_key, is_own
 from clients.regulator.watch.judge import Judge
-from clients.regulator.watch.lateness import Late, stale, unkept, unreachable
+from clients.regulator.watch.lateness import Late, stale, unreachable
+from clients.regulator.watch.outbox import Outbox
 from clients.regulator.watch.replays import ReplayProgress, drawn
 from clients.regulator.watch.thorough import is_quorate, verify_copy
 from federation.errors import FederationError
-from federation.oversight.handover import HANDOVER
 from federation.oversight.replay import BeaconStatement
-from federation.runtime.log_reader import LogRefused
 from federation.runtime.logging import get_logger
 from protocols.errors import ProtocolError
 from protocols.transparency import (
     Checkpoint,
     Cosigned,
-    Promise,
     attach,
     cosign,
-    leaf_hash,
     open_checkpoint,
     split_note,
-    verify_promise,
 )
 
 PAUSE_S = 2.0
@@ -76,12 +72,12 @@ class Watcher:
     mirror: Mirror = field(init=False)
     judge: Judge = field(init=False)
     shelf: Shelf = field(init=False)
+    outbox: Outbox = field(init=False)
     progress: ReplayProgress = field(default_factory=ReplayProgress)
     quorum_size: int = 0  # of the newest checkpoint with a quorum of the roster
     _cosigned: int = -1
     _quorum_at: float = field(init=False)  # when that was cosigned; before there is one: since when it is waited for
     _heard_at: float = field(init=False)
-    _kept: set[str] = field(default_factory=set)  # own statements that stand where the log promised
     _verified_at: float = 0.0
     _collected_at: float = 0.0
 
@@ -96,6 +92,7 @@ class Watcher:
         self.mirror = Mirror(self.store, self.policy.log, self.home.anchor, self.home.alarm, self.clock)
         self.judge = Judge(self.policy)
         self.shelf = Shelf(self.home.documents, self.policy.coordinator)
+        self.outbox = Outbox(self.home, self.store, self.policy.log, self._alert_late)
         self._quorum_at = self._heard_at = self.clock()
         self._judge_news()
 
@@ -135,10 +132,11 @@ class Watcher:
         self._take_cosignatures(note)
         if conclude(self.home, self.judge.case.roster.successions, self.quorum_size):
             _log.info("the witness key was handed over, the old one is erased")
-        self._check_promises()
+        self.outbox.check_promises(self.mirror.tree.size, self._heard_at)
         self._owe_beacon()
         self._owe_draws()
-        self._send()
+        if is_own(self.home, self.judge.case.roster.regulator):  # the log would not take what another says
+            self.outbox.send(self.log, self.clock())
         self.shelf.fetch(self.log, self.quorum_size)
 
     def verify_if_due(self) -> bool:
@@ -220,18 +218,6 @@ class Watcher:
         except ProtocolError:
             return None
 
-    def _check_promises(self) -> None:
-        """Of own statements: the log was just asked, and shows them or not."""
-        for said in self.store.said():
-            if said.promise is None or said.leaf in self._kept:
-                continue
-            promise = Promise.decode(said.promise)
-            data = next(iter(self.store.entries(promise.index, min(promise.index + 1, self.mirror.tree.size))), None)
-            late = unkept(promise, None if data is None else leaf_hash(data), self._heard_at)
-            self._alert_late(late)
-            if data is not None and late is None:
-                self._kept.add(said.leaf)
-
     def _owe_beacon(self) -> None:
         """A beacon for the first checkpoint with a quorum that contains the oldest commitment without one."""
         said = [BeaconStatement.read(each.entry, self.home.signing_key.public) for each in self.store.said("beacon")]
@@ -271,32 +257,9 @@ class Watcher:
                 deadline = int(self.clock()) + settings.window_days * _DAY
                 self.store.keep(update.slot, update.draw(deadline).entry(self.home.signing_key), self.clock())
 
-    def _send(self) -> None:
-        """In order: beacons count by their place in the log. What it refuses is an alert, is said again in the next
-        turn, and keeps nothing else back.
-        """
-        if not is_own(self.home, self.judge.case.roster.regulator):
-            return  # the log would not take it
-        for said in self.store.said(unanswered=True):
-            if said.kind == HANDOVER and (lost := lost_heir(self.home, said.entry)) is not None:
-                self._alert("handover", said.slot, str(lost))
-                continue
-            try:
-                promise = self.log.say(said.entry)
-            except LogRefused as error:
-                self._alert("statement_refused", said.slot, str(error))
-                continue
-            try:
-                verify_promise(promise, bytes.fromhex(said.leaf), self.policy.log, self.clock())
-            except ProtocolError as error:
-                self._alert("bad_promise", said.slot, str(error))
-                raise LogUnreachable("statement", got="no promise of the log's", expected="one") from error
-            self.store.answered(said.leaf, promise.encode())
-            _log.info("statement promised", kind=said.kind.replace("-", "_"))
-
     def _alert_late(self, late: Late | None) -> None:
         if late is not None:
-            self._alert(late.code, late.place, late.text)
+            self._alert(*late)
 
     def _alert(self, code: str, place: str, text: str) -> None:
         if self.store.alert(code, place, text, self.clock()):

@@ -13,7 +13,7 @@ from spot_check_world import InquiryWorld, Person, inquiring
 from sqlalchemy import text
 
 import clients.institution.lookup.drawn as institution_side
-import server.log.log_store as log_store
+import server.log.appending as appending
 from clients.regulator.inquiries.draws import Draws, DrawSeen, Leaves
 from clients.regulator.line import Line
 from clients.regulator.mirror import MirrorStore
@@ -43,7 +43,7 @@ def takes_twice(world: InquiryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         connection.execute(text("CREATE TABLE hostile AS SELECT * FROM log_entries"))
         connection.execute(text("DROP TABLE log_entries"))
         connection.execute(text("ALTER TABLE hostile RENAME TO log_entries"))
-    monkeypatch.setattr(log_store, "known_places", lambda *_: {})
+    monkeypatch.setattr(appending, "known_places", lambda *_: {})
 
 
 def again(world: InquiryWorld, entry: Entry, times: int = 1) -> None:

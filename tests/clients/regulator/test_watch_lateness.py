@@ -133,7 +133,7 @@ def test_a_promise_that_is_kept_is_none(scene: Scene) -> None:
     scene.clock.now += 7200
     scene.watcher.turn()
     assert scene.alerts() == []
-    assert entry.hash.hex() in scene.watcher._kept
+    assert entry.hash.hex() in scene.watcher.outbox._shown
 
 
 @pytest.mark.parametrize("line", ["unreachable_after_s = 0.0", "stale_after_s = -1.0", 'stale_after_s = "never"'])

@@ -164,7 +164,8 @@ def test_a_log_goes_on_where_it_stopped(database_url: str) -> None:
 def test_appends_that_arrive_together_are_committed_together(log: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
     batches: list[int] = []
     held, go = threading.Event(), threading.Event()
-    write = log._write
+    appender = log._appender
+    write = appender._write
 
     def slow(batch: list[Entry]) -> object:
         batches.append(len(batch))
@@ -172,14 +173,14 @@ def test_appends_that_arrive_together_are_committed_together(log: LogStore, monk
         assert go.wait(10)
         return write(batch)
 
-    monkeypatch.setattr(log, "_write", slow)
+    monkeypatch.setattr(appender, "_write", slow)
     promises: list[int] = []
     threads = [threading.Thread(target=lambda n=n: promises.append(log.append(KIND, body(n)).index)) for n in range(9)]
     threads[0].start()
     assert held.wait(10)
     for thread in threads[1:]:
         thread.start()
-    while len(log._queue) < 8:
+    while len(appender._queue) < 8:
         pass
     go.set()
     for thread in threads:
@@ -191,7 +192,7 @@ def test_appends_that_arrive_together_are_committed_together(log: LogStore, monk
 
 def test_a_failed_commit_fails_every_append_in_it_and_no_other(log: LogStore, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(log, "_write", lambda batch: 1 / 0)
+        patch.setattr(log._appender, "_write", lambda batch: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             log.append(KIND, body("lost"))
     assert log.append(KIND, body("kept")).index == 0
