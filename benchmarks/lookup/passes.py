@@ -1,10 +1,11 @@
-"""Passes of set-up that are timed apart: the table in one process and in two, and what evaluating for others costs."""
+"""Passes of set-up that are timed apart: the table in one process and in two, and enrolment with nobody beside it."""
 
 from __future__ import annotations
 
 import os
 import time
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,17 +32,24 @@ def two_processes() -> dict[str, float]:
     return {"one_s": took[1], "two_s": took[2], "speedup": took[1] / took[2]}
 
 
-def evaluating(points: int = 2048) -> float:
-    """CPU seconds a member spends on one blinded identifier that another member enrols, the proof included."""
-    from protocols.oprf.enrolment import evaluate
-    from protocols.oprf.group import hash_to_group
+def enrolling(members: int, customers: int = 2048) -> tuple[float, float]:
+    """CPU seconds for one customer: of the member that enrols it among `members`, and of one that evaluates for it.
+
+    In the deployment, all members enrol at once and share the machine's cores with each other and the relay.
+    """
+    from protocols.oprf.enrolment import Enrolment, evaluate
     from protocols.oprf.joint_key import KeyShare
 
-    share = KeyShare.generate(os.urandom)
-    blinded = [hash_to_group(os.urandom(16)) for _ in range(points)]
-    started = time.process_time()
-    evaluate(share, blinded, os.urandom, b"a benchmark")
-    return (time.process_time() - started) / points
+    context, shares = b"a benchmark", {f"bank-{number}": KeyShare.generate(os.urandom) for number in range(members)}
+    clock = [time.process_time()]
+    state, blinded = Enrolment.start([os.urandom(16) for _ in range(customers)], os.urandom)
+    clock.append(time.process_time())
+    answers = {name: evaluate(share, blinded, os.urandom, context) for name, share in shares.items()}
+    clock.append(time.process_time())
+    state.finish(answers, {name: share.public for name, share in shares.items()}, context)
+    clock.append(time.process_time())
+    start, evaluated, finish = (later - earlier for earlier, later in pairwise(clock))
+    return (start + finish) / customers, evaluated / members / customers
 
 
 def _chunks() -> list[TableChunk]:
