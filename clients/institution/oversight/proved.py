@@ -25,6 +25,7 @@ from protocols.transparency import (
     consistency_path,
     inclusion_path,
     leaf_hash,
+    open_checkpoint,
     read_entry,
     tile_nodes,
     verify_consistency,
@@ -62,21 +63,22 @@ def read_proved(
     now: float,
     overseers: tuple[str, ...] = (),
 ) -> Proved:
-    """1. The roster; 2. a checkpoint that its quorum cosigned; 3. every entry is in that checkpoint's tree, where the
-    log says it is, as proofs made of its tiles show: one call for 256 entries, not one for each.
+    """1. The newest cosigned checkpoint; 2. the roster of its tree, to whose quorum it is held; 3. every entry is in
+    that tree, where the log says it is, as proofs made of its tiles show: one call for 256 entries, not one for each.
 
-    Raises MessageError or SignatureError (no quorum, a form), ProofError (an entry that is not in the tree).
+    What the log takes while it is read is left out. Raises MessageError or SignatureError (no quorum, a form),
+    ProofError (an entry that is not in the tree).
     """
-    found = {kind: list(log.entries(kind, 0)) for kind in (*ROSTER, *kinds)}
+    note = log.cosigned()
+    size = open_checkpoint(note, log_key).size
+    found = {kind: sorted(said for said in log.entries(kind, 0) if said[0] < size) for kind in (*ROSTER, *kinds)}
     roster = Roster(coordinator, overseers=overseers)
     for index, data in sorted(chain.from_iterable(found[kind] for kind in ROSTER)):
         roster = roster.after(read_entry(data), index)
-    checkpoint = roster.quorum.check(log.cosigned(), log_key, now).checkpoint
-    proved: dict[str, list[tuple[int, Entry]]] = {}
+    checkpoint = roster.quorum.check(note, log_key, now).checkpoint
     prove(log, checkpoint, chain.from_iterable(found.values()))
-    for kind, said in found.items():
-        proved[kind] = [(at, read_entry(data)) for at, data in sorted(said) if at < checkpoint.size]
-    return Proved(roster, proved, checkpoint)
+    entries = {kind: [(at, read_entry(data)) for at, data in said] for kind, said in found.items()}
+    return Proved(roster, entries, checkpoint)
 
 
 def prove(log: Tiles, checkpoint: Checkpoint, said: Iterable[tuple[int, bytes]]) -> None:
