@@ -11,6 +11,7 @@ from lookup_world import Federation
 from federation.errors import Refused
 from protocols.canonical import canonical
 from protocols.envelope import seal
+from protocols.lookup.dummies import dummy_sources
 from protocols.oprf.joint_key import KeyShare
 from protocols.signing import SigningKey
 from protocols.wire import lookup_pb2 as wire
@@ -51,6 +52,8 @@ def attacks_during_setup(world: Federation) -> None:
     attacks_on_enrolment(aurora)
     world.together("secrets")
     attacks_on_the_secrets(aurora)
+    world.together("report")
+    attacks_on_the_report(aurora)
 
 
 def attacks_on_enrolment(aurora: Member) -> None:
@@ -79,6 +82,36 @@ def attacks_on_the_secrets(aurora: Member) -> None:
     """A mask key with which no mask can be made: refused from whoever sends it, before the others meet it."""
     with pytest.raises(Refused, match="mask key of aurora"):
         aurora.submit("secrets", aurora.say_secrets() | {"mask": "00" * 32})
+
+
+def attacks_on_the_report(aurora: Member) -> None:
+    """A point that stands where a public dummy does: no layout could be made of it, and nobody would be named."""
+    aurora.view()
+    [taken] = dummy_sources(aurora.header, 1)
+    said = aurora.say_report()
+    points = aurora.upload(b"".join([*aurora.pseudonyms.values(), taken]), reader="relay")
+    with pytest.raises(Refused, match="points of aurora"):
+        aurora.submit("report", {"points": points, "count": said["count"] + 1})
+
+
+def attacks_on_the_rows(world: Federation) -> None:
+    """Signatures that no other auditor may read: it could not go on, and would be the one who is waited for."""
+    auditor = world.members[world.record().state.parties.auditors[0]]
+    auditor.view()
+    hidden = auditor.upload(bytes(64 * auditor.context.signed.epoch.rows), reader="relay")
+    with pytest.raises(Refused, match="one for others too"):
+        auditor.submit("rows", {"signatures": hidden})
+
+
+def attacks_on_the_hand_overs(member: Member) -> None:
+    """Who is first must not say what size is everybody's, nor name a batch that its auditor may not read."""
+    auditors = [name for name in member.context.signed.epoch.auditors if name != member.name]
+    small = {name: member.upload(os.urandom(64), reader=name) for name in auditors}
+    with refused("invalid"):
+        member.submit("handovers", {"batches": small})
+    hidden = {name: member.upload(os.urandom(member.batch_bytes), reader="relay") for name in auditors}
+    with refused("invalid"):
+        member.submit("handovers", {"batches": hidden})
 
 
 def attacks_on_the_table(world: Federation) -> None:

@@ -24,10 +24,12 @@ from protocols.canonical import digest, parse_canonical
 from protocols.envelope import seal
 from protocols.errors import ProtocolError
 from protocols.lookup import audit
+from protocols.lookup.bound import BATCH_BYTES
 from protocols.lookup.dummies import DummyOpening, open_dummies
 from protocols.lookup.manifest import EpochHeader
 from protocols.lookup.placement import own_places
 from protocols.lookup.rows import sign_rows
+from protocols.lookup.seal import OVERHEAD
 from protocols.lookup.secrets import EpochSecrets
 from protocols.lookup.table import MemberTable, Snapshot, SumTable, build_rows, table_digest
 from protocols.lookup.ticket import Charge, MemberTickets, TicketRefused, check_charge
@@ -214,9 +216,14 @@ class Member(Caller):
         leaves = sorted(self.guard.leaves)
         return {"leaves": self.upload(b"".join(leaves)) if leaves else "", "count": len(leaves)}
 
+    @property
+    def batch_bytes(self) -> int:
+        """What everybody hands over, sealed."""
+        return BATCH_BYTES[self.roster.parameters.engine] + OVERHEAD
+
     def say_handovers(self) -> Any:
         auditors = [name for name in self.context.signed.epoch.auditors if name != self.name]
-        return {"batches": {name: self.upload(os.urandom(4096), reader=name) for name in auditors}}
+        return {"batches": {name: self.upload(os.urandom(self.batch_bytes), reader=name) for name in auditors}}
 
     def say_verdicts(self) -> Any:
         others = [name for name in self.context.institutions if name != self.name]

@@ -9,6 +9,9 @@ ENROL_KIND = "lookup-enrol"
 # Requests and steps are logged in hexadecimal, with their envelopes, and an entry of the log has at most 65,535 bytes.
 ENROL_POINTS = 1000  # of one request
 MAX_STEP_BYTES = 31 * 2**10  # of a step's body
+BATCH_BYTES = {"bfv": 8 * 2**20, "lwe": 2**20, "mirror": 4 * 2**10}
+"""Of what a member hands over to an auditor, before it is sealed: one size for every member, by engine. Room for the
+evaluation keys and some ten hand-overs."""
 
 
 def ceremony_context(proposal: bytes) -> bytes:

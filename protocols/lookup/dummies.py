@@ -11,20 +11,20 @@ proof that does not hold, and a table of the wrong size, range or digest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.errors import ProofError
+from protocols.errors import MessageError, ProofError
 from protocols.lookup.layout import Layout
 from protocols.lookup.manifest import LayoutHeader, SignedEpoch
 from protocols.lookup.pads import pad
 from protocols.lookup.parameters import COEFFICIENTS, MODULUS
 from protocols.lookup.secrets import EpochSecrets
 from protocols.oprf import dleq
-from protocols.oprf.group import BASE, SIZE, Element, Random, hash_to_scalar, multiply
+from protocols.oprf.group import BASE, SIZE, Element, Random, Scalar, base, hash_to_scalar, multiply
 
 _SCALAR = b"fedscore/v1/lookup/dummy"
 _CONTEXT = b"fedscore/v1/lookup/dummy-opening"
@@ -41,8 +41,21 @@ class DummyOpening:
 
 def dummy_points(header: LayoutHeader, count: int) -> list[Element]:
     """Q_d = c_d L for d = 0 ... count - 1; the same at every member. 55 microseconds each."""
-    scalars = (hash_to_scalar(header.id + number.to_bytes(4, "big"), _SCALAR) for number in range(count))
-    return [multiply(scalar, header.relay) for scalar in scalars]
+    return [multiply(scalar, header.relay) for scalar in _scalars(header, count)]
+
+
+def dummy_sources(header: LayoutHeader, count: int) -> list[Element]:
+    """c_d G: what the relay would lift to Q_d, had somebody reported it."""
+    return [base(scalar) for scalar in _scalars(header, count)]
+
+
+def check_no_dummies(header: LayoutHeader, count: int, institution: str, points: Collection[Element]) -> None:
+    """What the relay checks of one member's P, or no layout could be made of all of them, and nobody would be named.
+
+    Raises MessageError naming the institution: such a point is nobody's pseudonym, and takes a dummy's place.
+    """
+    if not set(dummy_sources(header, count)).isdisjoint(points):
+        raise MessageError(f"points of {institution}", got="one that stands where a dummy does", expected="pseudonyms")
 
 
 def open_dummies(secrets: EpochSecrets, signed: SignedEpoch, count: int, random: Random) -> DummyOpening:
@@ -93,6 +106,10 @@ def check_dummies(
         raise ProofError(
             "sum of the tables", got=f"no zero at public places in {len(wrong)} rows ({rows})", expected="0"
         )
+
+
+def _scalars(header: LayoutHeader, count: int) -> list[Scalar]:
+    return [hash_to_scalar(header.id + number.to_bytes(4, "big"), _SCALAR) for number in range(count)]
 
 
 def _context(signed: SignedEpoch, institution: str) -> bytes:

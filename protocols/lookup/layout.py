@@ -142,7 +142,7 @@ def check_contribution(roster: Roster, institution: str, points: bytes) -> None:
     attested = roster.member(institution).customers
     if rest or count > attested:
         raise MessageError(f"points of {institution}", got=f"{len(points)} bytes", expected=f"<= {attested} points")
-    elements = _split(points)
+    elements = split(points)
     if len(set(elements)) != count:
         raise MessageError(f"points of {institution}", got="one point twice", expected="every customer once")
     for number, element in enumerate(elements):
@@ -151,22 +151,23 @@ def check_contribution(roster: Roster, institution: str, points: bytes) -> None:
 
 def union(contributions: Mapping[str, bytes]) -> bytes:
     """Every P that some member contributed, once, in an order that does not tell whose it is."""
-    return b"".join(sorted({point for points in contributions.values() for point in _split(points)}))
+    return b"".join(sorted({point for points in contributions.values() for point in split(points)}))
 
 
 def lift(z: Scalar, points: bytes) -> bytes:
     """Q = z P for every point of a chunk: 41 microseconds each, at the relay. Raises MessageError for no element."""
-    return b"".join([multiply(z, point) for point in _split(points)])
+    return b"".join([multiply(z, point) for point in split(points)])
 
 
 def arrange(layout_id: bytes, lifted: bytes, dummies: Sequence[Element], slots: int) -> Layout:
     """The layout of the lifted union and the dummies. Raises MessageError for a point that is there twice."""
-    points = [*_split(lifted), *dummies]
+    points = [*split(lifted), *dummies]
     if len(set(points)) != len(points):
         raise MessageError("lifted points", got="one point twice", expected="every point once")
     points.sort(key=lambda point: order_key(layout_id, point))
     return Layout(layout_id, b"".join(points), slots)
 
 
-def _split(points: bytes) -> list[Element]:
+def split(points: bytes) -> list[Element]:
+    """The elements that stand one after the other."""
     return [points[offset : offset + SIZE] for offset in range(0, len(points), SIZE)]

@@ -60,12 +60,16 @@ class BlobStore:
 
     def read(self, counter: int, owner: str, name: bytes, *, size: int | None = None) -> bytes:
         """A whole blob of `owner`. Raises Refused if there is none, or it is of another size."""
+        self.check_size(counter, owner, name, size)
+        return self._path(counter, owner, name).read_bytes()
+
+    def check_size(self, counter: int, owner: str, name: bytes, size: int | None) -> None:
+        """Raises Refused unless the whole blob is there, and of this size where one is given."""
         row = self._row(counter, owner, name)
         if row is None or not row.whole:
             raise Refused(Code.UNKNOWN, "blob", got=name.hex()[:16], expected="one that was uploaded first")
         if size is not None and row.size != size:
             raise Refused(Code.INVALID, "blob", got=f"{row.size} bytes", expected=f"{size} bytes")
-        return self._path(counter, owner, name).read_bytes()
 
     def check_reader(self, counter: int, owner: str, name: bytes, reader: str) -> None:
         """Raises Refused unless the blob was uploaded for `reader` and nobody else."""

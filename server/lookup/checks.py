@@ -14,14 +14,15 @@ import numpy as np
 from federation.errors import Refused
 from protocols.canonical import canonical
 from protocols.errors import MessageError
-from protocols.lookup.bound import ceremony_context
-from protocols.lookup.dummies import DummyOpening, check_opening, dummy_points
+from protocols.lookup.bound import BATCH_BYTES, ceremony_context
+from protocols.lookup.dummies import DummyOpening, check_no_dummies, check_opening, dummy_points
 from protocols.lookup.evidence import Verdict
 from protocols.lookup.fields import from_hex, integer, take
-from protocols.lookup.layout import check_contribution
-from protocols.lookup.manifest import MEMBER_LABEL, OPENING_LABEL, EpochHeader, Opening
+from protocols.lookup.layout import check_contribution, split
+from protocols.lookup.manifest import MEMBER_LABEL, OPENING_LABEL, EpochHeader, LayoutHeader, Opening
 from protocols.lookup.mask_key import check_mask_key
 from protocols.lookup.reconcile import unpack_leaves
+from protocols.lookup.seal import OVERHEAD
 from protocols.oprf.group import check_element
 from protocols.oprf.joint_key import Opening as KeyOpening
 from protocols.oprf.joint_key import check_opening as check_key_opening
@@ -77,8 +78,10 @@ def _secrets(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
 
 def _report(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
     count, data = _points(relay, record, party, body, reader=RELAY)
-    check_contribution(roster_of(record), party, data)
-    known = charged(relay.record.engine, roster_of(record).id, party)
+    header, roster = LayoutHeader.from_json(record.body("header")), roster_of(record)
+    check_contribution(roster, party, data)
+    check_no_dummies(header, roster.parameters.dummies, party, split(data))
+    known = charged(relay.record.engine, roster.id, party)
     if count > known:
         raise Refused(Code.QUOTA, f"points of {party}", got=count, expected=f"at most {known}, as enrolled")
 
@@ -110,6 +113,7 @@ def _rows(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
     """Every signature, against the sum the pool made: an auditor that signed another sum is seen here."""
     context = context_of(record)
     name = from_hex(take(body, "rows", ("signatures",))["signatures"], "signatures", 32)
+    relay.blobs.check_reader(record.counter, party, name, "")
     data = relay.blobs.read(record.counter, party, name, size=64 * context.signed.epoch.rows)
     files = PoolFiles(relay.folders.pool(record.counter))
     files.check_signatures(context, party, np.frombuffer(data, dtype=np.uint8).reshape(-1, 64))
@@ -140,22 +144,16 @@ def _evaluated(relay: Relay, record: EpochRecord, party: str, body: Any) -> None
 
 
 def _handovers(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
+    """Of the size that every member's has: taken from whoever comes first, it would keep all others out."""
     batches = take(body, "handovers", ("batches",))["batches"]
     auditors = [name for name in record.state.parties.auditors if name != party]
     if not isinstance(batches, Mapping) or sorted(batches) != auditors:
         raise MessageError("handovers.batches", got="others", expected=", ".join(auditors))
-    names = {auditor: from_hex(batches[auditor], "batch", 32) for auditor in auditors}
-    sizes = {len(relay.blobs.read(record.counter, party, name)) for name in names.values()}
-    if len(sizes) > 1:
-        raise MessageError("handovers.batches", got=f"{len(sizes)} sizes", expected="one size for all")
-    for other, said in record.bodies("handovers").items():
-        first = next(iter(said["batches"].values()), None)
-        if (
-            first is not None
-            and sizes
-            and sizes != {len(relay.blobs.read(record.counter, other, bytes.fromhex(first)))}
-        ):
-            raise MessageError("handovers.batches", got="another size", expected=f"that of {other}")
+    size = BATCH_BYTES[context_of(record).parameters.engine] + OVERHEAD
+    for auditor in auditors:
+        name = from_hex(batches[auditor], "batch", 32)
+        relay.blobs.check_reader(record.counter, party, name, auditor)
+        relay.blobs.check_size(record.counter, party, name, size)
 
 
 def _verdicts(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:

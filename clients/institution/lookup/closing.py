@@ -12,12 +12,13 @@ from typing import Any
 from clients.institution.lookup.epoch_record import RELAY
 from clients.institution.lookup.erasing import erase_epoch
 from clients.institution.lookup.guard_store import GuardStore
-from clients.institution.lookup.judging import BATCH_BYTES, REPLY_FILE, own_batch, reply_key, told
+from clients.institution.lookup.judging import REPLY_FILE, own_batch, reply_key, told
 from clients.institution.lookup.part import Part
 from clients.institution.lookup.reconciling import reconciled
 from clients.institution.lookup.serving_database import lookup_database
 from federation.runtime.database import open_engine
 from federation.runtime.logging import get_logger
+from protocols.lookup.bound import BATCH_BYTES
 from protocols.lookup.hand_over import seal_batch
 from protocols.lookup.reconcile import pack_leaves
 

@@ -15,19 +15,19 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from clients.institution.lookup.auditing import audited_rows
 from clients.institution.lookup.kept_answers import KeptAnswers
 from clients.institution.lookup.part import SECRETS_FILE, Part
+from federation.errors import Refused
 from federation.lookup.engines import load
 from federation.runtime.logging import get_logger
 from federation.runtime.private_files import write_public
+from federation.runtime.rpc import Unreachable
 from protocols.canonical import canonical, parse_canonical
 from protocols.errors import ProtocolError
-from protocols.lookup.bound import MAX_STEP_BYTES
+from protocols.lookup.bound import BATCH_BYTES, MAX_STEP_BYTES
 from protocols.lookup.evidence import MAX_VERDICTS, HandOver, Verdict, judge
 from protocols.lookup.fields import from_hex
 from protocols.lookup.hand_over import Batch, open_batch, open_verdicts, seal_verdicts
 from protocols.lookup.seal import OVERHEAD
 
-BATCH_BYTES = {"bfv": 8 * 2**20, "lwe": 2**20, "mirror": 4 * 2**10}
-"""One size for every member: room for the evaluation keys and some ten hand-overs of the engine."""
 TOLD_BYTES = 64 * 2**10
 """One size for every member: room for the verdicts on a whole batch."""
 REPLY_FILE = "reply.key"
@@ -88,7 +88,7 @@ def _told(part: Part, key: X25519PrivateKey, auditor: str, body: Any) -> list[Ve
         for verdict in opened:
             verdict.verify(signer, part.context.pool_key)
         return [verdict for verdict in opened if verdict.auditor == auditor]
-    except (ProtocolError, KeyError, TypeError):
+    except (Refused, Unreachable, ProtocolError, KeyError, TypeError):
         _log.warning("verdicts that do not open", institution=auditor)
         return []
 
@@ -130,7 +130,7 @@ def _judge(part: Part, needed: bool) -> Any:
 
 
 def _batch(part: Part, member: str) -> Batch:
-    """What a member handed over; nothing where it does not open, or this institution has erased already."""
+    """What a member handed over; nothing where it does not open, is refused, or this institution has erased already."""
     secrets = part.folder.secret_if_there(SECRETS_FILE)
     if secrets is None:
         return _NOTHING
@@ -142,7 +142,7 @@ def _batch(part: Part, member: str) -> Batch:
         name = from_hex(batches[part.institution], f"hand-overs of {member}", 32)
         data = part.relay.fetch(name, most=BATCH_BYTES[part.roster.parameters.engine] + OVERHEAD)
         return open_batch(data, key, part.context.epoch_id, member)
-    except (ProtocolError, KeyError, TypeError):
+    except (Refused, ProtocolError, KeyError, TypeError):
         _log.warning("hand-overs that do not open", institution=member)
         return _NOTHING
 

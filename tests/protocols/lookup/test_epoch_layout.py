@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from world import Epoch, Seeded, World
 
 from protocols.errors import MessageError, ProofError
-from protocols.lookup.dummies import dummy_points
+from protocols.lookup.dummies import check_no_dummies, dummy_points, dummy_sources
 from protocols.lookup.layout import Layout, arrange, check_contribution, check_points, lift, order_key, union
 from protocols.lookup.placement import PlacesChunk, check_places, own_places, prove_places
 from protocols.oprf.group import IDENTITY, hash_to_group, multiply, random_scalar
@@ -123,6 +123,17 @@ def test_contributions_are_capped_checked_and_named(world: World) -> None:
     ):
         with pytest.raises(MessageError, match=f"of bank-00: got.*{got}"):
             check_contribution(world.roster, "bank-00", b"".join(points))
+
+
+def test_who_reports_what_stands_in_a_dummys_place_is_named(world: World, epoch: Epoch) -> None:
+    """Unchecked, the layout is made for nobody, and the error cannot say whose point it was."""
+    known = [*list(world.pseudonyms["bank-00"].values())[1:], dummy_sources(epoch.header, 8)[5]]
+    check_contribution(world.roster, "bank-00", b"".join(known))
+    with pytest.raises(MessageError, match="lifted points: got one point twice"):
+        arrange(epoch.header.id, lift(epoch.z, b"".join(known)), dummy_points(epoch.header, 8), 4)
+    with pytest.raises(MessageError, match="points of bank-00: got one that stands where a dummy does"):
+        check_no_dummies(epoch.header, 8, "bank-00", known)
+    check_no_dummies(epoch.header, 8, "bank-00", known[:-1])
 
 
 def test_the_union_holds_everybody_once_and_does_not_tell_whose(world: World) -> None:

@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from query_world import PURPOSE, Pool, QueryWorld, Seen, opened
 from world import Epoch
 
-from clients.institution.lookup import closing, judging
+from clients.institution.lookup import closing
 from clients.institution.lookup.asking import Asked, Asking
 from clients.institution.lookup.questions import Question
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum
 from protocols.errors import MessageError
+from protocols.lookup.bound import BATCH_BYTES
 from protocols.lookup.engines.bfv import messages, serial
 from protocols.lookup.engines.bfv.packing import lengthen, shorten
 from protocols.lookup.engines.bfv.parameters import DEGREE, PRIMES
@@ -266,7 +267,7 @@ def test_one_bloated_answer_does_not_keep_the_others_from_the_auditor(tmp_path: 
     world, epoch = opened("lwe")
     asking, row = corrupting(world, epoch, tmp_path)
     world.ask(asking, world.in_row(epoch, row)[:1])
-    evil(asking).change = lambda answer: answer + bytes(judging.BATCH_BYTES["lwe"])
+    evil(asking).change = lambda answer: answer + bytes(BATCH_BYTES["lwe"])
     world.ask(asking, world.in_row(epoch, row)[:1])
     closing.handovers(asking.epoch.part)
     assert any(

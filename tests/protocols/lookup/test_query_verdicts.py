@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ from clients.institution.lookup import asking as asking_module
 from clients.institution.lookup import auditing, judging, kept_answers
 from clients.institution.lookup.asking import Asking
 from clients.institution.lookup.kept_answers import KeptAnswers
+from federation.errors import Refused
 from protocols.canonical import canonical
-from protocols.lookup.bound import MAX_STEP_BYTES
+from protocols.lookup.bound import BATCH_BYTES, MAX_STEP_BYTES
 from protocols.lookup.evidence import MAX_VERDICTS, Verdict, judge, query_hash
 from protocols.lookup.hand_over import seal_verdicts
 
@@ -30,7 +32,7 @@ def test_a_pool_that_always_fails_cannot_keep_an_epoch_from_closing(
     world, epoch = opened("lwe")
     asking = world.asking("bank-00", epoch, tmp_path)
     monkeypatch.setattr(asking_module, "draw", lambda random: True)
-    monkeypatch.setitem(judging.BATCH_BYTES, "lwe", 2**24)
+    monkeypatch.setitem(BATCH_BYTES, "lwe", 2**24)
     monkeypatch.setattr(kept_answers, "MOST", 60)  # as if many members had handed over all they can
     monkeypatch.setattr(kept_answers, "_PLACES", 128)
     evil(asking).change = lambda answer: answer[:-1] + bytes([answer[-1] ^ 255])
@@ -41,8 +43,14 @@ def test_a_pool_that_always_fails_cannot_keep_an_epoch_from_closing(
     assert len(canonical(said)) <= MAX_STEP_BYTES
 
 
-def verdicts_of(world: QueryWorld, epoch: Epoch, asking: Asking, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the auditor bank-00 says when nobody but itself handed anything over."""
+def verdicts_of(
+    world: QueryWorld,
+    epoch: Epoch,
+    asking: Asking,
+    monkeypatch: pytest.MonkeyPatch,
+    handed_over: Mapping[str, Any] = MappingProxyType({"batches": {}}),
+) -> dict[str, Any]:
+    """What the auditor bank-00 says when the others handed over nothing, or what `handed_over` names."""
     part: Any = asking.epoch.part
     assert epoch.audited is not None
     audited, digests = epoch.audited.rows, dict(epoch.audited.opening.table_digests)
@@ -52,9 +60,28 @@ def verdicts_of(world: QueryWorld, epoch: Epoch, asking: Asking, monkeypatch: py
     part.home.path = part.folder.path.parent
     part.folders = SimpleNamespace(path=part.folder.path.parent)
     logged = {name: {"digest": value.hex()} for name, value in digests.items()}
-    part.record = SimpleNamespace(counter=1, body=lambda kind, name: {"batches": {}}, bodies=lambda kind: logged)
+    part.record = SimpleNamespace(counter=1, body=lambda kind, name: handed_over, bodies=lambda kind: logged)
     monkeypatch.setattr(judging, "load", lambda _: world.engine)
     return judging.verdicts(part)
+
+
+def refuse() -> bytes:
+    raise Refused("unknown", "blob", got="one for somebody else", expected="one for the caller")
+
+
+def test_a_batch_that_its_auditor_may_not_read_keeps_nobody_elses_verdicts_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member names a blob that it uploaded for another reader: it is as if it had handed over nothing."""
+    world, epoch = opened("lwe")
+    asking = world.asking("bank-00", epoch, tmp_path)
+    monkeypatch.setattr(asking_module, "draw", lambda random: True)
+    evil(asking).change = lambda answer: answer[:-1] + bytes([answer[-1] ^ 255])
+    world.ask(asking, world.identifiers[:1])
+    named = {"batches": {"bank-00": "00" * 32}}
+    asking.relay.fetch = lambda name, *, most: refuse()  # type: ignore[method-assign]
+    said = verdicts_of(world, epoch, asking, monkeypatch, handed_over=named)
+    assert [verdict["outcome"] for verdict in said["verdicts"]] == ["different"]
 
 
 def guesses(world: QueryWorld, epoch: Epoch, asking: Asking, said: dict[str, Any]) -> list[bool]:
@@ -140,6 +167,10 @@ def test_a_querier_keeps_what_an_auditor_tells_it_alone(tmp_path: Path, monkeypa
         body = {"sealed": {"bank-02": sha256(blob).hexdigest()}}
         part.record = SimpleNamespace(counter=1, bodies=lambda kind, body=body: {"bank-00": body})
         assert len(judging.told(part, key)) == kept
+    body = {"bank-01": {"sealed": {"bank-02": "00" * 32}}, "bank-00": body}
+    part.relay.fetch = lambda name, *, most: blobs[name] if name in blobs else refuse()
+    part.record = SimpleNamespace(counter=1, bodies=lambda kind: body)
+    assert len(judging.told(part, key)) == 3  # what the relay hands out of one auditor, whatever it refuses of another
     for document in json.loads((tmp_path / "verdicts-000001.json").read_bytes()):
         verdict = Verdict.decode(canonical(document))
         verdict.verify(world.signers["bank-00"].public, world.pool_key.public)

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import grpc
 import pytest
-from lookup_attacks import attacks_during_setup, attacks_on_the_table, refused
+from lookup_attacks import (
+    attacks_during_setup,
+    attacks_on_the_hand_overs,
+    attacks_on_the_rows,
+    attacks_on_the_table,
+    refused,
+)
 from lookup_member import Member
 from lookup_tickets import ask, finish, start
 from lookup_world import Federation, admit, dialled, federation, people
@@ -35,6 +41,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
         made.together("table")
         made.start_pool()
         attacks_on_the_table(made)
+        made.together("rows")
+        attacks_on_the_rows(made)
         made.together("open")
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
         yield made
@@ -238,6 +246,8 @@ def test_a_flood_of_waiting_calls_keeps_nobody_else_out(world: Federation) -> No
 def test_a_member_that_leaves_ends_the_epoch_and_nobody_waits_for_it(world: Federation) -> None:
     """The last one of this file: afterwards there is no open epoch."""
     world.store.revoke("castor", "test", int(time.time() * 1000))
+    world.together("handovers", names=("aurora", "borealis"))
+    attacks_on_the_hand_overs(world.members["aurora"])
     world.together("closed", names=("aurora", "borealis"))
     record = world.record()
     assert record.body("close") == {"reason": "revoked"}
