@@ -18,8 +18,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -29,6 +28,7 @@ from clients.institution.reaching import ENROLMENT, place, server_certificate
 from federation.enrolment import MAX_APPLICATION_BYTES, WITNESS_LABEL, node_proof_payload
 from federation.errors import ConfigurationError
 from federation.runtime import rpc
+from federation.runtime.closing import Closing
 from federation.runtime.node_keys import prove_flower_key
 from federation.runtime.pki import (
     MEMBER_LIFETIME,
@@ -79,7 +79,7 @@ def pin_authority(address: str, pin: str, *, timeout: float = TIMEOUT) -> bytes:
     return announcement.authority
 
 
-class Enrolment:
+class Enrolment(Closing):
     """One institution's conversation with one coordinator, over TLS under the pinned `authority`."""
 
     def __init__(self, home: InstitutionHome, address: str, authority: bytes, clock: Clock) -> None:
@@ -94,12 +94,7 @@ class Enrolment:
         )
         self._coordinator: wire.Announcement | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._stack.close()
 
     @property

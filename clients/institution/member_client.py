@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
@@ -19,6 +18,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_expone
 from clients.institution.home import InstitutionHome
 from federation.errors import Refused
 from federation.runtime import rpc
+from federation.runtime.closing import Closing
 from federation.runtime.private_files import read_private
 from protocols.errors import MessageError
 
@@ -29,7 +29,7 @@ _BUSY = frozenset({"busy", "too_many"})
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 
-class MemberClient:
+class MemberClient(Closing):
     """One channel to one service."""
 
     def __init__(
@@ -46,14 +46,6 @@ class MemberClient:
 
     def close(self) -> None:
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _ask(self, method: str, request: Message, *, timeout: float = 30.0, patience: float | None = None) -> Any:
         """The reply; the same bytes again after an outage. Raises Refused or Unreachable."""

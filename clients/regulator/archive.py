@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 from clients.regulator.layout import MAX_FILES
 from federation.errors import ConfigurationError, FederationError
+from federation.runtime.closing import Closing
 from protocols.transparency.entry import MAX_BODY_BYTES
 
 MAX_LINE_BYTES = MAX_BODY_BYTES + 64
@@ -30,7 +30,7 @@ class ArchiveError(FederationError):
     """A file of an export that cannot be read."""
 
 
-class Archive:
+class Archive(Closing):
     """An open export. Raises ArchiveError, naming the file, for whatever is damaged or beyond its bound.
 
     Files are stored or deflated and do not overlap, so that an export of n bytes inflates to about 1,000 n at most.
@@ -115,12 +115,6 @@ class Archive:
 
     def close(self) -> None:
         self._zip.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
 
     @contextmanager
     def _open(self, name: str) -> Iterator[IO[bytes]]:

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import httpx
 
 from federation.errors import FederationError
 from federation.observability.health import beat
+from federation.runtime.closing import Closing
 from protocols.errors import ProtocolError
 from protocols.transparency import Entry, Promise, Tile, bundles_of, read_bundle
 
@@ -35,7 +34,7 @@ class LogRefused(LogUnreachable):
     """The log does not take this, and says why; others it may take."""
 
 
-class LogReader:
+class LogReader(Closing):
     """One connection pool; thread-safe as httpx.Client is. Methods raise LogUnreachable; what posts, LogRefused too."""
 
     def __init__(self, url: str, authority: Path | None = None, *, timeout: float = _TIMEOUT_S) -> None:
@@ -43,10 +42,7 @@ class LogReader:
         self._url, self._timeout = url, timeout
         self._client = httpx.Client(base_url=url, verify=verify, timeout=timeout, trust_env=False)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+    def close(self) -> None:
         self._client.close()
 
     def checkpoint(self, *, after: int = -1, wait: float = 0.0) -> bytes:

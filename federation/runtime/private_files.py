@@ -97,7 +97,7 @@ def replace_private(path: Path, data: bytes) -> None:
     write_private(draft, data)
     before = os.open(path, os.O_WRONLY | os.O_NOFOLLOW) if path.exists() else None
     draft.replace(path)
-    _sync(path.parent)
+    sync_folder(path.parent)
     if before is not None:
         with os.fdopen(before, "wb", closefd=True) as file:
             _overwrite(file, os.fstat(file.fileno()).st_size)
@@ -120,7 +120,7 @@ def erase_private(path: Path) -> None:
         path.unlink()
     except FileNotFoundError:
         return
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def remove_folder(path: Path) -> None:
@@ -130,7 +130,7 @@ def remove_folder(path: Path) -> None:
     """
     with suppress(FileNotFoundError):
         shutil.rmtree(path)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def write_public(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -153,7 +153,8 @@ def _overwrite(file: BinaryIO, size: int) -> None:
     os.fsync(file.fileno())
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Which files `folder` has is on disk when it returns."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -29,16 +29,6 @@ from protocols.wire.training_pb2 import (
 )
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def bank(clock: Clock) -> Bank:
-    return Bank("bank-a", clock)
-
-
 def test_hello_answers_the_challenge_in_the_institutions_name(bank: Bank) -> None:
     answer = bank.node.handle(seal(HelloRequest(challenge=b"c" * 32), COORDINATOR))
     message = open_envelope(answer, HelloReply, key_of("bank-a").public)

@@ -33,16 +33,6 @@ from protocols.wire.training_pb2 import (
 )
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def bank(clock: Clock) -> Bank:
-    return Bank("bank-a", clock)
-
-
 def test_what_goes_wrong_inside_stays_inside(bank: Bank) -> None:
     signed = approved(bank)
     bank.computation.train = broken  # type: ignore[method-assign]

@@ -30,17 +30,6 @@ from protocols.wire.training_pb2 import (
     RoundReply,
 )
 
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def bank(clock: Clock) -> Bank:
-    return Bank("bank-a", clock)
-
-
 OTHER_CATALOGUE = make_plan().catalogue.model_copy(update={"hash": "00" * 32})
 
 

@@ -23,7 +23,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from clients.institution.home import InstitutionHome
@@ -40,6 +39,7 @@ from clients.institution.lookup.questions import RELAY, Answer, Question, unavai
 from clients.institution.lookup.serving_database import lookup_database
 from federation.errors import ConfigurationError, FederationError
 from federation.lookup.outcome import Outcome, Unavailable
+from federation.runtime.closing import Closing
 from federation.runtime.database import open_engine
 from protocols.errors import ProtocolError
 
@@ -59,7 +59,7 @@ class Ready:
     concluding: Concluding
 
 
-class Querier:
+class Querier(Closing):
     """Asks for one institution; made by `open`. Not for several threads at once."""
 
     def __init__(self, gate: Gate, connect: Callable[[ExitStack], Ready]) -> None:
@@ -183,14 +183,6 @@ class Querier:
 
     def close(self) -> None:
         self._stack.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _conclude(asked: Asked, concluding: Concluding) -> Answer:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -28,6 +27,7 @@ from federation.runtime.private_files import (
     keep_private,
     private_directory,
     read_private,
+    sync_folder,
     write_private,
     write_public,
 )
@@ -106,7 +106,7 @@ class SealedStore:
     def keep(self, sealed: Sealed) -> None:
         """Replace what is known of an attempt."""
         write_public(self._path(sealed.place, "json"), canonical(sealed.to_json()), mode=0o600)  # type: ignore[arg-type]
-        _sync(self._folder)
+        sync_folder(self._folder)
 
     def secret(self, place: Place) -> SeedSecret:
         """The seed. Raises StageError where it was destroyed, ConfigurationError where the file is another's."""
@@ -154,11 +154,3 @@ def _read(path: Path) -> Sealed:
         return Sealed.read(path.read_bytes())
     except (ValueError, TypeError, KeyError) as error:
         raise ConfigurationError(str(path), got="an unreadable file", expected="a sealed attempt") from error
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx
@@ -25,6 +24,7 @@ from flwr.supercore.fab import Fab
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 
 from federation.errors import FederationError
+from federation.runtime.closing import Closing
 from federation.runtime.flower.bundle import Bundle
 from federation.runtime.flower.launch import LOOPBACK
 
@@ -64,7 +64,7 @@ class _Credential:
         return call_next(context)
 
 
-class Control:
+class Control(Closing):
     """A connection to the Control API. Every method raises ControlError."""
 
     def __init__(self, client: ControlHttpClient) -> None:
@@ -136,14 +136,6 @@ class Control:
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _mapped(call: Callable[[], T]) -> T:

@@ -51,7 +51,7 @@ def test_a_secret_that_is_replaced_is_overwritten_and_its_new_name_is_on_disk(
     replace_private(key, b"secret")
     (tmp_path / "other").hardlink_to(key)
     draft_of(key).write_bytes(b"left by a process that was killed")
-    monkeypatch.setattr(private_files, "_sync", synced.append)
+    monkeypatch.setattr(private_files, "sync_folder", synced.append)
     replace_private(key, b"newer")
     assert read_private(key) == b"newer"
     assert (tmp_path / "other").read_bytes() != b"secret"
