@@ -1,9 +1,10 @@
 """What this institution found when epochs closed: evaluations and log that differ, and auditors' verdicts for it alone.
 
-    for epoch in closed_epochs(LookupFolders(home).path): epoch.findings, epoch.verdicts
+    for epoch in closed_epochs(LookupFolders(home)): epoch.findings, epoch.verdicts
 
 Read from the files that closing leaves: HOME/lookup/findings-COUNTER.json and verdicts-COUNTER.json. Both name
-institutions, logged leaves and hashes, never a person.
+institutions, logged leaves and hashes, never a person. Where tickets were answered and no such file was left, that is
+the finding: a relay that never closes an epoch, or hides it from whoever closes it, must not look honest.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from clients.institution.lookup.epoch_record import RELAY
+from clients.institution.lookup.folders import LookupFolders
 from federation.errors import ConfigurationError
+from protocols.lookup.cadence import PastEpoch
+from protocols.lookup.reconcile import Kind
 
 
 @dataclass(frozen=True)
@@ -28,13 +33,27 @@ class ClosedEpoch:
         return {"epoch": self.counter, "findings": list(self.findings), "verdicts": list(self.verdicts)}
 
 
-def closed_epochs(folder: Path) -> list[ClosedEpoch]:
-    """Every epoch that was reconciled here, in order. Raises ConfigurationError for a file that cannot be read."""
-    counters = sorted(int(file.stem.rpartition("-")[2]) for file in folder.glob("findings-[0-9]*.json"))
+def closed_epochs(folders: LookupFolders) -> list[ClosedEpoch]:
+    """Every epoch that was reconciled here, or should have been, in order.
+
+    Raises ConfigurationError for a file that cannot be read.
+    """
+    folder = folders.path
+    settled = {int(file.stem.rpartition("-")[2]) for file in folder.glob("findings-[0-9]*.json")}
+    findings: dict[int, tuple[dict[str, Any], ...]] = {
+        past.counter: (_unsettled(past),) for past in folders.past() if past.erased and past.tickets
+    }
+    findings |= {counter: _read(folder, "findings", counter) for counter in settled}
     return [
-        ClosedEpoch(counter, _read(folder, "findings", counter), _read(folder, "verdicts", counter))
-        for counter in counters
+        ClosedEpoch(counter, found, _read(folder, "verdicts", counter)) for counter, found in sorted(findings.items())
     ]
+
+
+def _unsettled(past: PastEpoch) -> dict[str, str]:
+    """The finding of an epoch that was erased, and never held against the log."""
+    tickets = f"{past.tickets} ticket{'s' if past.tickets > 1 else ''}"
+    detail = f"{tickets} answered here, and the epoch was not settled: nothing was held against the log"
+    return {"kind": str(Kind.NOT_CHECKED), "party": RELAY, "leaf": "", "detail": detail}
 
 
 def _read(folder: Path, kind: str, counter: int) -> tuple[dict[str, Any], ...]:

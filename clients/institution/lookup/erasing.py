@@ -23,17 +23,26 @@ GRACE_S = 24 * 3600
 _log = get_logger("lookup")
 
 
-def erase_epoch(home: InstitutionHome, counter: int, epoch_id: bytes) -> None:
-    """Erase one epoch. `epoch_id` is b"" for one that was never signed. Raises ConfigurationError for what stays."""
-    folders, tickets = LookupFolders(home), 0
-    if epoch_id:
-        guard = GuardStore(open_engine(lookup_database(home)), epoch_id)
-        guard.close()
-        tickets = len(guard.leaves())
+def erase_epoch(home: InstitutionHome, counter: int) -> int:
+    """Erase one epoch; how many tickets were answered in it. Raises ConfigurationError for what stays.
+
+    Which epoch it is, this institution knows from what it signed: a relay that shows a shorter record when it closes
+    must not have forgotten that tickets were answered, or another epoch could follow at once.
+    """
+    folders = LookupFolders(home)
+    signed = next((past for past in folders.past() if past.counter == counter), None)
+    tickets = 0 if signed is None else _ended(home, signed.epoch_id)
     folders.epoch_if_there(counter).erase()
-    for past in folders.past():
-        if past.counter == counter:
-            folders.remember(replace(past, tickets=max(tickets, past.tickets), erased=True))
+    if signed is not None:
+        folders.remember(replace(signed, tickets=max(tickets, signed.tickets), erased=True))
+    return tickets
+
+
+def _ended(home: InstitutionHome, epoch_id: bytes) -> int:
+    """The tickets of an epoch in which none is answered any more."""
+    guard = GuardStore(open_engine(lookup_database(home)), epoch_id)
+    guard.close()
+    return len(guard.leaves())
 
 
 def erase_overdue(home: InstitutionHome, now: float) -> tuple[int, ...]:
@@ -42,6 +51,6 @@ def erase_overdue(home: InstitutionHome, now: float) -> tuple[int, ...]:
         return ()
     overdue = [past for past in LookupFolders(home).past() if not past.erased and past.closes_at + GRACE_S <= now]
     for past in overdue:
-        erase_epoch(home, past.counter, past.epoch_id)
+        erase_epoch(home, past.counter)
         _log.warning("epoch erased that nobody closed", round=past.counter)
     return tuple(past.counter for past in overdue)

@@ -82,7 +82,7 @@ def approve(
 @app.command()
 def findings(home: Home, as_json: AsJson = False) -> None:
     """Show, for every epoch that closed here, what did not fit the log and how auditors judged failed answers."""
-    closed = closed_epochs(LookupFolders(InstitutionHome.open(home)).path)
+    closed = closed_epochs(LookupFolders(InstitutionHome.open(home)))
     if as_json:
         typer.echo(json.dumps([epoch.to_json() for epoch in closed], indent=2))
     else:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from clients.institution.lookup import roster_cli
 from clients.institution.lookup.closed_epochs import closed_epochs
+from clients.institution.lookup.folders import LookupFolders
 from federation.errors import ConfigurationError
 
 FINDING = {
@@ -23,39 +24,36 @@ VERDICT = {"auditor": "bank-c", "outcome": "different", "query_hash": "cd" * 32}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "findings-000001.json").write_text("[]")
-    (tmp_path / "findings-000012.json").write_text(json.dumps([FINDING]))
-    (tmp_path / "verdicts-000012.json").write_text(json.dumps([VERDICT]))
-    (tmp_path / "verdicts-000013.json").write_text("not read: its epoch has not been reconciled yet")
-    return tmp_path
+def folders(tmp_path: Path) -> LookupFolders:
+    made = LookupFolders(SimpleNamespace(path=tmp_path))  # type: ignore[arg-type]
+    folder = made.path
+    (folder / "findings-000001.json").write_text("[]")
+    (folder / "findings-000012.json").write_text(json.dumps([FINDING]))
+    (folder / "verdicts-000012.json").write_text(json.dumps([VERDICT]))
+    (folder / "verdicts-000013.json").write_text("not read: its epoch has not been reconciled yet")
+    return made
 
 
-def said(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
-    class Folders:
-        def __init__(self, _home: Any) -> None:
-            self.path = folder
-
+def said(folders: LookupFolders, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
     class Home:
-        open = staticmethod(lambda path: path)
+        open = staticmethod(lambda path: folders.home)
 
-    monkeypatch.setattr(roster_cli, "LookupFolders", Folders)
     monkeypatch.setattr(roster_cli, "InstitutionHome", Home)
-    result = CliRunner().invoke(roster_cli.app, ["findings", "--home", str(folder), *options])
+    result = CliRunner().invoke(roster_cli.app, ["findings", "--home", str(folders.home.path), *options])
     assert result.exit_code == 0, result.output
     return result.output
 
 
-def test_every_epoch_that_closed_with_what_was_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert [epoch.counter for epoch in closed_epochs(folder)] == [1, 12]
-    assert json.loads(said(folder, monkeypatch, "--json")) == [
+def test_every_epoch_that_closed_with_what_was_found(folders: LookupFolders, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [epoch.counter for epoch in closed_epochs(folders)] == [1, 12]
+    assert json.loads(said(folders, monkeypatch, "--json")) == [
         {"epoch": 1, "findings": [], "verdicts": []},
         {"epoch": 12, "findings": [FINDING], "verdicts": [VERDICT]},
     ]
 
 
-def test_what_people_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = said(folder, monkeypatch)
+def test_what_people_read(folders: LookupFolders, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = said(folders, monkeypatch)
     assert "Epoch 1: 0 findings, 0 verdicts" in text
     assert "evaluated-not-logged: bank-b, leaf abababababababab" in text
     assert "[red]" in text
@@ -64,12 +62,13 @@ def test_what_people_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_nothing_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "No epoch has closed here." in said(tmp_path, monkeypatch)
-    assert json.loads(said(tmp_path, monkeypatch, "--json")) == []
+    empty = LookupFolders(SimpleNamespace(path=tmp_path))  # type: ignore[arg-type]
+    assert "No epoch has closed here." in said(empty, monkeypatch)
+    assert json.loads(said(empty, monkeypatch, "--json")) == []
 
 
 @pytest.mark.parametrize("kept", ["{}", "[1]", "x"])
-def test_a_file_that_is_damaged_is_named(folder: Path, kept: str) -> None:
-    (folder / "findings-000001.json").write_text(kept)
+def test_a_file_that_is_damaged_is_named(folders: LookupFolders, kept: str) -> None:
+    (folders.path / "findings-000001.json").write_text(kept)
     with pytest.raises(ConfigurationError, match="findings-000001"):
-        closed_epochs(folder)
+        closed_epochs(folders)

@@ -14,6 +14,7 @@ import pytest
 
 from clients.institution.lookup import attending, closing, duties
 from clients.institution.lookup.channel import PART_BYTES, RelayClient
+from clients.institution.lookup.closed_epochs import closed_epochs
 from clients.institution.lookup.erasing import GRACE_S, erase_overdue
 from clients.institution.lookup.folders import EpochFolder, LookupFolders
 from clients.institution.lookup.guard_store import MOST_ASKED, GuardStore
@@ -76,6 +77,40 @@ def test_a_log_that_is_garbled_or_withheld_keeps_no_secret_alive(
     assert there == [False]  # asked for its checkpoint, when all was gone
     assert not (home.path / "lookup" / "epochs" / "000001").exists()
     assert LookupFolders(home).past()[0].erased
+
+
+def test_who_answered_tickets_holds_the_log_to_them_whether_or_not_the_relay_asks_what_it_evaluated(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a coordinator that helps a querier leaves the one question out, and nobody looks at the log."""
+    asked: list[str] = []
+
+    def away(*_: Any) -> Any:
+        asked.append("checkpoint")
+        raise Unreachable("log", got="away", expected="an answer")
+
+    log = SimpleNamespace(current=away)
+    monkeypatch.setattr("clients.institution.lookup.reconciling.LogClient", lambda *_, **__: nullcontext(log))
+    charge(home, b"l" * 32)
+    closing_part = part(home, None)
+    closing_part.record.has = lambda kind, party: kind == "epoch"
+    closing.erased(closing_part)
+    assert asked == ["checkpoint"]
+    [closed] = closed_epochs(LookupFolders(home))
+    assert [found["kind"] for found in closed.findings] == ["not-checked"]
+
+
+def test_an_epoch_with_tickets_that_nobody_closes_is_shown_as_not_checked(home: Any) -> None:
+    charge(home, b"l" * 32)
+    erase_overdue(home, 2_000 + GRACE_S)
+    [closed] = closed_epochs(LookupFolders(home))
+    assert [(found["kind"], found["party"]) for found in closed.findings] == [("not-checked", "relay")]
+    assert "1 ticket" in closed.findings[0]["detail"]
+
+
+def test_an_epoch_without_tickets_that_nobody_closes_has_nothing_to_be_checked(home: Any) -> None:
+    erase_overdue(home, 2_000 + GRACE_S)
+    assert closed_epochs(LookupFolders(home)) == []
 
 
 def test_an_epoch_that_nobody_closes_is_erased_by_the_clock(home: Any) -> None:

@@ -12,6 +12,7 @@ from query_world import NOW, PURPOSE, QueryWorld, opened
 from world import Epoch
 
 from clients.institution.lookup import closing, serving
+from clients.institution.lookup.closed_epochs import closed_epochs
 from clients.institution.lookup.folders import EpochFolder, LookupFolders
 from clients.institution.lookup.guard_store import GuardStore
 from clients.institution.lookup.part import SECRETS_FILE
@@ -197,3 +198,30 @@ def test_an_epoch_that_answered_tickets_is_remembered_so_and_none_follows_at_onc
         assert past.tickets == 1
         with pytest.raises(StageError, match="epoch 1"):
             check_turn([past], following, soon, world.parameters, soon.opens_at)
+
+
+@pytest.mark.parametrize("shown", ["", "epoch"])
+def test_a_relay_that_shows_a_shorter_record_at_the_end_gets_no_epoch_out_of_turn(
+    shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It closes as if the epoch had never been signed, or nobody had been asked what it evaluated."""
+    world, epoch = opened("lwe")
+    among = members(world, epoch, tmp_path, monkeypatch)
+    ticket(world, epoch, among, world.identifiers[3])
+    header, cadence = epoch.context.signed.epoch, world.parameters.cadence_s
+    soon: Any = SimpleNamespace(opens_at=header.opens_at + 60, closes_at=header.opens_at + 60 + cadence)
+    following: Any = SimpleNamespace(counter=2)
+    for member in among.values():
+        member.part.record.has = lambda kind, party: kind == shown
+        closing.erased(member.part)
+        [past] = member.folders.past()
+        assert (past.erased, past.tickets) == (True, 1)
+        with pytest.raises(StageError, match="epoch 1"):
+            check_turn([past], following, soon, world.parameters, soon.opens_at)
+        assert [found["kind"] for found in not_settled(member)] == ["not-checked"]
+
+
+def not_settled(member: Member) -> tuple[dict[str, str], ...]:
+    """What a person at this institution is told of the epoch."""
+    [closed] = closed_epochs(member.folders)
+    return closed.findings
