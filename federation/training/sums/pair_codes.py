@@ -72,16 +72,28 @@ class PairCodes:
             out[:, j] = np.where(held, cell, first[1] * second[1])
         return out
 
+    @cached_property
+    def _groups(self) -> dict[str, NDArray[np.uint8]]:
+        """The pair cell of each code, of every feature that is in a pair: audits ask for few records, many times."""
+        names = dict.fromkeys(name for pair in self.catalogue.pairs for name in pair)
+        return {name: _groups(self.catalogue.feature(name)) for name in names}
+
+    @cached_property
+    def _places(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Columns among the codes of model inputs, and among those of pair features."""
+        names = self.catalogue.feature_names, [feature.name for feature in self.catalogue.pair_features]
+        inputs, pairs = ({name: place for place, name in enumerate(each)} for each in names)
+        return inputs, pairs
+
     def _grouped(self, name: str, records: Encoded) -> NDArray[np.uint8]:
-        names = self.catalogue.feature_names
-        if name in names:
-            codes = records.codes[:, names.index(name)]
+        inputs, pairs = self._places
+        if name in inputs:
+            codes = records.codes[:, inputs[name]]
         elif records.pair_codes is None:
             raise RecordsError("pair_codes", got=None, expected=f"cells of pair feature {name}")
         else:
-            place = [feature.name for feature in self.catalogue.pair_features].index(name)
-            codes = records.pair_codes[:, place]
-        table = _groups(self.catalogue.feature(name))
+            codes = records.pair_codes[:, pairs[name]]
+        table = self._groups[name]
         if len(codes) and codes.max() >= len(table):
             raise RecordsError("codes", got=f"a code above {len(table) - 1} of {name}", expected="a cell")
         return table[codes]
