@@ -4,103 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from lying_coordinator import OTHERS, Coordinator
 
 from clients.institution.lookup import joining, publishing
-from clients.institution.lookup.ceremony import Ceremony, accept_roster, context_of, encode_opening, own_ceremony
-from clients.institution.lookup.epoch_record import EpochRecord
-from clients.institution.lookup.folders import LookupFolders
-from clients.institution.lookup.part import Part, no_snapshot
+from clients.institution.lookup.ceremony import accept_roster, own_ceremony
 from clients.institution.lookup.roster_approval import RosterApproval, RosterNotApproved
 from clients.institution.lookup.roster_cli import describe
 from federation.errors import ConfigurationError
-from protocols.canonical import canonical
-from protocols.envelope import seal
 from protocols.errors import MessageError
-from protocols.lookup.parameters import Parameters
 from protocols.lookup.proposal import roster_fingerprint
-from protocols.lookup.roster import Authority, Roster, RosterMember
-from protocols.oprf.group import base, random_scalar
 from protocols.signing import SigningKey
-from protocols.wire import lookup_pb2 as wire
-from protocols.wire.training_pb2 import Envelope
-
-OTHERS = ("bank-b", "bank-c")
-
-
-class Coordinator:
-    """Names two members that it plays itself, and speaks for all of them but the victim."""
-
-    def __init__(self, folder: Path, **parameters: Any) -> None:
-        self.key, self.victim = SigningKey.generate(), SigningKey.generate()
-        self.played = {name: SigningKey.generate() for name in OTHERS}
-        self.parameters = Parameters(engine="mirror", dummies=1, quorum=1, **parameters)
-        self.oversight = base(random_scalar(os.urandom))
-        self.log, self.authority = SigningKey.generate(), SigningKey.generate()
-        members = {"bank-a": self.victim, **self.played}
-        self.proposal: dict[str, Any] = {
-            "version": 1,
-            "members": {name: {"key": key.public.hex, "customers": 10**10} for name, key in members.items()},
-            "auditors": ["bank-b"],
-            "new_keys": True,
-            "catalogue": "00" * 32,
-            "model": "00" * 32,
-            "parameters": self.parameters.to_json(),
-            "log_key": self.log.public.hex,
-            "pool_key": self.key.public.hex,
-            "coordinator_key": self.key.public.hex,
-            "oversight": self.oversight.hex(),
-            "authorities": {"e-id": self.authority.public.hex},
-        }
-        (folder / "keys").mkdir(mode=0o700)
-        home: Any = SimpleNamespace(
-            path=folder, keys=folder / "keys", name="bank-a", signing_key=self.victim, coordinator_key=self.key.public
-        )
-        self.home, self.folders = home, LookupFolders(home)
-        self.record = EpochRecord(self.key.public, "bank-a", self.victim.public)
-        self.submitted: list[str] = []
-        self.view("commit")
-        self.say("propose", "relay", self.proposal, self.key)
-
-    def view(self, *owed: str) -> wire.EpochView:
-        return wire.EpochView(counter=1, phase="keys", owed=owed)
-
-    def say(self, kind: str, party: str, body: Any, key: SigningKey) -> None:
-        data = body if isinstance(body, bytes) else canonical(body)
-        envelope = Envelope.FromString(seal(wire.Step(counter=1, kind=kind, party=party, body=data), key))
-        view = self.view("commit")
-        view.steps.add(sequence=self.record.sequence + 1, step=envelope)
-        self.record.take(view)
-
-    def ceremony(self, own: Ceremony) -> Roster:
-        """Everybody's commitment and share, then the roster with all of them."""
-        played = {name: Ceremony.make(name, context_of(self.record), os.urandom) for name in OTHERS}
-        said, keys = {"bank-a": own, **played}, {"bank-a": self.victim, **self.played}
-        for name, each in said.items():
-            self.say("commit", name, {"commitment": each.commitment.hex()}, keys[name])
-        for name, each in said.items():
-            self.say("reveal", name, {"opening": encode_opening(each.opening)}, keys[name])
-        members = tuple(RosterMember(name, keys[name].public, said[name].share.public, 10**10) for name in sorted(keys))
-        roster = Roster(
-            members,
-            self.key.public,
-            self.log.public,
-            self.parameters,
-            self.oversight,
-            (Authority("e-id", self.authority.public),),
-        )
-        self.say("roster", "relay", roster.encode(), self.key)
-        return roster
-
-    def part(self) -> Part:
-        relay: Any = SimpleNamespace(
-            view=lambda counter=0, *, after=0, wait_ms=0: self.view(*(() if self.submitted else ("commit",))),
-            submit=lambda step: self.submitted.append(step.kind),
-        )
-        return Part(self.home, relay, self.record, no_snapshot)
 
 
 @pytest.fixture
