@@ -189,7 +189,7 @@ class Asking:
             answer.signature.ljust(64, b"\0")[:64],
         )
         values = np.zeros((epoch.geometry.slots, COEFFICIENTS), dtype=np.uint32)
-        signatures, failed = b"", False
+        signatures, failed = epoch.no_signatures, False
         try:
             values, signatures = pending.open(answer.answer)
         except MessageError:

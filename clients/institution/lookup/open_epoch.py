@@ -72,6 +72,14 @@ class OpenEpoch:
         return tuple(self.context.roster.member(name).key for name in self.context.signed.epoch.auditors)
 
     @property
+    def no_signatures(self) -> bytes:
+        """What is verified in place of a row's signatures where an answer holds none: real ones, of another statement.
+
+        Anything shorter or malformed is refused at once, and the pool sees how long a querier takes.
+        """
+        return b"".join(self.opened.signatures[name] for name in self.context.signed.epoch.auditors)
+
+    @property
     def geometry(self) -> Geometry:
         epoch = self.context.signed.epoch
         return Geometry(epoch.rows, epoch.slots, len(epoch.auditors))
