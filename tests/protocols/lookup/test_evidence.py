@@ -87,6 +87,20 @@ def test_a_querier_cannot_accuse_a_pool_that_is_honest() -> None:
     assert judged(true, keys=b"other keys").outcome == Outcome.UNSIGNED
 
 
+def test_an_answer_under_other_keys_or_of_another_epoch_accuses_nobody() -> None:
+    """True words of the pool, handed over as others: with the keys they were not asked under, or in a later epoch."""
+    true = answered(b"\x02")
+    others = replace(true, keys_hash=keys_hash(b"others"))
+    assert judged(others, keys=b"others").outcome == Outcome.UNSIGNED
+    none = replace(true, keys_hash=b"")
+    assert judged(none, keys=b"").outcome == Outcome.UNSIGNED
+    before, answer = bytes(32), b"what stood there then"
+    signature = sign_answer(POOL, before, keys_hash(KEYS), b"\x02", answer)
+    past = HandOver(before, keys_hash(KEYS), b"\x02", answer, signature)
+    check_answer(POOL.public, past.epoch_id, past.keys_hash, past.query, past.answer, past.signature)
+    assert judged(past).outcome == Outcome.UNSIGNED
+
+
 def test_without_the_pools_signature_a_querier_could_accuse_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("protocols.lookup.evidence.check_answer", lambda *_: None)
     forged = replace(answered(b"\x02"), answer=b"made up")

@@ -16,12 +16,15 @@ from hostile_messages import Hostile
 from query_world import NOW, QueryWorld, Relay, opened
 
 from clients.institution.lookup.duties import answers_to
+from clients.institution.lookup.enrolment_count import EnrolmentCount
 from clients.institution.lookup.serving import OpenTickets, Serving
 from federation.errors import Refused
 from federation.lookup.record import JointSum
 from federation.runtime.database import open_engine
 from protocols.canonical import canonical
 from protocols.envelope import seal
+from protocols.lookup.bound import ENROL_KIND, enrol_body
+from protocols.oprf.group import BASE, multiply, random_scalar
 from protocols.wire import lookup_pb2 as wire
 from protocols.wire.training_pb2 import Envelope
 
@@ -129,3 +132,60 @@ def test_an_enrolment_off_the_log_is_evaluated_by_nobody(tmp_path: Path) -> None
     task.enrol.promise = relay.promise(logged, kind="lookup-enrol")
     [answer] = answers_to(task, serving(world, relay, tmp_path))
     assert not answer.HasField("refusal")
+
+
+def dictionary(world: QueryWorld, relay: Relay, count: int) -> wire.Task:
+    """Guesses at people, as one logged and signed batch of bank-00."""
+    points = b"".join(multiply(random_scalar(os.urandom), BASE) for _ in range(count))
+    batch = wire.EnrolBatch(roster_id=world.roster.id, counter=1, points=points)
+    sealed = seal(batch, world.signers["bank-00"])
+    promise = relay.promise(enrol_body("bank-00", count, sealed), kind=ENROL_KIND)
+    enrol = wire.EnrolTask(batch=Envelope.FromString(sealed), institution="bank-00", promise=promise)
+    return wire.Task(id=bytes(16), enrol=enrol)
+
+
+def test_a_relay_and_a_member_cannot_enrol_a_dictionary_of_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is signed and logged, and the relay counts nothing: this member counts by itself (threat 9)."""
+    world, epoch = opened("lwe")
+    relay: Any = world.asking("bank-00", epoch, tmp_path).relay
+    duties, attested = serving(world, relay, tmp_path), world.roster.member("bank-00").customers
+    first = dictionary(world, relay, attested - 1)
+    for task in (first, first):  # the same batch again is the same people
+        [answer] = answers_to(task, duties)
+        assert len(answer.evaluated.points) == 32 * (attested - 1)
+    more = dictionary(world, relay, 2)
+    [answer] = answers_to(more, duties)
+    assert (answer.refusal.code, answer.refusal.where) == ("quota", "enrolment")
+    monkeypatch.setattr(EnrolmentCount, "charge", lambda *_: None)
+    [answer] = answers_to(more, duties)
+    assert len(answer.evaluated.points) == 64
+
+
+def test_a_batch_in_anothers_name_is_evaluated_by_nobody(tmp_path: Path) -> None:
+    """What one member may enrol is not used up, nor made larger, by another one."""
+    world, epoch = opened("lwe")
+    relay: Any = world.asking("bank-00", epoch, tmp_path).relay
+    duties, task = serving(world, relay, tmp_path), dictionary(world, relay, 1)
+    task.enrol.institution = "bank-01"
+    sealed = task.enrol.batch.SerializeToString(deterministic=True)
+    task.enrol.promise = relay.promise(enrol_body("bank-01", 1, sealed), kind=ENROL_KIND)
+    [answer] = answers_to(task, duties)
+    assert (answer.refusal.code, answer.refusal.where) == ("invalid", "envelope.signer")
+
+
+def test_two_statements_of_one_member_are_none(tmp_path: Path) -> None:
+    """Of two the last would count, and who reads the first would see another ticket than who reads the last."""
+    world, epoch = opened("lwe")
+    asking = world.asking("bank-00", epoch, tmp_path)
+    world.ask(asking, world.identifiers[:1])
+    relay: Any = asking.relay
+    task = honest_tasks(world, relay, relay.orders[0])[1]
+    duties = serving(world, relay, tmp_path)
+    [answer] = answers_to(task, duties)
+    assert answer.document
+    [order] = task.second.orders
+    order.evaluations.add().CopyFrom(order.evaluations[0])
+    [answer] = answers_to(task, duties)
+    assert (answer.refusal.where, answer.refusal.got) == ("evaluations", "two of one institution")
