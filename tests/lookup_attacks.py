@@ -12,6 +12,7 @@ from federation.errors import Refused
 from protocols.canonical import canonical
 from protocols.envelope import seal
 from protocols.lookup.dummies import dummy_sources
+from protocols.lookup.reconcile import most_leaves
 from protocols.oprf.joint_key import KeyShare
 from protocols.signing import SigningKey
 from protocols.wire import lookup_pb2 as wire
@@ -101,6 +102,14 @@ def attacks_on_the_rows(world: Federation) -> None:
     hidden = auditor.upload(bytes(64 * auditor.context.signed.epoch.rows), reader="relay")
     with pytest.raises(Refused, match="one for others too"):
         auditor.submit("rows", {"signatures": hidden})
+
+
+def attacks_on_what_was_evaluated(member: Member) -> None:
+    """More leaves than there were tickets to give: all others would read them, one by one."""
+    leaves = [number.to_bytes(32, "big") for number in range(most_leaves(member.context) + 1)]
+    many = {"leaves": member.upload(b"".join(leaves)), "count": len(leaves)}
+    with pytest.raises(Refused, match=f"leaves of {member.name}"):
+        member.submit("evaluated", many)
 
 
 def attacks_on_the_hand_overs(member: Member) -> None:

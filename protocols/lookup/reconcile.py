@@ -69,6 +69,16 @@ def reconcile(
     return tuple(sorted(findings))
 
 
+def most_leaves(context: EpochContext) -> int:
+    """How many leaves a member can have charged in an epoch: every querier's quota on every day that it touches.
+
+    What a member says it evaluated is read by all others, so it may not be as long as it likes.
+    """
+    epoch = context.signed.epoch
+    days = (epoch.closes_at - 1) // _DAY_S - epoch.opens_at // _DAY_S + 1
+    return len(context.institutions) * context.daily_tickets * days
+
+
 def pack_leaves(leaves: Set[bytes]) -> bytes:
     """The hashes in order, 32 bytes each: what a member reports."""
     return b"".join(sorted(leaves))

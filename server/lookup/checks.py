@@ -21,7 +21,7 @@ from protocols.lookup.fields import from_hex, integer, take
 from protocols.lookup.layout import check_contribution, split
 from protocols.lookup.manifest import MEMBER_LABEL, OPENING_LABEL, EpochHeader, LayoutHeader, Opening
 from protocols.lookup.mask_key import check_mask_key
-from protocols.lookup.reconcile import unpack_leaves
+from protocols.lookup.reconcile import most_leaves, unpack_leaves
 from protocols.lookup.seal import OVERHEAD
 from protocols.oprf.group import check_element
 from protocols.oprf.joint_key import Opening as KeyOpening
@@ -136,7 +136,7 @@ def _opening(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
 
 def _evaluated(relay: Relay, record: EpochRecord, party: str, body: Any) -> None:
     fields = take(body, "evaluated", ("leaves", "count"))
-    count = integer(fields["count"], "count")
+    count = integer(fields["count"], f"leaves of {party}", high=most_leaves(context_of(record)))
     if count or fields["leaves"]:
         name = from_hex(fields["leaves"], "leaves", 32)
         relay.blobs.check_reader(record.counter, party, name, "")

@@ -26,11 +26,11 @@ from federation.runtime.rpc import Unreachable
 from protocols.errors import ProtocolError
 from protocols.lookup.fields import from_hex
 from protocols.lookup.leaf import KIND, SignedLeaf
-from protocols.lookup.reconcile import Finding, Kind, reconcile, unpack_leaves
+from protocols.lookup.reconcile import Finding, Kind, most_leaves, reconcile, unpack_leaves
 from protocols.transparency import read_entry
 
 LONGEST_S = 300.0  # of asking the log
-MOST_LEAVES = 10**7  # of one member and epoch
+MOST_LEAVES = 10**7  # of one member and epoch, whatever the quotas allow
 _log = get_logger("lookup")
 
 
@@ -75,7 +75,8 @@ def _said(part: Part, member: str) -> frozenset[bytes] | None:
         return frozenset()
     try:
         name = from_hex(body.get("leaves"), f"leaves of {member}", 32)
-        return unpack_leaves(part.relay.fetch(name, most=MOST_LEAVES * 32))
+        most = min(most_leaves(part.context), MOST_LEAVES)
+        return unpack_leaves(part.relay.fetch(name, most=most * 32))
     except (Refused, Unreachable, ProtocolError):
         return None
 

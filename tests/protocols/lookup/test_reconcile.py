@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,10 @@ from tickets_world import World
 
 from protocols.canonical import canonical
 from protocols.errors import MessageError
-from protocols.lookup.reconcile import Finding, Kind, pack_leaves, reconcile, unpack_leaves
+from protocols.lookup.reconcile import Finding, Kind, most_leaves, pack_leaves, reconcile, unpack_leaves
+
+_DAY = 86_400
+START_OF_A_DAY = 20_000 * _DAY
 
 
 @pytest.fixture
@@ -67,6 +71,20 @@ def test_more_leaves_than_the_quota(world: World) -> None:
     [finding] = reconcile(world.context, reports(world), world.log)
     assert (finding.kind, finding.party) == (Kind.OVER_QUOTA, "bank-00")
     assert "4 tickets" in finding.detail
+
+
+@pytest.mark.parametrize(("opens_at", "days"), [(0, 1), (1, 2), (_DAY - 1, 2)])
+def test_no_member_has_evaluated_more_than_all_queriers_could_ask(opens_at: int, days: int) -> None:
+    """An epoch of a day touches one day, or two; its last second is the one before it closes."""
+    world = World(daily_tickets=3)
+    signed = world.context.signed
+    times = {"opens_at": START_OF_A_DAY + opens_at, "closes_at": START_OF_A_DAY + opens_at + _DAY}
+    context = SimpleNamespace(
+        institutions=world.context.institutions,
+        daily_tickets=3,
+        signed=replace(signed, epoch=replace(signed.epoch, **times)),
+    )
+    assert most_leaves(context) == len(world.context.institutions) * 3 * days  # type: ignore[arg-type]
 
 
 def test_a_receipt_that_served_twice() -> None:

@@ -15,6 +15,7 @@ from lookup_attacks import (
     attacks_on_the_hand_overs,
     attacks_on_the_rows,
     attacks_on_the_table,
+    attacks_on_what_was_evaluated,
     refused,
 )
 from lookup_member import Member
@@ -246,6 +247,8 @@ def test_a_flood_of_waiting_calls_keeps_nobody_else_out(world: Federation) -> No
 def test_a_member_that_leaves_ends_the_epoch_and_nobody_waits_for_it(world: Federation) -> None:
     """The last one of this file: afterwards there is no open epoch."""
     world.store.revoke("castor", "test", int(time.time() * 1000))
+    world.together("evaluated", names=("aurora", "borealis"))
+    attacks_on_what_was_evaluated(world.members["aurora"])
     world.together("handovers", names=("aurora", "borealis"))
     attacks_on_the_hand_overs(world.members["aurora"])
     world.together("closed", names=("aurora", "borealis"))
