@@ -34,7 +34,12 @@ def open_(
     colluding: Annotated[int, typer.Option(min=0, help="Members that may pool what they learn with a querier.")] = 0,
     cadence: Annotated[int, typer.Option(min=1, help="Seconds an epoch lasts, and until the next may open.")] = _WEEK_S,
     daily_tickets: Annotated[int, typer.Option(min=1, help="Tickets a querier may ask for in a day.")] = 1000,
-    purpose: Annotated[list[str] | None, typer.Option(help="A purpose a query may state; repeat.")] = None,
+    purpose: Annotated[
+        list[str] | None, typer.Option(help="A purpose a query may state; repeat \\[credit-application].")
+    ] = None,
+    identifiers: Annotated[
+        str, typer.Option(help="How all members write identifiers, as institution.toml says: opaque, or a scheme.")
+    ] = "opaque",
     oversight: Annotated[
         Path | None, typer.Option(help="oversight.json of the holders of the oversight key: persons can ask who asked.")
     ] = None,
@@ -47,6 +52,7 @@ def open_(
 ) -> None:
     """Open the next epoch with the admitted members. Not before the cadence of the last one: no emergency epochs."""
     from federation.catalogue import load_catalogue
+    from federation.lookup.identifiers import scheme
     from federation.lookup.settings import check_purposes
     from protocols.lookup.parameters import Parameters
     from server.lookup.desk import desk, watch
@@ -60,6 +66,7 @@ def open_(
         cadence_s=cadence,
         daily_tickets=daily_tickets,
         purposes=tuple(purpose or ("credit-application",)),
+        identifiers=scheme(identifiers).name,
     )
     check_purposes(parameters.purposes, load_catalogue(opened.catalogue))
     with desk(opened) as at:

@@ -1,4 +1,5 @@
-"""What members agree on beside the protocol: how the sum becomes a score, and what a question may be for.
+"""What members agree on beside the protocol: how the sum becomes a score, what a question may be for, and how
+identifiers are written.
 
 settings = ScoringSettings.of(roster.parameters)       # signed with the roster; the same for every member
 check_purpose("credit-application", catalogue, roster.parameters.purposes)
@@ -53,6 +54,17 @@ def check_purpose(purpose: str, catalogue: Catalogue, admitted: Collection[str])
     if purpose not in possible:
         raise ConfigurationError("purpose", got=purpose[:64], expected=" or ".join(possible) or "none is admitted")
     return LookupPurpose(purpose)
+
+
+def check_identifiers(own: str, agreed: str) -> None:
+    """Raises ConfigurationError where an institution writes identifiers by another scheme than the roster names.
+
+    It would look for persons who do not exist, and its own customers would be missing from everybody's sums.
+    """
+    if own != agreed:
+        raise ConfigurationError(
+            "institution.toml: lookup.identifiers", got=own, expected=f"{agreed}, as in the roster"
+        )
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Parameters:
     cadence_s            seconds between the openings of two epochs, at least
     daily_tickets        tickets a querier may ask for in one day (UTC), counted by every member
     purposes             the purposes a request may state
+    identifiers          how every member writes a subject's identifier: a scheme's name (federation.lookup.identifiers)
     scoring              how a sum becomes a score, canonical JSON (federation.lookup.settings); "" for the defaults
     """
 
@@ -48,6 +49,7 @@ class Parameters:
     cadence_s: int = 7 * 86_400
     daily_tickets: int = 1_000
     purposes: tuple[str, ...] = ("credit-application",)
+    identifiers: str = "opaque"
     scoring: str = ""
     version: int = 1
 
@@ -65,6 +67,8 @@ class Parameters:
             raise MessageError("parameters.purposes", got=len(self.purposes), expected="one or more, each once")
         if not all(isinstance(purpose, str) and 0 < len(purpose) <= 64 for purpose in self.purposes):
             raise MessageError("parameters.purposes", got="another", expected="texts of 1 to 64 characters")
+        if not 0 < len(text(self.identifiers, "parameters.identifiers")) <= 64:
+            raise MessageError("parameters.identifiers", got=len(self.identifiers), expected="1 to 64 characters")
         if len(text(self.scoring, "parameters.scoring")) > _MAX_SCORING:
             raise MessageError("parameters.scoring", got=len(self.scoring), expected=f"at most {_MAX_SCORING}")
 

@@ -143,7 +143,7 @@ class LookupFolders:
 
     @property
     def approval(self) -> RosterApproval:
-        return RosterApproval(self.path)
+        return RosterApproval(self.path, self.home.settings.lookup.identifiers)
 
     def ceremony(self, context: bytes, make: Callable[[], bytes]) -> bytes:
         """The private file of one key ceremony, made once."""

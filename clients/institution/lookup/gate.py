@@ -23,7 +23,7 @@ from clients.institution.lookup.questions import Question
 from federation.catalogue import Catalogue, load_catalogue
 from federation.errors import ConfigurationError
 from federation.lookup.identifiers import Scheme
-from federation.lookup.settings import check_purpose, purposes_of
+from federation.lookup.settings import check_identifiers, check_purpose, purposes_of
 from protocols.consent.consent import Consent, check_consent, read_consent
 from protocols.consent.receipt import Scope
 from protocols.lookup.context import EpochContext
@@ -62,11 +62,13 @@ class Gate:
         """
         folders, catalogue = LookupFolders(home), load_catalogue(home.catalogue)
         approved = folders.approval.approved if folders.exists else None
-        purposes = purposes_of(catalogue)
+        purposes, identifiers = purposes_of(catalogue), scheme_of(home)
         if approved is not None:
-            purposes = Parameters.from_json(approved.get("parameters")).purposes
+            agreed = Parameters.from_json(approved.get("parameters"))
+            check_identifiers(identifiers.name, agreed.identifiers)
+            purposes = agreed.purposes
         authorities = authorities_of(approved)
-        return cls(home.name, scheme_of(home), catalogue, purposes, authorities, ConsentStore(engine), clock)
+        return cls(home.name, identifiers, catalogue, purposes, authorities, ConsentStore(engine), clock)
 
     @property
     def scope(self) -> Scope:

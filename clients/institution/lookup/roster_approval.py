@@ -1,6 +1,6 @@
 """Whom this institution takes part with: only a roster that somebody here has approved, by its fingerprint.
 
-    approval = RosterApproval(folders.path)
+    approval = RosterApproval(folders.path, home.settings.lookup.identifiers)
     approval.approve(proposal, "3f2a 77c1 ...", now)       # a person, after comparing it with the other members
     approval.check(proposal)                               # a program, before anything is drawn or signed
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from federation.errors import ConfigurationError
+from federation.lookup.settings import check_identifiers
 from federation.runtime.logging import get_logger
 from federation.runtime.private_files import write_public
 from protocols.lookup.proposal import roster_fingerprint
@@ -43,25 +44,35 @@ class RosterNotApproved(ConfigurationError):  # noqa: N818 (the name is what the
 
 @dataclass(frozen=True)
 class RosterApproval:
-    """HOME/lookup/approved-roster.json: the one approval that is in force, with what was approved."""
+    """HOME/lookup/approved-roster.json: the one approval that is in force, with what was approved.
+
+    identifiers   the scheme by which this institution writes identifiers: under another one it takes no part
+    """
 
     folder: Path
+    identifiers: str
 
     def approve(self, proposal: Mapping[str, Any], fingerprint: str, now: float) -> None:
-        """Approve `proposal`; on disk when this returns. Raises ConfigurationError unless `fingerprint` is its own."""
+        """Approve `proposal`; on disk when this returns.
+
+        Raises ConfigurationError unless `fingerprint` is its own, and its scheme of identifiers the one used here.
+        """
         found = roster_fingerprint(proposal)
         if digits(fingerprint) != digits(found):
             raise ConfigurationError("fingerprint", got=fingerprint, expected=_COMPARED)
+        check_identifiers(self.identifiers, proposal["parameters"]["identifiers"])
         terms = {name: proposal[name] for name in _TERMS}
         document = {"version": 1, "fingerprint": found, "approved_at": int(now), "roster": terms}
         write_public(self._file, json.dumps(document, indent=2).encode(), mode=0o600)
         _log.info("roster approved", count=len(terms["members"]))
 
     def check(self, proposal: Mapping[str, Any]) -> None:
-        """Raises RosterNotApproved unless `proposal` is of the approved roster."""
+        """Raises RosterNotApproved unless `proposal` is of the approved roster, ConfigurationError where identifiers
+        are written in another way here since."""
         found, approved = roster_fingerprint(proposal), self.approved
         if approved is None or roster_fingerprint(approved) != found:
             raise RosterNotApproved(found, changes(approved, proposal))
+        check_identifiers(self.identifiers, proposal["parameters"]["identifiers"])
 
     @property
     def approved(self) -> dict[str, Any] | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from federation.lookup.identifiers import SCHEMES
 
 LOOKUP_TEXT = """
-# For the private score query: how people are identified, the same at every member (a scheme's name, or "opaque": as
-# written in the data), and the published model under which records are contributed; a path relative to the home.
+# For the private score query: how people are identified, as the roster has it ("opaque": as written in the data; or a
+# scheme with check digits, docs/oprf.md), and the published model under which records are contributed; a path relative
+# to the home.
 # [lookup]
 # identifiers = "opaque"
 # model = "model.json"
@@ -35,6 +38,13 @@ class LookupSettings(BaseModel):
     ombudsman: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     regulator: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     open_drawn: bool = False
+
+    @field_validator("identifiers")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in SCHEMES:
+            raise ValueError(f"one of {', '.join(SCHEMES)}")
+        return name
 
     @model_validator(mode="after")
     def _opens_to_somebody(self) -> Self:

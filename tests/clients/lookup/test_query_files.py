@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from consenting_home import consenting_home, listening
 from rich.console import Console
 from wallets import gate_of
 
+from clients.institution.home import InstitutionHome
 from clients.institution.lookup.querier import Querier
 from clients.institution.lookup.query_cli import _file, read_questions
 from clients.institution.lookup.query_view import show
@@ -71,3 +73,14 @@ def test_a_person_is_told_of_a_score_that_is_not_calibrated(calibrated: bool) ->
     told = StringIO()
     show(Answer(Question("nobody", "credit-application"), outcome), Console(file=told, width=120))
     assert ("not calibrated" in told.getvalue()) is not calibrated
+
+
+def test_who_writes_identifiers_in_another_way_since_the_roster_was_approved_asks_nothing(tmp_path: Path) -> None:
+    """Every answer would be that nobody knows the person."""
+    with listening() as outside:
+        home = consenting_home(tmp_path, outside, {})
+        Querier.open(home).close()
+        settings = home.path / "institution.toml"
+        settings.write_text(f'{settings.read_text()}\n[lookup]\nidentifiers = "us-tin"\n')
+        with pytest.raises(ConfigurationError, match=r"lookup\.identifiers: got us-tin, expected opaque"):
+            Querier.open(InstitutionHome.open(home.path))

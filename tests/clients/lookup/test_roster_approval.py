@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from lying_coordinator import OTHERS, Coordinator
+from pydantic import ValidationError
 
 from clients.institution.lookup import joining, publishing
 from clients.institution.lookup.ceremony import accept_roster, own_ceremony
 from clients.institution.lookup.roster_approval import RosterApproval, RosterNotApproved
 from clients.institution.lookup.roster_cli import describe
+from clients.institution.lookup.settings import LookupSettings
 from federation.errors import ConfigurationError
 from protocols.errors import MessageError
 from protocols.lookup.proposal import roster_fingerprint
@@ -62,7 +65,7 @@ def test_an_approved_roster_goes_on_and_needs_no_other_approval(coordinator: Coo
     coordinator.ceremony(own_ceremony(coordinator.folders, coordinator.record, os.urandom))
     assert accept_roster(coordinator.folders, coordinator.record).institutions == ("bank-a", *OTHERS)
     later = coordinator.proposal | {"auditors": ["bank-c"], "model": "11" * 32, "new_keys": False}
-    RosterApproval(coordinator.folders.path).check(later)  # a new object: what counts is on disk
+    RosterApproval(coordinator.folders.path, "opaque").check(later)  # a new object: what counts is on disk
 
 
 def test_a_fingerprint_of_another_roster_approves_nothing(coordinator: Coordinator) -> None:
@@ -79,6 +82,24 @@ def test_a_fingerprint_of_another_roster_approves_nothing(coordinator: Coordinat
     assert coordinator.submitted == []
 
 
+def test_who_writes_identifiers_in_another_way_than_the_roster_takes_no_part(coordinator: Coordinator) -> None:
+    """Its customers would be missing from everybody's sums, and nobody told. Wrong from the start, or changed since."""
+    approval, proposal = coordinator.folders.approval, coordinator.proposal
+    with pytest.raises(ConfigurationError, match=r"lookup\.identifiers: got us-tin, expected opaque"):
+        replace(approval, identifiers="us-tin").approve(proposal, roster_fingerprint(proposal), 0.0)
+    assert approval.approved is None
+    approval.approve(proposal, roster_fingerprint(proposal), 0.0)
+    assert joining.commit(coordinator.part())["commitment"]
+    coordinator.home.settings.lookup = LookupSettings(identifiers="us-tin")
+    with pytest.raises(ConfigurationError, match=r"lookup\.identifiers: got us-tin, expected opaque"):
+        joining.commit(coordinator.part())
+
+
+def test_a_scheme_that_nobody_knows_is_refused_where_it_is_set() -> None:
+    with pytest.raises(ValidationError, match="one of opaque, br-cpf"):
+        LookupSettings(identifiers="es-dmi")
+
+
 def test_whatever_changes_is_named_and_waits_again(coordinator: Coordinator) -> None:
     approval, proposal = coordinator.folders.approval, coordinator.proposal
     approval.approve(proposal, roster_fingerprint(proposal), 0.0)
@@ -92,6 +113,7 @@ def test_whatever_changes_is_named_and_waits_again(coordinator: Coordinator) -> 
         "bank-c leaves": {"members": left},
         "key of bank-b": {"members": replaced},
         "customers of bank-b: 9 for 10000000000": {"members": more},
+        "identifiers: us-tin for opaque": {"parameters": proposal["parameters"] | {"identifiers": "us-tin"}},
         "cadence_s: 2 for 1": {"parameters": proposal["parameters"] | {"cadence_s": 2}},
         "log_key": {"log_key": SigningKey.generate().public.hex},
         "pool_key": {"pool_key": SigningKey.generate().public.hex},

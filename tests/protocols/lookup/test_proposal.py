@@ -48,6 +48,7 @@ Change = Callable[[dict[str, Any]], object]
         lambda said: said["members"].update({"bank-d": {"key": key(99), "customers": 1}}),
         lambda said: said["parameters"].update(cadence_s=1),
         lambda said: said["parameters"].update(daily_tickets=10**9),
+        lambda said: said["parameters"].update(identifiers="us-tin"),
         lambda said: said.update(oversight=base(b"\x06" + bytes(31)).hex()),
         lambda said: said.update(oversight=""),
         lambda said: said.update(authorities={}),

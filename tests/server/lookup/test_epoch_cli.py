@@ -107,6 +107,16 @@ def test_a_purpose_that_the_catalogue_does_not_serve_opens_no_epoch(home: Coordi
         assert at.record.current() is None
 
 
+def test_a_scheme_of_identifiers_that_nobody_knows_opens_no_epoch(home: CoordinatorHome) -> None:
+    told = CliRunner().invoke(
+        app, ["epoch", "open", "--home", str(home.path), "--run", "none", "--identifiers", "es-dmi"]
+    )
+    assert isinstance(told.exception, ConfigurationError)
+    assert told.exception.got == "es-dmi"
+    with desk(home) as at:
+        assert at.record.current() is None
+
+
 def test_too_early_says_when_in_universal_time(home: CoordinatorHome, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proposals, "earliest", lambda store: 1_900_000_000)
     with pytest.raises(Refused) as refused:
