@@ -25,10 +25,11 @@ from protocols.lookup.packing import pack
 from protocols.lookup.rows import sign_rows
 from protocols.lookup.secrets import EpochSecrets
 from protocols.oprf.group import IDENTITY
+from protocols.oprf.joint_key import KeyShare, commit
 from protocols.signing import SigningKey
 from server.lookup.blob_store import BlobStore
 from server.lookup.charges import charge
-from server.lookup.checks import check_step
+from server.lookup.checks import check_step, key_context
 from server.lookup.epochs import Epoch as State
 from server.lookup.epochs import Parties
 from server.lookup.folders import LookupFolders
@@ -93,6 +94,32 @@ class Scene:
 @pytest.fixture
 def scene(world: World, epoch: Epoch, tmp_path: Path) -> Scene:
     return Scene(world, epoch, tmp_path)
+
+
+def test_what_has_another_form_is_not_recorded(scene: Scene) -> None:
+    """Whoever reads it afterwards could not, and would be the one who is waited for."""
+    names = list(scene.epoch.context.signed.epoch.auditors)
+    for party, kind, body in (
+        ("bank-00", "commit", {"commitment": "11" * 31}),
+        ("bank-00", "commit", {}),
+        ("bank-00", "table", {"digest": "11" * 33}),
+        ("bank-00", "table", {"digest": "11" * 32, "more": ""}),
+        ("bank-02", "handovers", {"batches": names}),
+        ("bank-00", "verdicts", {"verdicts": [], "sealed": list(NAMES[1:])}),
+    ):
+        with pytest.raises(MessageError):
+            scene.check(party, kind, body)
+
+
+def test_what_is_revealed_was_committed_to(scene: Scene) -> None:
+    context = key_context(EpochRecord(1, State(Parties(NAMES, NAMES[:2])), tuple(scene.said)))
+    (commitment, honest), (_, other) = (
+        commit(KeyShare.generate(os.urandom), "bank-00", context, os.urandom) for _ in range(2)
+    )
+    scene.say("commit", "bank-00", {"commitment": commitment.hex()})
+    scene.check("bank-00", "reveal", {"opening": (honest.public + honest.proof + honest.salt).hex()})
+    with pytest.raises(ProofError, match="key of bank-00: got another opening"):
+        scene.check("bank-00", "reveal", {"opening": (other.public + other.proof + other.salt).hex()})
 
 
 def test_who_enrolled_is_what_was_charged_and_logged(scene: Scene) -> None:
