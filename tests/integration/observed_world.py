@@ -158,7 +158,7 @@ def observed(folder: Path, *, persons: int = 250) -> Iterator[Observed]:
         home.accept_bundle("0" * 64)
     _plant(deployment.institutions["aurora"].data)
     with deployment:
-        deployment.open_epoch("mirror", daily_tickets=1000)
+        deployment.open_epoch("lwe", daily_tickets=1000)
         deployment.take_part()
         world = Observed(deployment)
         world.until_ready()

@@ -1,9 +1,11 @@
 """From a question to the record: logged, ticketed, read from the pool, opened. One batch at a time; no step is skipped.
 
-1. Every leaf is kept here, with the receipt that it uses up, then logged; the log's promises are verified.
+1. Every leaf is kept here, with the receipt that it uses up, then logged; the log's promises are verified. What the
+   day's quota has no ticket for is not: nobody would answer it, and it would stand against this institution.
 2. The relay gathers every member's evaluation and pads; all proofs are verified, and the party at fault is named.
-3. One query each goes to the pool: for the place of the subject, or for a random one where it has none.
-4. The pool's signature, then the auditors' on the row. What fails is kept for an auditor, and not asked again.
+3. One query each goes to the pool: for the place of the subject, or for a random one where it has none. With a mirror
+   none does.
+4. The auditors' signatures on the row, the pool's on the answer. What fails is kept for an auditor, not asked again.
 5. The pads come off at the known place.
 
 Absent and present subjects take the same steps over the same number of bytes; so do rows that verify and rows that do
@@ -40,6 +42,7 @@ from protocols.lookup.ticket import QuerierTicket, SignedLeaf, Ticket, TicketRep
 from protocols.wire import lookup_pb2 as wire
 
 Found = JointSum | Unavailable
+DAY_S = 86_400
 
 
 @dataclass
@@ -86,15 +89,28 @@ class Asking:
 
     def tickets(self, batch: Sequence[Asked]) -> None:
         """Steps 1 and 2 for a batch; what has no ticket afterwards has found why."""
-        for asked in batch:
+        own, left = self.epoch.part.home.name, self._tickets_left()
+        for asked in batch[:left]:
             self._begin(asked)
-        self._guarded(batch, self.epoch.part.home.name, self._keep)
+        for asked in batch[left:]:
+            asked.found = Unavailable(own, self._no_ticket)
+        self._guarded(batch, own, self._keep)
         self._guarded(batch, RELAY, self._log)
         self._guarded(batch, RELAY, self._gather)
 
     def read(self, batch: Sequence[Asked]) -> None:
         """Steps 3 to 5 for those with a ticket."""
         self._guarded([asked for asked in batch if asked.ticket is not None], POOL, self._scan)
+
+    def _tickets_left(self) -> int:
+        """How many questions the day (UTC) has room for, by what was asked from here: members count in the same way."""
+        today = int(self.clock()) // DAY_S * DAY_S
+        return max(0, self.epoch.context.daily_tickets - self.asked_store.since(today))
+
+    @property
+    def _no_ticket(self) -> str:
+        limit = self.epoch.context.daily_tickets
+        return f"quota: all {limit} tickets of the day are used up; the next ones come at 00:00 UTC"
 
     def _begin(self, asked: Asked) -> None:
         question, home = asked.question, self.epoch.part.home
@@ -142,10 +158,11 @@ class Asking:
         places = [self._place(_ticket(asked)) for asked in batch]
         client.prepare(len(places))  # together, which is cheaper than one by one
         pending, queries = zip(*(client.query(row) for row, _, _ in places), strict=True)
-        if any(queries):
+        asks = any(queries)  # with a mirror nothing is: the pool does not even hear when
+        if asks:
             KeptAnswers(self.epoch.part.folder).prepare()
         drawn = [draw(self.random) for _ in queries]  # before there is an answer: it must not depend on one
-        answers = self._answers(client, queries)
+        answers = self._answers(client, queries) if asks else [wire.Answer()] * len(queries)
         for asked, place, kept, query, answer, coin in zip(
             batch, places, pending, queries, answers, drawn, strict=True
         ):
@@ -195,9 +212,9 @@ class Asking:
         except MessageError:
             failed = True
         pool_key, epoch_id = epoch.context.pool_key, kept.epoch_id
-        failed |= _fails(check_answer, pool_key, epoch_id, kept.keys_hash, query, kept.answer, kept.signature)
         failed |= _fails(verify_row, epoch_id, row, values, signatures, epoch.auditors)
-        if kept.query:  # an engine that asks nothing has nothing to hand over
+        if kept.query:  # who asks nothing has no answer to be signed, and nothing to hand over
+            failed |= _fails(check_answer, pool_key, epoch_id, kept.keys_hash, query, kept.answer, kept.signature)
             KeptAnswers(epoch.part.folder).keep(kept, drawn=drawn, failed=failed, random=self.random)
         opened = _without(values[slot], _ticket(asked).pads)
         found = self._read(opened if known else np.zeros_like(opened))

@@ -20,6 +20,7 @@ from world import Epoch
 
 from clients.institution.lookup import closing
 from clients.institution.lookup.asking import Asked, Asking
+from clients.institution.lookup.kept_answers import ANSWERS_FILE
 from clients.institution.lookup.open_epoch import OpenEpoch
 from clients.institution.lookup.questions import Question
 from federation.lookup.outcome import Unavailable
@@ -32,7 +33,7 @@ from protocols.lookup.engines.bfv.parameters import DEGREE, PRIMES
 from protocols.lookup.evidence import Verdict, judge
 from protocols.lookup.hand_over import open_batch
 from protocols.lookup.packing import pack
-from protocols.lookup.parameters import MODULUS, RECORD_BYTES
+from protocols.lookup.parameters import COUNT, MODULUS, RECORD_BYTES
 from protocols.lookup.rows import Rows
 from protocols.signing import VerifyingKey
 
@@ -262,6 +263,17 @@ def test_a_failure_costs_the_work_that_a_success_costs(tmp_path: Path, monkeypat
     assert costs["failure"] == costs["success"]
     assert len(costs["success"]) == 1
     assert [name for name, *_ in next(iter(costs["success"]))].count("fsync") == 1
+
+
+def test_with_a_mirror_the_pool_hears_of_no_question(tmp_path: Path) -> None:
+    """It knows who took the table, and not when anything is looked up in it."""
+    world = QueryWorld.with_engine("mirror", subjects=60, bound=40)
+    epoch = world.epoch()
+    asking = world.asking("bank-02", epoch, tmp_path)
+    seen, found = seen_by(world, lambda: world.ask(asking, world.identifiers[:3]))
+    assert [one.count for one in found] == [int(world.truth(one)[COUNT]) for one in world.identifiers[:3]]
+    assert {entry.party for entry in seen} == {"relay"}
+    assert not asking.epoch.part.folder.file(ANSWERS_FILE).exists()
 
 
 def last_byte(epoch: Epoch, row: int) -> int:
