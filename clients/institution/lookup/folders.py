@@ -31,6 +31,7 @@ from federation.runtime.private_files import (
     private_directory,
     read_private,
     remove_folder,
+    sync_folder,
     write_public,
 )
 from protocols.lookup.cadence import PastEpoch
@@ -184,6 +185,7 @@ class LookupFolders:
         known = {entry.counter: entry for entry in self.past()} | {epoch.counter: epoch}
         entries = [asdict(entry) | {"epoch_id": entry.epoch_id.hex()} for _, entry in sorted(known.items())]
         write_public(self.path / PAST, json.dumps(entries, indent=2).encode(), mode=0o600)
+        sync_folder(self.path)  # a power cut must not forget what was signed, or that tickets were answered
 
 
 def _read(file: Path) -> bytes | None:

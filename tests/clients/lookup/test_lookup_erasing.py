@@ -113,6 +113,17 @@ def test_an_epoch_without_tickets_that_nobody_closes_has_nothing_to_be_checked(h
     assert closed_epochs(LookupFolders(home)) == []
 
 
+def test_what_a_member_signs_is_remembered_on_disk_before_it_is_said(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[int] = []
+    monkeypatch.setattr(
+        "clients.institution.lookup.folders.sync_folder", lambda _: known.append(len(LookupFolders(home).past()))
+    )
+    LookupFolders(home).remember(PastEpoch(2, EPOCH, opens_at=3_000, closes_at=4_000, tickets=0, erased=False))
+    assert known == [2]
+
+
 def test_an_epoch_that_nobody_closes_is_erased_by_the_clock(home: Any) -> None:
     assert erase_overdue(home, 2_000 + GRACE_S - 1) == ()
     assert (home.path / "lookup" / "epochs" / "000001" / "secrets.key").exists()
