@@ -96,6 +96,12 @@ class AskedStore:
             count = select(func.count()).select_from(_asked).where(_asked.c.issued_at < than)
             return int(connection.execute(count).scalar_one())
 
+    def since(self, start: float) -> int:
+        """How many requests were made at `start` (Unix s) or later."""
+        with reading(self._engine) as connection:
+            count = select(func.count()).select_from(_asked).where(_asked.c.issued_at >= start)
+            return int(connection.execute(count).scalar_one())
+
     def forget(self, than: float) -> int:
         """Delete the requests made before `than` (Unix s): they can be opened to nobody any more. How many."""
         with writing(self._engine, lock="fedscore_lookup") as connection:

@@ -11,6 +11,9 @@ from rich.table import Table
 from clients.institution.lookup.questions import Answer
 from federation.lookup.outcome import Freshness, NoHit, Scored, ThinFile, Unavailable
 
+_LOGGED = "it counts as a ticket of the day, and a receipt given with it is used up; asking again is another question"
+_NOT_LOGGED = "nothing was logged: no ticket of the day and no receipt is used up"
+
 
 def show(answer: Answer, console: Console) -> None:
     """Score, band, parts and reasons; or the outcome and why there is no score. The identifier is not repeated."""
@@ -35,6 +38,7 @@ def show(answer: Answer, console: Console) -> None:
             console.print(
                 f"[bold]unavailable[/bold]  {escape(outcome.party)}: {escape(outcome.reason)}", highlight=False
             )
+            console.print(_LOGGED if answer.leaf_hash else _NOT_LOGGED, highlight=False, soft_wrap=True)
 
 
 def _members(members: int, *, own: bool) -> str:

@@ -59,7 +59,7 @@ def unavailable(error: FederationError | ProtocolError, party: str) -> Unavailab
         return Unavailable(party, f"unreachable: {error.got}"[:200])
     if isinstance(error, Refused):
         who = error.where if error.code == "unreachable" else party
-        return Unavailable(who[:200] or party, f"{error.code}: {error.got}"[:200])
+        return Unavailable(who[:200] or party, _rule(error.code, error.got, error.expected))
     where = error.field if isinstance(error, ProtocolError) else error.where
     return Unavailable(party, f"{where}: {error.got}"[:200])
 
@@ -67,4 +67,9 @@ def unavailable(error: FederationError | ProtocolError, party: str) -> Unavailab
 def refused(refusal: wire.Refusal) -> Unavailable:
     """Why there is no ticket, in the relay's words: `party` is at fault, or else the rule at `where` forbids it."""
     party = (refusal.party or refusal.where.partition(":")[0] or RELAY)[:200]
-    return Unavailable(party, f"{refusal.code or 'refused'}: {refusal.got}"[:200])
+    return Unavailable(party, _rule(refusal.code or "refused", refusal.got, refusal.expected))
+
+
+def _rule(code: str, got: object, expected: object) -> str:
+    """A refusal in words; of who did not answer there is no more to say than that."""
+    return f"{code}: {got}"[:200] if code == "unreachable" else f"{code}: {got}, expected {expected}"[:200]

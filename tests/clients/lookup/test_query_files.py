@@ -15,8 +15,8 @@ from clients.institution.home import InstitutionHome
 from clients.institution.lookup.querier import Querier
 from clients.institution.lookup.query_cli import _file, read_questions
 from clients.institution.lookup.query_view import show
-from clients.institution.lookup.questions import Answer, Question
-from federation.errors import ConfigurationError
+from clients.institution.lookup.questions import Answer, Question, unavailable
+from federation.errors import ConfigurationError, Refused
 from federation.lookup.outcome import Freshness, Scored
 
 GOOD, SECRET = "36574261809,credit-application\n", "36574261808"
@@ -73,6 +73,15 @@ def test_a_person_is_told_of_a_score_that_is_not_calibrated(calibrated: bool) ->
     told = StringIO()
     show(Answer(Question("nobody", "credit-application"), outcome), Console(file=told, width=120))
     assert ("not calibrated" in told.getvalue()) is not calibrated
+
+
+@pytest.mark.parametrize(("leaf", "said"), [(b"\x01" * 32, "counts as a ticket"), (b"", "nothing was logged")])
+def test_a_person_is_told_what_a_question_without_an_answer_has_cost(leaf: bytes, said: str) -> None:
+    told = StringIO()
+    outcome = unavailable(Refused("closed", "epoch", got="closing", expected="an epoch that is open"), "relay")
+    show(Answer(Question("nobody", "credit-application"), outcome, leaf_hash=leaf), Console(file=told, width=80))
+    assert "relay: closed: closing, expected an epoch that is open" in told.getvalue()
+    assert said in told.getvalue()
 
 
 def test_who_writes_identifiers_in_another_way_since_the_roster_was_approved_asks_nothing(tmp_path: Path) -> None:

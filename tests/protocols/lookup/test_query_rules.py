@@ -12,7 +12,7 @@ from query_world import NOW, QueryWorld, opened
 from sqlalchemy import text
 
 from clients.institution.lookup import guard_store
-from clients.institution.lookup.asking import Asked
+from clients.institution.lookup.asking import Asked, Asking
 from clients.institution.lookup.questions import Question
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum, quantise
@@ -22,6 +22,13 @@ from protocols.lookup.ticket import Charge, MemberTickets
 from protocols.transparency import LogKey
 
 QUOTA = 5
+
+
+class Greedy(Asking):
+    """A bank whose own node does not look what is left of the day's quota."""
+
+    def _tickets_left(self) -> int:
+        return 10**9
 
 
 def told(found: Any) -> str:
@@ -41,7 +48,7 @@ def small() -> tuple[QueryWorld, Any]:
 def test_enumeration_ends_at_the_quota(small: tuple[QueryWorld, Any], tmp_path: Path) -> None:
     """Twenty people asked for, one by one and in a batch: five answers, and nothing goes to the pool for the rest."""
     world, epoch = small
-    asking = world.asking("bank-00", epoch, tmp_path)
+    asking = world.asking("bank-00", epoch, tmp_path, Greedy)
     found = [world.ask(asking, [identifier])[0] for identifier in world.identifiers[:3]]
     found += world.ask(asking, world.identifiers[3:20])
     assert Counter(map(told, found)) == {"answered": QUOTA, "quota": 20 - QUOTA}
@@ -57,7 +64,7 @@ def test_enumeration_goes_on_without_the_quota(
     forgetful = text(str(guard_store._USED).replace("SELECT used", "SELECT 0"))
     monkeypatch.setattr(guard_store, "_USED", forgetful)
     world, epoch = small
-    asking = world.asking("bank-00", epoch, tmp_path)
+    asking = world.asking("bank-00", epoch, tmp_path, Greedy)
     found = [world.ask(asking, [identifier])[0] for identifier in world.identifiers[:20]]
     assert Counter(map(told, found)) == {"answered": 20}
 
@@ -65,12 +72,41 @@ def test_enumeration_goes_on_without_the_quota(
 def test_one_members_quota_is_enough(small: tuple[QueryWorld, Any], tmp_path: Path) -> None:
     """All members but one collude and count nothing: the honest one's refusal ends the enumeration."""
     world, epoch = small
-    asking = world.asking("bank-00", epoch, tmp_path)
+    asking = world.asking("bank-00", epoch, tmp_path, Greedy)
     for name in ("bank-00", "bank-01"):
         behind(asking).guards[name].charge = lambda charges: [None] * len(charges)
         behind(asking).guards[name].charged = lambda leaves: leaves
     found = [world.ask(asking, [identifier])[0] for identifier in world.identifiers[:8]]
     assert Counter(map(told, found)) == {"answered": QUOTA, "quota": 3}
+
+
+def over_quota(asking: Any, epoch: Any) -> list[str]:
+    """Whom the reconciliation finds over quota, by what stands in the log."""
+    reported = {name: unpack_leaves(b"".join(guard.leaves())) for name, guard in behind(asking).guards.items()}
+    found = reconcile(epoch.context, reported, behind(asking).log)
+    return [each.party for each in found if each.kind is Kind.OVER_QUOTA]
+
+
+def test_an_honest_bank_logs_nothing_beyond_the_quota_and_no_receipt_serves_for_it(
+    small: tuple[QueryWorld, Any], tmp_path: Path
+) -> None:
+    """What is logged and not answered would be a finding against it; one whose node does not look has that finding."""
+    world, epoch = small
+    honest, greedy = (tmp_path / "honest", tmp_path / "greedy")
+    for folder, kind, logged, named in ((honest, Asking, QUOTA, []), (greedy, Greedy, QUOTA + 3, ["bank-00"])):
+        folder.mkdir()
+        asking = world.asking("bank-00", epoch, folder, kind)
+        found = world.ask(asking, world.identifiers[: QUOTA - 1]) + world.ask(asking, world.identifiers[QUOTA:][:4])
+        assert Counter(map(told, found)) == {"answered": QUOTA, "quota": 3}
+        assert len(behind(asking).log) == logged
+        assert over_quota(asking, epoch) == named
+        assert len({one.party for one in found if isinstance(one, Unavailable)}) == 1
+    asking = world.asking("bank-00", epoch, honest)  # another process: what is left stands on the disk
+    [refused] = world.ask(asking, world.identifiers[:1])
+    assert refused == Unavailable(
+        "bank-00", "quota: all 5 tickets of the day are used up; the next ones come at 00:00 UTC"
+    )
+    assert behind(asking).log == []
 
 
 def test_a_receipt_serves_one_question(small: tuple[QueryWorld, Any], tmp_path: Path) -> None:
