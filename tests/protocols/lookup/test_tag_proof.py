@@ -8,12 +8,13 @@ from random import Random as Deterministic
 import pytest
 from tickets_world import NOW, World, passes
 
+from protocols.canonical import digest
 from protocols.consent.tag_lookup import Decryption, Holder, Step, TagTest, matches
 from protocols.errors import MessageError, ProofError
 from protocols.lookup import leaf as leaves
 from protocols.lookup.elgamal import check_tag_proof, make_tag, prove_tag
 from protocols.lookup.leaf import SignedLeaf
-from protocols.oprf.group import add, base, hash_to_group, multiply, random_scalar, subtract
+from protocols.oprf.group import add, base, hash_to_group, hash_to_scalar, invert, multiply, random_scalar, subtract
 from protocols.oprf.joint_key import KeyShare, joint_public
 
 RANDOM = Deterministic(11).randbytes
@@ -60,6 +61,40 @@ def test_whoever_alters_a_tag_has_no_proof_for_it() -> None:
             check_tag_proof(tag, BOND, attempt)
     with pytest.raises(ProofError):
         check_tag_proof(logged, b"\1" * 32, proof)
+
+
+def made_to_fit(tag: bytes, guess: bytes, statement: bytes) -> tuple[bytes, bytes]:
+    """A tag made of the stranger's, and a proof that was there before it: nonce a C1, C1' = (a C1 - s G) / c.
+
+    It holds wherever the challenge c covers no more than `statement` and the nonce.
+    """
+    a, response = random_scalar(RANDOM), random_scalar(RANDOM)
+    nonce = multiply(a, tag[:32])
+    challenge = hash_to_scalar(statement + nonce, b"fedscore/v1/lookup/tag-proof/challenge")
+    left = multiply(invert(challenge), subtract(nonce, base(response)))
+    scaled = multiply(a, subtract(tag[32:], guess))
+    right = add(multiply(invert(challenge), subtract(scaled, multiply(response, OVERSIGHT))), SPY)
+    return left + right, challenge + response
+
+
+def test_the_proof_covers_the_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the tag could be made for the proof (Bernhard, Pereira and Warinschi, ASIACRYPT 2012)."""
+    logged = make_tag(VICTIM, NONCE, OVERSIGHT)
+    for about in (logged, bytes(64)):
+        forged, proof = made_to_fit(logged, VICTIM, digest("fedscore/v1/lookup/tag-proof", about + BOND))
+        assert about_the_spy(forged)
+        with pytest.raises(ProofError):
+            check_tag_proof(forged, BOND, proof)
+    weak = digest("fedscore/v1/lookup/tag-proof", BOND)
+    forged, proof = made_to_fit(logged, VICTIM, weak)
+    with pytest.raises(ProofError):
+        check_tag_proof(forged, BOND, proof)
+    monkeypatch.setattr("protocols.lookup.elgamal._statement", lambda tag, bond: weak)
+    check_tag_proof(forged, BOND, proof)
+    assert about_the_spy(forged)
+    wrong, proof = made_to_fit(logged, GUESS, weak)
+    check_tag_proof(wrong, BOND, proof)
+    assert not about_the_spy(wrong)
 
 
 @pytest.mark.parametrize("place", range(0, 64, 7))
