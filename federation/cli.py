@@ -16,6 +16,7 @@ quote the values they stumbled over. FEDSCORE_TRACEBACK=1 shows all of it, on a 
 from __future__ import annotations
 
 import ast
+import inspect
 import os
 import re
 import sys
@@ -95,7 +96,16 @@ def load(entry: EntryPoint) -> click.Command:
         raise click.ClickException(f"{entry.name} is not available: {error}") from error
     command = typer.main.get_command(app)
     command.name = entry.name
+    _flow(command)
     return command
+
+
+def _flow(command: click.Command) -> None:
+    """Help in paragraphs: typer keeps the line ends of the source in all but the first, at whatever width."""
+    command.help = command.help and re.sub(r"(?<=\S)\n(?=\S)", " ", inspect.cleandoc(command.help))
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _flow(inner)
 
 
 def summary(module: str) -> str:
