@@ -1,4 +1,4 @@
-"""An honest bank is never framed by time: what would run out before its leaf is made is not asked."""
+"""An honest bank is never framed: what has served, or runs out before its leaf is made, is not asked."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from wallets import DAY_S, PURPOSE, Persons, gate_of
 from clients.institution.lookup.gate import MARGIN_S
 from clients.institution.lookup.querier import TOGETHER, Querier, Ready
 from clients.institution.lookup.questions import Question
+from federation.errors import ConfigurationError
 from federation.lookup.outcome import Unavailable
 from protocols.consent.refusal import ConsentRefused, Rule
+from protocols.lookup.leaf import Leaf
+from protocols.signing import SigningKey
 
 MARY = "P-0017"
 
@@ -36,6 +39,31 @@ def test_a_receipt_is_not_used_in_its_last_seconds(left: int, rule: Rule | None,
     except ConsentRefused as refused:
         found = refused.rule
     assert found is rule
+
+
+def test_a_receipt_that_has_served_is_refused_before_anybody_is_asked(persons: Persons) -> None:
+    """By the gate itself, and not by the members, before whom the question would stand in the log."""
+    consent = persons.consent(MARY, "bank-a")
+    gate = gate_of(persons.folder, (persons.authority.authority,))
+    question = Question(MARY, PURPOSE, consent.encode())
+    gate.check(question)
+    qid, day = bytes(16), 1_900_000_000
+    leaf = Leaf("bank-a", b"e" * 32, qid, "p", consent.serial, b"r" * 32, b"b" * 32, b"", b"x" * 32, day)
+    gate.consents.take([(leaf.sign(SigningKey.generate()), consent)])
+    with pytest.raises(ConsentRefused) as refused:
+        gate.check(question)
+    assert refused.value.rule is Rule.USED
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_purpose_that_the_members_did_not_agree_on_is_refused(needed: bool, persons: Persons) -> None:
+    """Whatever the person permitted, and where nobody's consent is needed too."""
+    authorities = (persons.authority.authority,) if needed else ()
+    other = "credit-review"
+    receipt = persons.consent(MARY, "bank-a", purpose=other).encode() if needed else b""
+    assert gate_of(persons.folder, authorities, purposes=(PURPOSE, other)).check(Question(MARY, other, receipt))
+    with pytest.raises(ConfigurationError, match=f"purpose: got {other}, expected {PURPOSE}"):
+        gate_of(persons.folder, authorities).check(Question(MARY, other, receipt))
 
 
 def test_what_runs_out_while_the_relay_is_dialled_is_not_asked(persons: Persons) -> None:

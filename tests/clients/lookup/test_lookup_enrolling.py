@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from clients.institution.lookup import enrolling
-from clients.institution.lookup.enrolling import enrol, enrolment_context, split_points
+from clients.institution.lookup.enrolling import batch_stream, enrol, enrolment_context, split_points
 from clients.institution.lookup.folders import RosterFolder
 from federation.runtime.rpc import Unreachable
-from protocols.errors import ProofError
+from protocols.errors import MessageError, ProofError
 from protocols.lookup.parameters import Parameters
 from protocols.lookup.roster import Roster, RosterMember
 from protocols.oprf.enrolment import evaluate
@@ -39,9 +39,9 @@ IDENTIFIERS = [f"id-{number}".encode() for number in range(10)]
 class Relay:
     """Has every member evaluate a batch; counts as the real one does: the same batch once."""
 
-    def __init__(self, *, fails_at: int = 99, liar: str = "") -> None:
+    def __init__(self, *, fails_at: int = 99, liar: str = "", twice: str = "") -> None:
         self.batches: list[bytes] = []
-        self.fails_at, self.liar = fails_at, liar
+        self.fails_at, self.liar, self.twice = fails_at, liar, twice
 
     def enrol(self, batch: wire.EnrolBatch) -> wire.EnrolReply:
         if len(self.batches) == self.fails_at:
@@ -52,7 +52,8 @@ class Relay:
         for name, share in SHARES.items():
             used = KeyShare.generate(os.urandom) if name == self.liar else share
             evaluated, proof = evaluate(used, split_points(batch.points), os.urandom, context)
-            reply.evaluations.add(institution=name, points=b"".join(evaluated), proof=proof)
+            for _ in range(1 + (name == self.twice)):
+                reply.evaluations.add(institution=name, points=b"".join(evaluated), proof=proof)
         return reply
 
 
@@ -108,3 +109,15 @@ def test_a_member_that_uses_another_key_is_named_and_nothing_is_kept(
     assert len(RosterFolder(tmp_path).pseudonyms.load()) == 0
     assert run(honest) == 10
     assert honest.batches[0] == lying.batches[0]  # it was charged for, so it is sent as it was
+
+
+def test_a_member_answers_once(run: Callable[[Relay], int]) -> None:
+    """Of two answers one would be used and the other shown to whoever asks what was answered."""
+    with pytest.raises(MessageError, match="evaluations: got two of bank-b, expected one of each member"):
+        run(Relay(twice="bank-b"))
+
+
+def test_no_two_blinds_of_a_batch_are_the_same() -> None:
+    """With one r for all, a relay divides r H(id) by r H(id'): who enrolled both is then seen in any other batch."""
+    stream = batch_stream(b"s" * 32, [b"a", b"b"])
+    assert len({stream(64) for _ in range(100)}) == 100

@@ -62,3 +62,13 @@ def test_a_counter_serves_once_and_the_past_stays_past() -> None:
         turn([ANSWERED], 2, START + WEEK, now=START + 3 * WEEK)
     with pytest.raises(StageError, match="opens_at"):
         turn([ANSWERED], 2, START + 9 * WEEK, now=START + WEEK)
+
+
+def test_an_epoch_is_about_to_be_open() -> None:
+    """Neither over when it is signed, nor a cadence away: what is signed ahead of time is opened when it suits."""
+    turn([], 1, START, now=START + WEEK - 1)
+    with pytest.raises(StageError, match="opens_at"):
+        turn([], 1, START, now=START + WEEK)
+    turn([], 1, START, now=START - WEEK)
+    with pytest.raises(StageError, match="opens_at"):
+        turn([], 1, START, now=START - WEEK - 1)

@@ -9,7 +9,7 @@ import pytest
 from world import Epoch, Seeded, World, without_masks
 
 from protocols.errors import MessageError, ProofError, SignatureError, StageError
-from protocols.lookup.audit import check_public_places, complete, sum_tables
+from protocols.lookup.audit import check_public_places, complete, hint_digest, sum_tables
 from protocols.lookup.dummies import check_opening, dummy_points
 from protocols.lookup.engines.mirror import MirrorEngine
 from protocols.lookup.packing import pack
@@ -144,6 +144,13 @@ def test_a_dummy_opening_serves_one_epoch(world: World, epoch: Epoch) -> None:
     later = replace(epoch.signed, epoch=replace(epoch.signed.epoch, closes_at=epoch.signed.epoch.closes_at + 1))
     with pytest.raises(ProofError, match="bank-00"):
         check_opening(opening, later, points)
+
+
+def test_dummies_and_hints_are_those_of_one_epoch(epoch: Epoch) -> None:
+    """Under the same relay key too: a place or a hint of an earlier epoch says nothing in this one."""
+    later = replace(epoch.header, counter=epoch.header.counter + 1)
+    assert not set(dummy_points(epoch.header, 8)) & set(dummy_points(later, 8))
+    assert hint_digest(epoch.context.epoch_id, b"hint") != hint_digest(bytes(32), b"hint")
 
 
 def test_a_lie_away_from_the_dummies_is_not_seen(world: World, epoch: Epoch) -> None:

@@ -27,6 +27,7 @@ from protocols.lookup.evidence import (
     sign_answer,
 )
 from protocols.lookup.hand_over import Batch, capacity, choose, open_batch, open_verdicts, seal_batch, seal_verdicts
+from protocols.lookup.seal import seal
 from protocols.signing import SigningKey
 
 POOL, AUDITOR = SigningKey.from_seed(bytes(32)), SigningKey.from_seed(bytes([1]) * 32)
@@ -229,11 +230,26 @@ BATCH = Batch(KEYS, PUBLIC, (answered(b"\x01"),), (answered(b"\x02"),)).encode(S
 
 @given(st.integers(0, SIZE - 1), st.binary(min_size=1, max_size=6), st.integers(0, 6))
 def test_damaged_batches(at: int, put: bytes, cut: int) -> None:
+    """What is read at all has these bytes and no others: there is no room to say anything beside it."""
     damaged = BATCH[:at] + put + BATCH[at + cut :]
     try:
-        Batch.decode(damaged)
+        read = Batch.decode(damaged)
     except ProtocolError:
         return
+    assert read.encode(len(damaged)) == damaged
+
+
+def test_a_batch_of_another_form_or_with_something_behind_it_is_none() -> None:
+    with pytest.raises(MessageError, match="batch: got another form"):
+        Batch.decode(b"x" + BATCH[1:])
+    with pytest.raises(MessageError, match="batch: got bytes after its end"):
+        Batch.decode(BATCH + b"\0\1")
+
+
+def test_an_answer_is_sealed_to_a_key_that_somebody_has() -> None:
+    """To a point of small order anybody opens what was for one querier alone."""
+    with pytest.raises(MessageError, match=r"batch\.reply: got a point of small order"):
+        Batch(b"", bytes(32), (), ())
 
 
 @given(st.binary(max_size=200))
@@ -268,6 +284,10 @@ def test_what_one_querier_is_told_has_one_size_and_opens_for_it_alone() -> None:
         assert opened == verdicts[: len(opened)]
         assert len(opened) >= min(len(verdicts), 5)
     assert sizes == {8192 + 48}
+    info = b"fedscore/v1/lookup/verdicts\0" + EPOCH + b"bank-00"
+    for plain, got in ((bytes(64), "another form"), (info[:28] + bytes(4) + b"more", "bytes after its end")):
+        with pytest.raises(MessageError, match=got):
+            open_verdicts(seal(PUBLIC, plain, info), AUDITOR_KEY, EPOCH, "bank-00")
     for key, epoch_id, auditor in (
         (X25519PrivateKey.from_private_bytes(bytes([8]) * 32), EPOCH, "bank-00"),
         (AUDITOR_KEY, bytes(32), "bank-00"),
