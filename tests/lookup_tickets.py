@@ -37,6 +37,22 @@ def start(member: Member, person: bytes, serial: str) -> tuple[QuerierTicket, wi
     return ticket, wire.TicketOrder(leaf=leaf.encode(), promise=promise, blinded=blinded)
 
 
+def leaf_of(member: Member, number: int, now: float) -> bytes:
+    """A request of its own, signed and not logged."""
+    _, leaf, _ = QuerierTicket.start(
+        b"person-0",
+        member.context,
+        member.home.signing_key,
+        member.name,
+        purpose=PURPOSE,
+        receipt=b"receipt",
+        receipt_serial=f"one of many {number}",
+        random=os.urandom,
+        now=now,
+    )
+    return leaf.encode()
+
+
 def finish(ticket: QuerierTicket, outcome: wire.TicketOutcome) -> Ticket:
     assert not outcome.HasField("refusal"), outcome.refusal
     evaluations = {statement.institution: statement.document for statement in outcome.evaluations}

@@ -26,6 +26,7 @@ from server.lookup import gather
 from server.lookup.blob_store import PART_BYTES
 from server.lookup.charges import charge
 from server.lookup.epochs import Code
+from server.lookup.leaf_quota import LeafQuota
 from server.lookup.progress import progress_of
 from server.lookup.record_store import EpochRecord, Said
 from server.lookup.relay import Relay, claimed_in, member_key, roster_of
@@ -44,6 +45,7 @@ class RelayService:
     def __init__(self, relay: Relay, callers: Callers) -> None:
         self._relay = relay
         self._callers = callers
+        self._quota = LeafQuota()
         self._slots = {kind: Slots(total, each) for kind, (total, each) in _SLOTS.items()}
 
     def View(self, request: wire.ViewRequest, context: grpc.ServicerContext) -> wire.EpochView:  # noqa: N802
@@ -114,17 +116,20 @@ class RelayService:
             members = claimed.state.parties.members
             return wire.EnrolReply(evaluations=gather.evaluate(relay, task, members, _wait(context)), charged=charged)
 
-    def Append(self, request: wire.AppendRequest, context: grpc.ServicerContext) -> wire.AppendReply:  # noqa: N802
-        """Log leaves of the caller's own; each must be of the open epoch and under the caller's key."""
-        with self._called(context, "short") as caller:
+    def Append(self, request: wire.AppendRequest, call: grpc.ServicerContext) -> wire.AppendReply:  # noqa: N802
+        """Log leaves of the caller's own; each must be of the open epoch and under the caller's key, no more of a day
+        than it may have tickets."""
+        with self._called(call, "short") as caller:
             relay = self._relay
             if not 1 <= len(request.leaves) <= MAX_LEAVES:
                 raise Refused(Code.INVALID, "leaves", got=len(request.leaves), expected=f"1 to {MAX_LEAVES}")
-            for leaf in request.leaves:
-                signed = SignedLeaf.decode(leaf)
-                signed.check(relay.context(signed.leaf.epoch_id), relay.now())
+            leaves = [SignedLeaf.decode(leaf) for leaf in request.leaves]
+            context = relay.context(leaves[0].leaf.epoch_id)
+            for signed in leaves:
+                signed.check(context, relay.now())
                 if signed.leaf.querier != caller:
                     raise Refused(Code.NOT_EXPECTED, "leaf.querier", got=signed.leaf.querier, expected=caller)
+            self._quota.take(leaves, limit=context.daily_tickets)
             promises = relay.log.extend([Entry(LEAF_KIND, leaf) for leaf in request.leaves])
             return wire.AppendReply(promises=[promise.encode() for promise in promises])
 

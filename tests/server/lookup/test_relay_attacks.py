@@ -19,7 +19,7 @@ from lookup_attacks import (
     refused,
 )
 from lookup_member import Member
-from lookup_tickets import ask, finish, start
+from lookup_tickets import ask, finish, leaf_of, start
 from lookup_world import Federation, admit, dialled, federation, people
 from membership_world import make_institution
 
@@ -223,6 +223,17 @@ def test_logs_name_nobody(world: Federation) -> None:
             assert point.hex().encode() not in written
         for leaf in member.guard.leaves:
             assert leaf.hex().encode() not in written
+
+
+def test_nobody_has_more_questions_logged_than_it_may_have_tickets(world: Federation) -> None:
+    """The log keeps each for ever, and all members read them when the epoch closes. The same ones again are no more."""
+    borealis, limit, now = world.members["borealis"], 1000, time.time()
+    leaves = [leaf_of(borealis, number, now) for number in range(limit + 1)]
+    for first in range(0, limit, 64):
+        borealis.ask("Append", wire.AppendRequest(leaves=leaves[first : min(first + 64, limit)]))
+    with refused("quota"):
+        borealis.ask("Append", wire.AppendRequest(leaves=leaves[limit:]))
+    assert len(borealis.ask("Append", wire.AppendRequest(leaves=leaves[:64])).promises) == 64
 
 
 def test_a_flood_of_waiting_calls_keeps_nobody_else_out(world: Federation) -> None:
