@@ -120,6 +120,14 @@ def test_a_leaf_with_a_strangers_tag_is_refused(world: World) -> None:
         leaf.check(world.context, NOW)
 
 
+def test_a_strangers_tag_with_all_else_that_it_is_bound_to_is_still_a_strangers(world: World) -> None:
+    """The number of the stranger's request too: what remains is who asks."""
+    theirs, leaf = copied(world)
+    same = replace(leaf.leaf, qid=theirs.leaf.qid).sign(world.parties["bank-02"].key)
+    with pytest.raises(ProofError, match="tag"):
+        same.check(world.context, NOW)
+
+
 def test_a_leaf_with_a_strangers_tag_without_the_check(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     theirs, leaf = copied(world)
     monkeypatch.setattr(leaves, "check_tag_proof", passes)
