@@ -7,6 +7,7 @@ out of the epoch.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +57,17 @@ def read_model(home: InstitutionHome, file: Path | None, expected: str) -> Publi
     return model
 
 
-def read_customers(home: InstitutionHome, model: PublishedModel, scaling: Scaling) -> Snapshot:
-    """The home's customers as they are now. Raises ConfigurationError where the catalogue names no subject,
-    RecordsError for a file that cannot be used."""
+def read_customers(
+    home: InstitutionHome, model: PublishedModel, scaling: Scaling, say: Callable[[str], None] = lambda what: None
+) -> Snapshot:
+    """The home's customers as they are now; `say` hears, in words, of records that stay out of the epoch.
+
+    Raises ConfigurationError where the catalogue names no subject, RecordsError for a file that cannot be used.
+    """
     catalogue = load_catalogue(home.catalogue)
     if catalogue.subject is None:
         raise ConfigurationError("catalogue", got=catalogue.name, expected="a catalogue with a subject identifier")
-    records, _ = load_records(
+    records, report = load_records(
         home.data,
         catalogue,
         coverage=home.settings.features,
@@ -70,19 +75,26 @@ def read_customers(home: InstitutionHome, model: PublishedModel, scaling: Scalin
         quarantine=home.quarantine / "lookup.csv",
         amend=amendments(home, catalogue),
     )
-    identifiers, rows = _identified(records, scheme_of(home))
+    how = scheme_of(home)
+    identifiers, rows, unidentified = _identified(records, how)
+    if report.rows_quarantined:
+        say(f"{report.rows_quarantined:,} records break a rule and stay out: {report.quarantine_file}")
+    if unidentified:
+        say(f"{unidentified:,} of {len(records):,} records have no identifier of the scheme {how.name}, and stay out")
     if not identifiers:
         raise ConfigurationError(str(home.data), got="no customer with an identifier", expected="at least one")
     evidence, parts = contributions(Scorer(model, catalogue, scaling), records.take(rows))
     return Snapshot(identifiers, evidence, parts)
 
 
-def _identified(records: Encoded, how: Scheme) -> tuple[tuple[bytes, ...], NDArray[np.int64]]:
-    """Identifiers as hashed and the rows they come from; the first row of an identifier counts."""
+def _identified(records: Encoded, how: Scheme) -> tuple[tuple[bytes, ...], NDArray[np.int64], int]:
+    """Identifiers as hashed and the rows they come from; the first row of an identifier counts. How many rows have
+    none."""
     found: dict[bytes, int] = {}
+    without = 0
     for row, subject in enumerate(records.subjects if records.subjects is not None else ()):
         try:
             found.setdefault(how.normalise(str(subject)), row)
         except IdentifierError:
-            continue
-    return tuple(found), np.fromiter(found.values(), np.int64, len(found))
+            without += 1
+    return tuple(found), np.fromiter(found.values(), np.int64, len(found)), without

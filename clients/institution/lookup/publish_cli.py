@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -54,15 +56,15 @@ def publish(
     """
     opened = InstitutionHome.open(home)
     console = Console(stderr=True)
-    started = time.monotonic()
+    say, started = _Once(console), time.monotonic()
     with RelayClient(opened) as relay, showing(console) as report:
         if wait:
-            wait_for_epoch(relay, timeout)
+            wait_for_epoch(relay, timeout, say)
         record = EpochRecord(opened.coordinator_key, opened.name, opened.signing_key.public)
-        part = Part(opened, relay, record, partial(_read, model), report=report)
+        part = Part(opened, relay, record, partial(_read, model, say), report=report)
         left = max(0.0, timeout - (time.monotonic() - started))
         waits = lambda reason: _unapproved(reason, console)  # noqa: E731
-        published = take_part(part, wait=wait, timeout=left, approve=approve, on_unapproved=waits)
+        published = take_part(part, wait=wait, timeout=left, approve=approve, on_unapproved=waits, on_waiting=say)
     if as_json:
         typer.echo(json.dumps({"institution": opened.name} | published.to_json()))
     else:
@@ -71,16 +73,29 @@ def publish(
         raise typer.Exit(NOT_OPEN)
 
 
-def _read(model: Path | None, part: Part) -> Snapshot:
+def _read(model: Path | None, say: Callable[[str], None], part: Part) -> Snapshot:
     """Model and records, when the epoch first needs them; the model is kept for those who ask."""
     source = model_file(part.home, model)
     published = read_model(part.home, source, part.record.body("propose", RELAY)["model"])
     keep_model(part, published, source)
-    return read_customers(part.home, published, ScoringSettings.of(part.roster.parameters).scaling)
+    return read_customers(part.home, published, ScoringSettings.of(part.roster.parameters).scaling, say)
+
+
+@dataclass
+class _Once:
+    """Says on `console` what it hears, unless it is what it heard last: a night's wait is a few lines."""
+
+    console: Console
+    last: str = ""
+
+    def __call__(self, what: str) -> None:
+        if what != self.last:
+            self.last = what
+            self.console.print(what, markup=False, highlight=False, soft_wrap=True)
 
 
 def _unapproved(reason: RosterNotApproved, console: Console) -> None:
-    console.print(f"The roster {reason.fingerprint} is not approved here:", markup=False)
+    console.print(f"The roster {reason.fingerprint} is not approved here:", markup=False, soft_wrap=True)
     for change in reason.changes:
         console.print(f"  {change}", markup=False)
     console.print(

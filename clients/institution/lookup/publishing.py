@@ -18,7 +18,7 @@ from typing import Any
 
 from clients.institution.lookup import auditing, building, closing, joining, judging, signing
 from clients.institution.lookup.channel import RelayClient
-from clients.institution.lookup.epoch_record import POOL, RELAY
+from clients.institution.lookup.epoch_record import POOL, RELAY, EpochRecord
 from clients.institution.lookup.folders import LookupFolders
 from clients.institution.lookup.part import Part
 from clients.institution.lookup.roster_approval import RosterNotApproved
@@ -83,21 +83,26 @@ def publish(
     until: tuple[str, ...] = ("open", "closed"),
     approve: str = "",
     on_unapproved: Callable[[RosterNotApproved], None] = lambda reason: None,
+    on_waiting: Callable[[str], None] = lambda what: None,
 ) -> Published:
     """Say whatever this institution owes until the epoch is in one of the phases `until`.
 
     Nothing is said under a roster that nobody here approved: `on_unapproved` hears of it once, and with `wait` this
     waits for `fedscore institution lookup approve`. `approve` is the fingerprint that people compared beforehand.
+    `on_waiting` hears what every wait that brought nothing new is for, in words.
     Without `wait`: until nothing is owed at this moment. Raises what a step raises, ConfigurationError where this
     institution is no member of the epoch, or where `approve` is not the proposal's fingerprint. With `wait`, returns
     after `timeout` seconds whatever the phase is.
     """
     started = time.monotonic()
     said: list[str] = []
-    with alone(part.folders):
+    with alone(part.folders, on_waiting):
         pause, unapproved = 0, None
         while True:
+            before = part.record.sequence
             refresh(part, pause)
+            if pause and part.record.sequence == before and part.record.waiting:
+                on_waiting(_held_up(part.record))
             if approve and part.record.has("propose", RELAY):
                 part.folders.approval.approve(part.record.body("propose", RELAY), approve, part.clock())
                 approve = ""
@@ -121,15 +126,22 @@ def publish(
             pause = 0 if kinds else int(max(0, min(LONGEST_WAIT_MS, 1000 * (timeout - over))))
 
 
+def _held_up(record: EpochRecord) -> str:
+    parties = ", ".join(f"{party}: {step}" for party, step in record.waiting)
+    return f"epoch {record.counter}: {record.phase}, waiting for {parties}"
+
+
 def _outcome(part: Part, said: list[str], seconds: float, unapproved: RosterNotApproved | None) -> Published:
     record = part.record
     return Published(record.counter, record.phase, tuple(said), record.waiting, seconds, unapproved)
 
 
-def wait_for_epoch(relay: RelayClient, timeout: float) -> None:
+def wait_for_epoch(relay: RelayClient, timeout: float, on_waiting: Callable[[str], None] = lambda what: None) -> None:
     """Return when there is an epoch that is not over, or after `timeout` seconds."""
     end = time.monotonic() + timeout
     view = relay.view()
+    if not view.counter or view.phase == "closed":
+        on_waiting("waiting for the coordinator to open an epoch")
     while (not view.counter or view.phase == "closed") and (left := end - time.monotonic()) > 0:
         time.sleep(min(NEXT_EPOCH_S, left))
         view = relay.view()
@@ -188,11 +200,15 @@ def _owes_its_table(part: Part) -> bool:
 
 
 @contextmanager
-def alone(folders: LookupFolders) -> Iterator[None]:
+def alone(folders: LookupFolders, on_waiting: Callable[[str], None] = lambda what: None) -> Iterator[None]:
     """One process of an institution at a time takes steps; another one waits here."""
     descriptor = os.open(folders.path / "publish.lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_waiting("waiting for another process of this home that takes part in the epoch")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
