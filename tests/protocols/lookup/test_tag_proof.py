@@ -97,6 +97,16 @@ def test_the_proof_covers_the_tag(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not about_the_spy(wrong)
 
 
+def test_a_tag_and_what_it_is_bound_to_have_their_sizes() -> None:
+    """Or the last byte of a tag would pass for the first one of the request."""
+    tag = make_tag(VICTIM, NONCE, OVERSIGHT)
+    proof = prove_tag(tag, BOND, NONCE, RANDOM)
+    with pytest.raises(ProofError, match="tag, tag: got 63 bytes"):
+        check_tag_proof(tag[:63], tag[63:] + BOND, proof)
+    with pytest.raises(ProofError, match="tag, bond: got 33 bytes"):
+        check_tag_proof(tag, BOND + b"\0", proof)
+
+
 @pytest.mark.parametrize("place", range(0, 64, 7))
 def test_a_proof_with_one_bit_changed_is_none(place: int) -> None:
     tag = make_tag(VICTIM, NONCE, OVERSIGHT)

@@ -184,6 +184,8 @@ def test_a_spot_check_opens_the_leaf_and_nothing_else_does(world: World) -> None
     other = world.start(PERSON)
     with pytest.raises(ProofError, match="receipt"):
         type(opening)(opening.blind, other.state.opening.nonce, opening.receipt).check(leaf, PERSON, oversight)
+    with pytest.raises(ProofError, match="receipt"):
+        type(opening)(opening.blind, opening.nonce, b"made out afterwards").check(leaf, PERSON, oversight)
     with pytest.raises(ProofError, match="tag"):
         opening.check(leaf, PERSON, base(random_scalar(world.random)))
 
