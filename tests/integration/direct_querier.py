@@ -22,6 +22,7 @@ from clients.institution.lookup.epoch_record import EpochRecord
 from clients.institution.lookup.open_epoch import OpenEpoch
 from clients.institution.lookup.part import Part, no_snapshot
 from federation.catalogue import load_catalogue
+from federation.errors import Refused
 from protocols.consent.consent import Consent
 from protocols.consent.identity import IdentityStatement
 from protocols.consent.receipt import Inquiry, Receipt, Scope, Subject
@@ -73,7 +74,11 @@ def main() -> None:
             opening = state.opening
             kept = {"identifier": identifier.hex(), "blind": opening.blind.hex(), "nonce": opening.nonce.hex()}
             (out / f"{leaf.hash.hex()}.json").write_text(json.dumps({**kept, "receipt": opening.receipt.hex()}))
-            (promise,) = relay.append([leaf.encode()])
+            try:
+                (promise,) = relay.append([leaf.encode()])
+            except Refused as refused:
+                sys.stdout.write(f"{leaf.hash.hex()} {refused.code}\n")
+                continue
             state.logged(promise, time.time())
             order = wire.TicketOrder(leaf=leaf.encode(), promise=promise, blinded=blinded)
             (outcome,) = relay.ticket([order], timeout=100.0)

@@ -59,6 +59,10 @@ from workbench.demo.processes import FEDSCORE
 PURPOSE = "credit-application"
 
 
+def _unsaid(what: str) -> None:
+    """What a person at the terminal would read."""
+
+
 @dataclass
 class LookupDeployment:
     """Everything under `out`; parts can be killed by name: membership, pool, or an institution's node."""
@@ -196,7 +200,7 @@ class LookupDeployment:
             home = self.institutions[name]
             with RelayClient(home) as relay:
                 record = EpochRecord(home.coordinator_key, name, home.signing_key.public)
-                part = Part(home, relay, record, partial(publish_cli._read, self.model), clock=self.clock)
+                part = Part(home, relay, record, partial(publish_cli._read, self.model, _unsaid), clock=self.clock)
                 return publish(part, wait=True, timeout=seconds, approve=approve)
 
         with ThreadPoolExecutor(len(self.institutions)) as threads:
