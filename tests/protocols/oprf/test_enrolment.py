@@ -169,3 +169,14 @@ def test_an_allowance_makes_sense() -> None:
     for attested, used in ((3, 4), (-1, 0), (3, -1)):
         with pytest.raises(MessageError, match="allowance"):
             Allowance(attested, used)
+
+
+def test_keys_that_cancel_each_other_give_nobody_a_pseudonym() -> None:
+    """Every proof holds, and all customers would be the same one."""
+    share = SHARES["alpha"]
+    opposite = KeyShare((ORDER - int.from_bytes(share.secret, "little")).to_bytes(32, "little"))
+    shares = {"alpha": share, "omega": opposite}
+    state, blinded = Enrolment.start(IDENTIFIERS, os.urandom)
+    answers = {name: evaluate(own, blinded, os.urandom, CONTEXT) for name, own in shares.items()}
+    with pytest.raises(ProofError, match="joint key: got the identity"):
+        state.finish(answers, {name: own.public for name, own in shares.items()}, CONTEXT)
