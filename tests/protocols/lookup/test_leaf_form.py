@@ -12,7 +12,7 @@ from world import World as Unseen
 
 from protocols.errors import MessageError
 from protocols.lookup.fault import TicketRefused
-from protocols.lookup.leaf import CLOCK_SKEW_S, MAX_AGE_S, MAX_BYTES, Leaf, SignedLeaf
+from protocols.lookup.leaf import CLOCK_SKEW_S, MAX_AGE_S, MAX_BYTES, Leaf, SignedLeaf, receipt_hash
 from protocols.oprf.group import BASE, IDENTITY
 
 NO_ELEMENT = b"\xff" * 32
@@ -63,6 +63,13 @@ def test_names_have_their_room(leaf: Leaf) -> None:
 def test_nothing_is_read_that_is_larger_than_any_leaf(leaf: Leaf) -> None:
     with pytest.raises(MessageError, match=f"leaf: got {MAX_BYTES + 1} bytes, expected at most {MAX_BYTES}"):
         SignedLeaf.decode(b" " * (MAX_BYTES + 1))
+
+
+def test_a_nonce_ends_where_the_receipt_begins() -> None:
+    """Or one logged hash would open to two receipts: what is the end of the nonce begins the other one."""
+    with pytest.raises(MessageError, match="nonce: got 33 bytes"):
+        receipt_hash(b"n" * 32 + b"r", b"eceipt")
+    assert receipt_hash(b"n" * 32, b"receipt") != receipt_hash(b"n" * 32, b"another")
 
 
 def test_a_request_that_oversight_could_not_find_is_refused(world: World, leaf: Leaf) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocols.errors import ProofError
 from protocols.oprf import dleq
-from protocols.oprf.dleq import COMPOSED_SIZE, PROOF_SIZE, Claim
+from protocols.oprf.dleq import COMPOSED_SIZE, PROOF_SIZE, Claim, verify_all
 from protocols.oprf.group import (
     BASE,
     IDENTITY,
@@ -25,6 +25,7 @@ from protocols.oprf.group import (
     invert,
     multiply,
     random_scalar,
+    subtract,
 )
 
 CONTEXT = b"roster 1, alpha, request 1"
@@ -139,3 +140,32 @@ def test_factors_hang_on_every_claim(monkeypatch: pytest.MonkeyPatch) -> None:
     dleq.verify_all(together | {LIAR: claim(KEYS[LIAR])}, INPUTS, context=CONTEXT)  # the same, with another nonce
     dleq.verify_all({LIAR: together[LIAR]}, INPUTS, context=CONTEXT)
     assert len(set(seen)) == 3
+
+
+def test_without_a_context_outputs_could_be_made_for_the_weights() -> None:
+    """They would be known before the pairs: two errors that cancel each other, and every equation holds."""
+    k, inputs = random_scalar(os.urandom), [hash_to_group(b"a"), hash_to_group(b"b")]
+    public, error = base(k), hash_to_group(b"whatever Mallory likes")
+    seed = dleq._seed(BASE, public, inputs, inputs, b"")
+    one, two = dleq._batch_weights(seed, inputs, inputs, seed)
+    first, second = (multiply(k, each) for each in inputs)
+    outputs = [add(first, multiply(two, error)), subtract(second, multiply(one, error))]
+    mixed = add(multiply(one, inputs[0]), multiply(two, inputs[1]))
+    image = multiply(k, mixed)
+    proof = dleq._prove(k, BASE, public, mixed, image, seed, random_scalar(os.urandom)) + mixed + image
+    claim = Claim(public, outputs, proof)
+    assert dleq._holds(proof[:64], BASE, public, mixed, image, seed)
+    assert dleq._composed([(seed, claim)], inputs)
+    assert outputs != [first, second]
+    with pytest.raises(ProofError, match="mallory: got 128 bytes, expected 128, and a context"):
+        verify_all({"mallory": claim}, inputs, context=b"")
+
+
+@pytest.mark.parametrize("size", [0, 64, 127, 129])
+def test_a_claim_names_its_composites(size: int) -> None:
+    k, inputs = random_scalar(os.urandom), [hash_to_group(b"a")]
+    outputs = [multiply(k, inputs[0])]
+    proof = dleq.prove_composed(k, base(k), inputs, outputs, os.urandom, context=b"c")
+    claim = Claim(base(k), outputs, proof.ljust(size, b"\0")[:size])
+    with pytest.raises(ProofError, match=f"mallory: got {size} bytes, expected 128, and a context"):
+        verify_all({"mallory": claim}, inputs, context=b"c")
