@@ -60,7 +60,6 @@ class Leaf:
         for field in ("epoch_id", "receipt_hash", "blinded_hash", "ephemeral"):
             sized(getattr(self, field), f"leaf.{field}", 32)
         if self.tag:
-            sized(self.tag, "leaf.tag", TAG_BYTES)
             check_element(self.tag[:32], "leaf.tag")
             check_element(self.tag[32:], "leaf.tag")
         if len(self.tag_proof) not in (0, TAG_PROOF_BYTES):
