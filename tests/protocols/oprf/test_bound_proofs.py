@@ -36,7 +36,7 @@ KNOWN = {
     "commitment": "bdf5d57d10261a4a6b2192113987abc9",
     "possession": "d967dd9e138ebe47ff1992c3ced197d3",
 }
-"""Of version 1, for the key 01 02 .. 1f 00 and the broken generator: SHA-256, first half, pinned from these programs."""
+"""Of version 1, for the key 01 02 .. 1f 00 and the broken generator: SHA-256, first half, from these programs."""
 
 
 def broken(count: int) -> bytes:
