@@ -69,18 +69,28 @@ def context_of(record: EpochRecord) -> bytes:
 def own_ceremony(folders: LookupFolders, record: EpochRecord, random: Random) -> Ceremony:
     """This institution's part of the epoch's ceremony, drawn at the first call.
 
-    Raises RosterNotApproved, and draws nothing, before somebody here has approved whom the key is shared with.
+    Raises RosterNotApproved, and draws nothing, before somebody here has approved whom the key is shared with, and
+    where a key was made under that approval before.
     """
-    folders.approval.check(record.body("propose", RELAY))
+    check_ceremony(folders, record.body("propose", RELAY))
     context = context_of(record)
     make = lambda: Ceremony.make(record.institution, context, random).encode()  # noqa: E731
     return Ceremony.decode(folders.ceremony(context, make))
 
 
+def check_ceremony(folders: LookupFolders, proposal: Mapping[str, Any]) -> None:
+    """Raises RosterNotApproved unless somebody here approved what `proposal` says, and no key was made under it yet but
+    by this very ceremony."""
+    folders.approval.check(proposal)
+    made = folders.approval.joint_key
+    if made and folders.roster(bytes.fromhex(made)).context != ceremony_context(canonical(proposal)):
+        folders.approval.check_key("another", proposal)
+
+
 def accept_roster(folders: LookupFolders, record: EpochRecord) -> Roster:
     """The roster of the epoch, checked, and kept from then on.
 
-    1. Somebody here approved what `propose` says.
+    1. Somebody here approved what `propose` says, and under that approval no other joint key was made.
     2. It says what `propose` said: members, keys, numbers of customers, parameters, log, coordinator, oversight,
        identity authorities.
     3. Its coordinator is the pinned one; this institution stands in it with its own signing key.
@@ -94,6 +104,7 @@ def accept_roster(folders: LookupFolders, record: EpochRecord) -> Roster:
     document = record.raw("roster", RELAY)
     roster = Roster.decode(document)
     _check_proposal(roster, record.body("propose", RELAY), record)
+    folders.approval.check_key(roster.id.hex(), record.body("propose", RELAY))
     folder = folders.roster(roster.id)
     if folder.roster is None:
         context = context_of(record)
@@ -105,6 +116,7 @@ def accept_roster(folders: LookupFolders, record: EpochRecord) -> Roster:
             raise ConfigurationError("pseudonym key", got="none for this roster", expected="the key that was committed")
         _check_own(roster, Ceremony.decode(own), record.institution)
         folder.accept(document, context)
+    folders.approval.bind(roster.id.hex())
     return roster
 
 

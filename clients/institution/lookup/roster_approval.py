@@ -6,7 +6,8 @@
 
 Keys of other members, log and pool reach an institution through the coordinator alone. A coordinator that made the
 other members up reads every record with a ticket for it, so nothing it proposes is believed unseen. One roster is
-approved at a time; epochs under it need no more. Whoever goes back to an earlier roster asks again.
+approved at a time; epochs under it need no more. Whoever goes back to an earlier roster asks again, and so does whoever
+wants another joint key under the same one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from protocols.signing import VerifyingKey
 _KEYS = ("coordinator_key", "log_key", "pool_key", "oversight")
 _TERMS = ("members", "parameters", "authorities", *_KEYS)
 _COMPARED = "that of the roster that waits, as you compared it with the other members"  # typed here, never copied
+_NEW_KEY = "a new joint key of the same members: all their customers enrolled again, counted from nothing; --new-key"
 _log = get_logger("lookup")
 
 
@@ -52,8 +54,9 @@ class RosterApproval:
     folder: Path
     identifiers: str
 
-    def approve(self, proposal: Mapping[str, Any], fingerprint: str, now: float) -> None:
-        """Approve `proposal`; on disk when this returns.
+    def approve(self, proposal: Mapping[str, Any], fingerprint: str, now: float, *, new_key: bool = False) -> None:
+        """Approve `proposal`; on disk when this returns. What is approved already stays so, with its joint key, unless
+        `new_key` says that another one may be made.
 
         Raises ConfigurationError unless `fingerprint` is its own, and its scheme of identifiers the one used here.
         """
@@ -61,9 +64,10 @@ class RosterApproval:
         if digits(fingerprint) != digits(found):
             raise ConfigurationError("fingerprint", got=fingerprint, expected=_COMPARED)
         check_identifiers(self.identifiers, proposal["parameters"]["identifiers"])
+        kept = self._kept
+        key = kept["joint_key"] if kept is not None and kept["fingerprint"] == found and not new_key else ""
         terms = {name: proposal[name] for name in _TERMS}
-        document = {"version": 1, "fingerprint": found, "approved_at": int(now), "roster": terms}
-        write_public(self._file, json.dumps(document, indent=2).encode(), mode=0o600)
+        self._keep({"version": 1, "fingerprint": found, "approved_at": int(now), "joint_key": key, "roster": terms})
         _log.info("roster approved", count=len(terms["members"]))
 
     def check(self, proposal: Mapping[str, Any]) -> None:
@@ -75,16 +79,46 @@ class RosterApproval:
         check_identifiers(self.identifiers, proposal["parameters"]["identifiers"])
 
     @property
+    def joint_key(self) -> str:
+        """The roster (its id, hexadecimal) whose joint key was made under the approval in force; "" before."""
+        kept = self._kept
+        return "" if kept is None else kept["joint_key"]
+
+    def check_key(self, roster: str, proposal: Mapping[str, Any]) -> None:
+        """Raises RosterNotApproved where another joint key than that of `roster` was made under this approval.
+
+        With every new key all members enrol anew and count from nothing: a coordinator that made one whenever it liked
+        would have a member of its own enrol as many people as it liked.
+        """
+        if self.joint_key not in ("", roster):
+            raise RosterNotApproved(roster_fingerprint(proposal), (_NEW_KEY,))
+
+    def bind(self, roster: str) -> None:
+        """Remember, on disk, the roster whose joint key was made; after `check_key`."""
+        kept = self._kept
+        if kept is not None and kept["joint_key"] != roster:
+            self._keep(kept | {"joint_key": roster})
+
+    @property
     def approved(self) -> dict[str, Any] | None:
         """What was approved last, or None. Raises ConfigurationError for a file that says something else."""
+        kept = self._kept
+        return None if kept is None else dict(kept["roster"])
+
+    @property
+    def _kept(self) -> dict[str, Any] | None:
         try:
-            return dict(json.loads(self._file.read_bytes())["roster"])
+            kept = json.loads(self._file.read_bytes())
+            return {name: kept[name] for name in ("version", "fingerprint", "approved_at", "joint_key", "roster")}
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(
                 str(self._file), got=type(error).__name__, expected="what approve wrote"
             ) from error
+
+    def _keep(self, document: dict[str, Any]) -> None:
+        write_public(self._file, json.dumps(document, indent=2).encode(), mode=0o600)
 
     @property
     def _file(self) -> Path:

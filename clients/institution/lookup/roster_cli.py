@@ -24,6 +24,7 @@ from rich.markup import escape
 from clients.institution.cli_enrol import AsJson, Home
 from clients.institution.home import InstitutionHome
 from clients.institution.lookup import canary_cli
+from clients.institution.lookup.ceremony import check_ceremony
 from clients.institution.lookup.channel import RelayClient
 from clients.institution.lookup.closed_epochs import ClosedEpoch, closed_epochs
 from clients.institution.lookup.epoch_record import RELAY, EpochRecord
@@ -70,12 +71,14 @@ def roster(
 
 @app.command()
 def approve(
-    fingerprint: Annotated[list[str], typer.Argument(help="All 64 digits, as the other members see them.")], home: Home
+    fingerprint: Annotated[list[str], typer.Argument(help="All 64 digits, as the other members see them.")],
+    home: Home,
+    new_key: Annotated[bool, typer.Option("--new-key", help="Also another joint key under the same roster.")] = False,
 ) -> None:
     """Approve the roster that is proposed: from now on this institution takes part in its epochs."""
     opened = InstitutionHome.open(home)
     proposal = _proposal(opened)
-    LookupFolders(opened).approval.approve(proposal, " ".join(fingerprint), time.time())
+    LookupFolders(opened).approval.approve(proposal, " ".join(fingerprint), time.time(), new_key=new_key)
     typer.echo(f"approved: {len(proposal['members'])} members, {roster_fingerprint(proposal)}")
 
 
@@ -93,6 +96,8 @@ def describe(folders: LookupFolders, proposal: dict[str, Any]) -> dict[str, Any]
     """What a person needs to know of a proposed roster, keys by their ids."""
     try:
         folders.approval.check(proposal)
+        if proposal.get("new_keys"):
+            check_ceremony(folders, proposal)
         changes: tuple[str, ...] | None = None
     except RosterNotApproved as reason:
         changes = reason.changes

@@ -20,8 +20,11 @@ from clients.institution.lookup.ceremony import (
     own_ceremony,
     own_share,
 )
+from clients.institution.lookup.enrolment_count import EnrolmentCount
 from clients.institution.lookup.epoch_record import EpochRecord
-from federation.errors import ConfigurationError
+from clients.institution.lookup.roster_approval import RosterApproval, RosterNotApproved
+from federation.errors import ConfigurationError, Refused
+from federation.runtime.database import open_engine
 from protocols.errors import MessageError, ProofError
 from protocols.lookup.proposal import roster_fingerprint
 from protocols.lookup.roster import Roster
@@ -142,3 +145,43 @@ def test_a_share_that_was_lost_or_is_another_is_not_drawn_anew(coordinator: Coor
     file.unlink()
     with pytest.raises(ConfigurationError, match="pseudonym key: got none, expected one made with this roster"):
         own_share(coordinator.folders, roster)
+
+
+def second_ceremony(coordinator: Coordinator) -> None:
+    """The next epoch's proposal: the same members and terms, and a new joint key."""
+    coordinator.record = EpochRecord(coordinator.key.public, "bank-a", coordinator.victim.public)
+    coordinator.say("propose", "relay", coordinator.proposal | {"auditors": ["bank-c"]}, coordinator.key)
+
+
+def test_another_joint_key_under_one_approval_waits_for_a_person(coordinator: Coordinator) -> None:
+    coordinator.ceremony(own(coordinator))
+    first = accept_roster(coordinator.folders, coordinator.record)
+    assert own(coordinator).share.public == first.member("bank-a").pseudonym_key  # this very ceremony goes on
+    second_ceremony(coordinator)
+    for _ in range(2):
+        with pytest.raises(RosterNotApproved, match="a new joint key of the same members"):
+            own(coordinator)
+        approve(coordinator)  # by a script, as every night: what was approved stays so
+    proposal = coordinator.record.body("propose", "relay")
+    coordinator.folders.approval.approve(proposal, roster_fingerprint(proposal), 0.0, new_key=True)
+    coordinator.ceremony(own(coordinator))
+    second = accept_roster(coordinator.folders, coordinator.record)
+    assert second.id != first.id
+    with pytest.raises(RosterNotApproved):
+        coordinator.folders.approval.check_key(first.id.hex(), proposal)
+
+
+def test_unchecked_a_new_joint_key_lets_a_member_enrol_everybody_once_more(
+    coordinator: Coordinator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attested number caps what one key evaluates: with a key an epoch it caps nothing."""
+    monkeypatch.setattr(RosterApproval, "check_key", lambda *_: None)
+    counted = EnrolmentCount(open_engine(f"sqlite:///{coordinator.home.path}/lookup.db"))
+    for number in range(2):
+        coordinator.ceremony(own(coordinator))
+        roster = accept_roster(coordinator.folders, coordinator.record)
+        everybody = roster.member("bank-b")
+        counted.charge(roster.id, everybody, b"%d" % number, everybody.customers)
+        with pytest.raises(Refused):
+            counted.charge(roster.id, everybody, b"more", 1)
+        second_ceremony(coordinator)
