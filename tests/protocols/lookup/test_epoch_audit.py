@@ -9,7 +9,7 @@ import pytest
 from world import Epoch, Seeded, World, without_masks
 
 from protocols.errors import MessageError, ProofError, SignatureError, StageError
-from protocols.lookup.audit import check_hint, check_public_places, complete, hint_digest, sum_tables
+from protocols.lookup.audit import check_public_places, complete, hint_digest, sum_tables
 from protocols.lookup.dummies import check_opening, dummy_points
 from protocols.lookup.engines.mirror import MirrorEngine
 from protocols.lookup.packing import pack
@@ -151,24 +151,6 @@ def test_dummies_and_hints_are_those_of_one_epoch(epoch: Epoch) -> None:
     later = replace(epoch.header, counter=epoch.header.counter + 1)
     assert not set(dummy_points(epoch.header, 8)) & set(dummy_points(later, 8))
     assert hint_digest(epoch.context.epoch_id, b"hint") != hint_digest(bytes(32), b"hint")
-
-
-def test_a_querier_takes_the_hint_that_every_auditor_signed(opened: Epoch) -> None:
-    """With a hint of its own the pool would read the row out of how an answer fails."""
-    assert opened.opened is not None
-    assert opened.audited is not None
-    context, signed = opened.context, opened.opened
-    check_hint(context, signed, opened.audited.prepared.hint)
-    with pytest.raises(MessageError, match="hint: got another, expected the one the auditors signed"):
-        check_hint(context, signed, opened.audited.prepared.hint + b"\0")
-    other = b"the pool's own"
-    made = replace(signed.opening, hint_digest=hint_digest(context.epoch_id, other))
-    forged = replace(signed, opening=made)
-    with pytest.raises(SignatureError):
-        check_hint(context, forged, other)
-    one = replace(forged, signatures={"bank-00": made.sign(opened.world.signers["bank-00"])})
-    with pytest.raises(SignatureError):
-        check_hint(context, one, other)
 
 
 def test_a_lie_away_from_the_dummies_is_not_seen(world: World, epoch: Epoch) -> None:
