@@ -153,6 +153,16 @@ def test_dummies_and_hints_are_those_of_one_epoch(epoch: Epoch) -> None:
     assert hint_digest(epoch.context.epoch_id, b"hint") != hint_digest(bytes(32), b"hint")
 
 
+def test_a_layout_without_a_dummy_is_no_test_of_the_tables(world: World, epoch: Epoch) -> None:
+    world.build(epoch)
+    total = sum_tables(epoch.context, epoch.layout, epoch.tables.items(), world.digests(epoch))
+    held = [epoch.layout.point(index) for index in range(epoch.layout.subjects)]
+    missed = dummy_points(epoch.header, world.parameters.dummies)[3]
+    layout = replace(epoch.layout, points=b"".join(point for point in held if point != missed))
+    with pytest.raises(ProofError, match="relay, layout, dummy 3: got no place"):
+        check_public_places(epoch.context, total, layout, world.dummy_openings(epoch))
+
+
 def test_a_lie_away_from_the_dummies_is_not_seen(world: World, epoch: Epoch) -> None:
     """The declared residual: a member says about its own records, and at any place, what it likes."""
     world.build(epoch)

@@ -203,3 +203,14 @@ def test_a_customer_left_out_of_the_layout_is_named(world: World, epoch: Epoch) 
     with pytest.raises(MessageError, match="one place twice"):
         own_places(epoch.layout, honest.lifted + second)
     assert np.array_equal(own_places(epoch.layout, honest.lifted).positions, epoch.places["bank-00"].positions)
+
+
+def test_a_layout_has_points_and_a_shape(epoch: Epoch) -> None:
+    """A shape is part of what members sign: with other slots, the same points stand in other rows."""
+    layout = epoch.layout
+    for points in (b"", layout.points[:-1]):
+        with pytest.raises(MessageError, match="layout: got"):
+            replace(layout, points=points)
+    with pytest.raises(MessageError, match=r"layout\.slots: got 0"):
+        replace(layout, slots=0)
+    assert replace(layout, slots=layout.slots + 1).digest != layout.digest
