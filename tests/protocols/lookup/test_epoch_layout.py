@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -214,3 +215,14 @@ def test_a_layout_has_points_and_a_shape(epoch: Epoch) -> None:
     with pytest.raises(MessageError, match=r"layout\.slots: got 0"):
         replace(layout, slots=0)
     assert replace(layout, slots=layout.slots + 1).digest != layout.digest
+    assert replace(layout, layout_id=bytes(32)).digest != layout.digest
+    key = hashlib.sha256(b"fedscore/v1/lookup/order\0" + layout.layout_id + layout.point(0)).digest()[:16]
+    assert order_key(layout.layout_id, layout.point(0)) == key
+
+
+def test_a_member_reports_all_that_it_attested_and_not_one_more(world: World) -> None:
+    attested = world.roster.member("bank-01").customers
+    points = [hash_to_group(b"%d" % number) for number in range(attested + 1)]
+    check_contribution(world.roster, "bank-01", b"".join(points[:-1]))
+    with pytest.raises(MessageError, match=f"points of bank-01: .* expected <= {attested} points"):
+        check_contribution(world.roster, "bank-01", b"".join(points))
