@@ -35,7 +35,7 @@ class MemberClient(Closing):
     def __init__(
         self, home: InstitutionHome, address: str, service: ServiceDescriptor, *, patience: float = PATIENCE_S
     ) -> None:
-        self._service = service
+        self._service, self._address = service, address
         self._patience = patience
         self._stack = ExitStack()
         keys = home.keys
@@ -48,11 +48,15 @@ class MemberClient(Closing):
         self._stack.close()
 
     def _ask(self, method: str, request: Message, *, timeout: float = 30.0, patience: float | None = None) -> Any:
-        """The reply; the same bytes again after an outage. Raises Refused or Unreachable."""
-        return patiently(
-            lambda: rpc.ask(self._channel, self._service, method, request, timeout=timeout),
-            self._patience if patience is None else patience,
-        )
+        """The reply; the same bytes again after an outage. Raises Refused or Unreachable, which names the address."""
+        try:
+            return patiently(
+                lambda: rpc.ask(self._channel, self._service, method, request, timeout=timeout),
+                self._patience if patience is None else patience,
+            )
+        except rpc.Unreachable as error:
+            where = f"{error.where} at {self._address}"
+            raise rpc.Unreachable(where, got=error.got, expected=error.expected) from error
 
     def _fetch(self, method: str, request: Any, most: int, progress: Progress | None = None) -> bytes:
         """A whole thing of at most `most` bytes, sent in parts. Raises MessageError for parts that do not fit."""

@@ -34,6 +34,7 @@ from clients.institution.lookup.roster_approval import RosterNotApproved
 from clients.institution.lookup.snapshot import Snapshot
 from federation.lookup.settings import ScoringSettings
 from federation.runtime.progress import showing
+from federation.runtime.rpc import Unreachable
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Taking part in an epoch.")
 NOT_OPEN = 3
@@ -51,20 +52,25 @@ def publish(
     """Take part in the current epoch, or wait for one, until it is open.
 
     Exit code 0: the epoch is open (with --no-wait: all that is owed now is said). 1: a check failed, or something could
-    not be read; nothing was signed that should not be. 3: not open within the timeout; the text names who holds it up.
+    not be read; nothing was signed that should not be. 3: not open within the timeout, or with --no-wait no coordinator
+    that answers; the text names who holds it up.
     That may be this institution: under a roster that nobody here approved, nothing is made and nothing signed.
     """
     opened = InstitutionHome.open(home)
     console = Console(stderr=True)
     say, started = _Once(console), time.monotonic()
-    with RelayClient(opened) as relay, showing(console) as report:
-        if wait:
-            wait_for_epoch(relay, timeout, say)
-        record = EpochRecord(opened.coordinator_key, opened.name, opened.signing_key.public)
-        part = Part(opened, relay, record, partial(_read, model, say), report=report)
-        left = max(0.0, timeout - (time.monotonic() - started))
-        waits = lambda reason: _unapproved(reason, console)  # noqa: E731
-        published = take_part(part, wait=wait, timeout=left, approve=approve, on_unapproved=waits, on_waiting=say)
+    try:
+        with RelayClient(opened) as relay, showing(console) as report:
+            if wait:
+                wait_for_epoch(relay, timeout, say)
+            record = EpochRecord(opened.coordinator_key, opened.name, opened.signing_key.public)
+            part = Part(opened, relay, record, partial(_read, model, say), report=report)
+            left = max(0.0, timeout - (time.monotonic() - started))
+            waits = lambda reason: _unapproved(reason, console)  # noqa: E731
+            published = take_part(part, wait=wait, timeout=left, approve=approve, on_unapproved=waits, on_waiting=say)
+    except Unreachable as error:
+        typer.echo(f"fedscore: {type(error).__name__}: {error}", err=True)
+        raise typer.Exit(NOT_OPEN) from error
     if as_json:
         typer.echo(json.dumps({"institution": opened.name} | published.to_json()))
     else:

@@ -24,6 +24,7 @@ from clients.institution.lookup.part import Part
 from clients.institution.lookup.roster_approval import RosterNotApproved
 from federation.errors import ConfigurationError, Refused
 from federation.runtime.logging import get_logger
+from federation.runtime.rpc import Unreachable
 from protocols.canonical import canonical
 from protocols.wire import lookup_pb2 as wire
 
@@ -92,23 +93,28 @@ def publish(
     `on_waiting` hears what every wait that brought nothing new is for, in words.
     Without `wait`: until nothing is owed at this moment. Raises what a step raises, ConfigurationError where this
     institution is no member of the epoch, or where `approve` is not the proposal's fingerprint. With `wait`, returns
-    after `timeout` seconds whatever the phase is.
+    after `timeout` seconds whatever the phase is, and asks again until then whoever does not answer (Unreachable else).
     """
     started = time.monotonic()
     said: list[str] = []
     with alone(part.folders, on_waiting):
         pause, unapproved = 0, None
         while True:
-            before = part.record.sequence
-            refresh(part, pause)
-            if pause and part.record.sequence == before and part.record.waiting:
-                on_waiting(_held_up(part.record))
-            if approve and part.record.has("propose", RELAY):
-                part.folders.approval.approve(part.record.body("propose", RELAY), approve, part.clock())
-                approve = ""
-            over = time.monotonic() - started
+            before, over = part.record.sequence, time.monotonic() - started
             try:
+                refresh(part, pause)
+                if pause and part.record.sequence == before and part.record.waiting:
+                    on_waiting(_held_up(part.record))
+                if approve and part.record.has("propose", RELAY):
+                    part.folders.approval.approve(part.record.body("propose", RELAY), approve, part.clock())
+                    approve = ""
+                over = time.monotonic() - started
                 kinds = say_what_is_owed(part)
+            except Unreachable as error:  # a coordinator that is away for an hour of the night
+                if not wait or over > timeout:
+                    raise
+                _ask_again(error, on_waiting)
+                continue
             except RosterNotApproved as reason:
                 if unapproved is None:
                     on_unapproved(reason)
@@ -126,6 +132,11 @@ def publish(
             pause = 0 if kinds else int(max(0, min(LONGEST_WAIT_MS, 1000 * (timeout - over))))
 
 
+def _ask_again(error: Unreachable, on_waiting: Callable[[str], None]) -> None:
+    on_waiting(f"no answer to {error.where} ({error.got}): asking again")
+    time.sleep(NEXT_EPOCH_S)
+
+
 def _held_up(record: EpochRecord) -> str:
     parties = ", ".join(f"{party}: {step}" for party, step in record.waiting)
     return f"epoch {record.counter}: {record.phase}, waiting for {parties}"
@@ -137,14 +148,20 @@ def _outcome(part: Part, said: list[str], seconds: float, unapproved: RosterNotA
 
 
 def wait_for_epoch(relay: RelayClient, timeout: float, on_waiting: Callable[[str], None] = lambda what: None) -> None:
-    """Return when there is an epoch that is not over, or after `timeout` seconds."""
+    """Return when there is an epoch that is not over, or after `timeout` seconds. Raises Unreachable then."""
     end = time.monotonic() + timeout
-    view = relay.view()
-    if not view.counter or view.phase == "closed":
+    while True:
+        try:
+            view = relay.view()
+        except Unreachable as error:
+            if time.monotonic() > end:
+                raise
+            _ask_again(error, on_waiting)
+            continue
+        if (view.counter and view.phase != "closed") or (left := end - time.monotonic()) <= 0:
+            return
         on_waiting("waiting for the coordinator to open an epoch")
-    while (not view.counter or view.phase == "closed") and (left := end - time.monotonic()) > 0:
         time.sleep(min(NEXT_EPOCH_S, left))
-        view = relay.view()
 
 
 def refresh(part: Part, wait_ms: int = 0) -> None:
