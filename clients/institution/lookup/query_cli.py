@@ -85,7 +85,8 @@ def query(
 
 def _one(querier: Querier, question: Question, as_json: bool) -> bool:
     """Whether there is an answer, which is shown."""
-    answer = querier.ask(question.subject, question.purpose, question.receipt)
+    with Console(stderr=True).status("asking all members: an answer takes seconds, an outage most of a minute"):
+        answer = querier.ask(question.subject, question.purpose, question.receipt)
     if as_json:
         typer.echo(json.dumps(answer.to_json()))
     else:

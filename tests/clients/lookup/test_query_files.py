@@ -60,6 +60,13 @@ def test_one_wrong_line_and_nothing_is_asked_or_made(
     assert not out.exists()
 
 
+def test_where_the_answers_cannot_be_written_nothing_is_asked(querier: Querier, tmp_path: Path) -> None:
+    batch = tmp_path / "questions.csv"
+    batch.write_text(f"subject,purpose\n{GOOD}")
+    with pytest.raises(ConfigurationError, match=r"away/answers\.csv: got no folder"):
+        _file(querier, batch, tmp_path / "away" / "answers.csv", Console(file=StringIO()))
+
+
 def test_a_file_that_is_right_is_read_in_its_order(querier: Querier, tmp_path: Path) -> None:
     batch = tmp_path / "questions.csv"
     batch.write_text("\ufeffpurpose,subject\n" + "credit-application,36574261809\n" * 2, encoding="utf-8")
