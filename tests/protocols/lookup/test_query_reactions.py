@@ -65,11 +65,12 @@ class JudgesTheRecord(Asking):
 
 
 def corrupted(world: QueryWorld, epoch: Epoch, row: int) -> Any:
-    """The pool's table with one bit of one row the other way round."""
+    """The pool's table with a record of one row changed: in five bytes, for with lwe one alone is read as the right one
+    once in 256 questions."""
     assert epoch.audited is not None
     rows = epoch.audited.rows
     values = rows.values.copy()
-    values[row, 0, 5] ^= 1
+    values[row, 0, 3:] ^= 1
     return world.engine.prepare(Rows(values, rows.signatures), epoch.context.epoch_id)
 
 
@@ -90,7 +91,7 @@ def occupied(world: QueryWorld, epoch: Epoch) -> int:
 
 
 def corrupting(world: QueryWorld, epoch: Epoch, folder: Path, kind: type[Asking] = Asking) -> tuple[Asking, int]:
-    """An asker whose pool answers from a table with one wrong bit, and the row in which that bit is."""
+    """An asker whose pool answers from a table with one wrong record, and the row in which that is."""
     folder.mkdir(exist_ok=True)
     asking, row = world.asking("bank-02", epoch, folder, kind), occupied(world, epoch)  # bank-02 is no auditor
     evil(asking).prepared = corrupted(world, epoch, row)
