@@ -33,9 +33,11 @@ def check_turn(
 ) -> None:
     """Raises StageError unless `epoch` is this member's next one, at `now`:
 
-    1. its counter was never used, nor a later one   2. it lasts for a cadence or more, and opens no later than that
-    3. the secrets of every epoch before are erased   4. the last one that answered tickets is closed, and opened a
-    cadence ago or more
+    1. its counter was never used, nor a later one
+    2. it lasts for a cadence or more, opens no later than that, and opened half a cadence ago at most: dated further
+       back it would be over soon, and the next one in turn
+    3. the secrets of every epoch before are erased
+    4. the last one that answered tickets is closed, and opened a cadence ago or more
     """
     last = max((entry.counter for entry in past), default=0)
     if layout.counter <= last:
@@ -44,7 +46,7 @@ def check_turn(
     if epoch.closes_at - epoch.opens_at < cadence:
         got = f"an epoch of {epoch.closes_at - epoch.opens_at} s"
         raise StageError("epoch.closes_at", got=got, expected=f"at least {cadence} s")
-    if epoch.closes_at <= now or epoch.opens_at > now + cadence:
+    if not now - cadence // 2 <= epoch.opens_at <= now + cadence:
         raise StageError("epoch.opens_at", got=epoch.opens_at, expected=f"an epoch that opens around {int(now)}")
     for entry in past:
         if not entry.erased:

@@ -65,10 +65,18 @@ def test_a_counter_serves_once_and_the_past_stays_past() -> None:
 
 
 def test_an_epoch_is_about_to_be_open() -> None:
-    """Neither over when it is signed, nor a cadence away: what is signed ahead of time is opened when it suits."""
-    turn([], 1, START, now=START + WEEK - 1)
+    """Neither long past when it is signed, nor a cadence away: what is signed ahead of time is opened when it suits."""
+    turn([], 1, START, now=START + WEEK // 2)
     with pytest.raises(StageError, match="opens_at"):
-        turn([], 1, START, now=START + WEEK)
+        turn([], 1, START, now=START + WEEK // 2 + 1)
     turn([], 1, START, now=START - WEEK)
     with pytest.raises(StageError, match="opens_at"):
         turn([], 1, START, now=START - WEEK - 1)
+
+
+def test_an_epoch_that_is_dated_back_would_have_another_follow_within_the_minute() -> None:
+    """A cadence old on paper: it would answer tickets for a minute, and whom the next leaves out is the difference."""
+    dated_back = replace(ANSWERED, opens_at=START - WEEK + 60, closes_at=START + 60)
+    turn([dated_back], 2, START + 60)
+    with pytest.raises(StageError, match="opens_at"):
+        turn([], 1, dated_back.opens_at, now=START)
