@@ -9,7 +9,7 @@ import pytest
 from world import START, Epoch, World
 
 from protocols.errors import MessageError
-from protocols.lookup.manifest import EpochHeader, LayoutHeader
+from protocols.lookup.manifest import EpochHeader, LayoutHeader, SignedOpening
 from protocols.oprf.group import IDENTITY
 
 
@@ -85,3 +85,32 @@ def test_documents_of_another_version_are_none(layout: LayoutHeader, header: Epo
         for version in (2, True, "1"):
             with pytest.raises(MessageError, match="version"):
                 kind.from_json({**document, "version": version})
+
+
+def test_auditors_are_a_list_of_names(header: EpochHeader) -> None:
+    with pytest.raises(MessageError, match=r"epoch\.auditors: got str, expected a list"):
+        EpochHeader.from_json({**header.to_json(), "auditors": "ab"})
+
+
+def test_an_opening_is_of_the_tables_of_all_members(epoch: Epoch) -> None:
+    """All auditors together may not leave a member out: its records would be missing from every sum, unseen."""
+    assert epoch.opened is not None
+    opening, world, header = epoch.opened.opening, epoch.world, epoch.context.signed.epoch
+
+    def opened(**changes: Any) -> SignedOpening:
+        made = replace(opening, **changes)
+        return SignedOpening(made, {name: made.sign(world.signers[name]) for name in header.auditors})
+
+    opened().verify(header, world.roster)
+    fewer = {name: opening.table_digests[name] for name in ("bank-00", "bank-01")}
+    with pytest.raises(MessageError, match=r"opening\.table_digests: got other institutions, expected all members"):
+        opened(table_digests=fewer).verify(header, world.roster)
+    with pytest.raises(MessageError, match=r"opening\.epoch_id"):
+        opened(epoch_id=bytes(32)).verify(header, world.roster)
+    for changes, match in (
+        ({"hint_digest": bytes(31)}, r"opening\.hint_digest"),
+        ({"sum_digest": b""}, r"opening\.sum_digest"),
+        ({"table_digests": {**opening.table_digests, "bank-02": bytes(33)}}, "opening, table of bank-02"),
+    ):
+        with pytest.raises(MessageError, match=match):
+            opened(**changes)
