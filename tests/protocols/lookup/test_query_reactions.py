@@ -286,7 +286,7 @@ def last_byte(epoch: Epoch, row: int) -> int:
 def pushed(answer: bytes, by: int) -> bytes:
     """An answer with the last byte of its record moved on; the table stands in the upper half of sixteen bits."""
     numbers = np.frombuffer(answer, dtype="<u2").copy()
-    numbers[RECORD_BYTES - 1] += np.uint16(by << 8)
+    numbers[RECORD_BYTES - 1 : RECORD_BYTES] += np.uint16(by << 8)  # as an array, which wraps around
     return numbers.tobytes()
 
 
