@@ -247,3 +247,13 @@ def opened(name: str) -> tuple[QueryWorld, Epoch]:
 
 
 __all__ = ["NOW", "PURPOSE", "SUBJECTS", "Engine", "Pool", "QueryWorld", "Relay", "Seen", "opened"]
+
+
+def evil(asking: Asking) -> Pool:
+    assert isinstance(asking.pool, Pool)
+    return asking.pool
+
+
+def occupied(world: QueryWorld, epoch: Epoch) -> int:
+    """A row in which somebody stands who is no dummy."""
+    return world.row_of(epoch, world.identifiers[7])

@@ -6,7 +6,6 @@ judges the record alone, as the first design did.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,14 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from query_world import PURPOSE, Pool, QueryWorld, Seen, opened
+from query_world import QueryWorld, Seen, evil, occupied, opened
 from world import Epoch
 
 from clients.institution.lookup import closing
 from clients.institution.lookup.asking import Asked, Asking
 from clients.institution.lookup.kept_answers import ANSWERS_FILE
-from clients.institution.lookup.open_epoch import OpenEpoch
-from clients.institution.lookup.questions import Question
 from federation.lookup.outcome import Unavailable
 from federation.lookup.record import JointSum
 from protocols.errors import MessageError
@@ -32,10 +29,8 @@ from protocols.lookup.engines.bfv.packing import lengthen, shorten
 from protocols.lookup.engines.bfv.parameters import DEGREE, PRIMES
 from protocols.lookup.evidence import Verdict, judge
 from protocols.lookup.hand_over import open_batch
-from protocols.lookup.packing import pack
-from protocols.lookup.parameters import COUNT, MODULUS, RECORD_BYTES
+from protocols.lookup.parameters import COUNT, MODULUS
 from protocols.lookup.rows import Rows
-from protocols.signing import VerifyingKey
 
 ENGINES = ("lwe", "bfv")
 ASKED = 8
@@ -78,16 +73,6 @@ def seen_by(world: QueryWorld, ask: Callable[[], Any]) -> tuple[list[Seen], Any]
     before = len(world.seen)
     found = ask()
     return world.seen[before:], found
-
-
-def evil(asking: Asking) -> Pool:
-    assert isinstance(asking.pool, Pool)
-    return asking.pool
-
-
-def occupied(world: QueryWorld, epoch: Epoch) -> int:
-    """A row in which somebody stands who is no dummy."""
-    return world.row_of(epoch, world.identifiers[7])
 
 
 def corrupting(world: QueryWorld, epoch: Epoch, folder: Path, kind: type[Asking] = Asking) -> tuple[Asking, int]:
@@ -234,38 +219,6 @@ def test_pushed_answers_bring_no_reaction_and_no_bit(tmp_path: Path) -> None:
     assert any(truth)
 
 
-def test_a_failure_costs_the_work_that_a_success_costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is written or verified after a failure alone, the pool sees as a pause before the next question."""
-    world, epoch = opened("lwe")
-    asking, done = world.asking("bank-02", epoch, tmp_path), list[tuple[Any, ...]]()
-    verified = VerifyingKey.verify
-
-    def verify(self: VerifyingKey, label: str, *of: bytes) -> None:
-        done.append(("verify", label))
-        verified(self, label, *of)
-
-    monkeypatch.setattr(VerifyingKey, "verify", verify)
-    world.ask(asking, world.identifiers[:1])  # what is made for the first question is there
-    for name in ("pwrite", "fsync"):
-
-        def noted(*of: Any, name: str = name, real: Any = getattr(os, name)) -> Any:
-            done.append((name, *(len(one) for one in of if isinstance(one, bytes))))
-            return real(*of)
-
-        monkeypatch.setattr(os, name, noted)
-    costs: dict[str, set[tuple[Any, ...]]] = {}
-    for kind, flip in (("success", 0), ("failure", 255)):
-        evil(asking).change = lambda answer, flip=flip: answer[:-1] + bytes([answer[-1] ^ flip])  # type: ignore[misc]
-        for identifier in world.identifiers[:5]:
-            asking.tickets(batch := [Asked(Question("-", PURPOSE), identifier)])
-            done.clear()
-            asking.read(batch)
-            costs.setdefault(kind, set()).add(tuple(done))
-    assert costs["failure"] == costs["success"]
-    assert len(costs["success"]) == 1
-    assert [name for name, *_ in next(iter(costs["success"]))].count("fsync") == 1
-
-
 def test_with_a_mirror_the_pool_hears_of_no_question(tmp_path: Path) -> None:
     """It knows who took the table, and not when anything is looked up in it."""
     world = QueryWorld.with_engine("mirror", subjects=60, bound=40)
@@ -275,62 +228,6 @@ def test_with_a_mirror_the_pool_hears_of_no_question(tmp_path: Path) -> None:
     assert [one.count for one in found] == [int(world.truth(one)[COUNT]) for one in world.identifiers[:3]]
     assert {entry.party for entry in seen} == {"relay"}
     assert not asking.epoch.part.folder.file(ANSWERS_FILE).exists()
-
-
-def last_byte(epoch: Epoch, row: int) -> int:
-    """The upper bits of a row's last coefficient: from 252 on there is no such record."""
-    assert epoch.audited is not None
-    return pack(epoch.audited.rows.values[row])[RECORD_BYTES - 1]
-
-
-def pushed(answer: bytes, by: int) -> bytes:
-    """An answer with the last byte of its record moved on; the table stands in the upper half of sixteen bits."""
-    numbers = np.frombuffer(answer, dtype="<u2").copy()
-    numbers[RECORD_BYTES - 1 : RECORD_BYTES] += np.uint16(by << 8)  # as an array, which wraps around
-    return numbers.tobytes()
-
-
-Works = dict[bool, set[tuple[str, ...]]]
-
-
-def works_of(world: QueryWorld, epoch: Epoch, asking: Asking, patch: pytest.MonkeyPatch) -> Works:
-    """What is verified of an answer that is pushed so far that one row's record is none, for that row and for others
-    whose records stay what a record can be."""
-    row, done, works = occupied(world, epoch), list[str](), Works()
-    by, verified = 0xFF - last_byte(epoch, row), VerifyingKey.verify
-
-    def verify(self: VerifyingKey, label: str, *of: bytes) -> None:
-        done.append(label)
-        verified(self, label, *of)
-
-    evil(asking).change = partial(pushed, by=by)
-    others = [one for one in world.identifiers if (last_byte(epoch, world.row_of(epoch, one)) + by) % 256 < 252]
-    batch = [Asked(Question("-", PURPOSE), one) for one in [*world.in_row(epoch, row)[:1], *others[:8]]]
-    asking.tickets(batch)
-    with patch.context() as patched:
-        patched.setattr(VerifyingKey, "verify", verify)
-        for asked in batch:
-            done.clear()
-            asking.read([asked])
-            assert isinstance(asked.found, Unavailable)
-            works.setdefault(world.row_of(epoch, asked.identifier) == row, set()).add(tuple(done))
-    return works
-
-
-def test_a_record_that_is_none_costs_the_work_of_any_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pool knows the table, and with it of which rows a push makes no records."""
-    world, epoch = opened("lwe")
-    works = works_of(world, epoch, world.asking("bank-02", epoch, tmp_path), monkeypatch)
-    assert works[True] == works[False]
-    assert [len(work) for work in works[True]] == [1 + world.parameters.quorum]
-
-
-def test_without_signatures_to_verify_a_push_tells_the_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    world, epoch = opened("lwe")
-    monkeypatch.setattr(OpenEpoch, "no_signatures", b"")
-    works = works_of(world, epoch, world.asking("bank-02", epoch, tmp_path), monkeypatch)
-    assert works[True] == {("fedscore/v1/lookup/answered",)}
-    assert works[True].isdisjoint(works[False])
 
 
 def test_one_bloated_answer_does_not_keep_the_others_from_the_auditor(tmp_path: Path) -> None:
