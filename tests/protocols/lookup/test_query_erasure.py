@@ -161,6 +161,20 @@ def test_without_the_guard_and_the_look_at_the_file_it_would_go_on_answering(
     assert ticket(world, epoch, among, world.identifiers[7]) == epoch.point(world.identifiers[7])
 
 
+def test_a_process_that_starts_in_a_closing_epoch_opens_no_tickets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The secrets are on disk still, and the guard has ended nothing yet: the record says that the epoch closes."""
+    world, epoch = opened("lwe")
+    among = members(world, epoch, tmp_path, monkeypatch)
+    _, given = order(world, epoch, world.identifiers[3])
+    for member in among.values():
+        member.part.record.has = lambda kind, party: kind in ("epoch", "close")
+        with pytest.raises(TicketRefused, match="a request after it closed"):
+            member.first(given)
+        assert member.leaves == []
+
+
 @pytest.mark.parametrize("step", ["evaluated", "erased"])
 def test_no_leaf_is_charged_after_a_member_said_what_it_evaluated(
     step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
