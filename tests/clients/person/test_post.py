@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from clients.institution.home import InstitutionHome
 from clients.institution.lookup.asked_store import AskedStore
 from clients.institution.lookup.gate import Gate
 from clients.institution.lookup.query_cli import read_questions
+from clients.institution.lookup.roster_approval import RosterApproval
 from clients.institution.person.inquiries import Inquiry
 from clients.institution.person.mailbox_client import MailboxClient
 from clients.institution.person.notice_store import NoticeStore
@@ -32,6 +32,7 @@ from federation.runtime.database import open_engine
 from protocols.consent.refusal import ConsentRefused
 from protocols.lookup.leaf import Leaf
 from protocols.lookup.parameters import Parameters
+from protocols.lookup.proposal import roster_fingerprint
 from protocols.lookup.ticket import LeafOpening
 from protocols.notices import MAX_LEAVES, SEALED_BYTES, Change, Letter, NoticeKey, letter_name, sign_receipt
 from protocols.signing import SigningKey
@@ -76,17 +77,27 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.homes = {name: _home(folder / name, name) for name in NAMES}
         keys = {name: home.signing_key.public for name, home in self.homes.items()}
-        members = {name: {"key": key.hex, "customers": 10} for name, key in keys.items()}
-        for home in self.homes.values():
-            lookup = home.path / "lookup"
-            lookup.mkdir(mode=0o700)
-            (lookup / "approved-roster.json").write_text(
-                json.dumps({"roster": {"members": members, "authorities": {}}})
-            )
+        for name in NAMES:
+            (self.homes[name].path / "lookup").mkdir(mode=0o700)
+            self.approve(name, {})
         self.mailbox = Mailbox.open(f"sqlite:///{folder / 'coordinator.db'}", keys.__getitem__, lambda: float(NOW))
         self.carriers = {name: Carrier(self.mailbox, name) for name in NAMES}
         for name in NAMES:
             self.post(name).publish()
+
+    def approve(self, name: str, authorities: dict[str, str]) -> None:
+        """Have one of them approve the roster of all, with these identity authorities."""
+        keys = {member: home.signing_key.public.hex for member, home in self.homes.items()}
+        others = dict.fromkeys(("coordinator_key", "log_key", "pool_key"), keys["bank-0"])
+        proposal = {
+            "members": {member: {"key": key, "customers": 10} for member, key in keys.items()},
+            "parameters": Parameters(engine="mirror", purposes=("credit-application",)).to_json(),
+            "authorities": authorities,
+            "oversight": "",
+            **others,
+        }
+        approval = RosterApproval(self.homes[name].path / "lookup", "opaque")
+        approval.approve(proposal, roster_fingerprint(proposal), NOW)
 
     def post(self, name: str) -> Post:
         return Post(self.homes[name], cast(MailboxClient, self.carriers[name]))
@@ -147,12 +158,8 @@ def test_where_questions_need_consent_the_file_has_room_for_a_new_receipt_and_is
 ) -> None:
     """The receipt of the first question has served: to ask again with it, or with none, would be an inquiry without."""
     home, file = world.homes["bank-1"], tmp_path / "again.csv"
-    approval = home.path / "lookup" / "approved-roster.json"
-    approved = json.loads(approval.read_bytes())
-    parameters = Parameters(engine="mirror", purposes=("credit-application",)).to_json()
     persons = Persons.under(tmp_path / "persons")
-    approved["roster"] |= {"authorities": persons.authorities, "parameters": parameters}
-    approval.write_text(json.dumps(approved))
+    world.approve("bank-1", persons.authorities)
     world.send(world.asks("bank-1", "P-2"))
     world.post("bank-1").collect(NOW)
     (found,) = meant(home)
