@@ -6,12 +6,13 @@ import asyncio
 import select
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
+from log_callers import until, waiting
 from log_samples import KIND, body, url_of
 from log_world import KEY, NOW, REGULATOR, WITNESSES, Witness, have_cosigned, said, world
 
@@ -202,24 +203,6 @@ def test_strangers_leave_nothing_behind(web: httpx.Client, host: LogHost) -> Non
     assert web.get("/checkpoint?wait=soon").status_code == 400
     assert web.get("/checkpoint?cosigned=maybe").status_code == 400
     assert host.store.size() == size
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Within the minute after which those that wait are answered."""
-    deadline = time.monotonic() + 50
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
-def waiting(port: int, after: int, address: str, count: int) -> list[socket.socket]:
-    """Connections from the loopback `address` that wait for a checkpoint, or are about to."""
-    held = []
-    for _ in range(count):
-        raw = socket.create_connection(("127.0.0.1", port), 10, source_address=(address, 0))
-        raw.sendall(f"GET /checkpoint?after={after}&wait=60 HTTP/1.1\r\nHost: log\r\n\r\n".encode())
-        held.append(raw)
-    return held
 
 
 def test_one_address_that_waits_holds_nobody_else_up(web: httpx.Client, port: int, host: LogHost) -> None:
