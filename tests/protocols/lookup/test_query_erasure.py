@@ -197,21 +197,26 @@ def test_no_leaf_is_charged_after_a_member_said_what_it_evaluated(
         assert len(member.leaves) == 2
 
 
+def none_follows_at_once(world: QueryWorld, epoch: Epoch, past: PastEpoch) -> None:
+    """A member that remembers `past` signs no epoch that opens a minute after it did."""
+    header, cadence = epoch.context.signed.epoch, world.parameters.cadence_s
+    soon: Any = SimpleNamespace(opens_at=header.opens_at + 60, closes_at=header.opens_at + 60 + cadence)
+    following: Any = SimpleNamespace(counter=2)
+    with pytest.raises(StageError, match="epoch 1"):
+        check_turn([past], following, soon, world.parameters, soon.opens_at)
+
+
 def test_an_epoch_that_answered_tickets_is_remembered_so_and_none_follows_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world, epoch = opened("lwe")
     among = members(world, epoch, tmp_path, monkeypatch)
     ticket(world, epoch, among, world.identifiers[3])
-    header, cadence = epoch.context.signed.epoch, world.parameters.cadence_s
-    soon: Any = SimpleNamespace(opens_at=header.opens_at + 60, closes_at=header.opens_at + 60 + cadence)
-    following: Any = SimpleNamespace(counter=2)
     for member in among.values():
         closing.erased(member.part)
         [past] = member.folders.past()
         assert past.tickets == 1
-        with pytest.raises(StageError, match="epoch 1"):
-            check_turn([past], following, soon, world.parameters, soon.opens_at)
+        none_follows_at_once(world, epoch, past)
 
 
 @pytest.mark.parametrize("shown", ["", "epoch"])
@@ -222,16 +227,12 @@ def test_a_relay_that_shows_a_shorter_record_at_the_end_gets_no_epoch_out_of_tur
     world, epoch = opened("lwe")
     among = members(world, epoch, tmp_path, monkeypatch)
     ticket(world, epoch, among, world.identifiers[3])
-    header, cadence = epoch.context.signed.epoch, world.parameters.cadence_s
-    soon: Any = SimpleNamespace(opens_at=header.opens_at + 60, closes_at=header.opens_at + 60 + cadence)
-    following: Any = SimpleNamespace(counter=2)
     for member in among.values():
         member.part.record.has = lambda kind, party: kind == shown
         closing.erased(member.part)
         [past] = member.folders.past()
         assert (past.erased, past.tickets) == (True, 1)
-        with pytest.raises(StageError, match="epoch 1"):
-            check_turn([past], following, soon, world.parameters, soon.opens_at)
+        none_follows_at_once(world, epoch, past)
         assert [found["kind"] for found in not_settled(member)] == ["not-checked"]
 
 
